@@ -1,0 +1,47 @@
+/* Internal side of cliv/context.h. */
+#ifndef CLIV_RUNTIME_CONTEXT_H
+#define CLIV_RUNTIME_CONTEXT_H
+
+#include <cliv/context.h>
+#include <stdbool.h>
+
+#include "base/status.h"
+
+/* Facts about the device that kernels and launches depend on, read once when the context is made. */
+typedef struct cliv__device_facts {
+  char name[256], vendor[128], driver[128], version[128], platform[128], platform_version[128];
+  cl_device_type type;
+  cl_uint compute_units;
+  size_t max_group_size;
+  cl_ulong local_memory, global_memory, max_allocation;
+  cl_uint base_align; /* bytes */
+  bool fp64;
+  bool rounds_divide; /* division and square root correctly rounded by the build option */
+} cliv__device_facts;
+
+struct cliv_context {
+  cliv__error error; /* first: cliv__fail finds it here */
+  cl_context context;
+  cl_device_id device;
+  cl_command_queue queue;
+  cl_event last; /* out-of-order queues only: what the next command waits for */
+  bool out_of_order;
+  cliv_walk walk;
+  size_t group_size; /* 0: kernel's own */
+  cliv__device_facts facts;
+  char *cache_dir;                 /* NULL: no disk cache */
+  struct cliv__program *programs;  /* memory cache */
+  struct cliv__scratch *scratch;   /* reusable device memory, see scratch.h */
+};
+
+/* Status and sentence for an OpenCL code: "`what` failed: CL_OUT_OF_RESOURCES (-5)". */
+cliv_status cliv__fail_cl(cliv_context *ctx, cl_int code, const char *what);
+const char *cliv__cl_name(cl_int code); /* "CL_INVALID_VALUE"; "?" for an unknown code */
+
+#define CL_TRY(ctx, call, what)                                       \
+  do {                                                                \
+    const cl_int cl_code = (call);                                    \
+    if (cl_code != CL_SUCCESS) return cliv__fail_cl(ctx, cl_code, what); \
+  } while (0)
+
+#endif

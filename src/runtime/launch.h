@@ -1,0 +1,64 @@
+/* The one way a kernel is enqueued, and a copy too: in the context's order, with the caller's events.
+ *
+ *   TRY(LAUNCH(ctx, kernel, RANGE1(groups * 64, 64), sync, ARG(mem), ARG(n), LOCAL(1024)));
+ *
+ * Sizes are work-items; the global size is rounded up to whole groups, so kernels guard inside. An operation of several launches
+ * gives its caller's `sync` to SYNC_FIRST for the first, SYNC_NONE between, SYNC_LAST for the last.
+ */
+#ifndef CLIV_RUNTIME_LAUNCH_H
+#define CLIV_RUNTIME_LAUNCH_H
+
+#include "runtime/context.h"
+
+typedef struct cliv__arg {
+  size_t size;
+  const void *value; /* NULL: local memory of `size` bytes */
+} cliv__arg;
+
+typedef struct cliv__range {
+  cl_uint dims;
+  size_t global[3], local[3];
+} cliv__range;
+
+#define ARG(x) ((cliv__arg){sizeof(x), &(x)})
+#define LOCAL(bytes) ((cliv__arg){(bytes), NULL})
+#define RANGE1(global, local) ((cliv__range){1, {(global), 1, 1}, {(local), 1, 1}})
+#define RANGE2(g0, g1, l0, l1) ((cliv__range){2, {(g0), (g1), 1}, {(l0), (l1), 1}})
+
+#define LAUNCH(ctx, kernel, range, sync, ...)                                           \
+  cliv__launch((ctx), (kernel), (range), (sync), (const cliv__arg[]){__VA_ARGS__},      \
+               sizeof((const cliv__arg[]){__VA_ARGS__}) / sizeof(cliv__arg))
+
+/* A range of no work-items enqueues nothing but still honours sync. */
+cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range, const cliv_sync *sync,
+                         const cliv__arg *args, size_t count);
+
+/* Parts of a caller's sync (which may be NULL) for operations of several commands. */
+#define SYNC_NONE ((const cliv_sync *)NULL)
+#define SYNC_FIRST(sync) (&(cliv_sync){(sync) ? (sync)->wait_count : 0, (sync) ? (sync)->wait : NULL, NULL})
+#define SYNC_LAST(sync) (&(cliv_sync){0, NULL, (sync) ? (sync)->done : NULL})
+
+/* Enqueues a marker: for operations that turn out to have nothing to do. */
+cliv_status cliv__nothing(cliv_context *ctx, const cliv_sync *sync);
+
+/* For commands other than kernels (copies, fills): what they must wait for, and what to do after they were enqueued.
+ *   cliv__order o; TRY(cliv__order_begin(ctx, sync, &o));
+ *   code = clEnqueueX(…, o.wait_count, o.wait, o.event);
+ *   TRY(cliv__order_end(ctx, &o, code, "clEnqueueX"));
+ */
+typedef struct cliv__order {
+  cl_uint wait_count;
+  const cl_event *wait;
+  cl_event *event; /* NULL: none wanted */
+  cl_event made;
+  cl_event *list; /* heap copy when the context's own event had to be added */
+  cl_event *done;
+} cliv__order;
+cliv_status cliv__order_begin(cliv_context *ctx, const cliv_sync *sync, cliv__order *order);
+cliv_status cliv__order_end(cliv_context *ctx, cliv__order *order, cl_int code, const char *what);
+
+/* `a` rounded up to a multiple of `b`; `a`/`b` rounded up. */
+static inline size_t cliv__round_up(size_t a, size_t b) { return (a + b - 1) / b * b; }
+static inline size_t cliv__div_up(size_t a, size_t b) { return (a + b - 1) / b; }
+
+#endif

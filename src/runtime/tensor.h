@@ -1,0 +1,28 @@
+/* Internal side of cliv/tensor.h. */
+#ifndef CLIV_RUNTIME_TENSOR_H
+#define CLIV_RUNTIME_TENSOR_H
+
+#include <cliv/tensor.h>
+
+#include "runtime/context.h"
+
+struct cliv_tensor {
+  cliv_context *ctx;
+  cl_mem mem; /* one reference is ours; NULL when there are no elements */
+  size_t offset; /* bytes from the start of mem to the first element */
+  size_t span;   /* bytes from the first element to the end of the last */
+  cliv_dtype dtype;
+  int ndim;
+  size_t shape[CLIV_MAX_DIMS];
+  size_t count, columns, rows, pitch; /* rows × columns == count; pitch in elements */
+};
+
+/* First element's index in mem, in elements: offset is a multiple of the element size. */
+static inline cl_ulong cliv__first(const cliv_tensor *t) { return t->offset / cliv_dtype_size(t->dtype); }
+static inline bool cliv__dense(const cliv_tensor *t) { return t->rows <= 1 || t->pitch == t->columns; }
+/* True when the two share a byte of device memory (only seen within one cl_mem). */
+bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b);
+/* "float32 [3, 4]" into room; returns room. For error sentences. */
+const char *cliv__describe(const cliv_tensor *t, char room[static 160]);
+
+#endif
