@@ -14,7 +14,7 @@
 /* Where a sentence is kept: short ones in place, long ones (build logs) on the heap. */
 typedef struct cliv__error {
   char *text;
-  char room[512];
+  char room[1024];
 } cliv__error;
 
 /* Records the sentence and returns the status, so that `return cliv__fail(…)` is one line. ctx may be NULL: the

@@ -1,0 +1,79 @@
+/* Enqueueing: the context's order, the caller's events. */
+#include "runtime/launch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+cliv_status cliv__order_begin(cliv_context *ctx, const cliv_sync *sync, cliv__order *order) {
+  *order = (cliv__order){0};
+  if (sync) {
+    order->wait_count = sync->wait_count;
+    order->wait = sync->wait_count ? sync->wait : NULL;
+    order->done = sync->done;
+    if (order->done) *order->done = NULL;
+    REQUIRE(ctx, sync->wait_count == 0 || sync->wait != NULL, NULL,
+            "the sync says %u events to wait for, but its list is NULL", (unsigned)sync->wait_count);
+  }
+  if (ctx->last) {
+    order->list = malloc((order->wait_count + 1) * sizeof *order->list);
+    REQUIRE(ctx, order->list != NULL, HOST_MEMORY, "no memory for a list of %u events", (unsigned)order->wait_count + 1);
+    if (order->wait_count) memcpy(order->list, order->wait, order->wait_count * sizeof *order->list);
+    order->list[order->wait_count++] = ctx->last;
+    order->wait = order->list;
+  }
+  if (order->done || ctx->out_of_order) order->event = &order->made;
+  return CLIV_OK;
+}
+
+cliv_status cliv__order_end(cliv_context *ctx, cliv__order *order, cl_int code, const char *what) {
+  free(order->list);
+  order->list = NULL;
+  CL_TRY(ctx, code, what);
+  if (ctx->out_of_order) {
+    if (order->done) clRetainEvent(order->made);
+    if (ctx->last) clReleaseEvent(ctx->last);
+    ctx->last = order->made;
+  }
+  if (order->done) *order->done = order->made;
+  return CLIV_OK;
+}
+
+cliv_status cliv__nothing(cliv_context *ctx, const cliv_sync *sync) {
+  if (!sync || (sync->wait_count == 0 && !sync->done)) return CLIV_OK;
+  cliv__order order;
+  TRY(cliv__order_begin(ctx, sync, &order));
+  return cliv__order_end(ctx, &order,
+                         clEnqueueMarkerWithWaitList(ctx->queue, order.wait_count, order.wait, order.event),
+                         "clEnqueueMarkerWithWaitList");
+}
+
+/* The kernel's own limit may be below the device's (registers, local memory). */
+static cliv_status check_group(cliv_context *ctx, cl_kernel kernel, const cliv__range *range) {
+  const size_t items = range->local[0] * range->local[1] * range->local[2];
+  if (items <= 1) return CLIV_OK;
+  size_t limit = 0;
+  CL_TRY(ctx, clGetKernelWorkGroupInfo(kernel, ctx->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL),
+         "clGetKernelWorkGroupInfo");
+  REQUIRE(ctx, items <= limit, DEVICE_LIMIT,
+          "a kernel wants groups of %zu work-items, but device '%s' runs it with at most %zu; set a smaller group_size",
+          items, ctx->facts.name, limit);
+  return CLIV_OK;
+}
+
+cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range, const cliv_sync *sync,
+                         const cliv__arg *args, size_t count) {
+  size_t items = 1;
+  for (cl_uint d = 0; d < range.dims; d++) {
+    range.global[d] = cliv__round_up(range.global[d], range.local[d]);
+    items *= range.global[d];
+  }
+  if (items == 0) return cliv__nothing(ctx, sync);
+  TRY(check_group(ctx, kernel, &range));
+  for (size_t i = 0; i < count; i++)
+    CL_TRY(ctx, clSetKernelArg(kernel, (cl_uint)i, args[i].size, args[i].value), "clSetKernelArg");
+  cliv__order order;
+  TRY(cliv__order_begin(ctx, sync, &order));
+  const cl_int code = clEnqueueNDRangeKernel(ctx->queue, kernel, range.dims, NULL, range.global, range.local,
+                                             order.wait_count, order.wait, order.event);
+  return cliv__order_end(ctx, &order, code, "clEnqueueNDRangeKernel");
+}
