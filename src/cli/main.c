@@ -1,0 +1,28 @@
+/* main.c: the `cliv` program: a table of verbs. */
+#include <cliv/version.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const cli_command verbs[] = {
+    {NULL, NULL, NULL},
+};
+
+static const cli_group cliv = {
+    .prefix = "",
+    .noun = "verb",
+    .noun_caps = "VERB",
+    .about = "The mathematics of training on any OpenCL device.",
+    .example = "cliv devices\n"
+               "cliv train examples/data/digits.csv --target digit --model softmax --optimizer adamw",
+    .commands = verbs,
+};
+
+int main(int argc, char **argv) {
+  if (argc == 2 && !strcmp(argv[1], "--version")) {
+    printf("cliv %s (%s)\n", cliv_version(), cliv_build_info());
+    return cli_flush(CLI_DONE);
+  }
+  return cli_flush(cli_dispatch(&cliv, argc, (const char **)argv));
+}
