@@ -4,15 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+cliv_status cliv__check_sync(cliv_context *ctx, const cliv_sync *sync) {
+  if (!sync) return CLIV_OK;
+  if (sync->done) *sync->done = NULL;
+  REQUIRE(ctx, sync->wait_count == 0 || sync->wait != NULL, NULL,
+          "the sync says %u events to wait for, but its list is NULL", (unsigned)sync->wait_count);
+  return CLIV_OK;
+}
+
 cliv_status cliv__order_begin(cliv_context *ctx, const cliv_sync *sync, cliv__order *order) {
   *order = (cliv__order){0};
+  TRY(cliv__check_sync(ctx, sync));
   if (sync) {
     order->wait_count = sync->wait_count;
     order->wait = sync->wait_count ? sync->wait : NULL;
     order->done = sync->done;
-    if (order->done) *order->done = NULL;
-    REQUIRE(ctx, sync->wait_count == 0 || sync->wait != NULL, NULL,
-            "the sync says %u events to wait for, but its list is NULL", (unsigned)sync->wait_count);
   }
   if (ctx->last) {
     order->list = malloc((order->wait_count + 1) * sizeof *order->list);

@@ -38,6 +38,9 @@ cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range,
 #define SYNC_FIRST(sync) (&(cliv_sync){(sync) ? (sync)->wait_count : 0, (sync) ? (sync)->wait : NULL, NULL})
 #define SYNC_LAST(sync) (&(cliv_sync){0, NULL, (sync) ? (sync)->done : NULL})
 
+/* For the flat list of checks at the top of an asynchronous function: refuses a bad wait list, sets *done to NULL. */
+cliv_status cliv__check_sync(cliv_context *ctx, const cliv_sync *sync);
+
 /* Enqueues a marker: for operations that turn out to have nothing to do. */
 cliv_status cliv__nothing(cliv_context *ctx, const cliv_sync *sync);
 

@@ -1,0 +1,53 @@
+/* Building strings on the heap. */
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void add(cliv__text *text, const char *format, va_list args) {
+  va_list again;
+  va_copy(again, args);
+  const int needed = vsnprintf(NULL, 0, format, again);
+  va_end(again);
+  const size_t wanted = text->length + (size_t)needed + 1;
+  if (wanted > text->room) {
+    const size_t room = wanted + wanted / 2;
+    char *data = realloc(text->data, room);
+    if (!data) {
+      text->failed = 1;
+      return;
+    }
+    text->data = data;
+    text->room = room;
+  }
+  vsnprintf(text->data + text->length, text->room - text->length, format, args);
+  text->length += (size_t)needed;
+}
+
+void cliv__text_add(cliv__text *text, const char *format, ...) {
+  if (text->failed) return;
+  va_list args;
+  va_start(args, format);
+  add(text, format, args);
+  va_end(args);
+}
+
+char *cliv__text_take(cliv__text *text) {
+  if (!text->failed && !text->data) cliv__text_add(text, "%s", "");
+  char *data = text->data;
+  if (text->failed) {
+    free(data);
+    data = NULL;
+  }
+  *text = (cliv__text){0};
+  return data;
+}
+
+char *cliv__format(const char *format, ...) {
+  cliv__text text = {0};
+  va_list args;
+  va_start(args, format);
+  add(&text, format, args);
+  va_end(args);
+  return cliv__text_take(&text);
+}

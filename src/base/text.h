@@ -1,0 +1,22 @@
+/* Building strings on the heap. */
+#ifndef CLIV_BASE_TEXT_H
+#define CLIV_BASE_TEXT_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* printf into fresh memory; NULL when there is none. */
+char *cliv__format(const char *format, ...) CLIV__PRINTF(1, 2);
+
+/* A string that grows. Start with {0}; when memory runs out it stays as it is and `failed` is set. */
+typedef struct cliv__text {
+  char *data;
+  size_t length, room;
+  int failed;
+} cliv__text;
+void cliv__text_add(cliv__text *text, const char *format, ...) CLIV__PRINTF(2, 3);
+/* The string, now the caller's to free; NULL when memory ran out. */
+char *cliv__text_take(cliv__text *text);
+
+#endif

@@ -1,0 +1,170 @@
+/* A context: made from a selector, or around the caller's objects. */
+#include "runtime/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cache.h"
+#include "runtime/program.h"
+#include "runtime/scratch.h"
+
+/* A string of the device or platform; "" when the driver does not tell. */
+#define DEVICE_TEXT(device, what, room)                                                              \
+  do {                                                                                               \
+    if (clGetDeviceInfo((device), (what), sizeof(room), (room), NULL) != CL_SUCCESS) (room)[0] = 0;  \
+    (room)[sizeof(room) - 1] = 0;                                                                    \
+  } while (0)
+#define DEVICE_VALUE(device, what, value) (void)clGetDeviceInfo((device), (what), sizeof(value), &(value), NULL)
+
+static void read_facts(cl_device_id device, cliv__device_facts *f) {
+  DEVICE_TEXT(device, CL_DEVICE_NAME, f->name);
+  DEVICE_TEXT(device, CL_DEVICE_VENDOR, f->vendor);
+  DEVICE_TEXT(device, CL_DRIVER_VERSION, f->driver);
+  DEVICE_TEXT(device, CL_DEVICE_VERSION, f->version);
+  cl_platform_id platform = NULL;
+  DEVICE_VALUE(device, CL_DEVICE_PLATFORM, platform);
+  clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof f->platform, f->platform, NULL);
+  clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof f->platform_version, f->platform_version, NULL);
+  f->platform[sizeof f->platform - 1] = f->platform_version[sizeof f->platform_version - 1] = 0;
+  DEVICE_VALUE(device, CL_DEVICE_TYPE, f->type);
+  DEVICE_VALUE(device, CL_DEVICE_MAX_COMPUTE_UNITS, f->compute_units);
+  DEVICE_VALUE(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, f->max_group_size);
+  DEVICE_VALUE(device, CL_DEVICE_LOCAL_MEM_SIZE, f->local_memory);
+  DEVICE_VALUE(device, CL_DEVICE_GLOBAL_MEM_SIZE, f->global_memory);
+  DEVICE_VALUE(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, f->max_allocation);
+  cl_uint bits = 0;
+  DEVICE_VALUE(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, bits);
+  f->base_align = bits / 8;
+  cl_device_fp_config single = 0, twice = 0;
+  DEVICE_VALUE(device, CL_DEVICE_SINGLE_FP_CONFIG, single);
+  DEVICE_VALUE(device, CL_DEVICE_DOUBLE_FP_CONFIG, twice);
+  f->rounds_divide = (single & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
+  f->fp64 = twice != 0;
+}
+
+static cliv_status check_options(const cliv_context_options *o) {
+  if (!o) return CLIV_OK;
+  REQUIRE(NULL, o->size == 0 || o->size == sizeof *o, VALUE,
+          "the options' size field is %zu; this version of the library knows %zu", o->size, sizeof *o);
+  REQUIRE(NULL, o->walk >= CLIV_WALK_AUTO && o->walk <= CLIV_WALK_GPU, VALUE, "walk is %d; it is AUTO, CPU or GPU",
+          (int)o->walk);
+  REQUIRE(NULL, o->group_size == 0 || (o->group_size >= 16 && o->group_size <= 1024 && !(o->group_size & (o->group_size - 1))),
+          VALUE, "group_size is %zu; it is a power of two from 16 to 1024, or 0", o->group_size);
+  return CLIV_OK;
+}
+
+/* Takes over the three references, also on failure. */
+static cliv_status finish_context(cl_context context, cl_device_id device, cl_command_queue queue,
+                                  const cliv_context_options *options, cliv_context **out) {
+  static const cliv_context_options defaults = {0};
+  const cliv_context_options *o = options ? options : &defaults;
+  cliv_context *ctx = calloc(1, sizeof *ctx);
+  if (!ctx) {
+    clReleaseCommandQueue(queue);
+    clReleaseContext(context);
+    clReleaseDevice(device);
+    return cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory for a context");
+  }
+  ctx->context = context;
+  ctx->device = device;
+  ctx->queue = queue;
+  read_facts(device, &ctx->facts);
+  cl_command_queue_properties properties = 0;
+  if (clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL) == CL_SUCCESS)
+    ctx->out_of_order = (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
+  ctx->walk = o->walk ? o->walk : (ctx->facts.type & CL_DEVICE_TYPE_CPU) ? CLIV_WALK_CPU : CLIV_WALK_GPU;
+  ctx->group_size = o->group_size < ctx->facts.max_group_size ? o->group_size : ctx->facts.max_group_size;
+  ctx->cache_dir = o->no_disk_cache ? NULL : cliv__cache_dir(o->cache_dir);
+  *out = ctx;
+  return CLIV_OK;
+}
+
+/* Until the device list lands: the first device of the first platform that has one. */
+static cliv_status pick_device(const cliv_context_options *o, cl_device_id *out) {
+  (void)o;
+  cl_platform_id platforms[16];
+  cl_uint count = 0;
+  if (clGetPlatformIDs(16, platforms, &count) == CL_SUCCESS)
+    for (cl_uint i = 0; i < count && i < 16; i++)
+      if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, out, NULL) == CL_SUCCESS) return CLIV_OK;
+  return cliv__fail(NULL, CLIV_NO_DRIVER, "no OpenCL device was found; install a driver, e.g. pocl-opencl-icd");
+}
+
+cliv_status cliv_context_create(const cliv_context_options *options, cliv_context **out) {
+  REQUIRE_NOT_NULL(NULL, out);
+  *out = NULL;
+  TRY(check_options(options));
+  cl_device_id device;
+  TRY(pick_device(options, &device));
+  cl_int code;
+  const cl_context context = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
+  if (code != CL_SUCCESS) {
+    clReleaseDevice(device);
+    return cliv__fail_cl(NULL, code, "clCreateContext");
+  }
+  const cl_command_queue queue = clCreateCommandQueue(context, device, 0, &code);
+  if (code != CL_SUCCESS) {
+    clReleaseContext(context);
+    clReleaseDevice(device);
+    return cliv__fail_cl(NULL, code, "clCreateCommandQueue");
+  }
+  return finish_context(context, device, queue, options, out);
+}
+
+static cliv_status check_members(cl_context context, cl_device_id device, cl_command_queue queue) {
+  cl_context queue_context = NULL;
+  cl_device_id queue_device = NULL;
+  CL_TRY(NULL, clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof queue_context, &queue_context, NULL),
+         "asking the queue for its context");
+  CL_TRY(NULL, clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof queue_device, &queue_device, NULL),
+         "asking the queue for its device");
+  REQUIRE(NULL, queue_context == context, VALUE, "the queue belongs to another cl_context than the one given");
+  REQUIRE(NULL, queue_device == device, VALUE, "the queue belongs to another device than the one given");
+  return CLIV_OK;
+}
+
+cliv_status cliv_context_wrap(cl_context context, cl_device_id device, cl_command_queue queue,
+                              const cliv_context_options *options, cliv_context **out) {
+  REQUIRE_NOT_NULL(NULL, out);
+  *out = NULL;
+  REQUIRE_NOT_NULL(NULL, context);
+  REQUIRE_NOT_NULL(NULL, device);
+  REQUIRE_NOT_NULL(NULL, queue);
+  TRY(check_options(options));
+  REQUIRE(NULL, !options || (!options->device && !options->compute_units), VALUE,
+          "the options 'device' and 'compute_units' choose a device, but a wrapped context brings its own");
+  TRY(check_members(context, device, queue));
+  CL_TRY(NULL, clRetainContext(context), "clRetainContext");
+  clRetainCommandQueue(queue);
+  clRetainDevice(device);
+  return finish_context(context, device, queue, options, out);
+}
+
+void cliv_context_free(cliv_context *ctx) {
+  if (!ctx) return;
+  clFinish(ctx->queue);
+  cliv__programs_free(ctx);
+  cliv__scratch_free(ctx);
+  if (ctx->last) clReleaseEvent(ctx->last);
+  clReleaseCommandQueue(ctx->queue);
+  clReleaseContext(ctx->context);
+  clReleaseDevice(ctx->device);
+  cliv__error_free(&ctx->error);
+  free(ctx->cache_dir);
+  free(ctx);
+}
+
+cliv_status cliv_context_finish(cliv_context *ctx) {
+  REQUIRE_NOT_NULL(NULL, ctx);
+  CL_TRY(ctx, clFinish(ctx->queue), "clFinish");
+  return CLIV_OK;
+}
+
+cl_context cliv_context_cl_context(const cliv_context *ctx) { return ctx->context; }
+cl_device_id cliv_context_cl_device(const cliv_context *ctx) { return ctx->device; }
+cl_command_queue cliv_context_cl_queue(const cliv_context *ctx) { return ctx->queue; }
+cliv_walk cliv_context_walk(const cliv_context *ctx) { return ctx->walk; }
+const char *cliv_context_device_name(const cliv_context *ctx) { return ctx->facts.name; }
+int cliv_context_has(const cliv_context *ctx, cliv_dtype dtype) {
+  return cliv_dtype_size(dtype) > 0 && (dtype != CLIV_F64 || ctx->facts.fp64);
+}
