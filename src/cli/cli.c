@@ -289,6 +289,14 @@ int cli_done(cli *c) {
   return c->exit_code;
 }
 
+bool cli_open(cli *c, cliv_context **out) {
+  const cliv_context_options options = {
+      .size = sizeof options, .device = c->device, .walk = c->walk, .no_disk_cache = c->no_cache};
+  const cliv_status status = cliv_context_create(&options, out);
+  if (status) cli_report_with(c, NULL, status);
+  return !status;
+}
+
 /* ---- verbs ---- */
 
 static void print_commands(const cli_group *g) {
