@@ -16,8 +16,7 @@ static const struct {
    {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 };
 
-static void known_answers(void **state)
-{
+static void known_answers(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
     uint32_t out[4];
@@ -27,8 +26,7 @@ static void known_answers(void **state)
 }
 
 /* The keying is part of the interface: the third known answer, reached through (seed, stream, element). */
-static void keyed_by_seed_stream_element(void **state)
-{
+static void keyed_by_seed_stream_element(void **state) {
   (void)state;
   const uint64_t seed = 0x299f31d0a4093822u, stream = 0x0370734413198a2eu, block = 0x05a308d3243f6a88u;
   const uint32_t counter[4] = {0x243f6a88, 0x05a308d3, 0x13198a2e, 0x03707344};
@@ -38,8 +36,7 @@ static void keyed_by_seed_stream_element(void **state)
   assert_true(cliv_random_bits(1, 2, 3) != cliv_random_bits(2, 1, 3));
 }
 
-static void uniform_is_uniform(void **state)
-{
+static void uniform_is_uniform(void **state) {
   (void)state;
   enum { N = 1 << 16, BINS = 64 };
   size_t bins[BINS] = {0};
@@ -57,8 +54,7 @@ static void uniform_is_uniform(void **state)
   assert_true(fabs(sum / N - 0.5) < 4 * sqrt(1.0 / 12 / N));
 }
 
-static void permutation_is_a_permutation(void **state)
-{
+static void permutation_is_a_permutation(void **state) {
   (void)state;
   const size_t sizes[] = {0, 1, 2, 3, 255, 256, 257, 4097, 100003};
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
@@ -78,8 +74,7 @@ static void permutation_is_a_permutation(void **state)
 }
 
 /* Every element reaches every place equally often over many streams; and the sequence is pinned, for it decides trained models. */
-static void permutation_is_fair_and_pinned(void **state)
-{
+static void permutation_is_fair_and_pinned(void **state) {
   (void)state;
   enum { N = 5, STREAMS = 20000 };
   int32_t p[10];
@@ -97,16 +92,14 @@ static void permutation_is_fair_and_pinned(void **state)
   assert_memory_equal(p, PINNED, sizeof p);
 }
 
-static void too_many_is_refused(void **state)
-{
+static void too_many_is_refused(void **state) {
   (void)state;
   int32_t one;
   assert_int_equal(cliv_random_permutation(0, 0, (size_t)INT32_MAX + 1, &one), CLIV_VALUE);
   assert_int_equal(cliv_random_permutation(0, 0, 1, NULL), CLIV_NULL);
 }
 
-int main(void)
-{
+int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(known_answers),
     cmocka_unit_test(keyed_by_seed_stream_element),

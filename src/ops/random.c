@@ -3,8 +3,7 @@
 
 #include "base/status.h"
 
-void cliv_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
-{
+void cliv_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
   for (int round = 0; round < 10; round++) {
     const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
@@ -18,33 +17,28 @@ void cliv_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[
   out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
-static void block(uint64_t seed, uint64_t stream, uint64_t index, uint32_t out[4])
-{
+static void block(uint64_t seed, uint64_t stream, uint64_t index, uint32_t out[4]) {
   const uint32_t counter[4] = {(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)};
   const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
   cliv_philox(counter, key, out);
 }
 
-uint32_t cliv_random_bits(uint64_t seed, uint64_t stream, uint64_t element)
-{
+uint32_t cliv_random_bits(uint64_t seed, uint64_t stream, uint64_t element) {
   uint32_t words[4];
   block(seed, stream, element / 4, words);
   return words[element % 4];
 }
 
-float cliv_random_uniform(uint64_t seed, uint64_t stream, uint64_t element)
-{
+float cliv_random_uniform(uint64_t seed, uint64_t stream, uint64_t element) {
   return (float)(cliv_random_bits(seed, stream, element) >> 8) * 0x1p-24f;
 }
 
 /* The upper 64 bits of a × b, for b below 2^32. */
-static uint64_t scale(uint64_t a, uint64_t b)
-{
+static uint64_t scale(uint64_t a, uint64_t b) {
   return ((a >> 32) * b + (((a & 0xffffffffu) * b) >> 32)) >> 32;
 }
 
-cliv_status cliv_random_permutation(uint64_t seed, uint64_t stream, size_t count, int32_t *out)
-{
+cliv_status cliv_random_permutation(uint64_t seed, uint64_t stream, size_t count, int32_t *out) {
   REQUIRE(NULL, count <= INT32_MAX, VALUE, "a permutation of %zu elements was asked for; the most is 2147483647", count);
   REQUIRE(NULL, out != NULL || count == 0, NULL, "cliv_random_permutation: argument 'out' is NULL");
   for (size_t i = 0; i < count; i++) out[i] = (int32_t)i;
