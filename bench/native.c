@@ -1,0 +1,54 @@
+#include "native.h"
+
+#include <math.h>
+#include <omp.h>
+#ifdef BENCH_OPENBLAS
+#include <cblas.h>
+#endif
+
+int native_threads(void) { return omp_get_max_threads(); }
+
+void native_copy(const float *x, float *y, size_t n) {
+#pragma omp parallel for simd schedule(static)
+  for (size_t i = 0; i < n; i++) y[i] = x[i];
+}
+
+void native_triad(const float *x, const float *y, float *z, float a, size_t n) {
+#pragma omp parallel for simd schedule(static)
+  for (size_t i = 0; i < n; i++) z[i] = x[i] + a * y[i];
+}
+
+float native_sum(const float *x, size_t n) {
+  float sum = 0;
+#pragma omp parallel for simd schedule(static) reduction(+ : sum)
+  for (size_t i = 0; i < n; i++) sum += x[i];
+  return sum;
+}
+
+void native_adamw_step(native_adamw *a) {
+  float *restrict p = a->p, *restrict m = a->m, *restrict v = a->v;
+  const float *restrict g = a->g;
+  const double t = (double)a->step++;
+  const float b1 = a->beta1, b2 = a->beta2, eps = a->eps, keep = 1 - a->lr * a->weight_decay;
+  const float rate = (float)(a->lr / (1 - pow(b1, t))), root = (float)(1 / sqrt(1 - pow(b2, t)));
+#pragma omp parallel for simd schedule(static)
+  for (size_t i = 0; i < a->n; i++) {
+    const float mi = b1 * m[i] + (1 - b1) * g[i];
+    const float vi = b2 * v[i] + (1 - b2) * g[i] * g[i];
+    m[i] = mi;
+    v[i] = vi;
+    p[i] = p[i] * keep - rate * mi / (sqrtf(vi) * root + eps);
+  }
+}
+
+#ifdef BENCH_OPENBLAS
+int native_has_gemm(void) { return 1; }
+void native_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)n, 0, c, (int)n);
+}
+#else
+int native_has_gemm(void) { return 0; }
+void native_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {
+  (void)m, (void)n, (void)k, (void)a, (void)b, (void)c;
+}
+#endif

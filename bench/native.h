@@ -1,0 +1,30 @@
+/* What this machine can do without OpenCL: the same work in plain loops over all its threads. The references that rows are judged by. */
+#ifndef CLIV_BENCH_NATIVE_H
+#define CLIV_BENCH_NATIVE_H
+
+#include <stddef.h>
+
+int native_threads(void);
+
+/* y[i] = x[i] */
+void native_copy(const float *x, float *y, size_t n);
+/* z[i] = x[i] + a y[i] */
+void native_triad(const float *x, const float *y, float *z, float a, size_t n);
+/* A float sum in as many lanes and threads as the compiler likes. */
+float native_sum(const float *x, size_t n);
+
+typedef struct native_adamw {
+  float *p, *m, *v;
+  const float *g;
+  size_t n;
+  float lr, beta1, beta2, eps, weight_decay;
+  long step; /* of the next update; counts from 1 */
+} native_adamw;
+/* One update; step goes up by one. */
+void native_adamw_step(native_adamw *a);
+
+/* Row-major C = A B of floats, (m, k) and (k, n), by OpenBLAS over all threads. False where the benchmark was built without it. */
+int native_has_gemm(void);
+void native_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+
+#endif
