@@ -1,0 +1,186 @@
+/* Contexts: opening, wrapping the caller's objects, order and events, and what is refused. */
+#include <cliv/context.h>
+#include <cliv/tensor.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/context.h"
+#include "runtime/launch.h"
+#include "runtime/program.h"
+#include "support.h"
+
+static cl_uint references(cl_context context) {
+  cl_uint count = 0;
+  ASSERT_CL(clGetContextInfo(context, CL_CONTEXT_REFERENCE_COUNT, sizeof count, &count, NULL));
+  return count;
+}
+
+static void opens_on_each_walk(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    assert_int_equal(cliv_context_walk(ctx), test_walks[w]);
+    assert_true(strlen(cliv_context_device_name(ctx)) > 0);
+    assert_true(cliv_context_has(ctx, CLIV_F32));
+    assert_true(cliv_context_has(ctx, CLIV_BF16));
+    assert_false(cliv_context_has(ctx, CLIV_DTYPE_COUNT));
+    assert_string_equal(cliv_last_error(ctx), "");
+    cliv_context_free(ctx);
+  }
+  cliv_context_free(NULL);
+}
+
+static void refuses_bad_options(void **state) {
+  (void)state;
+  cliv_context *ctx = (cliv_context *)&ctx;
+  ASSERT_FAILS(NULL, cliv_context_create(NULL, NULL), CLIV_NULL, "out");
+  ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.size = 3}, &ctx), CLIV_VALUE, "size");
+  assert_null(ctx);
+  ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.walk = (cliv_walk)9}, &ctx), CLIV_VALUE, "walk");
+  ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.group_size = 48}, &ctx), CLIV_VALUE, "group_size");
+  ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.device = "no such device here"}, &ctx), CLIV_SELECTOR,
+               NULL);
+  ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.device = "\"no such device here\""}, &ctx),
+               CLIV_NO_DEVICE, NULL);
+  assert_null(ctx);
+}
+
+/* A context of our own for wrapping, on the device under test. */
+typedef struct raw {
+  cl_context context;
+  cl_device_id device;
+  cl_command_queue queue;
+} raw;
+
+static raw raw_open(cliv_context *model, cl_command_queue_properties properties) {
+  raw r = {.device = cliv_context_cl_device(model)};
+  cl_int code;
+  r.context = clCreateContext(NULL, 1, &r.device, NULL, NULL, &code);
+  ASSERT_CL(code);
+  r.queue = clCreateCommandQueue(r.context, r.device, properties, &code);
+  ASSERT_CL(code);
+  return r;
+}
+
+static void raw_close(raw *r) {
+  ASSERT_CL(clReleaseCommandQueue(r->queue));
+  ASSERT_CL(clReleaseContext(r->context));
+}
+
+static void wraps_and_gives_back(void **state) {
+  (void)state;
+  cliv_context *model = test_open(CLIV_WALK_CPU), *ctx = NULL;
+  raw r = raw_open(model, 0), other = raw_open(model, 0);
+  const cl_uint before = references(r.context);
+  ASSERT_OK(NULL, cliv_context_wrap(r.context, r.device, r.queue, NULL, &ctx));
+  assert_ptr_equal(cliv_context_cl_context(ctx), r.context);
+  assert_ptr_equal(cliv_context_cl_device(ctx), r.device);
+  assert_ptr_equal(cliv_context_cl_queue(ctx), r.queue);
+  size_t n = 100;
+  cliv_tensor *t;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &t));
+  ASSERT_OK(ctx, cliv_tensor_fill(t, 2, NULL));
+  ASSERT_OK(ctx, cliv_context_finish(ctx));
+  cliv_tensor_free(t);
+  cliv_context_free(ctx);
+  assert_int_equal(references(r.context), before);
+
+  ctx = (cliv_context *)&ctx;
+  ASSERT_FAILS(NULL, cliv_context_wrap(r.context, r.device, other.queue, NULL, &ctx), CLIV_VALUE, "another cl_context");
+  assert_null(ctx);
+  ASSERT_FAILS(NULL, cliv_context_wrap(NULL, r.device, r.queue, NULL, &ctx), CLIV_NULL, "context");
+  ASSERT_FAILS(NULL, cliv_context_wrap(r.context, r.device, NULL, NULL, &ctx), CLIV_NULL, "queue");
+  ASSERT_FAILS(NULL, cliv_context_wrap(r.context, r.device, r.queue, &(cliv_context_options){.device = "cpu"}, &ctx),
+               CLIV_VALUE, "brings its own");
+  assert_int_equal(references(r.context), before);
+  raw_close(&other);
+  raw_close(&r);
+  cliv_context_free(model);
+}
+
+/* A chain in which every step needs the one before: in an out-of-order queue it is right only when launches wait. */
+static void keeps_order_in_an_out_of_order_queue(void **state) {
+  (void)state;
+  static const char add_one[] =
+      "__kernel void add_one(__global float *x, ulong n) {\n"
+      "  const size_t i = get_global_id(0);\n"
+      "  if (i < n) x[i] = x[i] + 1.0f;\n"
+      "}\n";
+  cliv_context *model = test_open(CLIV_WALK_GPU), *ctx = NULL;
+  cl_command_queue_properties can = 0;
+  ASSERT_CL(clGetDeviceInfo(cliv_context_cl_device(model), CL_DEVICE_QUEUE_PROPERTIES, sizeof can, &can, NULL));
+  raw r = raw_open(model, can & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+  ASSERT_OK(NULL, cliv_context_wrap(r.context, r.device, r.queue, &(cliv_context_options){.walk = CLIV_WALK_GPU}, &ctx));
+  size_t n = 1000;
+  cliv_tensor *t, *copy;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &t));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &copy));
+  cl_kernel kernel;
+  ASSERT_OK(ctx, cliv__kernel_with(ctx, "", add_one, "", "add_one", &kernel));
+  ASSERT_OK(ctx, cliv_tensor_fill(t, 5, NULL));
+  const cl_mem mem = cliv_tensor_mem(t);
+  const cl_ulong count = n;
+  for (int i = 0; i < 20; i++) ASSERT_OK(ctx, LAUNCH(ctx, kernel, RANGE1(n, 16), NULL, ARG(mem), ARG(count)));
+  ASSERT_OK(ctx, cliv_tensor_copy(t, copy, NULL));
+  float *x = test_read(copy);
+  for (size_t i = 0; i < n; i++) assert_true(x[i] == 25.0f);
+  free(x);
+  cliv_tensor_free(copy);
+  cliv_tensor_free(t);
+  cliv_context_free(ctx);
+  raw_close(&r);
+  cliv_context_free(model);
+}
+
+static void waits_for_and_signals_events(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_CPU);
+  size_t n = 64;
+  cliv_tensor *t;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &t));
+  cl_int code;
+  const cl_event gate = clCreateUserEvent(cliv_context_cl_context(ctx), &code);
+  ASSERT_CL(code);
+  cl_event done = NULL, marker = NULL;
+  ASSERT_OK(ctx, cliv_tensor_fill(t, 7, &(cliv_sync){1, &gate, &done}));
+  assert_non_null(done);
+  cl_int status = CL_COMPLETE;
+  ASSERT_CL(clFlush(cliv_context_cl_queue(ctx)));
+  ASSERT_CL(clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL));
+  assert_int_not_equal(status, CL_COMPLETE);
+  ASSERT_CL(clSetUserEventStatus(gate, CL_COMPLETE));
+  ASSERT_CL(clWaitForEvents(1, &done));
+  float *x = test_read(t);
+  assert_true(x[0] == 7.0f && x[63] == 7.0f);
+  free(x);
+  ASSERT_OK(ctx, cliv__nothing(ctx, &(cliv_sync){1, &done, &marker})); /* an empty operation signals too */
+  ASSERT_CL(clWaitForEvents(1, &marker));
+  ASSERT_CL(clReleaseEvent(marker));
+  ASSERT_CL(clReleaseEvent(done));
+  ASSERT_CL(clReleaseEvent(gate));
+  done = (cl_event)&n;
+  ASSERT_FAILS(ctx, cliv_tensor_fill(t, 7, &(cliv_sync){2, NULL, &done}), CLIV_NULL, "2 events");
+  assert_null(done);
+  cliv_tensor_free(t);
+  cliv_context_free(ctx);
+}
+
+static void keeps_errors_apart(void **state) {
+  (void)state;
+  cliv_context *a = test_open(CLIV_WALK_CPU), *b = test_open(CLIV_WALK_GPU);
+  size_t n = 4;
+  cliv_tensor *t;
+  ASSERT_FAILS(a, cliv_tensor_create(a, CLIV_F32, 99, &n, &t), CLIV_SHAPE, "99");
+  assert_string_equal(cliv_last_error(b), "");
+  cliv_context_free(b);
+  cliv_context_free(a);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(opens_on_each_walk),           cmocka_unit_test(refuses_bad_options),
+      cmocka_unit_test(wraps_and_gives_back),         cmocka_unit_test(keeps_order_in_an_out_of_order_queue),
+      cmocka_unit_test(waits_for_and_signals_events), cmocka_unit_test(keeps_errors_apart),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
