@@ -176,7 +176,7 @@ static int by_age(const void *a, const void *b) {
 }
 
 /* Oldest out until the folder fits its cap. Another process may be doing the same: a failed unlink is fine. */
-static void trim(const char *dir, size_t cap) {
+void cliv__cache_trim(const char *dir, size_t cap) {
   listing l;
   if (list(dir, &l) && l.bytes > cap) {
     qsort(l.entries, l.count, sizeof *l.entries, by_age);
@@ -203,7 +203,7 @@ bool cliv__cache_store(const char *dir, const char *key_text, size_t key_length,
     h.hash = hash_of(data + sizeof h, key_length + bytes);
     memcpy(data, &h, sizeof h);
     ok = !cliv__make_dirs(dir) && !cliv__file_write(path, data, size);
-    if (ok) trim(dir, CAP);
+    if (ok) cliv__cache_trim(dir, CAP);
   }
   free(path);
   free(data);

@@ -16,5 +16,7 @@ void cliv__cache_key(const char *text, size_t length, char key[CLIV__KEY_CHARS])
 unsigned char *cliv__cache_load(const char *dir, const char *key_text, size_t key_length, size_t *bytes);
 /* Keeps a payload: written aside, flushed, renamed. Failure is no error: false. */
 bool cliv__cache_store(const char *dir, const char *key_text, size_t key_length, const unsigned char *payload, size_t bytes);
+/* Removes the entries used longest ago until the rest fits `cap` bytes; store does so with the cache's cap. */
+void cliv__cache_trim(const char *dir, size_t cap);
 
 #endif
