@@ -1,0 +1,401 @@
+/* All platforms' devices and what they can do; which entries are one physical device; the score behind `auto`. */
+#include "runtime/device.h"
+
+#include <CL/cl_ext.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/context.h"
+#include "runtime/quirks.h"
+#include "runtime/text.h"
+
+/* Extension queries that older headers lack. */
+#ifndef CL_DEVICE_UUID_KHR
+#define CL_DEVICE_UUID_KHR 0x106A
+#endif
+#ifndef CL_DEVICE_PCI_BUS_INFO_KHR
+#define CL_DEVICE_PCI_BUS_INFO_KHR 0x410F
+#endif
+
+enum { MAX_PLATFORMS = 64, MAX_DEVICES = 256, MAX_EXTENSIONS = 1 << 20 };
+
+/* The vendor words of the selector grammar: a device belongs to a vendor when one of the patterns is a word of its vendor, its
+ * platform's name or vendor, or its driver version. `lanes`: floats a compute unit works on at once, GPUs only; 0: no maker of hardware. */
+static const struct {
+  const char *word, *patterns[4];
+  double lanes;
+} vendors[] = {
+    {"nvidia", {"NVIDIA"}, 128},
+    {"amd", {"AMD", "Advanced Micro Devices", "AuthenticAMD"}, 64},
+    {"intel", {"Intel", "GenuineIntel"}, 8},
+    {"apple", {"Apple"}, 128},
+    {"arm", {"ARM"}, 64},
+    {"qualcomm", {"QUALCOMM"}, 128},
+    {"imagination", {"Imagination", "Imagination Technologies"}, 64},
+    {"mesa", {"Mesa", "rusticl", "Clover"}, 0},
+    {"rusticl", {"rusticl"}, 0},
+    {"pocl", {"pocl", "Portable Computing Language"}, 0},
+    {"oclgrind", {"Oclgrind"}, 0},
+    {"microsoft", {"Microsoft"}, 0},
+};
+enum { VENDORS = (int)(sizeof vendors / sizeof *vendors) };
+
+const char *cliv_device_vendor(size_t index) { return index < (size_t)VENDORS ? vendors[index].word : NULL; }
+
+int cliv__vendor_find(const char *word, size_t length) {
+  for (int i = 0; i < VENDORS; i++)
+    if (strlen(vendors[i].word) == length && cliv__equal(word, vendors[i].word, length)) return i;
+  return -1;
+}
+
+int cliv__vendor_is(const cliv_device_info *info, int vendor) {
+  const char *const fields[] = {info->vendor, info->platform_name, info->platform_vendor, info->driver};
+  for (size_t p = 0; p < 4 && vendors[vendor].patterns[p]; p++)
+    for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
+      if (cliv__contains_word(fields[f], vendors[vendor].patterns[p])) return 1;
+  return 0;
+}
+
+/* Reading one device */
+
+/* Length of the UTF-8 character at s, 0 where it is none. */
+static size_t utf8_length(const unsigned char *s) {
+  if (s[0] < 0x80) return 1;
+  const size_t n = s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : s[0] >= 0xE0 ? 3 : s[0] >= 0xC2 ? 2 : 0;
+  if (s[0] >= 0xF5) return 0;
+  for (size_t i = 1; i < n; i++)
+    if ((s[i] & 0xC0) != 0x80) return 0;
+  return n;
+}
+
+/* Drivers' strings end on a terminal and in JSON: no control characters, only whole UTF-8, single spaces, none at the ends. */
+static void clean(char *text) {
+  char *to = text;
+  for (const char *from = text; *from;) {
+    const size_t n = utf8_length((const unsigned char *)from);
+    if (n > 1) {
+      memmove(to, from, n);
+      to += n;
+      from += n;
+      continue;
+    }
+    const char c = n == 0 ? '?' : (unsigned char)*from <= ' ' || *from == 0x7f ? ' ' : *from;
+    from++;
+    if (c != ' ' || (to > text && to[-1] != ' ')) *to++ = c;
+  }
+  while (to > text && to[-1] == ' ') to--;
+  *to = 0;
+}
+
+/* The whole text of a query on the heap, or NULL. */
+static char *query_text(cl_device_id device, cl_platform_id platform, cl_uint what) {
+  size_t size = 0;
+  const cl_int code = device ? clGetDeviceInfo(device, what, 0, NULL, &size)
+                             : clGetPlatformInfo(platform, what, 0, NULL, &size);
+  if (code != CL_SUCCESS || size == 0 || size > MAX_EXTENSIONS) return NULL;
+  char *text = calloc(1, size + 1);
+  if (!text) return NULL;
+  if ((device ? clGetDeviceInfo(device, what, size, text, NULL)
+              : clGetPlatformInfo(platform, what, size, text, NULL)) == CL_SUCCESS)
+    return text;
+  free(text);
+  return NULL;
+}
+
+static void read_text(cl_device_id device, cl_platform_id platform, cl_uint what, char *to, size_t room) {
+  char *text = query_text(device, platform, what);
+  snprintf(to, room, "%s", text ? text : "");
+  clean(to);
+  free(text);
+}
+
+static cl_uint read_uint(cl_device_id device, cl_device_info what) {
+  cl_uint value = 0;
+  return clGetDeviceInfo(device, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
+}
+
+static cl_ulong read_ulong(cl_device_id device, cl_device_info what) {
+  cl_ulong value = 0;
+  return clGetDeviceInfo(device, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
+}
+
+static size_t read_size(cl_device_id device, cl_device_info what) {
+  size_t value = 0;
+  return clGetDeviceInfo(device, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
+}
+
+static int has_extension(const char *extensions, const char *name) {
+  const size_t length = strlen(name);
+  for (const char *at = extensions; (at = strstr(at, name)) != NULL; at += length)
+    if ((at == extensions || at[-1] == ' ') && (at[length] == ' ' || at[length] == 0)) return 1;
+  return 0;
+}
+
+static void read_identity(cl_device_id device, const char *extensions, cliv_device_info *info) {
+  if (has_extension(extensions, "cl_khr_device_uuid"))
+    info->has_uuid = clGetDeviceInfo(device, CL_DEVICE_UUID_KHR, sizeof info->uuid, info->uuid, NULL) == CL_SUCCESS;
+  unsigned char any = 0;
+  for (size_t i = 0; i < sizeof info->uuid; i++) any |= info->uuid[i];
+  if (!any) info->has_uuid = 0; /* all zeros identifies nothing */
+  if (has_extension(extensions, "cl_khr_pci_bus_info"))
+    info->has_pci = clGetDeviceInfo(device, CL_DEVICE_PCI_BUS_INFO_KHR, sizeof info->pci, info->pci, NULL) == CL_SUCCESS;
+}
+
+static void read_abilities(cl_device_id device, const char *extensions, cliv_device_info *info) {
+  info->fp64 = read_ulong(device, CL_DEVICE_DOUBLE_FP_CONFIG) != 0 || has_extension(extensions, "cl_khr_fp64");
+  info->fp16 = has_extension(extensions, "cl_khr_fp16");
+  info->subgroups = has_extension(extensions, "cl_khr_subgroups") || has_extension(extensions, "cl_intel_subgroups") ||
+                    (info->opencl >= 210 && read_uint(device, CL_DEVICE_MAX_NUM_SUB_GROUPS) > 0);
+  char *il = info->opencl >= 210 || has_extension(extensions, "cl_khr_il_program")
+                 ? query_text(device, NULL, CL_DEVICE_IL_VERSION) : NULL;
+  info->spirv = il && strstr(il, "SPIR-V") != NULL;
+  free(il);
+  info->svm = info->opencl >= 200 && read_ulong(device, CL_DEVICE_SVM_CAPABILITIES) != 0;
+  info->out_of_order = (read_ulong(device, CL_DEVICE_QUEUE_PROPERTIES) & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
+  info->rounds_divide = (read_ulong(device, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
+  info->unified_memory = read_uint(device, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
+  info->available = read_uint(device, CL_DEVICE_AVAILABLE) != 0;
+  info->compiler = read_uint(device, CL_DEVICE_COMPILER_AVAILABLE) != 0;
+}
+
+static void read_sizes(cl_device_id device, cliv_device_info *info) {
+  info->compute_units = read_uint(device, CL_DEVICE_MAX_COMPUTE_UNITS);
+  info->clock_mhz = read_uint(device, CL_DEVICE_MAX_CLOCK_FREQUENCY);
+  info->vector_width = read_uint(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+  info->max_group_size = read_size(device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+  info->subgroup_hint = info->opencl >= 300 ? read_size(device, CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE) : 0;
+  info->global_memory = read_ulong(device, CL_DEVICE_GLOBAL_MEM_SIZE);
+  info->max_allocation = read_ulong(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+  info->local_memory = read_ulong(device, CL_DEVICE_LOCAL_MEM_SIZE);
+  info->cache_bytes = read_ulong(device, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
+  info->base_align = read_uint(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
+  cl_device_partition_property kinds[16] = {0};
+  size_t bytes = 0;
+  if (clGetDeviceInfo(device, CL_DEVICE_PARTITION_PROPERTIES, sizeof kinds, kinds, &bytes) != CL_SUCCESS) return;
+  for (size_t i = 0; i < bytes / sizeof *kinds && i < sizeof kinds / sizeof *kinds; i++)
+    if (kinds[i] == CL_DEVICE_PARTITION_BY_COUNTS)
+      info->max_subdevices = read_uint(device, CL_DEVICE_PARTITION_MAX_SUB_DEVICES);
+}
+
+static const char *kind_of(cl_device_type type) {
+  if (type & CL_DEVICE_TYPE_GPU) return "gpu";
+  if (type & CL_DEVICE_TYPE_ACCELERATOR) return "accelerator";
+  return type & CL_DEVICE_TYPE_CPU ? "cpu" : "custom";
+}
+
+/* "OpenCL 1.2 ..." -> 120; 0 for anything else. */
+static int parse_version(const char *text) {
+  int major = 0, minor = 0;
+  if (sscanf(text, "OpenCL %d.%d", &major, &minor) != 2 || major < 1 || major > 99 || minor < 0 || minor > 9) return 0;
+  return major * 100 + minor * 10;
+}
+
+void cliv__device_read(cl_device_id device, cliv_device_info *out) {
+  memset(out, 0, sizeof *out);
+  out->device = device;
+  if (clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof out->platform, &out->platform, NULL) != CL_SUCCESS)
+    out->platform = NULL;
+  if (clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof out->type, &out->type, NULL) != CL_SUCCESS) out->type = 0;
+  read_text(device, NULL, CL_DEVICE_NAME, out->name, sizeof out->name);
+  read_text(device, NULL, CL_DEVICE_VENDOR, out->vendor, sizeof out->vendor);
+  read_text(device, NULL, CL_DRIVER_VERSION, out->driver, sizeof out->driver);
+  read_text(device, NULL, CL_DEVICE_VERSION, out->version, sizeof out->version);
+  read_text(device, NULL, CL_DEVICE_OPENCL_C_VERSION, out->c_version, sizeof out->c_version);
+  if (out->platform) {
+    read_text(NULL, out->platform, CL_PLATFORM_NAME, out->platform_name, sizeof out->platform_name);
+    read_text(NULL, out->platform, CL_PLATFORM_VENDOR, out->platform_vendor, sizeof out->platform_vendor);
+    read_text(NULL, out->platform, CL_PLATFORM_VERSION, out->platform_version, sizeof out->platform_version);
+  }
+  out->opencl = parse_version(out->version);
+  char *extensions = query_text(device, NULL, CL_DEVICE_EXTENSIONS);
+  read_abilities(device, extensions ? extensions : "", out);
+  read_identity(device, extensions ? extensions : "", out);
+  free(extensions);
+  read_sizes(device, out);
+  cliv__device_judge(out);
+}
+
+void cliv__device_judge(cliv_device_info *info) {
+  info->kind = kind_of(info->type);
+  cliv__quirks_describe(info);
+  if (info->unusable[0]) {
+    info->usable = 0;
+    return;
+  }
+  const char *reason = NULL;
+  if (!info->available)
+    reason = "the driver says that it is not available";
+  else if (!info->compiler)
+    reason = "its driver has no compiler";
+  else if (info->opencl < 120)
+    reason = "OpenCL 1.2 or later is needed";
+  else if (info->type == CL_DEVICE_TYPE_CUSTOM)
+    reason = "it is a device of fixed function";
+  info->usable = reason == NULL;
+  snprintf(info->unusable, sizeof info->unusable, "%s", reason ? reason : "");
+}
+
+/* Ranking */
+
+double cliv__device_score(const cliv_device_info *info) {
+  const int gpu = (info->type & CL_DEVICE_TYPE_GPU) && !info->software;
+  const int accelerator = !gpu && (info->type & CL_DEVICE_TYPE_ACCELERATOR) && !info->software;
+  double lanes = 2.0 * (info->vector_width > 0 ? info->vector_width : 1);
+  for (int v = 0; gpu && v < VENDORS; v++)
+    if (vendors[v].lanes > 0 && cliv__vendor_is(info, v)) {
+      lanes = vendors[v].lanes;
+      break;
+    }
+  const double ghz = info->clock_mhz > 0 ? info->clock_mhz / 1000.0 : 1.0;
+  const double speed = 10.0 * log2(1.0 + info->compute_units * ghz * lanes);
+  const double memory = 2.0 * log2(1.0 + (double)info->global_memory / (1 << 30));
+  double penalty = 0;
+  cliv__quirks(info, &penalty);
+  if (gpu && info->unified_memory) penalty += 20; /* shares the host's bandwidth */
+  return (gpu ? 1000 : accelerator ? 500 : 0) + 100 + fmin(speed, 350) + fmin(memory, 30) - penalty;
+}
+
+static int same_host(const cliv_device_info *info) { return info->software || info->type == CL_DEVICE_TYPE_CPU; }
+
+/* The same physical device through two drivers. UUID and PCI address decide where both tell them. All that runs on the host's
+ * processor is one: a CPU driver, another CPU driver, a software renderer. Otherwise name and memory decide, but
+ * only between different platforms: two equal cards of one platform are two. */
+static int same_device(const cliv_device_info *a, const cliv_device_info *b) {
+  if (same_host(a) && same_host(b)) return 1;
+  if (same_host(a) != same_host(b)) return 0;
+  if (a->has_uuid && b->has_uuid && memcmp(a->uuid, b->uuid, sizeof a->uuid) == 0) return 1;
+  if (a->has_pci && b->has_pci) return memcmp(a->pci, b->pci, sizeof a->pci) == 0;
+  if (a->platform == b->platform) return 0;
+  return a->type == b->type && strcmp(a->name, b->name) == 0 && a->global_memory == b->global_memory;
+}
+
+static void rank(cliv_device_list *list) {
+  for (size_t i = 0; i < list->count; i++) {
+    list->infos[i].index = list->infos[i].same_as = i;
+    list->infos[i].score = cliv__device_score(&list->infos[i]);
+  }
+  for (size_t i = 0; i < list->count; i++)
+    for (size_t j = 0; j < list->count; j++) {
+      const cliv_device_info *a = &list->infos[i], *b = &list->infos[j], *best = &list->infos[a->same_as];
+      if (i == j || !same_device(a, b) || b->usable < best->usable) continue;
+      const int better = b->usable > best->usable || b->score > best->score || (b->score == best->score && j < best->index);
+      if (better) list->infos[i].same_as = j;
+    }
+}
+
+/* Lists */
+
+cliv_status cliv__device_list_create(const cliv_device_info *infos, size_t count, cliv_device_list **out) {
+  *out = NULL;
+  cliv_device_list *list = calloc(1, sizeof *list);
+  cliv_device_info *copy = calloc(count ? count : 1, sizeof *copy);
+  if (!list || !copy) {
+    free(list);
+    free(copy);
+    return cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory for a list of %zu devices", count);
+  }
+  if (count) memcpy(copy, infos, count * sizeof *copy);
+  list->infos = copy;
+  list->count = count;
+  for (size_t i = 0; i < count; i++) cliv__device_judge(&copy[i]);
+  rank(list);
+  *out = list;
+  return CLIV_OK;
+}
+
+void cliv_devices_free(cliv_device_list *list) {
+  if (!list) return;
+  for (size_t i = 0; i < list->warning_count; i++) free(list->warnings[i]);
+  free(list->warnings);
+  free(list->infos);
+  free(list);
+}
+
+cliv_status cliv__device_warn(cliv_device_list *list, const char *format, ...) {
+  va_list args, again;
+  va_start(args, format);
+  va_copy(again, args);
+  const int length = vsnprintf(NULL, 0, format, args);
+  va_end(args);
+  char *text = length >= 0 ? malloc((size_t)length + 1) : NULL;
+  char **grown = text ? realloc(list->warnings, (list->warning_count + 1) * sizeof *grown) : NULL;
+  if (grown) {
+    vsnprintf(text, (size_t)length + 1, format, again);
+    list->warnings = grown;
+    list->warnings[list->warning_count++] = text;
+  } else {
+    free(text);
+  }
+  va_end(again);
+  return grown ? CLIV_OK : cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory for a warning");
+}
+
+/* Appends the devices of one platform. A platform without devices is not an error. */
+static cliv_status add_platform(cl_platform_id platform, cliv_device_info **infos, size_t *count) {
+  cl_device_id devices[MAX_DEVICES];
+  cl_uint n = 0;
+  if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, devices, &n) != CL_SUCCESS) return CLIV_OK;
+  if (n > MAX_DEVICES) n = MAX_DEVICES;
+  if (n == 0) return CLIV_OK;
+  cliv_device_info *grown = realloc(*infos, (*count + n) * sizeof *grown);
+  REQUIRE(NULL, grown, HOST_MEMORY, "no memory for a list of %zu devices", *count + n);
+  *infos = grown;
+  for (cl_uint i = 0; i < n; i++) {
+    cliv__device_read(devices[i], &grown[*count]);
+    grown[(*count)++].platform = platform;
+  }
+  return CLIV_OK;
+}
+
+static cliv_status enumerate(cliv_device_info **infos, size_t *count) {
+  cl_platform_id platforms[MAX_PLATFORMS];
+  cl_uint n = 0;
+  if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &n) != CL_SUCCESS) return CLIV_OK; /* loaders say -1001 for none */
+  if (n > MAX_PLATFORMS) n = MAX_PLATFORMS;
+  for (cl_uint i = 0; i < n; i++) TRY(add_platform(platforms[i], infos, count));
+  return CLIV_OK;
+}
+
+cliv_status cliv_devices_list(const cliv_devices_options *options, cliv_device_list **out) {
+  REQUIRE_NOT_NULL(NULL, out);
+  *out = NULL;
+  (void)options;
+  cliv_device_info *infos = NULL;
+  size_t count = 0;
+  cliv_status status = enumerate(&infos, &count);
+  if (!status) status = cliv__device_list_create(infos, count, out);
+  free(infos);
+  return status;
+}
+
+size_t cliv_devices_count(const cliv_device_list *list) { return list ? list->count : 0; }
+
+const cliv_device_info *cliv_devices_get(const cliv_device_list *list, size_t index) {
+  return list && index < list->count ? &list->infos[index] : NULL;
+}
+
+size_t cliv_devices_warning_count(const cliv_device_list *list) { return list ? list->warning_count : 0; }
+
+const char *cliv_devices_warning(const cliv_device_list *list, size_t index) {
+  return list && index < list->warning_count ? list->warnings[index] : NULL;
+}
+
+cliv_status cliv__subdevice(cl_device_id device, cl_uint units, cl_device_id *out) {
+  *out = NULL;
+  cliv_device_info info;
+  cliv__device_read(device, &info);
+  REQUIRE(NULL, units > 0 && units < info.compute_units, VALUE,
+          "a part of %u compute units was asked of %s, which has %u; ask for 1 to %u, or 0 for the whole device", units,
+          info.name, info.compute_units, info.compute_units - 1);
+  REQUIRE(NULL, info.max_subdevices > 0, DEVICE_LIMIT,
+          "%s cannot be divided by compute units; leave compute_units at 0", info.name);
+  const cl_device_partition_property by_counts[] = {CL_DEVICE_PARTITION_BY_COUNTS, (cl_device_partition_property)units,
+                                                    CL_DEVICE_PARTITION_BY_COUNTS_LIST_END, 0};
+  const cl_int code = clCreateSubDevices(device, by_counts, 1, out, NULL);
+  if (code == CL_SUCCESS) return CLIV_OK;
+  *out = NULL;
+  return cliv__fail(NULL, CLIV_OPENCL, "clCreateSubDevices for %u compute units of %s failed: code %d", units, info.name,
+                    code);
+}

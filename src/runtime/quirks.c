@@ -1,0 +1,71 @@
+/* The one table of drivers' faults: a pattern that recognises the driver, the flags that code acts on, what it costs in the
+ * score, and the reason for people. A row is here because the fault was seen. Drivers are told by platform, vendor and version, never
+ * by vendor id: CPU drivers of every maker report 0x8086.
+ */
+#include "runtime/quirks.h"
+
+#include <string.h>
+
+#include "runtime/text.h"
+
+typedef struct quirk_row {
+  /* Each is looked for in the field, without regard to case; NULL: any. */
+  const char *platform, *driver, *device;
+  size_t group_size_up_to; /* 0: any; else only devices with groups no larger */
+  unsigned flags;
+  double penalty;
+  cliv_quirk text;
+} quirk_row;
+
+static const quirk_row rows[] = {
+    {"Clover", NULL, NULL, 0, CLIV__QUIRK_AVOID, 100,
+     {"clover", "Mesa's old OpenCL 1.1 driver: it lacks what Cliv's kernels need and is no longer developed; "
+                "rusticl replaces it"}},
+    {"Oclgrind", NULL, NULL, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD | CLIV__QUIRK_AVOID, 100,
+     {"simulator", "an interpreter that finds errors in kernels, thousands of times slower than a device; "
+                   "its driver may be called from one thread only"}},
+    {NULL, NULL, "llvmpipe", 0, CLIV__QUIRK_SOFTWARE, 30,
+     {"software", "a graphics driver's software renderer on the host's CPU; a CPU driver is faster"}},
+    {"rusticl", NULL, NULL, 0, CLIV__QUIRK_PROFILING, 0,
+     {"profiling", "event profiling reports 1 ns for every command; times are taken on the host"}},
+    {"Intel(R) OpenCL", "2026.", NULL, 0, CLIV__QUIRK_CLFFT_POINTERS, 0,
+     {"clfft-pointers", "its compiler refuses clFFT's generated code (incompatible pointer types); "
+                        "plans are built with that diagnostic switched off"}},
+    {"ARM Platform", NULL, "Mali", 0, CLIV__QUIRK_CLFFT_POINTERS, 0,
+     {"clfft-pointers", "its compiler refuses clFFT's generated code (incompatible pointer types); "
+                        "plans are built with that diagnostic switched off"}},
+    {NULL, NULL, NULL, 64, CLIV__QUIRK_SMALL_GROUPS, 0,
+     {"small-groups", "work-groups hold at most 64 work-items: CLBlast's vector routines fail (-54), "
+                      "the library's own are used"}},
+    {"Portable Computing Language", NULL, NULL, 0, CLIV__QUIRK_OWN_CACHE, 0,
+     {"own-cache", "PoCL ends the process when a file in its own cache is damaged or the disk is full; "
+                   "if that happens, delete ~/.cache/pocl"}},
+};
+
+static int applies(const quirk_row *row, const cliv_device_info *info) {
+  if (row->platform && !cliv__contains(info->platform_name, row->platform)) return 0;
+  if (row->driver && !cliv__contains(info->driver, row->driver)) return 0;
+  if (row->device && !cliv__contains(info->name, row->device)) return 0;
+  return row->group_size_up_to == 0 || (info->max_group_size > 0 && info->max_group_size <= row->group_size_up_to);
+}
+
+unsigned cliv__quirks(const cliv_device_info *info, double *penalty) {
+  unsigned flags = 0;
+  double sum = 0;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    if (!applies(&rows[i], info)) continue;
+    flags |= rows[i].flags;
+    sum += rows[i].penalty;
+  }
+  if (penalty) *penalty = sum;
+  return flags;
+}
+
+void cliv__quirks_describe(cliv_device_info *info) {
+  const unsigned flags = cliv__quirks(info, NULL);
+  info->software = (flags & CLIV__QUIRK_SOFTWARE) != 0;
+  info->avoid = (flags & CLIV__QUIRK_AVOID) != 0;
+  info->quirk_count = 0;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows && info->quirk_count < CLIV_MAX_QUIRKS; i++)
+    if (applies(&rows[i], info)) info->quirks[info->quirk_count++] = rows[i].text;
+}

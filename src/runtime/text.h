@@ -1,0 +1,43 @@
+/* Small things on strings that the device list and the selector share. ASCII only, independent of the locale. */
+#ifndef CLIV_RUNTIME_TEXT_H
+#define CLIV_RUNTIME_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+static inline char cliv__lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+static inline bool cliv__is_digit(char c) { return c >= '0' && c <= '9'; }
+static inline bool cliv__is_word(char c) {
+  return cliv__is_digit(c) || c == '_' || (cliv__lower(c) >= 'a' && cliv__lower(c) <= 'z');
+}
+
+/* Where `length` characters of `what` begin in `text`, without regard to case, or NULL. */
+static inline const char *cliv__find(const char *text, const char *what, size_t length) {
+  for (;; text++) {
+    size_t i = 0;
+    while (i < length && text[i] && cliv__lower(text[i]) == cliv__lower(what[i])) i++;
+    if (i == length) return text;
+    if (!*text) return NULL;
+  }
+}
+
+static inline bool cliv__contains(const char *text, const char *what) {
+  size_t length = 0;
+  while (what[length]) length++;
+  return cliv__find(text, what, length) != NULL;
+}
+
+/* The same, but only as whole words: "ARM" is in "ARM Platform", not in "charm". */
+static inline bool cliv__contains_word(const char *text, const char *what) {
+  size_t length = 0;
+  while (what[length]) length++;
+  for (const char *at = text; (at = cliv__find(at, what, length)) != NULL; at++)
+    if ((at == text || !cliv__is_word(at[-1])) && !cliv__is_word(at[length])) return true;
+  return false;
+}
+
+static inline bool cliv__equal(const char *a, const char *b, size_t length) {
+  return cliv__find(a, b, length) == a;
+}
+
+#endif
