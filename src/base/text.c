@@ -43,11 +43,16 @@ char *cliv__text_take(cliv__text *text) {
   return data;
 }
 
-char *cliv__format(const char *format, ...) {
+char *cliv__vformat(const char *format, va_list args) {
   cliv__text text = {0};
+  add(&text, format, args);
+  return cliv__text_take(&text);
+}
+
+char *cliv__format(const char *format, ...) {
   va_list args;
   va_start(args, format);
-  add(&text, format, args);
+  char *text = cliv__vformat(format, args);
   va_end(args);
-  return cliv__text_take(&text);
+  return text;
 }

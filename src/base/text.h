@@ -8,6 +8,7 @@
 
 /* printf into fresh memory; NULL when there is none. */
 char *cliv__format(const char *format, ...) CLIV__PRINTF(1, 2);
+char *cliv__vformat(const char *format, va_list args) CLIV__PRINTF(1, 0);
 
 /* A string that grows. Start with {0}; when memory runs out it stays as it is and `failed` is set. */
 typedef struct cliv__text {

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "runtime/context.h"
 #include "runtime/quirks.h"
-#include "runtime/text.h"
+#include "runtime/match.h"
 
 /* Extension queries that older headers lack. */
 #ifndef CL_DEVICE_UUID_KHR
@@ -248,7 +249,7 @@ double cliv__device_score(const cliv_device_info *info) {
       lanes = vendors[v].lanes;
       break;
     }
-  const double ghz = info->clock_mhz > 0 ? info->clock_mhz / 1000.0 : 1.0;
+  const double ghz = info->clock_mhz > 0 ? info->clock_mhz / 1000.0 : gpu ? 1.2 : 2.5;
   const double speed = 10.0 * log2(1.0 + info->compute_units * ghz * lanes);
   const double memory = 2.0 * log2(1.0 + (double)info->global_memory / (1 << 30));
   double penalty = 0;
@@ -314,22 +315,18 @@ void cliv_devices_free(cliv_device_list *list) {
 }
 
 cliv_status cliv__device_warn(cliv_device_list *list, const char *format, ...) {
-  va_list args, again;
+  va_list args;
   va_start(args, format);
-  va_copy(again, args);
-  const int length = vsnprintf(NULL, 0, format, args);
+  char *text = cliv__vformat(format, args);
   va_end(args);
-  char *text = length >= 0 ? malloc((size_t)length + 1) : NULL;
   char **grown = text ? realloc(list->warnings, (list->warning_count + 1) * sizeof *grown) : NULL;
-  if (grown) {
-    vsnprintf(text, (size_t)length + 1, format, again);
-    list->warnings = grown;
-    list->warnings[list->warning_count++] = text;
-  } else {
+  if (!grown) {
     free(text);
+    return cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory for a warning");
   }
-  va_end(again);
-  return grown ? CLIV_OK : cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory for a warning");
+  list->warnings = grown;
+  list->warnings[list->warning_count++] = text;
+  return CLIV_OK;
 }
 
 /* Appends the devices of one platform. A platform without devices is not an error. */

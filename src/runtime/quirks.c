@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "runtime/text.h"
+#include "runtime/match.h"
 
 typedef struct quirk_row {
   /* Each is looked for in the field, without regard to case; NULL: any. */
@@ -21,7 +21,7 @@ static const quirk_row rows[] = {
     {"Clover", NULL, NULL, 0, CLIV__QUIRK_AVOID, 100,
      {"clover", "Mesa's old OpenCL 1.1 driver: it lacks what Cliv's kernels need and is no longer developed; "
                 "rusticl replaces it"}},
-    {"Oclgrind", NULL, NULL, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD | CLIV__QUIRK_AVOID, 100,
+    {"Oclgrind", NULL, NULL, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD, 100,
      {"simulator", "an interpreter that finds errors in kernels, thousands of times slower than a device; "
                    "its driver may be called from one thread only"}},
     {NULL, NULL, "llvmpipe", 0, CLIV__QUIRK_SOFTWARE, 30,

@@ -1,13 +1,13 @@
 /* The selector grammar of cliv/device.h: text -> terms -> the device that satisfies them all, and the sentences for people. */
 #include <cliv/device.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "runtime/device.h"
-#include "runtime/text.h"
+#include "runtime/match.h"
 
 enum { MAX_TERMS = 32, ANY = -1 };
 
@@ -353,7 +353,6 @@ static void insert(const cliv_device_list *list, size_t *ranked, size_t count, s
 static cliv_status collect(const cliv_device_list *list, const selector *s, choice *c) {
   c->ranked = malloc((list->count + 1) * 2 * sizeof *c->ranked);
   REQUIRE(NULL, c->ranked, HOST_MEMORY, "no memory to rank %zu devices", list->count);
-  c->count = c->physical = 0;
   char why[512];
   for (size_t i = 0; i < list->count; i++) {
     objection(s, &list->infos[i], why, sizeof why);
@@ -375,9 +374,9 @@ static size_t ordinal_of(const selector *s) {
 }
 
 /* A line per device: taken, or why not. */
-static void explain(FILE *out, const cliv_device_list *list, const selector *s, const choice *c, size_t chosen) {
+static void explain(cliv__text *out, const cliv_device_list *list, const selector *s, const choice *c, size_t chosen) {
   const cliv_device_info *winner = &list->infos[chosen];
-  fprintf(out, "'%s' takes #%zu %s (%s): score %.0f, %s %zu that match.\n", s->text, chosen, winner->name,
+  cliv__text_add(out, "'%s' takes #%zu %s (%s): score %.0f, %s %zu that match.\n", s->text, chosen, winner->name,
           winner->platform_name, winner->score, ordinal_of(s) ? "by its number among the" : "the best of the", c->count);
   for (size_t i = 0; i < list->count; i++) {
     const cliv_device_info *info = &list->infos[i];
@@ -385,42 +384,34 @@ static void explain(FILE *out, const cliv_device_list *list, const selector *s, 
     if (i == chosen) continue;
     objection(s, info, why, sizeof why);
     if (why[0])
-      fprintf(out, "#%zu %s (%s): %s.\n", i, info->name, info->platform_name, why);
+      cliv__text_add(out, "#%zu %s (%s): %s.\n", i, info->name, info->platform_name, why);
     else if (info->same_as == winner->same_as)
-      fprintf(out, "#%zu %s (%s): the same physical device as #%zu, score %.0f.\n", i, info->name, info->platform_name, chosen,
+      cliv__text_add(out, "#%zu %s (%s): the same physical device as #%zu, score %.0f.\n", i, info->name, info->platform_name, chosen,
               info->score);
     else
-      fprintf(out, "#%zu %s (%s): matches, score %.0f.\n", i, info->name, info->platform_name, info->score);
+      cliv__text_add(out, "#%zu %s (%s): matches, score %.0f.\n", i, info->name, info->platform_name, info->score);
   }
 }
 
 static void give(const cliv_device_list *list, const selector *s, const choice *c, size_t chosen, char *why, size_t room) {
   if (!why || !room) return;
-  why[0] = 0;
-  char *text = NULL;
-  size_t length = 0;
-  FILE *out = open_memstream(&text, &length);
-  if (!out) return;
-  explain(out, list, s, c, chosen);
-  fclose(out);
-  if (text && length > 0 && text[length - 1] == '\n') text[length - 1] = 0;
-  if (text) snprintf(why, room, "%s", text);
+  cliv__text out = {0};
+  explain(&out, list, s, c, chosen);
+  char *text = cliv__text_take(&out);
+  snprintf(why, room, "%s", text ? text : "");
   free(text);
 }
 
 static cliv_status fail_none(const cliv_device_list *list, const selector *s, const choice *c) {
-  char *text = NULL;
-  size_t length = 0;
-  FILE *out = open_memstream(&text, &length);
-  if (!out) return cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory to explain why no device matches '%s'", s->text);
+  cliv__text out = {0};
   for (size_t i = 0; i < list->count; i++) {
     const cliv_device_info *info = &list->infos[i];
     char why[512];
     objection(s, info, why, sizeof why);
-    fprintf(out, "%s#%zu %s (%s) %s", i ? "; " : "", i, info->name, info->platform_name, why[0] ? why : "matches");
+    cliv__text_add(&out, "%s#%zu %s (%s) %s", i ? "; " : "", i, info->name, info->platform_name, why[0] ? why : "matches");
   }
-  for (size_t i = 0; i < list->warning_count; i++) fprintf(out, "; %s", list->warnings[i]);
-  fclose(out);
+  for (size_t i = 0; i < list->warning_count; i++) cliv__text_add(&out, "; %s", list->warnings[i]);
+  char *text = cliv__text_take(&out);
   cliv_status status;
   if (c->physical > 0)
     status = cliv__fail(NULL, CLIV_NO_DEVICE, "'%s' asks for match number %zu, counted from 0, and only %zu %s: %s", s->text,
@@ -432,12 +423,9 @@ static cliv_status fail_none(const cliv_device_list *list, const selector *s, co
 }
 
 static cliv_status fail_no_driver(const cliv_device_list *list) {
-  char *text = NULL;
-  size_t length = 0;
-  FILE *out = open_memstream(&text, &length);
-  if (!out) return cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory to explain why there is no device");
-  for (size_t i = 0; i < list->warning_count; i++) fprintf(out, " %s", list->warnings[i]);
-  fclose(out);
+  cliv__text out = {0};
+  for (size_t i = 0; i < list->warning_count; i++) cliv__text_add(&out, " %s", list->warnings[i]);
+  char *text = cliv__text_take(&out);
   const cliv_status status = cliv__fail(
       NULL, CLIV_NO_DRIVER,
       "there is no OpenCL device: no driver is installed, or none found its hardware. Install one. Debian, Ubuntu: "
@@ -457,7 +445,7 @@ cliv_status cliv_device_select(const cliv_device_list *list, const char *text, s
   selector s;
   TRY(parse(text, &s));
   if (list->count == 0) return fail_no_driver(list);
-  choice c;
+  choice c = {0};
   TRY(collect(list, &s, &c));
   const size_t ordinal = ordinal_of(&s);
   cliv_status status = CLIV_OK;

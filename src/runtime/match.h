@@ -1,6 +1,6 @@
-/* Small things on strings that the device list and the selector share. ASCII only, independent of the locale. */
-#ifndef CLIV_RUNTIME_TEXT_H
-#define CLIV_RUNTIME_TEXT_H
+/* Finding words in drivers' strings and in selectors: ASCII, without regard to case, independent of the locale. */
+#ifndef CLIV_RUNTIME_MATCH_H
+#define CLIV_RUNTIME_MATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
