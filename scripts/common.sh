@@ -57,7 +57,7 @@ install_packages() {
     --no-install-recommends -o DPkg::Lock::Timeout=600 "${missing[@]}"
 }
 
-# configure DIR ARGUMENTS…: runs CMake in build/DIR unless it was configured there with the same arguments before.
+# configure PRESET ARGUMENTS…: runs CMake in build/PRESET unless it was configured there with the same arguments before.
 configure() {
   local dir=$build/$1 wanted
   wanted=$(printf '%s\n' "$root" "${@:2}")
@@ -66,7 +66,7 @@ configure() {
   [[ -f $dir/configured && $(head -n 1 "$dir/configured") == "$root" ]] || rm -rf "$dir/CMakeCache.txt" "$dir/CMakeFiles"
   say "Configuring build/$1"
   mkdir -p "$dir"
-  logged "$1-configure" cmake -S "$root" -B "$dir" -G Ninja "${@:2}"
+  logged "$1-configure" cmake -S "$root" --preset "$1" "${@:2}"
   printf '%s\n' "$wanted" >"$dir/configured"
 }
 

@@ -1,0 +1,14 @@
+/* cliv/cliv.h: all of Cliv. Each header is the manual of its module, to be read from the top. */
+#ifndef CLIV_H
+#define CLIV_H
+
+#include <cliv/cache.h>
+#include <cliv/context.h>
+#include <cliv/dtype.h>
+#include <cliv/gather.h>
+#include <cliv/random.h>
+#include <cliv/status.h>
+#include <cliv/tensor.h>
+#include <cliv/version.h>
+
+#endif
