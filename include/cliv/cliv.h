@@ -4,6 +4,7 @@
 
 #include <cliv/cache.h>
 #include <cliv/context.h>
+#include <cliv/device.h>
 #include <cliv/dtype.h>
 #include <cliv/gather.h>
 #include <cliv/random.h>
