@@ -2,15 +2,18 @@
  *
  *   -D WALK_CPU    real is a vector of W lanes: one work-item walks long contiguous runs
  *   (otherwise)    real is one element: neighbouring work-items take neighbouring elements
- *   -D REAL_F64    computes in double (W 8), for float64 tensors; otherwise in float (W 16)
+ *   -D REAL_F64    computes in double (W 8), for float64 tensors
+ *   -D REAL_I64    computes in 64-bit integers (W 8), for the integer tensors; wraps modulo 2^64
+ *   (otherwise)    computes in float (W 16)
  *
  * For each storage type T of f32 f16 bf16 f64 i32 i64 u8 there are
  *   T_t                          the type of one stored element
  *   real load_T(p, i)            W elements from p[i]
  *   real load_T_part(p, i, n)    the first n < W of them, the rest 0
  *   void store_T(x, p, i), store_T_part(x, p, i, n)
- * with p a __global pointer and i in elements. Narrow types are rounded to nearest even with integer code; a NaN is stored as the
- * canonical quiet one.
+ * with p a __global pointer and i in elements; f64 only where real is double, the floats not where it is an integer. Narrow floats
+ * are rounded to nearest even with integer code; a NaN is stored as the canonical quiet one. A float stored as an integer is
+ * truncated towards 0 and saturates, NaN gives 0; an integer stored as a narrower one wraps.
  */
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -25,6 +28,10 @@
 #define CANONICAL_NAN_BITS 0x7ff8000000000000UL
 #define INFINITY_BITS 0x7ff0000000000000UL
 #define MAGNITUDE_BITS 0x7fffffffffffffffUL
+#elif defined(REAL_I64)
+#define SCALAR long
+#define SCALAR_INT long
+#define SCALAR_UINT ulong
 #else
 #define SCALAR float
 #define SCALAR_INT int
@@ -35,7 +42,7 @@
 #endif
 
 #ifdef WALK_CPU
-#ifdef REAL_F64
+#if defined(REAL_F64) || defined(REAL_I64)
 #define W 8
 #else
 #define W 16
@@ -46,7 +53,7 @@
 #define WIDE(type) type
 #endif
 
-/* real; ireal and ureal, the integers of its width (comparisons of vectors give ireal: all ones is true); index32. */
+/* real; ireal and ureal, the integers of its width (comparisons of vectors give ireal: all ones is true). */
 typedef WIDE(SCALAR) real;
 typedef WIDE(SCALAR_INT) ireal;
 typedef WIDE(SCALAR_UINT) ureal;
@@ -57,17 +64,26 @@ typedef WIDE(SCALAR_UINT) ureal;
 #define to_ireal CAT(convert_, WIDE(SCALAR_INT))
 #define to_ureal CAT(convert_, WIDE(SCALAR_UINT))
 
-/* choose(c, a, b): a where c, else b, lane by lane. c is a comparison's result: an int in the narrow walk, an ireal in the wide. */
+/* choose(c, a, b): a where c, else b, lane by lane; any_lane(c): whether c holds in any. c is a comparison's result: an int in the
+ * narrow walk, an ireal in the wide. */
 #if W == 1
 #define choose(c, a, b) ((c) ? (a) : (b))
+#define any_lane(c) (c)
 #else
 #define choose(c, a, b) select((b), (a), (c))
+#define any_lane(c) any(c)
 #endif
 
 /* Tests on the bits, so that no compiler option can remove them. */
+#ifdef REAL_I64
+#define is_nan(x) ((x) != (x))
+#define is_finite(x) ((x) == (x))
+#define canonical(x) (x)
+#else
 #define is_nan(x) ((as_ureal(x) & (ureal)MAGNITUDE_BITS) > (ureal)INFINITY_BITS)
 #define is_finite(x) ((as_ureal(x) & (ureal)MAGNITUDE_BITS) < (ureal)INFINITY_BITS)
 #define canonical(x) choose(is_nan(x), as_real((ureal)CANONICAL_NAN_BITS), (x))
+#endif
 
 /* ---- storage ------------------------------------------------------------------------------------------------------------ */
 
@@ -169,13 +185,19 @@ WIDE(float) canonical_f32_w(WIDE(float) x) {
 #define BF16_LOAD(x) to_real(NARROW(bfloat_to_float)(CONVERT_U32(x)))
 #define BF16_STORE(x) CONVERT_U16(NARROW(float_to_bfloat)(REAL_TO_F32(x)))
 #define INT_LOAD(x) to_real(x)
-#define I32_STORE(x) CAT(CAT(convert_, WIDE(int)), _sat_rte)(x)
-#define I64_STORE(x) CAT(CAT(convert_, WIDE(long)), _sat_rte)(x)
-#define U8_STORE(x) CAT(CAT(convert_, WIDE(uchar)), _sat_rte)(x)
-
+#ifdef REAL_I64
+#define I32_STORE(x) CAT(convert_, WIDE(int))(x)
+#define I64_STORE(x) (x)
+#define U8_STORE(x) CAT(convert_, WIDE(uchar))(x)
+#else
+#define TRUNCATED(type, x) CAT(CAT(convert_, WIDE(type)), _sat_rtz)(choose(is_nan(x), (real)0, (x)))
+#define I32_STORE(x) TRUNCATED(int, x)
+#define I64_STORE(x) TRUNCATED(long, x)
+#define U8_STORE(x) TRUNCATED(uchar, x)
 DEFINE_STORAGE(f32, F32_LOAD, F32_STORE)
 DEFINE_STORAGE(f16, F16_LOAD, F16_STORE)
 DEFINE_STORAGE(bf16, BF16_LOAD, BF16_STORE)
+#endif
 DEFINE_STORAGE(i32, INT_LOAD, I32_STORE)
 DEFINE_STORAGE(i64, INT_LOAD, I64_STORE)
 DEFINE_STORAGE(u8, INT_LOAD, U8_STORE)
