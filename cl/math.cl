@@ -1,7 +1,8 @@
 /* math.cl: elementary functions with one result to the last bit, on every device and in both walks.
  *
- * Written on `real` with +, -, * and fma() alone, which OpenCL rounds correctly, and integer operations. The errors stated were found over all
- * 2^32 floats. Subnormal arguments and results are handled as normal ones are.
+ * Written on `real` with +, -, * and fma() alone, which OpenCL rounds correctly, and integer operations. The errors stated were found
+ * over all 2^32 floats. Subnormal arguments and results are rounded like all others; but no operand or result of an fma() is
+ * subnormal, nor is the sign of a zero from one relied upon, since drivers that emulate it flush the one and lose the other.
  *
  *   divide(a, b)      correctly rounded
  *   square_root(x)    correctly rounded
@@ -56,15 +57,15 @@ real divide(real a, real b) {
   q = fma(fma(-q, d, n), y, q);
   const real left = fma(-q, d, n), other = beside(q, left);
   q = choose(fabs(fma(-other, d, n)) < fabs(left), other, q);
-  /* Where the reciprocal, the quotient or a residual leaves the normal range: not b in 2^[-125, 125], a 0 or at least 2^-100, and
-   * exponents less than 124 apart. */
-  const ureal fits = choose(ea - 27 > (ureal)227, (ureal)1, choose(ea - eb + 123 > (ureal)246, (ureal)1, (ureal)0));
-  const ureal unfit = choose(eb - 2 > (ureal)250, (ureal)1, choose(ua == (ureal)0, (ureal)0, fits));
+  /* Where the reciprocal, the quotient or a residual leaves the normal range: not b in 2^[-125, 125], a 0 or at least 2^-78, and
+   * exponents at most 123 apart. */
+  const ureal far = choose(ea - 49 > (ureal)205, (ureal)1, choose(ea - eb + 123 > (ureal)246, (ureal)1, (ureal)0));
+  const ureal unfit = choose(eb - 2 > (ureal)250, (ureal)1, choose(ua == (ureal)0, (ureal)0, far));
   if (any_lane(unfit != (ureal)0)) q = choose(unfit != (ureal)0, as_real(long_division(ua, ub)), q);
   return as_real((as_ureal(q) & MAGNITUDE_BITS) | ((as_ureal(a) ^ as_ureal(b)) & ~(ureal)MAGNITUDE_BITS));
 }
 
-/* The same with the device's reciprocal square root, for x from 2^-100 on. x - s*s is a multiple of the square of s's unit, and
+/* The same with the device's reciprocal square root, for x from 2^-78 on. x - s*s is a multiple of the square of s's unit, and
  * x lies nearer to s*s than to the neighbour's square exactly when the root lies nearer to s. */
 real root_of_normal(real x) {
   const real y = rsqrt(x), s0 = x * y;
@@ -76,7 +77,7 @@ real root_of_normal(real x) {
 real square_root(real x) {
   const ureal u = as_ureal(x);
   real s = root_of_normal(x);
-  const ureal unfit = choose(u - 0x0d800000u > (ureal)(0x7f7fffffu - 0x0d800000u), (ureal)1, (ureal)0);
+  const ureal unfit = choose(u - 0x18800000u > (ureal)(0x7f7fffffu - 0x18800000u), (ureal)1, (ureal)0);
   if (any_lane(unfit != (ureal)0)) {
     const real small = root_of_normal(x * (real)0x1p96f) * (real)0x1p-48f;
     s = choose(unfit != (ureal)0, small, s);
