@@ -4,9 +4,11 @@
 
 #include <cliv/cache.h>
 #include <cliv/context.h>
+#include <cliv/csv.h>
 #include <cliv/device.h>
 #include <cliv/dtype.h>
 #include <cliv/gather.h>
+#include <cliv/npy.h>
 #include <cliv/random.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>
