@@ -107,7 +107,7 @@ static cliv_status take_shape(cursor *c, header *h) {
   if (!take(c, "(")) return fail(c, "its shape is not a tuple");
   bool comma = true;
   while (!take(c, ")")) {
-    size_t size;
+    size_t size = 0;
     if (!comma) return fail(c, "its shape lacks a comma");
     TRY(take_size(c, &size));
     REQUIRE(NULL, h->ndim < CLIV_MAX_DIMS, SHAPE, "%s: has more than the %d dimensions that an array may have",

@@ -13,42 +13,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
-
-static cliv_status cliv__file_read(const char *path, size_t cap, void **data, size_t *size) {
-  FILE *f = fopen(path, "rb");
-  struct stat st;
-  *data = NULL;
-  *size = 0;
-  bool ok = f && !fstat(fileno(f), &st) && st.st_size >= 0 && (size_t)st.st_size <= cap &&
-            (*data = malloc((size_t)st.st_size + 1)) != NULL &&
-            (*size = fread(*data, 1, (size_t)st.st_size, f)) == (size_t)st.st_size;
-  if (f) fclose(f);
-  return ok ? CLIV_OK : CLIV_FILE;
-}
-static cliv_status cliv__file_write(const char *path, const void *data, size_t size) {
-  char *temporary = cliv__format("%s.XXXXXX", path);
-  const int fd = temporary ? mkstemp(temporary) : -1;
-  bool ok = fd >= 0 && write(fd, data, size) == (ssize_t)size && !fsync(fd);
-  if (fd >= 0) ok = !close(fd) && ok;
-  ok = ok && !rename(temporary, path);
-  if (!ok && fd >= 0) unlink(temporary);
-  free(temporary);
-  return ok ? CLIV_OK : CLIV_FILE;
-}
-static cliv_status cliv__make_dirs(const char *dir) {
-  char *path = cliv__format("%s", dir);
-  for (char *p = path ? path + 1 : NULL; p && *p; p++)
-    if (*p == '/') {
-      *p = 0;
-      mkdir(path, 0777);
-      *p = '/';
-    }
-  const int failed = path ? mkdir(path, 0777) && errno != EEXIST : 1;
-  free(path);
-  return failed ? CLIV_FILE : CLIV_OK;
-}
 
 typedef struct header {
   char magic[8];
@@ -97,17 +64,16 @@ static const header *verify(const unsigned char *data, size_t bytes) {
 
 unsigned char *cliv__cache_load(const char *dir, const char *key_text, size_t key_length, size_t *bytes) {
   char *path = entry_path(dir, key_text, key_length);
-  void *data = NULL;
-  unsigned char *payload = NULL;
+  unsigned char *data = NULL, *payload = NULL;
   size_t size = 0;
   if (path && !cliv__file_read(path, CAP, &data, &size)) {
     const header *h = verify(data, size);
     if (!h) {
       unlink(path); /* damaged: the next build replaces it */
-    } else if (h->key_length == key_length && !memcmp((unsigned char *)data + sizeof *h, key_text, key_length)) {
+    } else if (h->key_length == key_length && !memcmp(data + sizeof *h, key_text, key_length)) {
       *bytes = h->payload_length;
       payload = malloc(*bytes ? *bytes : 1);
-      if (payload) memcpy(payload, (unsigned char *)data + sizeof *h + key_length, *bytes);
+      if (payload) memcpy(payload, data + sizeof *h + key_length, *bytes);
       utimensat(AT_FDCWD, path, NULL, 0); /* used now: the oldest go first */
     }
   }
@@ -202,7 +168,7 @@ bool cliv__cache_store(const char *dir, const char *key_text, size_t key_length,
     memcpy(data + sizeof h + key_length, payload, bytes);
     h.hash = hash_of(data + sizeof h, key_length + bytes);
     memcpy(data, &h, sizeof h);
-    ok = !cliv__make_dirs(dir) && !cliv__file_write(path, data, size);
+    ok = !cliv__make_folders(dir) && !cliv__file_write(path, data, size);
     if (ok) cliv__cache_trim(dir, CAP);
   }
   free(path);
@@ -212,16 +178,10 @@ bool cliv__cache_store(const char *dir, const char *key_text, size_t key_length,
 
 /* ---- for people ---- */
 
-static cliv_status folder(const char *dir, char **out) {
-  *out = cliv__cache_dir(dir);
-  return CLIV_OK;
-}
-
 cliv_status cliv_cache_inspect(const char *dir, cliv_cache_info *out) {
   REQUIRE_NOT_NULL(NULL, out);
   *out = (cliv_cache_info){.cap = CAP};
-  char *path;
-  TRY(folder(dir, &path));
+  char *path = cliv__cache_dir(dir);
   if (!path) return CLIV_OK;
   snprintf(out->dir, sizeof out->dir, "%s", path);
   listing l;
@@ -231,7 +191,7 @@ cliv_status cliv_cache_inspect(const char *dir, cliv_cache_info *out) {
   out->entries = l.count;
   out->bytes = l.bytes;
   for (size_t i = 0; i < l.count; i++) {
-    void *data = NULL;
+    unsigned char *data = NULL;
     size_t size = 0;
     if (cliv__file_read(l.entries[i].path, CAP, &data, &size) || !verify(data, size)) out->damaged++;
     free(data);
@@ -243,8 +203,7 @@ cliv_status cliv_cache_inspect(const char *dir, cliv_cache_info *out) {
 
 cliv_status cliv_cache_clear(const char *dir, size_t *removed) {
   if (removed) *removed = 0;
-  char *path;
-  TRY(folder(dir, &path));
+  char *path = cliv__cache_dir(dir);
   if (!path) return CLIV_OK;
   listing l;
   cliv_status status = CLIV_OK;

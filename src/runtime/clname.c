@@ -42,6 +42,7 @@ cliv_status cliv__fail_cl(cliv_context *ctx, cl_int code, const char *what) {
   cliv_status status = CLIV_OPENCL;
   if (code == CL_OUT_OF_HOST_MEMORY) status = CLIV_HOST_MEMORY;
   if (code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_INVALID_BUFFER_SIZE) status = CLIV_DEVICE_MEMORY;
-  return cliv__fail(ctx, status, "%s failed on device '%s': %s (%d)", what, ctx ? ctx->facts.name : "?",
-                    cliv__cl_name(code), (int)code);
+  if (!ctx) return cliv__fail(NULL, status, "%s failed: %s (%d)", what, cliv__cl_name(code), (int)code);
+  return cliv__fail(ctx, status, "%s failed on device '%s': %s (%d)", what, ctx->facts.name, cliv__cl_name(code),
+                    (int)code);
 }

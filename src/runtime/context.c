@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/cache.h"
+#include "runtime/device.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
 
@@ -79,15 +80,19 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
   return CLIV_OK;
 }
 
-/* Until the device list lands: the first device of the first platform that has one. */
+/* Gives the device with one reference for the caller: a sub-device, or the device itself (whose references do not count). */
 static cliv_status pick_device(const cliv_context_options *o, cl_device_id *out) {
-  (void)o;
-  cl_platform_id platforms[16];
-  cl_uint count = 0;
-  if (clGetPlatformIDs(16, platforms, &count) == CL_SUCCESS)
-    for (cl_uint i = 0; i < count && i < 16; i++)
-      if (clGetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 1, out, NULL) == CL_SUCCESS) return CLIV_OK;
-  return cliv__fail(NULL, CLIV_NO_DRIVER, "no OpenCL device was found; install a driver, e.g. pocl-opencl-icd");
+  cliv_device_list *list;
+  TRY(cliv_devices_list(NULL, &list));
+  size_t index = 0;
+  cliv_status status = cliv_device_select(list, o ? o->device : NULL, &index, NULL, 0);
+  if (!status) {
+    const cl_device_id device = cliv_devices_get(list, index)->device;
+    if (o && o->compute_units) status = cliv__subdevice(device, o->compute_units, out);
+    else *out = device;
+  }
+  cliv_devices_free(list);
+  return status;
 }
 
 cliv_status cliv_context_create(const cliv_context_options *options, cliv_context **out) {

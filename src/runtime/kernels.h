@@ -4,12 +4,12 @@
 
 #include <stddef.h>
 
-typedef struct cliv__source {
+typedef struct cliv__kernel_text {
   const char *name; /* "reduce.cl" */
   const char *text; /* ends in 0 */
   size_t length;
-} cliv__source;
+} cliv__kernel_text;
 
-extern const cliv__source cliv__sources[]; /* ends with a NULL name */
+extern const cliv__kernel_text cliv__kernel_texts[]; /* ends with a NULL name */
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "runtime/cache.h"
 #include "runtime/kernels.h"
+#include "base/file.h"
 #include "base/text.h"
 
 enum { CACHE_FORMAT = 1, MAX_PARTS = 32 };
@@ -59,25 +60,18 @@ static cliv_status add_named(cliv_context *ctx, source *s, const char *name, con
 static char *read_from_kernel_dir(const char *name, size_t *length) {
   const char *dir = getenv("CLIV_KERNEL_DIR");
   if (!dir || !*dir) return NULL;
-  char *path = cliv__format("%s/%s", dir, name), *text = NULL;
-  FILE *file = path ? fopen(path, "rb") : NULL;
-  if (file && fseek(file, 0, SEEK_END) == 0) {
-    const long size = ftell(file);
-    if (size >= 0 && fseek(file, 0, SEEK_SET) == 0 && (text = malloc((size_t)size + 1)) != NULL) {
-      *length = fread(text, 1, (size_t)size, file);
-      text[*length] = 0;
-    }
-  }
-  if (file) fclose(file);
+  char *path = cliv__format("%s/%s", dir, name);
+  unsigned char *text = NULL;
+  const bool found = path && !cliv__file_read(path, (size_t)1 << 24, &text, length);
   free(path);
-  return text;
+  return found ? (char *)text : NULL;
 }
 
 static cliv_status add_file(cliv_context *ctx, source *s, const char *name) {
   size_t length = 0;
   char *text = read_from_kernel_dir(name, &length);
   if (text) return add_named(ctx, s, name, text, length, text);
-  for (const cliv__source *k = cliv__sources; k->name; k++)
+  for (const cliv__kernel_text *k = cliv__kernel_texts; k->name; k++)
     if (!strcmp(k->name, name)) return add_named(ctx, s, name, k->text, k->length, NULL);
   return cliv__fail(ctx, CLIV_INTERNAL, "the library holds no kernel source '%s'", name);
 }
