@@ -10,6 +10,7 @@
 #include <cliv/gather.h>
 #include <cliv/npy.h>
 #include <cliv/random.h>
+#include <cliv/safetensors.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>
 #include <cliv/version.h>
