@@ -165,21 +165,30 @@ test_guarded test_guard1(cliv_context *ctx, cliv_dtype dtype, size_t n, size_t s
   return test_guard(ctx, dtype, 1, &n, shift, data);
 }
 
-void test_guard_check(const test_guarded *g) {
+bool test_guard_intact(const test_guarded *g, char *why, size_t room) {
   cliv_context *ctx = cliv_tensor_context(g->tensor);
   unsigned char *image = test_alloc(g->total), *want = test_alloc(g->total);
+  bool intact = true;
   ASSERT_OK(ctx, cliv_context_finish(ctx));
   ASSERT_CL(clEnqueueReadBuffer(cliv_context_cl_queue(ctx), g->mem, CL_TRUE, 0, g->total, image, 0, NULL, NULL));
   test_fill_bits(want, g->total, GUARD_SEED);
   memcpy(want + g->before, image + g->before, g->bytes);
-  for (size_t i = 0; i < g->total; i++)
+  for (size_t i = 0; intact && i < g->total; i++)
     if (image[i] != want[i]) {
-      const bool after = i >= g->before;
-      fail_msg("byte %zu %s the tensor of %zu bytes was overwritten", after ? i - g->before - g->bytes : g->before - i,
-               after ? "after" : "before", g->bytes);
+      intact = false;
+      if (i < g->before)
+        snprintf(why, room, "%zu bytes before the tensor of %zu bytes were overwritten", g->before - i, g->bytes);
+      else
+        snprintf(why, room, "byte %zu after the tensor of %zu bytes was overwritten", i - g->before - g->bytes, g->bytes);
     }
   free(image);
   free(want);
+  return intact;
+}
+
+void test_guard_check(const test_guarded *g) {
+  char why[200];
+  if (!test_guard_intact(g, why, sizeof why)) fail_msg("%s", why);
 }
 
 void test_guard_free(test_guarded *g) {

@@ -79,7 +79,9 @@ typedef struct test_guarded {
 test_guarded test_guard(cliv_context *ctx, cliv_dtype dtype, int ndim, const size_t *shape, size_t shift, const void *data);
 /* One dimension of n elements. */
 test_guarded test_guard1(cliv_context *ctx, cliv_dtype dtype, size_t n, size_t shift, const void *data);
-/* Fails the test when a byte around the tensor has changed. Blocks. */
+/* Whether every byte around the tensor still holds the pattern; if not, a sentence in why. Blocks. */
+bool test_guard_intact(const test_guarded *guarded, char *why, size_t room);
+/* Fails the test when one does not. */
 void test_guard_check(const test_guarded *guarded);
 /* The check, then frees. */
 void test_guard_free(test_guarded *guarded);
