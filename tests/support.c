@@ -53,6 +53,14 @@ cliv_context *test_open_group(cliv_walk walk, size_t group_size) {
   return ctx;
 }
 
+bool test_flush_waits(const cliv_context *ctx) {
+  cl_platform_id platform;
+  char name[64] = "";
+  ASSERT_CL(clGetDeviceInfo(cliv_context_cl_device(ctx), CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL));
+  ASSERT_CL(clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL));
+  return !strcmp(name, "Oclgrind");
+}
+
 bool test_small(void) {
   const char *small = getenv("CLIV_TEST_SMALL");
   return small && small[0] && strcmp(small, "0") != 0;

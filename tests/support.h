@@ -41,6 +41,9 @@ cliv_context *test_open(cliv_walk walk);
 /* The same with a group size for the GPU walk (0: chosen by kernel): results must not depend on it. */
 cliv_context *test_open_group(cliv_walk walk, size_t group_size);
 
+/* True on oclgrind, which runs everything in the calling thread: its clFlush waits for all that is in the queue. */
+bool test_flush_waits(const cliv_context *ctx);
+
 /* True when $CLIV_TEST_SMALL asks for sizes of at most about 5000 elements (checked devices, sanitizers). */
 bool test_small(void);
 /* The sizes every operation is tested on: 0, 1, 2, 255 … 4097, a prime, a million; without the last when test_small(). */
