@@ -7,6 +7,7 @@
 #include "runtime/cache.h"
 #include "runtime/device.h"
 #include "runtime/program.h"
+#include "runtime/quirks.h"
 #include "runtime/scratch.h"
 
 /* A string of the device or platform; "" when the driver does not tell. */
@@ -16,6 +17,15 @@
     (room)[sizeof(room) - 1] = 0;                                                                    \
   } while (0)
 #define DEVICE_VALUE(device, what, value) (void)clGetDeviceInfo((device), (what), sizeof(value), &(value), NULL)
+
+/* The table's flags for a device of these facts. */
+static unsigned quirks_of(const cliv__device_facts *f) {
+  cliv_device_info info = {.type = f->type, .max_group_size = f->max_group_size};
+  memcpy(info.name, f->name, sizeof f->name);
+  memcpy(info.driver, f->driver, sizeof f->driver);
+  memcpy(info.platform_name, f->platform, sizeof f->platform);
+  return cliv__quirks(&info, NULL);
+}
 
 static void read_facts(cl_device_id device, cliv__device_facts *f) {
   DEVICE_TEXT(device, CL_DEVICE_NAME, f->name);
@@ -39,7 +49,7 @@ static void read_facts(cl_device_id device, cliv__device_facts *f) {
   cl_device_fp_config single = 0, twice = 0;
   DEVICE_VALUE(device, CL_DEVICE_SINGLE_FP_CONFIG, single);
   DEVICE_VALUE(device, CL_DEVICE_DOUBLE_FP_CONFIG, twice);
-  f->rounds_divide = (single & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
+  f->rounds_divide = (single & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) || (quirks_of(f) & CLIV__QUIRK_EXACT_DIVIDE);
   f->fp64 = twice != 0;
 }
 

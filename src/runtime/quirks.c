@@ -11,6 +11,7 @@
 typedef struct quirk_row {
   /* Each is looked for in the field, without regard to case; NULL: any. */
   const char *platform, *driver, *device;
+  cl_device_type type;     /* 0: any */
   size_t group_size_up_to; /* 0: any; else only devices with groups no larger */
   unsigned flags;
   double penalty;
@@ -18,26 +19,29 @@ typedef struct quirk_row {
 } quirk_row;
 
 static const quirk_row rows[] = {
-    {"Clover", NULL, NULL, 0, CLIV__QUIRK_AVOID, 100,
+    {"Clover", NULL, NULL, 0, 0, CLIV__QUIRK_AVOID, 100,
      {"clover", "Mesa's old OpenCL 1.1 driver: it lacks what Cliv's kernels need and is no longer developed; "
                 "rusticl replaces it"}},
-    {"Oclgrind", NULL, NULL, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD, 100,
+    {"Oclgrind", NULL, NULL, 0, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD, 100,
      {"simulator", "an interpreter that finds errors in kernels, thousands of times slower than a device; "
                    "its driver may be called from one thread only"}},
-    {NULL, NULL, "llvmpipe", 0, CLIV__QUIRK_SOFTWARE, 30,
+    {NULL, NULL, "llvmpipe", 0, 0, CLIV__QUIRK_SOFTWARE, 30,
      {"software", "a graphics driver's software renderer on the host's CPU; a CPU driver is faster"}},
-    {"rusticl", NULL, NULL, 0, CLIV__QUIRK_PROFILING, 0,
+    {"rusticl", NULL, NULL, 0, 0, CLIV__QUIRK_PROFILING, 0,
      {"profiling", "event profiling reports 1 ns for every command; times are taken on the host"}},
-    {"Intel(R) OpenCL", "2026.", NULL, 0, CLIV__QUIRK_CLFFT_POINTERS, 0,
+    {"Intel(R) OpenCL", "2026.", NULL, 0, 0, CLIV__QUIRK_CLFFT_POINTERS, 0,
      {"clfft-pointers", "its compiler refuses clFFT's generated code (incompatible pointer types); "
                         "plans are built with that diagnostic switched off"}},
-    {"ARM Platform", NULL, "Mali", 0, CLIV__QUIRK_CLFFT_POINTERS, 0,
+    {"ARM Platform", NULL, "Mali", 0, 0, CLIV__QUIRK_CLFFT_POINTERS, 0,
      {"clfft-pointers", "its compiler refuses clFFT's generated code (incompatible pointer types); "
                         "plans are built with that diagnostic switched off"}},
-    {NULL, NULL, NULL, 64, CLIV__QUIRK_SMALL_GROUPS, 0,
+    {"Intel(R) OpenCL", NULL, NULL, CL_DEVICE_TYPE_CPU, 0, CLIV__QUIRK_EXACT_DIVIDE, 0,
+     {"exact-divide", "divides and takes square roots by the processor's own instructions, correctly rounded, but does not "
+                      "report it; they are used as they are"}},
+    {NULL, NULL, NULL, 0, 64, CLIV__QUIRK_SMALL_GROUPS, 0,
      {"small-groups", "work-groups hold at most 64 work-items: CLBlast's vector routines fail (-54), "
                       "the library's own are used"}},
-    {"Portable Computing Language", NULL, NULL, 0, CLIV__QUIRK_OWN_CACHE, 0,
+    {"Portable Computing Language", NULL, NULL, 0, 0, CLIV__QUIRK_OWN_CACHE, 0,
      {"own-cache", "PoCL ends the process when a file in its own cache is damaged or the disk is full; "
                    "if that happens, delete ~/.cache/pocl"}},
 };
@@ -46,6 +50,7 @@ static int applies(const quirk_row *row, const cliv_device_info *info) {
   if (row->platform && !cliv__contains(info->platform_name, row->platform)) return 0;
   if (row->driver && !cliv__contains(info->driver, row->driver)) return 0;
   if (row->device && !cliv__contains(info->name, row->device)) return 0;
+  if (row->type && !(info->type & row->type)) return 0;
   return row->group_size_up_to == 0 || (info->max_group_size > 0 && info->max_group_size <= row->group_size_up_to);
 }
 

@@ -12,6 +12,7 @@ enum {
   CLIV__QUIRK_ONE_THREAD = 1u << 4,     /* not safe to be called from several threads */
   CLIV__QUIRK_SOFTWARE = 1u << 5,       /* runs on the host's CPU, whatever kind it claims */
   CLIV__QUIRK_AVOID = 1u << 6,          /* only taken when named */
+  CLIV__QUIRK_EXACT_DIVIDE = 1u << 7,   /* divides and takes roots correctly rounded without claiming it */
 };
 
 /* The flags of all rows that apply to the device. `penalty`, where not NULL, gets what they take off the score. */

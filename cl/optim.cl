@@ -1,0 +1,99 @@
+/* optim.cl: one step of an update rule over many tensors in one launch.
+ *
+ *   -D RULE=adam             the rule, a function of optim_ops.cl
+ *   -D P_T=f32 -D G_T=bf16   storage of parameters and of gradients; states are float
+ *   -D STATES=2 -D S0=exp_avg -D S1=exp_avg_sq -D WITH_exp_avg -D WITH_exp_avg_sq
+ *                            the states that are kept, each in a buffer of its own at the same indices
+ *
+ * The tensors lie anywhere in the buffers p and g. They are cut into chunks of a few thousand elements; a row holds the scalars of
+ * the chunk's parameter group for this step. Chunks are independent, so nothing depends on who takes which.
+ *
+ * CPU walk: work-item r takes the chunks from runs[r] to runs[r + 1], which the host has made equally heavy, W elements at a time.
+ * GPU walk: work-group k takes chunk first + k, its work-items neighbouring elements.
+ */
+typedef CAT(P_T, _t) stored_parameter;
+typedef CAT(G_T, _t) stored_gradient;
+typedef CAT(RULE, _state) state;
+
+typedef struct {
+  float gradient; /* what gradients are multiplied with */
+  CAT(RULE, _scalars) rule;
+} row;
+
+typedef struct {
+  ulong p, g, s; /* first element in the parameters', the gradients' and the states' buffers */
+  uint count, row;
+} chunk;
+
+#if STATES > 0
+#define ONE_STATE(X) X(s0, S0)
+#else
+#define ONE_STATE(X)
+#endif
+#if STATES > 1
+#define TWO_STATES(X) ONE_STATE(X) X(s1, S1)
+#else
+#define TWO_STATES(X) ONE_STATE(X)
+#endif
+#if STATES > 2
+#define EACH_STATE(X) TWO_STATES(X) X(s2, S2)
+#else
+#define EACH_STATE(X) TWO_STATES(X)
+#endif
+#define STATE_ARGUMENT(buffer, name) , __global float *restrict buffer
+#define STATE_LOAD(buffer, name) s.name = READ(f32)(buffer, AT(c.s));
+#define STATE_STORE(buffer, name) WRITE(f32)(s.name, buffer, AT(c.s));
+
+/* The elements AT the chunk's index i: read, step, write. */
+#define UPDATE                                                          \
+  {                                                                     \
+    real w = READ(P_T)(p, AT(c.p));                                     \
+    const real x = READ(G_T)(g, AT(c.g));                               \
+    state s;                                                            \
+    EACH_STATE(STATE_LOAD)                                              \
+    RULE(&w, h.gradient * x, &s, h.rule);                               \
+    WRITE(P_T)(w, p, AT(c.p));                                          \
+    EACH_STATE(STATE_STORE)                                             \
+  }
+
+#ifdef WALK_CPU
+void step_chunk(chunk c, row h, __global stored_parameter *restrict p, __global const stored_gradient *restrict g
+                EACH_STATE(STATE_ARGUMENT)) {
+  uint i = 0;
+#define READ(T) CAT(load_, T)
+#define WRITE(T) CAT(store_, T)
+#define AT(first) (first) + i
+  for (; i + W <= c.count; i += W) UPDATE
+#undef READ
+#undef WRITE
+#undef AT
+  const uint rest = c.count - i;
+#define READ(T) CAT(CAT(load_, T), _part)
+#define WRITE(T) CAT(CAT(store_, T), _part)
+#define AT(first) (first) + i, rest
+  if (rest) UPDATE
+}
+
+#define STATE_PASS(buffer, name) , buffer
+__kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
+                         EACH_STATE(STATE_ARGUMENT), __global const chunk *restrict chunks,
+                         __global const row *restrict rows, __global const uint *restrict runs, uint first, uint count) {
+  const size_t r = get_global_id(0);
+  if (r >= count) return;
+  const uint end = runs[first + r + 1];
+  for (uint k = runs[first + r]; k < end; k++)
+    step_chunk(chunks[k], rows[chunks[k].row], p, g EACH_STATE(STATE_PASS));
+}
+#else
+#define READ(T) CAT(load_, T)
+#define WRITE(T) CAT(store_, T)
+#define AT(first) (first) + i
+__kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
+                         EACH_STATE(STATE_ARGUMENT), __global const chunk *restrict chunks,
+                         __global const row *restrict rows, uint first, uint count) {
+  if (get_group_id(0) >= count) return;
+  const chunk c = chunks[first + get_group_id(0)];
+  const row h = rows[c.row];
+  for (uint i = (uint)get_local_id(0); i < c.count; i += (uint)get_local_size(0)) UPDATE
+}
+#endif

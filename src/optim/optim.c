@@ -1,0 +1,351 @@
+/* Optimizers: groups, hyper-parameters, tensors, steps. See cliv/optim.h; memory and launches are laid out in plan.c. */
+#include "optim/optim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "runtime/launch.h"
+#include "runtime/tensor.h"
+
+enum { CHUNK = 4096, CHUNK_STEP = 64, CHUNK_MAX = 1 << 20, GROUP_SIZE = 256 };
+
+/* Names joined by ", " for a sentence; malloc'd, or NULL. */
+static char *rule_names(void) {
+  cliv__text text = {0};
+  for (size_t i = 0; i < cliv_rule_count(); i++) cliv__text_add(&text, i ? ", %s" : "%s", cliv_rule_get(i)->name);
+  return cliv__text_take(&text);
+}
+
+static char *hyper_names(const cliv_rule_info *rule) {
+  cliv__text text = {0};
+  for (size_t i = 0; i < rule->hyper_count; i++) cliv__text_add(&text, i ? ", %s" : "%s", rule->hypers[i].name);
+  return cliv__text_take(&text);
+}
+
+static char *state_names(const cliv_rule_info *rule) {
+  cliv__text text = {0};
+  for (size_t i = 0; i < rule->state_count; i++) cliv__text_add(&text, i ? ", %s" : "%s", rule->states[i].name);
+  return cliv__text_take(&text);
+}
+
+/* A name that is not in a list, with the list. Takes `names`. */
+static cliv_status fail_name(cliv_context *ctx, const char *what, const char *name, char *names) {
+  const cliv_status status =
+      cliv__fail(ctx, CLIV_NAME, "%s '%s' is unknown; there are: %s", what, name, names ? names : "?");
+  free(names);
+  return status;
+}
+
+/* ---- making and freeing ---- */
+
+cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cliv_optimizer_options *options,
+                                  cliv_optimizer **out) {
+  REQUIRE_NOT_NULL(ctx, out);
+  *out = NULL;
+  REQUIRE_NOT_NULL(ctx, ctx);
+  REQUIRE_NOT_NULL(ctx, rule);
+  REQUIRE(ctx, !options || options->size == 0 || options->size == sizeof *options, VALUE,
+          "the options' size field is %zu; this version of the library knows %zu", options->size, sizeof *options);
+  const size_t chunk = options ? options->chunk : 0;
+  REQUIRE(ctx, chunk % CHUNK_STEP == 0 && chunk <= CHUNK_MAX, VALUE,
+          "a chunk of %zu elements is asked for; it must be a multiple of %d up to %d, or 0", chunk, CHUNK_STEP, CHUNK_MAX);
+  const cliv__rule *found = cliv__rule_find(rule);
+  if (!found) return fail_name(ctx, "update rule", rule, rule_names());
+
+  cliv_optimizer *o = calloc(1, sizeof *o);
+  double *hyper = malloc(found->info.hyper_count * sizeof *hyper);
+  if (!o || !hyper) {
+    free(o);
+    free(hyper);
+    return cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for an optimizer");
+  }
+  for (size_t i = 0; i < found->info.hyper_count; i++) hyper[i] = found->info.hypers[i].initial;
+  o->ctx = ctx;
+  o->rule = found;
+  o->chunk = chunk ? chunk : CHUNK;
+  o->maximize = cliv__rule_hyper(found, "maximize");
+  o->group_count = 1;
+  o->hyper = hyper;
+  *out = o;
+  return CLIV_OK;
+}
+
+void cliv_optimizer_free(cliv_optimizer *o) {
+  if (!o) return;
+  cliv__plan_free(&o->plan);
+  for (size_t i = 0; i < o->param_count; i++) {
+    cliv_tensor_free(o->params[i].p);
+    cliv_tensor_free(o->params[i].g);
+  }
+  free(o->params);
+  free(o->hyper);
+  free(o);
+}
+
+const cliv_rule_info *cliv_optimizer_rule(const cliv_optimizer *o) { return &o->rule->info; }
+
+/* ---- groups and hyper-parameters ---- */
+
+static cliv_status check_group(const cliv_optimizer *o, int group) {
+  REQUIRE(o->ctx, group >= 0 && group < o->group_count, VALUE, "there is no parameter group %d; the last one is %d", group,
+          o->group_count - 1);
+  return CLIV_OK;
+}
+
+cliv_status cliv_optimizer_group(cliv_optimizer *o, int *group) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, group);
+  const size_t each = o->rule->info.hyper_count;
+  double *hyper = realloc(o->hyper, ((size_t)o->group_count + 1) * each * sizeof *hyper);
+  REQUIRE(o->ctx, hyper != NULL, HOST_MEMORY, "no memory for a parameter group");
+  o->hyper = hyper;
+  *group = o->group_count++;
+  memcpy(cliv__hyper(o, *group), cliv__hyper(o, 0), each * sizeof *hyper);
+  return CLIV_OK;
+}
+
+static cliv_status find_hyper(const cliv_optimizer *o, const char *name, int *index) {
+  *index = cliv__rule_hyper(o->rule, name);
+  if (*index >= 0) return CLIV_OK;
+  char what[64];
+  snprintf(what, sizeof what, "hyper-parameter of %s", o->rule->info.name);
+  return fail_name(o->ctx, what, name, hyper_names(&o->rule->info));
+}
+
+static cliv_status check_bounds(cliv_context *ctx, const char *rule, const cliv_hyper_info *h, double value) {
+  if (h->flag)
+    REQUIRE(ctx, value == 0 || value == 1, VALUE, "%s of %s is %g; it must be 0 or 1", h->name, rule, value);
+  else
+    REQUIRE(ctx, value >= h->min && (h->max_excluded ? value < h->max : value <= h->max), VALUE,
+            "%s of %s is %g; it must be at least %g and %s %g", h->name, rule, value, h->min,
+            h->max_excluded ? "below" : "at most", h->max);
+  return CLIV_OK;
+}
+
+cliv_status cliv_optimizer_set(cliv_optimizer *o, int group, const char *hyper, double value) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, hyper);
+  if (group != CLIV_ALL_GROUPS) TRY(check_group(o, group));
+  int index;
+  TRY(find_hyper(o, hyper, &index));
+  TRY(check_bounds(o->ctx, o->rule->info.name, &o->rule->info.hypers[index], value));
+  const int first = group == CLIV_ALL_GROUPS ? 0 : group, end = group == CLIV_ALL_GROUPS ? o->group_count : group + 1;
+  for (int i = first; i < end; i++) {
+    double *h = cliv__hyper(o, i);
+    const unsigned before = cliv__rule_kept(o->rule, h);
+    h[index] = value;
+    if (cliv__rule_kept(o->rule, h) != before) o->stale = true;
+  }
+  return CLIV_OK;
+}
+
+cliv_status cliv_optimizer_get(const cliv_optimizer *o, int group, const char *hyper, double *value) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, hyper);
+  REQUIRE_NOT_NULL(o->ctx, value);
+  TRY(check_group(o, group));
+  int index;
+  TRY(find_hyper(o, hyper, &index));
+  *value = cliv__hyper(o, group)[index];
+  return CLIV_OK;
+}
+
+/* ---- tensors ---- */
+
+static bool same_shape(const cliv_tensor *a, const cliv_tensor *b) {
+  return a->ndim == b->ndim && (a->ndim == 0 || !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape));
+}
+
+static cliv_status check_tensor(const cliv_optimizer *o, const cliv_tensor *t, const char *what) {
+  char a[160];
+  REQUIRE(o->ctx, t->ctx == o->ctx, VALUE, "the %s belongs to another context than the optimizer", what);
+  REQUIRE(o->ctx, t->dtype == CLIV_F32 || t->dtype == CLIV_F16 || t->dtype == CLIV_BF16, DTYPE,
+          "the %s is %s; optimizers step float32, float16 and bfloat16", what, cliv__describe(t, a));
+  REQUIRE(o->ctx, cliv__dense(t), LAYOUT, "the %s has rows of %zu with a pitch of %zu; it must be dense", what, t->columns,
+          t->pitch);
+  return CLIV_OK;
+}
+
+static cliv_status check_overlap(const cliv_optimizer *o, const cliv_tensor *p, const cliv_tensor *g) {
+  REQUIRE(o->ctx, !cliv__overlap(p, g), OVERLAP, "the parameter shares memory with its gradient");
+  for (size_t i = 0; i < o->param_count; i++) {
+    REQUIRE(o->ctx, !cliv__overlap(p, o->params[i].p), OVERLAP,
+            "the parameter shares memory with parameter %zu, which is already there", i);
+    REQUIRE(o->ctx, !cliv__overlap(p, o->params[i].g), OVERLAP, "the parameter shares memory with parameter %zu's gradient", i);
+    REQUIRE(o->ctx, !cliv__overlap(g, o->params[i].p), OVERLAP, "the gradient shares memory with parameter %zu", i);
+  }
+  return CLIV_OK;
+}
+
+static cliv_status grow(cliv_optimizer *o) {
+  if (o->param_count < o->param_room) return CLIV_OK;
+  const size_t room = o->param_room ? 2 * o->param_room : 16;
+  cliv__param *params = realloc(o->params, room * sizeof *params);
+  REQUIRE(o->ctx, params != NULL, HOST_MEMORY, "no memory for %zu parameters", room);
+  o->params = params;
+  o->param_room = room;
+  return CLIV_OK;
+}
+
+cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tensor *grad, int group) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, param);
+  REQUIRE_NOT_NULL(o->ctx, grad);
+  TRY(check_group(o, group));
+  TRY(check_tensor(o, param, "parameter"));
+  TRY(check_tensor(o, grad, "gradient"));
+  char a[160], b[160];
+  REQUIRE(o->ctx, same_shape(param, grad), SHAPE, "the parameter is %s, its gradient %s", cliv__describe(param, a),
+          cliv__describe(grad, b));
+  TRY(check_overlap(o, param, grad));
+  TRY(grow(o));
+  cliv__param added = {.group = group, .born = o->steps};
+  TRY(cliv_tensor_view(param, 0, param->ndim, param->shape, 0, &added.p));
+  const cliv_status status = cliv_tensor_view(grad, 0, grad->ndim, grad->shape, 0, &added.g);
+  if (status) {
+    cliv_tensor_free(added.p);
+    return status;
+  }
+  o->params[o->param_count++] = added;
+  o->stale = true;
+  return CLIV_OK;
+}
+
+size_t cliv_optimizer_param_count(const cliv_optimizer *o) { return o->param_count; }
+
+/* ---- states ---- */
+
+static unsigned kept_by(const cliv_optimizer *o, size_t param) {
+  return param < o->param_count ? cliv__rule_kept(o->rule, cliv__hyper(o, o->params[param].group)) : 0;
+}
+
+const char *cliv_optimizer_state_name(const cliv_optimizer *o, size_t param, size_t k) {
+  const unsigned kept = kept_by(o, param);
+  for (size_t i = 0; i < o->rule->info.state_count; i++)
+    if (kept >> i & 1 && k-- == 0) return o->rule->info.states[i].name;
+  return NULL;
+}
+
+size_t cliv_optimizer_state_count(const cliv_optimizer *o, size_t param) {
+  size_t count = 0;
+  while (cliv_optimizer_state_name(o, param, count)) count++;
+  return count;
+}
+
+cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *state, cliv_tensor **view) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, view);
+  *view = NULL;
+  REQUIRE_NOT_NULL(o->ctx, state);
+  REQUIRE(o->ctx, param < o->param_count, VALUE, "there is no parameter %zu; the optimizer has %zu", param, o->param_count);
+  const cliv_rule_info *rule = &o->rule->info;
+  size_t k = 0;
+  while (k < rule->state_count && strcmp(rule->states[k].name, state)) k++;
+  if (k == rule->state_count) return fail_name(o->ctx, "state", state, state_names(rule));
+  REQUIRE(o->ctx, kept_by(o, param) >> k & 1, STATE, "%s keeps no %s with these hyper-parameters (%s)", rule->name, state,
+          rule->states[k].meaning);
+  if (o->stale) TRY(cliv__plan_make(o));
+  const cliv__place *place = &o->plan.places[param];
+  const cliv_tensor *p = o->params[param].p;
+  if (p->count == 0) return cliv_tensor_create(o->ctx, CLIV_F32, p->ndim, p->shape, view);
+  return cliv_tensor_view(o->plan.banks[place->bank].plane[k], place->first, p->ndim, p->shape, 0, view);
+}
+
+uint64_t cliv_optimizer_steps(const cliv_optimizer *o) { return o->steps; }
+
+cliv_status cliv_optimizer_set_steps(cliv_optimizer *o, uint64_t steps) {
+  REQUIRE_NOT_NULL(NULL, o);
+  o->steps = steps;
+  for (size_t i = 0; i < o->param_count; i++) {
+    if (o->params[i].born) o->stale = true;
+    o->params[i].born = 0;
+  }
+  return CLIV_OK;
+}
+
+/* ---- the step ---- */
+
+static cliv_status check_conflicts(const cliv_optimizer *o) {
+  if (!o->rule->conflict) return CLIV_OK;
+  for (int group = 0; group < o->group_count; group++) {
+    const char *sentence = o->rule->conflict(cliv__hyper(o, group));
+    REQUIRE(o->ctx, sentence == NULL, VALUE, "%s in group %d: %s", o->rule->info.name, group, sentence);
+  }
+  return CLIV_OK;
+}
+
+/* What the chunks of each row see in this step. */
+static void scalars_of_step(const cliv_optimizer *o, float *values) {
+  const cliv__plan *plan = &o->plan;
+  for (size_t r = 0; r < plan->row_count; r++, values += plan->row_floats) {
+    const double *hyper = cliv__hyper(o, plan->rows[r].group);
+    double scalars[CLIV__MAX_SCALARS] = {0};
+    o->rule->scalars(hyper, o->steps + 1 - plan->rows[r].born, scalars);
+    values[0] = hyper[o->maximize] != 0 ? -1.0f : 1.0f;
+    for (size_t k = 0; k + 1 < plan->row_floats; k++) values[k + 1] = (float)scalars[k];
+  }
+}
+
+/* Sends this step's scalars, unless the device has them. */
+static cliv_status send_scalars(cliv_optimizer *o) {
+  cliv__plan *plan = &o->plan;
+  cliv__slot *slot = &plan->slots[plan->slot];
+  if (slot->written) {
+    CL_TRY(o->ctx, clWaitForEvents(1, &slot->written), "clWaitForEvents");
+    clReleaseEvent(slot->written);
+    slot->written = NULL;
+  }
+  const size_t bytes = plan->row_count * plan->row_floats * sizeof(float);
+  scalars_of_step(o, slot->values);
+  if (plan->current && !memcmp(plan->current, slot->values, bytes)) return CLIV_OK;
+  plan->current = NULL;
+  cliv__order order;
+  TRY(cliv__order_begin(o->ctx, &(cliv_sync){0, NULL, &slot->written}, &order));
+  TRY(cliv__order_end(o->ctx, &order,
+                      clEnqueueWriteBuffer(o->ctx->queue, plan->scalars, CL_FALSE, 0, bytes, slot->values,
+                                           order.wait_count, order.wait, order.event),
+                      "clEnqueueWriteBuffer"));
+  plan->current = slot->values;
+  plan->slot = (plan->slot + 1) % CLIV__SLOTS;
+  return CLIV_OK;
+}
+
+static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, const cliv_sync *sync) {
+  const cliv__plan *plan = &o->plan;
+  const cliv__bank *bank = &plan->banks[batch->bank];
+  const bool runs = o->ctx->walk == CLIV_WALK_CPU;
+  cliv__arg args[CLIV__MAX_STATES + 7];
+  size_t n = 0;
+  args[n++] = ARG(batch->p);
+  args[n++] = ARG(batch->g);
+  for (size_t k = 0; k < CLIV__MAX_STATES; k++)
+    if (bank->plane[k]) args[n++] = ARG(bank->plane[k]->mem);
+  args[n++] = ARG(plan->chunks);
+  args[n++] = ARG(plan->scalars);
+  if (runs) args[n++] = ARG(plan->runs);
+  args[n++] = ARG(batch->first);
+  args[n++] = ARG(batch->count);
+  const size_t most = o->ctx->facts.max_group_size;
+  const size_t own = most && most < GROUP_SIZE ? most : GROUP_SIZE;
+  const size_t local = runs ? 1 : o->ctx->group_size ? o->ctx->group_size : own;
+  return cliv__launch(o->ctx, batch->kernel, RANGE1(batch->count * local, local), sync, args, n);
+}
+
+cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
+  REQUIRE_NOT_NULL(NULL, o);
+  TRY(cliv__check_sync(o->ctx, sync));
+  TRY(check_conflicts(o));
+  if (o->stale) TRY(cliv__plan_make(o));
+  const size_t batches = o->plan.batch_count;
+  if (batches == 0) TRY(cliv__nothing(o->ctx, sync));
+  else TRY(send_scalars(o));
+  for (size_t i = 0; i < batches; i++) {
+    const cliv_sync part = {i == 0 && sync ? sync->wait_count : 0, i == 0 && sync ? sync->wait : NULL,
+                            i + 1 == batches && sync ? sync->done : NULL};
+    TRY(launch(o, &o->plan.batches[i], &part));
+  }
+  o->steps++;
+  return CLIV_OK;
+}

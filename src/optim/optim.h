@@ -1,0 +1,85 @@
+/* Inside of an optimizer: what was asked for, and the plan that carries it out. */
+#ifndef CLIV_OPTIM_OPTIM_H
+#define CLIV_OPTIM_OPTIM_H
+
+#include "optim/rules.h"
+#include "runtime/context.h"
+
+/* A parameter as the caller added it. */
+typedef struct cliv__param {
+  cliv_tensor *p, *g; /* views of our own */
+  int group;
+  uint64_t born; /* steps taken before it came */
+} cliv__param;
+
+/* Where a parameter's states are. */
+typedef struct cliv__place {
+  unsigned kept; /* bit k: state k exists */
+  size_t bank, first; /* first element in each of the bank's planes */
+} cliv__place;
+
+/* Device memory for the states of parameters that keep the same ones: a plane each, as large as the device allocates in one piece. */
+typedef struct cliv__bank {
+  unsigned kept;
+  size_t elements;
+  cliv_tensor *plane[CLIV__MAX_STATES]; /* NULL for a state that is not kept */
+} cliv__bank;
+
+/* One launch: tensors in one pair of buffers, with states in one bank. */
+typedef struct cliv__batch {
+  cl_kernel kernel; /* the context's */
+  cl_mem p, g;      /* the tensors' */
+  size_t bank;
+  cl_uint first, count; /* CPU walk: runs; GPU walk: chunks */
+} cliv__batch;
+
+/* Parameters of one group that came at the same step: they see the same scalars. */
+typedef struct cliv__row {
+  int group;
+  uint64_t born;
+} cliv__row;
+
+/* The scalars of a step on their way to the device: the write is asynchronous, so the host's copy must stay until `written`. */
+enum { CLIV__SLOTS = 32 };
+typedef struct cliv__slot {
+  float *values;
+  cl_event written; /* NULL: free */
+} cliv__slot;
+
+typedef struct cliv__plan {
+  size_t param_count, bank_count, batch_count, row_count;
+  cliv__place *places; /* one a parameter */
+  cliv__bank *banks;
+  cliv__batch *batches;
+  cliv__row *rows;
+  size_t row_floats;      /* floats a row: the gradient's factor, then the rule's scalars */
+  cl_mem chunks, runs, scalars; /* NULL when nothing has elements; runs only in the CPU walk */
+  cliv__slot slots[CLIV__SLOTS];
+  size_t slot;       /* the next to write */
+  float *current;    /* what the device has, or will have, in `scalars`; NULL: nothing yet */
+} cliv__plan;
+
+struct cliv_optimizer {
+  cliv_context *ctx;
+  const cliv__rule *rule;
+  size_t chunk;
+  int maximize; /* index of that hyper-parameter */
+  int group_count;
+  double *hyper; /* [group][rule's hyper-parameters] */
+  size_t param_count, param_room;
+  cliv__param *params;
+  uint64_t steps;
+  bool stale; /* the plan does not fit the parameters */
+  cliv__plan plan;
+};
+
+static inline double *cliv__hyper(const cliv_optimizer *o, int group) {
+  return o->hyper + (size_t)group * o->rule->info.hyper_count;
+}
+
+/* Makes o->plan fit the parameters and hyper-parameters, carrying states over. On failure the old plan stays. */
+cliv_status cliv__plan_make(cliv_optimizer *o);
+/* Waits for scalars under way. */
+void cliv__plan_free(cliv__plan *plan);
+
+#endif

@@ -1,0 +1,314 @@
+/* The plan of a step: where states live, which tensors share a launch, how each launch is cut into chunks and runs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "optim/optim.h"
+#include "runtime/launch.h"
+#include "runtime/program.h"
+#include "runtime/tensor.h"
+
+enum {
+  STATE_ALIGN = 64,         /* elements: a cache line, and what float16 wants */
+  LAUNCH_MAX = 1 << 28,     /* elements a launch: about half a second at 16 GB/s, below every desktop's watchdog */
+  RUNS_PER_UNIT = 8,        /* runs for each compute unit, so that they can be dealt out evenly … */
+  RUN_LEAST = 4096,         /* … but none shorter than this, to be worth its start, … */
+  RUN_ENOUGH = 32768,       /* … and more of them when they would be longer than this */
+  CHUNK_WEIGHT = 64         /* what a chunk costs beside its elements, in elements */
+};
+
+/* As in cl/optim.cl. */
+typedef struct chunk {
+  cl_ulong p, g, s;
+  cl_uint count, row;
+} chunk;
+
+static cliv_status allocate(cliv_context *ctx, size_t count, size_t size, void **out) {
+  *out = calloc(count ? count : 1, size);
+  REQUIRE(ctx, *out != NULL, HOST_MEMORY, "no memory for the plan of an optimizer's step (%zu entries)", count);
+  return CLIV_OK;
+}
+#define ALLOCATE(ctx, count, pointer) allocate((ctx), (count), sizeof **(pointer), (void **)(pointer))
+
+void cliv__plan_free(cliv__plan *plan) {
+  for (size_t i = 0; i < CLIV__SLOTS; i++) {
+    if (!plan->slots[i].written) continue;
+    clWaitForEvents(1, &plan->slots[i].written);
+    clReleaseEvent(plan->slots[i].written);
+  }
+  free(plan->slots[0].values);
+  const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars};
+  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+    if (buffers[i]) clReleaseMemObject(buffers[i]);
+  for (size_t i = 0; i < plan->bank_count; i++)
+    for (size_t k = 0; k < CLIV__MAX_STATES; k++) cliv_tensor_free(plan->banks[i].plane[k]);
+  free(plan->places);
+  free(plan->banks);
+  free(plan->batches);
+  free(plan->rows);
+  *plan = (cliv__plan){0};
+}
+
+/* ---- states ---- */
+
+/* Deals the parameters out to banks, in the order they were added. */
+static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
+  const size_t room = o->ctx->facts.max_allocation / sizeof(float) / STATE_ALIGN * STATE_ALIGN;
+  plan->param_count = o->param_count;
+  TRY(ALLOCATE(o->ctx, o->param_count, &plan->places));
+  TRY(ALLOCATE(o->ctx, o->param_count, &plan->banks));
+  for (size_t i = 0; i < o->param_count; i++) {
+    const unsigned kept = cliv__rule_kept(o->rule, cliv__hyper(o, o->params[i].group));
+    const size_t needed = kept ? cliv__round_up(o->params[i].p->count, STATE_ALIGN) : 0;
+    REQUIRE(o->ctx, needed <= room, DEVICE_MEMORY,
+            "a state of parameter %zu needs %zu float32 in one piece; device '%s' allocates at most %zu", i, needed,
+            o->ctx->facts.name, room);
+    size_t b = plan->bank_count;
+    while (b > 0 && (plan->banks[b - 1].kept != kept || plan->banks[b - 1].elements > room - needed)) b--;
+    b = b ? b - 1 : plan->bank_count++;
+    plan->banks[b].kept = kept;
+    plan->places[i] = (cliv__place){kept, b, plan->banks[b].elements};
+    plan->banks[b].elements += needed;
+  }
+  return CLIV_OK;
+}
+
+static double initial_state(const cliv_optimizer *o, size_t param, size_t state) {
+  const char *hyper = o->rule->info.states[state].initial;
+  return hyper ? cliv__hyper(o, o->params[param].group)[cliv__rule_hyper(o->rule, hyper)] : 0;
+}
+
+static cliv_status state_view(const cliv_optimizer *o, const cliv__plan *plan, size_t param, size_t state, cliv_tensor **out) {
+  const cliv__place *at = &plan->places[param];
+  return cliv_tensor_view(plan->banks[at->bank].plane[state], at->first, 1, &o->params[param].p->count, 0, out);
+}
+
+/* A state's first contents: carried over from the plan in force, or initial where that differs from the rest of the plane. */
+static cliv_status settle_state(const cliv_optimizer *o, const cliv__plan *plan, size_t param, size_t state, double filled) {
+  const bool carried = param < o->plan.param_count && o->plan.places[param].kept >> state & 1;
+  const double initial = initial_state(o, param, state);
+  if (o->params[param].p->count == 0 || (!carried && initial == filled)) return CLIV_OK;
+  cliv_tensor *to = NULL, *from = NULL;
+  TRY(state_view(o, plan, param, state, &to));
+  cliv_status status = carried ? state_view(o, &o->plan, param, state, &from) : CLIV_OK;
+  if (!status) status = carried ? cliv_tensor_copy(from, to, NULL) : cliv_tensor_fill(to, initial, NULL);
+  cliv_tensor_free(from);
+  cliv_tensor_free(to);
+  return status;
+}
+
+static cliv_status fill_plane(const cliv_optimizer *o, cliv__plan *plan, size_t bank, size_t state) {
+  cliv_tensor **plane = &plan->banks[bank].plane[state];
+  TRY(cliv_tensor_create(o->ctx, CLIV_F32, 1, &plan->banks[bank].elements, plane));
+  size_t param = 0;
+  while (plan->places[param].bank != bank) param++;
+  const double filled = initial_state(o, param, state);
+  TRY(cliv_tensor_fill(*plane, filled, NULL));
+  for (; param < plan->param_count; param++)
+    if (plan->places[param].bank == bank) TRY(settle_state(o, plan, param, state, filled));
+  return CLIV_OK;
+}
+
+static bool same_places(const cliv__plan *a, const cliv__plan *b) {
+  if (a->param_count != b->param_count || a->bank_count != b->bank_count) return false;
+  for (size_t i = 0; i < a->param_count; i++)
+    if (a->places[i].kept != b->places[i].kept || a->places[i].bank != b->places[i].bank ||
+        a->places[i].first != b->places[i].first)
+      return false;
+  return true;
+}
+
+static cliv_status make_banks(const cliv_optimizer *o, cliv__plan *plan) {
+  const bool keep = same_places(plan, &o->plan);
+  for (size_t b = 0; b < plan->bank_count; b++) {
+    cliv__bank *bank = &plan->banks[b];
+    for (size_t k = 0; k < o->rule->info.state_count; k++) {
+      if (!(bank->kept >> k & 1)) continue;
+      if (keep) TRY(cliv_tensor_view(o->plan.banks[b].plane[k], 0, 1, &bank->elements, 0, &bank->plane[k]));
+      else TRY(fill_plane(o, plan, b, k));
+    }
+  }
+  return CLIV_OK;
+}
+
+/* ---- launches ---- */
+
+static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t a, size_t b) {
+  const cliv__param *x = &o->params[a], *y = &o->params[b];
+  return x->p->mem == y->p->mem && x->g->mem == y->g->mem && x->p->dtype == y->p->dtype &&
+         x->g->dtype == y->g->dtype && plan->places[a].bank == plan->places[b].bank;
+}
+
+static cl_uint row_of(cliv__plan *plan, const cliv__param *param) {
+  size_t r = 0;
+  while (r < plan->row_count && (plan->rows[r].group != param->group || plan->rows[r].born != param->born)) r++;
+  if (r == plan->row_count) plan->rows[plan->row_count++] = (cliv__row){param->group, param->born};
+  return (cl_uint)r;
+}
+
+static const char *storage(cliv_dtype dtype) { return dtype == CLIV_F16 ? "f16" : dtype == CLIV_BF16 ? "bf16" : "f32"; }
+
+static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cl_kernel *out) {
+  const cliv_rule_info *rule = &o->rule->info;
+  const cliv__param *x = &o->params[param];
+  cliv__text text = {0}, names = {0};
+  int states = 0;
+  for (size_t k = 0; k < rule->state_count; k++)
+    if (plan->places[param].kept >> k & 1)
+      cliv__text_add(&names, " -D S%d=%s -D WITH_%s", states++, rule->states[k].name, rule->states[k].name);
+  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s", o->rule->function, storage(x->p->dtype),
+                 storage(x->g->dtype), states, states && names.data ? names.data : "");
+  char *options = names.failed ? NULL : cliv__text_take(&text);
+  free(cliv__text_take(&names));
+  REQUIRE(o->ctx, options != NULL, HOST_MEMORY, "no memory for a program's options");
+  const cliv_status status = cliv__kernel(o->ctx, "math.cl optim_ops.cl optim.cl", options, "optim_step", out);
+  free(options);
+  return status;
+}
+
+/* The device's tables, made on the host. */
+typedef struct tables {
+  size_t *launch; /* one a parameter: which launch it belongs to */
+  size_t *order;  /* the parameters that have elements, sorted by launch, else as added */
+  size_t launch_count, order_count, chunk_count, run_count;
+  chunk *chunks;
+  cl_uint *runs; /* first chunk of each run, then the end of the last */
+} tables;
+
+static void tables_free(tables *t) {
+  free(t->launch);
+  free(t->order);
+  free(t->chunks);
+  free(t->runs);
+}
+
+/* Fills launch and order by counting. */
+static cliv_status sort_launches(const cliv_optimizer *o, const cliv__plan *plan, tables *t) {
+  size_t *leader; /* of each launch, its first parameter; then where its next one goes in the order */
+  TRY(ALLOCATE(o->ctx, o->param_count, &leader));
+  size_t *size = calloc(o->param_count + 1, sizeof *size);
+  for (size_t i = 0; size && i < o->param_count; i++) {
+    if (o->params[i].p->count == 0) continue;
+    size_t l = t->launch_count;
+    while (l > 0 && !share_launch(o, plan, leader[l - 1], i)) l--;
+    if (l == 0) leader[l = t->launch_count++] = i;
+    else l--;
+    t->launch[i] = l;
+    size[l]++;
+    t->order_count++;
+  }
+  for (size_t l = 0, at = 0; size && l < t->launch_count; at += size[l++]) leader[l] = at;
+  for (size_t i = 0; size && i < o->param_count; i++)
+    if (o->params[i].p->count) t->order[leader[t->launch[i]]++] = i;
+  const bool failed = size == NULL;
+  free(size);
+  free(leader);
+  REQUIRE(o->ctx, !failed, HOST_MEMORY, "no memory for the plan of an optimizer's step");
+  return CLIV_OK;
+}
+
+static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, tables *t) {
+  const cliv__param *x = &o->params[param];
+  const cl_uint row = row_of(plan, x);
+  for (size_t i = 0; i < x->p->count; i += o->chunk) {
+    const size_t rest = x->p->count - i, count = rest < o->chunk ? rest : o->chunk;
+    t->chunks[t->chunk_count++] = (chunk){cliv__first(x->p) + i, cliv__first(x->g) + i, plan->places[param].first + i,
+                                          (cl_uint)count, row};
+  }
+}
+
+/* Cuts chunks into runs of about equal weight. */
+static void cut_runs(const cliv_context *ctx, size_t from, size_t end, tables *t) {
+  size_t total = 0, weight = 0;
+  for (size_t k = from; k < end; k++) total += t->chunks[k].count + CHUNK_WEIGHT;
+  size_t aim = total / ((size_t)ctx->facts.compute_units * RUNS_PER_UNIT + 1);
+  aim = aim < RUN_LEAST ? RUN_LEAST : aim > RUN_ENOUGH ? RUN_ENOUGH : aim;
+  for (size_t k = from; k < end; k++) {
+    if (weight == 0) t->runs[t->run_count++] = (cl_uint)k;
+    weight += t->chunks[k].count + CHUNK_WEIGHT;
+    if (weight >= aim) weight = 0;
+  }
+  t->runs[t->run_count] = (cl_uint)end;
+}
+
+/* The chunks of one launch from `from` on, in as many batches as LAUNCH_MAX asks for. */
+static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, tables *t) {
+  const cliv__param *x = &o->params[param];
+  cl_kernel kernel;
+  TRY(find_kernel(o, plan, param, &kernel));
+  while (from < t->chunk_count) {
+    size_t end = from, elements = 0;
+    while (end < t->chunk_count && elements < LAUNCH_MAX) elements += t->chunks[end++].count;
+    cliv__batch batch = {kernel, x->p->mem, x->g->mem, plan->places[param].bank, (cl_uint)from, (cl_uint)(end - from)};
+    if (o->ctx->walk == CLIV_WALK_CPU) {
+      batch.first = (cl_uint)t->run_count;
+      cut_runs(o->ctx, from, end, t);
+      batch.count = (cl_uint)t->run_count - batch.first;
+    }
+    plan->batches[plan->batch_count++] = batch;
+    from = end;
+  }
+  return CLIV_OK;
+}
+
+static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
+  TRY(ALLOCATE(o->ctx, o->param_count, &t->launch));
+  TRY(ALLOCATE(o->ctx, o->param_count, &t->order));
+  TRY(sort_launches(o, plan, t));
+  size_t chunks = 0;
+  for (size_t i = 0; i < o->param_count; i++) chunks += cliv__div_up(o->params[i].p->count, o->chunk);
+  REQUIRE(o->ctx, chunks < CL_UINT_MAX, DEVICE_LIMIT, "%zu chunks of %zu elements are too many; set a larger chunk", chunks,
+          o->chunk);
+  TRY(ALLOCATE(o->ctx, chunks, &t->chunks));
+  TRY(ALLOCATE(o->ctx, chunks + 1, &t->runs));
+  TRY(ALLOCATE(o->ctx, t->launch_count + chunks * o->chunk / LAUNCH_MAX, &plan->batches));
+  TRY(ALLOCATE(o->ctx, o->param_count, &plan->rows));
+  for (size_t i = 0; i < t->order_count;) {
+    const size_t from = t->chunk_count, first = t->order[i];
+    do add_chunks(o, plan, t->order[i++], t);
+    while (i < t->order_count && t->launch[t->order[i]] == t->launch[first]);
+    TRY(add_batches(o, plan, first, from, t));
+  }
+  return CLIV_OK;
+}
+
+static cliv_status upload(cliv_context *ctx, const void *from, size_t bytes, cl_mem *out) {
+  cl_int code;
+  *out = clCreateBuffer(ctx->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes, (void *)from, &code);
+  CL_TRY(ctx, code, "clCreateBuffer");
+  return CLIV_OK;
+}
+
+static cliv_status make_scalars(const cliv_optimizer *o, cliv__plan *plan) {
+  plan->row_floats = 1 + o->rule->scalar_count;
+  const size_t floats = plan->row_count * plan->row_floats;
+  TRY(ALLOCATE(o->ctx, CLIV__SLOTS * floats, &plan->slots[0].values));
+  for (size_t i = 1; i < CLIV__SLOTS; i++) plan->slots[i].values = plan->slots[0].values + i * floats;
+  return upload(o->ctx, plan->slots[0].values, floats * sizeof(float), &plan->scalars);
+}
+
+static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
+  TRY(place(o, plan));
+  TRY(fill_tables(o, plan, t));
+  if (t->chunk_count) {
+    TRY(upload(o->ctx, t->chunks, t->chunk_count * sizeof *t->chunks, &plan->chunks));
+    if (t->run_count) TRY(upload(o->ctx, t->runs, (t->run_count + 1) * sizeof *t->runs, &plan->runs));
+    TRY(make_scalars(o, plan));
+  }
+  return make_banks(o, plan);
+}
+
+cliv_status cliv__plan_make(cliv_optimizer *o) {
+  cliv__plan plan = {0};
+  tables t = {0};
+  const cliv_status status = build(o, &plan, &t);
+  tables_free(&t);
+  if (status) {
+    cliv__plan_free(&plan);
+    return status;
+  }
+  cliv__plan_free(&o->plan);
+  o->plan = plan;
+  o->stale = false;
+  return CLIV_OK;
+}
