@@ -9,6 +9,7 @@
 #include <cliv/dtype.h>
 #include <cliv/gather.h>
 #include <cliv/npy.h>
+#include <cliv/optim.h>
 #include <cliv/random.h>
 #include <cliv/safetensors.h>
 #include <cliv/status.h>
