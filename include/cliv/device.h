@@ -118,9 +118,9 @@ CLIV_API const cliv_device_info *cliv_devices_get(const cliv_device_list *list, 
 CLIV_API size_t cliv_devices_warning_count(const cliv_device_list *list);
 CLIV_API const char *cliv_devices_warning(const cliv_device_list *list, size_t index);
 
-/* Chooses by a selector (see above; NULL: $CLIV_DEVICE, or "auto"). why, where it is not NULL, gets the reason for the choice in why_size bytes,
- * cut when it is longer. Fails with SELECTOR (position and what was expected), NO_DRIVER (what to install), NO_DEVICE
- * (what each device failed on); *index is then unchanged. */
+/* Chooses by a selector (see above; NULL: $CLIV_DEVICE, or "auto"). why, where it is not NULL, gets the reasons in why_size bytes, cut when
+ * they are longer: a line for the choice, then a line for every device that was not taken. Fails with SELECTOR (position and what was expected), NO_DRIVER (what to install), NO_DEVICE
+ * (what each device failed on; why has it too); *index is then unchanged. */
 CLIV_API cliv_status cliv_device_select(const cliv_device_list *list, const char *selector, size_t *index, char *why,
                                         size_t why_size) CLIV_MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 static const cli_command verbs[] = {
+    {"devices", "OpenCL devices of this machine, and which one a selector takes", cmd_devices},
     {"cache", "Compiled programs kept on disk: how many, where, and away with them", cmd_cache},
     {NULL, NULL, NULL},
 };

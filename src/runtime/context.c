@@ -92,8 +92,9 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
 
 /* Gives the device with one reference for the caller: a sub-device, or the device itself (whose references do not count). */
 static cliv_status pick_device(const cliv_context_options *o, cl_device_id *out) {
+  const cliv_devices_options how = {.cache_dir = o ? o->cache_dir : NULL};
   cliv_device_list *list;
-  TRY(cliv_devices_list(NULL, &list));
+  TRY(cliv_devices_list(&how, &list));
   size_t index = 0;
   cliv_status status = cliv_device_select(list, o ? o->device : NULL, &index, NULL, 0);
   if (!status) {

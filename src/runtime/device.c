@@ -11,6 +11,7 @@
 #include "runtime/context.h"
 #include "runtime/quirks.h"
 #include "runtime/match.h"
+#include "runtime/probe.h"
 
 /* Extension queries that older headers lack. */
 #ifndef CL_DEVICE_UUID_KHR
@@ -61,35 +62,6 @@ int cliv__vendor_is(const cliv_device_info *info, int vendor) {
 
 /* Reading one device */
 
-/* Length of the UTF-8 character at s, 0 where it is none. */
-static size_t utf8_length(const unsigned char *s) {
-  if (s[0] < 0x80) return 1;
-  const size_t n = s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : s[0] >= 0xE0 ? 3 : s[0] >= 0xC2 ? 2 : 0;
-  if (s[0] >= 0xF5) return 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xC0) != 0x80) return 0;
-  return n;
-}
-
-/* Drivers' strings end on a terminal and in JSON: no control characters, only whole UTF-8, single spaces, none at the ends. */
-static void clean(char *text) {
-  char *to = text;
-  for (const char *from = text; *from;) {
-    const size_t n = utf8_length((const unsigned char *)from);
-    if (n > 1) {
-      memmove(to, from, n);
-      to += n;
-      from += n;
-      continue;
-    }
-    const char c = n == 0 ? '?' : (unsigned char)*from <= ' ' || *from == 0x7f ? ' ' : *from;
-    from++;
-    if (c != ' ' || (to > text && to[-1] != ' ')) *to++ = c;
-  }
-  while (to > text && to[-1] == ' ') to--;
-  *to = 0;
-}
-
 /* The whole text of a query on the heap, or NULL. */
 static char *query_text(cl_device_id device, cl_platform_id platform, cl_uint what) {
   size_t size = 0;
@@ -108,7 +80,7 @@ static char *query_text(cl_device_id device, cl_platform_id platform, cl_uint wh
 static void read_text(cl_device_id device, cl_platform_id platform, cl_uint what, char *to, size_t room) {
   char *text = query_text(device, platform, what);
   snprintf(to, room, "%s", text ? text : "");
-  clean(to);
+  cliv__clean(to);
   free(text);
 }
 
@@ -252,10 +224,11 @@ double cliv__device_score(const cliv_device_info *info) {
   const double ghz = info->clock_mhz > 0 ? info->clock_mhz / 1000.0 : gpu ? 1.2 : 2.5;
   const double speed = 10.0 * log2(1.0 + info->compute_units * ghz * lanes);
   const double memory = 2.0 * log2(1.0 + (double)info->global_memory / (1 << 30));
+  const double offers = 2.0 * (info->fp16 + info->subgroups) + info->fp64; /* between drivers of one device */
   double penalty = 0;
   cliv__quirks(info, &penalty);
   if (gpu && info->unified_memory) penalty += 20; /* shares the host's bandwidth */
-  return (gpu ? 1000 : accelerator ? 500 : 0) + 100 + fmin(speed, 350) + fmin(memory, 30) - penalty;
+  return (gpu ? 1000 : accelerator ? 500 : 0) + 100 + fmin(speed, 350) + fmin(memory, 30) + offers - penalty;
 }
 
 static int same_host(const cliv_device_info *info) { return info->software || info->type == CL_DEVICE_TYPE_CPU; }
@@ -288,19 +261,19 @@ static void rank(cliv_device_list *list) {
 
 /* Lists */
 
+static cliv_device_list *new_list(void) { return calloc(1, sizeof(cliv_device_list)); }
+
 cliv_status cliv__device_list_create(const cliv_device_info *infos, size_t count, cliv_device_list **out) {
   *out = NULL;
-  cliv_device_list *list = calloc(1, sizeof *list);
-  cliv_device_info *copy = calloc(count ? count : 1, sizeof *copy);
-  if (!list || !copy) {
-    free(list);
-    free(copy);
+  cliv_device_list *list = new_list();
+  if (list && count) list->infos = calloc(count, sizeof *infos);
+  if (!list || (count && !list->infos)) {
+    cliv_devices_free(list);
     return cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory for a list of %zu devices", count);
   }
-  if (count) memcpy(copy, infos, count * sizeof *copy);
-  list->infos = copy;
+  if (count) memcpy(list->infos, infos, count * sizeof *infos);
   list->count = count;
-  for (size_t i = 0; i < count; i++) cliv__device_judge(&copy[i]);
+  for (size_t i = 0; i < count; i++) cliv__device_judge(&list->infos[i]);
   rank(list);
   *out = list;
   return CLIV_OK;
@@ -330,40 +303,53 @@ cliv_status cliv__device_warn(cliv_device_list *list, const char *format, ...) {
 }
 
 /* Appends the devices of one platform. A platform without devices is not an error. */
-static cliv_status add_platform(cl_platform_id platform, cliv_device_info **infos, size_t *count) {
+static cliv_status add_platform(cl_platform_id platform, cliv_device_list *list) {
   cl_device_id devices[MAX_DEVICES];
   cl_uint n = 0;
-  if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, devices, &n) != CL_SUCCESS) return CLIV_OK;
+  if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, MAX_DEVICES, devices, &n) != CL_SUCCESS || n == 0) return CLIV_OK;
   if (n > MAX_DEVICES) n = MAX_DEVICES;
-  if (n == 0) return CLIV_OK;
-  cliv_device_info *grown = realloc(*infos, (*count + n) * sizeof *grown);
-  REQUIRE(NULL, grown, HOST_MEMORY, "no memory for a list of %zu devices", *count + n);
-  *infos = grown;
-  for (cl_uint i = 0; i < n; i++) {
-    cliv__device_read(devices[i], &grown[*count]);
-    grown[(*count)++].platform = platform;
-  }
+  cliv_device_info *grown = realloc(list->infos, (list->count + n) * sizeof *grown);
+  REQUIRE(NULL, grown, HOST_MEMORY, "no memory for a list of %zu devices", list->count + n);
+  list->infos = grown;
+  for (cl_uint i = 0; i < n; i++) cliv__device_read(devices[i], &grown[list->count++]);
   return CLIV_OK;
 }
 
-static cliv_status enumerate(cliv_device_info **infos, size_t *count) {
+static cliv_status enumerate(cliv_device_list *list) {
   cl_platform_id platforms[MAX_PLATFORMS];
   cl_uint n = 0;
   if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &n) != CL_SUCCESS) return CLIV_OK; /* loaders say -1001 for none */
   if (n > MAX_PLATFORMS) n = MAX_PLATFORMS;
-  for (cl_uint i = 0; i < n; i++) TRY(add_platform(platforms[i], infos, count));
+  for (cl_uint i = 0; i < n; i++) TRY(add_platform(platforms[i], list));
   return CLIV_OK;
 }
 
+static cliv_status fill(const cliv_devices_options *options, cliv_device_list *list) {
+  char *findings = NULL;
+  TRY(cliv__probe_drivers(options, list, &findings));
+  const cliv_status status = enumerate(list);
+  for (size_t i = 0; !status && i < list->count; i++) cliv__probe_apply(findings, &list->infos[i]);
+  free(findings);
+  if (!status) rank(list);
+  return status;
+}
+
 cliv_status cliv_devices_list(const cliv_devices_options *options, cliv_device_list **out) {
+  static const cliv_devices_options defaults = {0};
   REQUIRE_NOT_NULL(NULL, out);
   *out = NULL;
-  (void)options;
-  cliv_device_info *infos = NULL;
-  size_t count = 0;
-  cliv_status status = enumerate(&infos, &count);
-  if (!status) status = cliv__device_list_create(infos, count, out);
-  free(infos);
+  const cliv_devices_options *o = options ? options : &defaults;
+  REQUIRE(NULL, o->size == 0 || o->size == sizeof *o, VALUE,
+          "the options' size field is %zu; this version of the library knows %zu", o->size, sizeof *o);
+  REQUIRE(NULL, o->probe >= CLIV_PROBE_UNKNOWN && o->probe <= CLIV_PROBE_AGAIN, VALUE,
+          "probe is %d; it is CLIV_PROBE_UNKNOWN, NEVER or AGAIN", (int)o->probe);
+  cliv_device_list *list = new_list();
+  REQUIRE(NULL, list, HOST_MEMORY, "no memory for a list of devices");
+  const cliv_status status = fill(o, list);
+  if (status)
+    cliv_devices_free(list);
+  else
+    *out = list;
   return status;
 }
 

@@ -1,6 +1,7 @@
 /* The selector grammar of cliv/device.h: text -> terms -> the device that satisfies them all, and the sentences for people. */
 #include <cliv/device.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "runtime/device.h"
 #include "runtime/match.h"
 
-enum { MAX_TERMS = 32, ANY = -1 };
+enum { MAX_TERMS = 32, ANY = -1, MAX_NAMED = 16 /* devices in a sentence */ };
 
 typedef enum term_kind { AUTO, KIND, VENDOR, INDEX, TEXT, UUID, ABILITY, NUMBER } term_kind;
 
@@ -373,30 +374,39 @@ static size_t ordinal_of(const selector *s) {
   return 0;
 }
 
-/* A line per device: taken, or why not. */
+/* What there is to say about one device: "#1 NAME (PLATFORM) is not gpu". chosen: NULL where none was. */
+static void describe(cliv__text *out, const selector *s, const cliv_device_info *info, const cliv_device_info *chosen) {
+  char why[512];
+  objection(s, info, why, sizeof why);
+  cliv__text_add(out, "#%zu %s (%s) ", info->index, info->name, info->platform_name);
+  if (why[0])
+    cliv__text_add(out, "%s", why);
+  else if (chosen && info->same_as == chosen->same_as)
+    cliv__text_add(out, "is the same physical device as #%zu, score %.0f", chosen->index, info->score);
+  else
+    cliv__text_add(out, "matches, score %.0f", info->score);
+}
+
+/* A line for the choice and a line for every other device. */
 static void explain(cliv__text *out, const cliv_device_list *list, const selector *s, const choice *c, size_t chosen) {
-  const cliv_device_info *winner = &list->infos[chosen];
-  cliv__text_add(out, "'%s' takes #%zu %s (%s): score %.0f, %s %zu that match.\n", s->text, chosen, winner->name,
-          winner->platform_name, winner->score, ordinal_of(s) ? "by its number among the" : "the best of the", c->count);
+  const cliv_device_info *winner = chosen < list->count ? &list->infos[chosen] : NULL;
+  if (winner)
+    cliv__text_add(out, "'%s' takes #%zu %s (%s), score %.0f: %s %zu that match.\n", s->text, chosen, winner->name,
+                   winner->platform_name, winner->score, ordinal_of(s) ? "by its number among the" : "the best of the",
+                   ordinal_of(s) ? c->physical : c->count);
   for (size_t i = 0; i < list->count; i++) {
-    const cliv_device_info *info = &list->infos[i];
-    char why[512];
     if (i == chosen) continue;
-    objection(s, info, why, sizeof why);
-    if (why[0])
-      cliv__text_add(out, "#%zu %s (%s): %s.\n", i, info->name, info->platform_name, why);
-    else if (info->same_as == winner->same_as)
-      cliv__text_add(out, "#%zu %s (%s): the same physical device as #%zu, score %.0f.\n", i, info->name, info->platform_name, chosen,
-              info->score);
-    else
-      cliv__text_add(out, "#%zu %s (%s): matches, score %.0f.\n", i, info->name, info->platform_name, info->score);
+    describe(out, s, &list->infos[i], winner);
+    cliv__text_add(out, ".\n");
   }
 }
 
+/* chosen: SIZE_MAX where none was. */
 static void give(const cliv_device_list *list, const selector *s, const choice *c, size_t chosen, char *why, size_t room) {
   if (!why || !room) return;
   cliv__text out = {0};
   explain(&out, list, s, c, chosen);
+  if (out.length > 0) out.data[out.length - 1] = 0; /* the last line's end */
   char *text = cliv__text_take(&out);
   snprintf(why, room, "%s", text ? text : "");
   free(text);
@@ -404,12 +414,11 @@ static void give(const cliv_device_list *list, const selector *s, const choice *
 
 static cliv_status fail_none(const cliv_device_list *list, const selector *s, const choice *c) {
   cliv__text out = {0};
-  for (size_t i = 0; i < list->count; i++) {
-    const cliv_device_info *info = &list->infos[i];
-    char why[512];
-    objection(s, info, why, sizeof why);
-    cliv__text_add(&out, "%s#%zu %s (%s) %s", i ? "; " : "", i, info->name, info->platform_name, why[0] ? why : "matches");
+  for (size_t i = 0; i < list->count && i < MAX_NAMED; i++) {
+    cliv__text_add(&out, "%s", i ? "; " : "");
+    describe(&out, s, &list->infos[i], NULL);
   }
+  if (list->count > MAX_NAMED) cliv__text_add(&out, "; and %zu more", list->count - MAX_NAMED);
   for (size_t i = 0; i < list->warning_count; i++) cliv__text_add(&out, "; %s", list->warnings[i]);
   char *text = cliv__text_take(&out);
   cliv_status status;
@@ -444,6 +453,7 @@ cliv_status cliv_device_select(const cliv_device_list *list, const char *text, s
   if (!text || !*skip(text)) text = "auto";
   selector s;
   TRY(parse(text, &s));
+  if (why && why_size) why[0] = 0;
   if (list->count == 0) return fail_no_driver(list);
   choice c = {0};
   TRY(collect(list, &s, &c));
@@ -454,6 +464,7 @@ cliv_status cliv_device_select(const cliv_device_list *list, const char *text, s
     give(list, &s, &c, *index, why, why_size);
   } else {
     status = fail_none(list, &s, &c);
+    give(list, &s, &c, SIZE_MAX, why, why_size);
   }
   free(c.ranked);
   return status;

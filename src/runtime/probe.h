@@ -1,0 +1,14 @@
+/* Trying unknown drivers in a child process, and remembering what came out. See "Listing" in cliv/device.h. */
+#ifndef CLIV_RUNTIME_PROBE_H
+#define CLIV_RUNTIME_PROBE_H
+
+#include "runtime/device.h"
+
+/* Tries the drivers without a verdict, leaves out those with a bad one as far as that is still possible, and adds warnings to the
+ * list. Called before the loader is. *findings: what was found of single devices, malloc'd, for cliv__probe_apply; NULL: nothing. */
+cliv_status cliv__probe_drivers(const cliv_devices_options *options, cliv_device_list *list, char **findings);
+
+/* Marks a device that failed its trial as not usable. */
+void cliv__probe_apply(const char *findings, cliv_device_info *info);
+
+#endif
