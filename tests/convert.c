@@ -1,5 +1,6 @@
-/* convert IN OUT NAME …: arrays from one file format to another through the library, for tests/python/test_files.py. The ending .npy or
- * .safetensors decides; NAME is the array's in safetensors. The first failure is its status' name and sentence, and exit code 1. */
+/* convert IN OUT NAME …: arrays from one file format to another through the library, for tests/python/test_files.py.
+ * The ending .npy or .safetensors decides; NAME is the array's in safetensors. The first failure is its status' name
+ * and sentence, and exit code 1. */
 #include <stdio.h>
 #include <string.h>
 

@@ -50,7 +50,9 @@ static void texts_and_their_cells(void **state) {
       {"a,b\r\n1,2\r\n3,4\r\n", "1|2\n3|4\n"},
       {"a,b\r1,2\r3,4\r", "1|2\n3|4\n"},
       {"a,b\n1,2\r\n3,4\r5,6", "1|2\n3|4\n5|6\n"},
-      {"\xef\xbb\xbf" "a,b\n1,2\n", "1|2\n"},
+      {"\xef\xbb\xbf"
+       "a,b\n1,2\n",
+       "1|2\n"},
       {"\n\r\n  \na,b\n1,2\n\n \n\r\n", "1|2\n"},
       {"a,b\n,\n,1\n2,\n", "|\n|1\n2|\n"},
       {"a,b\n 1 , two words \n", "1|two words\n"},
@@ -173,8 +175,12 @@ static void malformed(void **state) {
       {TEXT("a,b\n\"x\ny\",\"4\n5,6\n"), "t.csv, line 3: a quote is opened here and never closed"},
       {TEXT("a,\""), "t.csv, line 1: a quote is opened"},
       {TEXT("a,b\n\"1\"2,3\n"), "t.csv, line 2: text behind a closing quote"},
-      {TEXT("a,b\n1,\0" "2\n"), "t.csv, line 2: a NUL byte"},
-      {TEXT("\xff\xfe" "a\0,\0"), "UTF-16"},
+      {TEXT("a,b\n1,\0"
+            "2\n"),
+       "t.csv, line 2: a NUL byte"},
+      {TEXT("\xff\xfe"
+            "a\0,\0"),
+       "UTF-16"},
       {TEXT("\xfe\xff\0a\0,"), "UTF-16"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -197,7 +203,8 @@ static void columns_of_numbers(void **state) {
   assert_true(m[0] == 1 && m[2] == -2.5 && m[4] == 1e-3 && m[6] == .5 && m[7] == 7);
   assert_true(isnan(m[1]) && isnan(m[3]) && isnan(m[5]));
   ASSERT_FAILS(NULL, cliv_csv_numbers(t, 1, m, 1, NULL), CLIV_DATA, "t.csv, line 2, column 'y': the value is missing");
-  ASSERT_FAILS(NULL, cliv_csv_numbers(t, 2, m, 1, &missing), CLIV_FORMAT, "t.csv, line 2, column 'z': 'red' is not a number");
+  ASSERT_FAILS(NULL, cliv_csv_numbers(t, 2, m, 1, &missing), CLIV_FORMAT,
+               "t.csv, line 2, column 'z': 'red' is not a number");
   ASSERT_FAILS(NULL, cliv_csv_numbers(t, 3, m, 1, &missing), CLIV_VALUE, "column 3 of a table of 3");
   ASSERT_FAILS(NULL, cliv_csv_numbers(NULL, 0, m, 1, &missing), CLIV_NULL, NULL);
   ASSERT_FAILS(NULL, cliv_csv_numbers(t, 0, NULL, 1, &missing), CLIV_NULL, NULL);
@@ -214,18 +221,26 @@ static void columns_of_numbers(void **state) {
 
 static void cells_that_are_missing_or_no_number(void **state) {
   (void)state;
-  static const char *const missing_texts[] = {"\"\"", "na", "NA", "Na", "n/a", "N/A", "nan", "NaN", "NAN", "-nan", "#N/A", "<NA>",
-                                         "null", "NULL", "None", "?", "\" NA \""};
+  static const char *const missing_texts[] = {"\"\"", "na",   "NA",   "Na",   "n/a",  "N/A",  "nan", "NaN",     "NAN",
+                                              "-nan", "#N/A", "<NA>", "null", "NULL", "None", "?",   "\" NA \""};
   static const struct {
     const char *text, *part;
-  } wrong[] = {{"inf", "'inf' is not a finite"},    {"-Infinity", "'-Infinity' is not a finite"},
-               {"1e999", "'1e999' is not a finite"}, {"0x10", "'0x10' is not a number"},
-               {"abc", "'abc' is not a number"},     {"1.2.3", "'1.2.3' is not a number"},
-               {"1e", "'1e' is not a number"},       {"--1", "'--1' is not a number"},
-               {"1 2", "'1 2' is not a number"},     {".", "'.' is not a number"},
-               {"1_000", "'1_000' is not a number"}, {"nano", "'nano' is not a number"},
-               {"\"1,5\"", "'1,5' is not a number"}, {"nan(1)", "'nan(1)' is not a number"},
-               {"12345678901234567890123456789012345678901234567890x", "'1234567890123456789012345678901234567890…' is not a"}};
+  } wrong[] = {
+      {"inf", "'inf' is not a finite"},
+      {"-Infinity", "'-Infinity' is not a finite"},
+      {"1e999", "'1e999' is not a finite"},
+      {"0x10", "'0x10' is not a number"},
+      {"abc", "'abc' is not a number"},
+      {"1.2.3", "'1.2.3' is not a number"},
+      {"1e", "'1e' is not a number"},
+      {"--1", "'--1' is not a number"},
+      {"1 2", "'1 2' is not a number"},
+      {".", "'.' is not a number"},
+      {"1_000", "'1_000' is not a number"},
+      {"nano", "'nano' is not a number"},
+      {"\"1,5\"", "'1,5' is not a number"},
+      {"nan(1)", "'nan(1)' is not a number"},
+      {"12345678901234567890123456789012345678901234567890x", "'1234567890123456789012345678901234567890…' is not a"}};
   char text[200];
   double x[1];
   for (size_t i = 0; i < sizeof missing_texts / sizeof *missing_texts; i++) {
@@ -288,12 +303,25 @@ static void classes(void **state) {
 /* A million numbers written with 17 digits come back bit by bit; so do hard cases of rounding. */
 static void every_digit_counts(void **state) {
   (void)state;
-  static const char *const hard[] = {"0.1", "9007199254740993", "9007199254740993e0", "1.7976931348623157e308", "5e-324",
-                                     "2.2250738585072011e-308", "6.631236846766476e-316", "1e22", "1e23", "123456789012345678901234567890",
-                                     "0.000000000000000000000000000000000000000000000001", "9007199254740992e-22", "8.5e22",
-                                     "9007199254740991e22", "-0", "00000000000000000000000000000000000000001.5",
-                                     "3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534211706798214808651"
-                                     "3282306647093844609550582231725359408128481117450284102701938521105559644622948954930381964428810975665933446"};
+  static const char *const hard[] = {
+      "0.1",
+      "9007199254740993",
+      "9007199254740993e0",
+      "1.7976931348623157e308",
+      "5e-324",
+      "2.2250738585072011e-308",
+      "6.631236846766476e-316",
+      "1e22",
+      "1e23",
+      "123456789012345678901234567890",
+      "0.000000000000000000000000000000000000000000000001",
+      "9007199254740992e-22",
+      "8.5e22",
+      "9007199254740991e22",
+      "-0",
+      "00000000000000000000000000000000000000001.5",
+      "3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534211706798214808651"
+      "3282306647093844609550582231725359408128481117450284102701938521105559644622948954930381964428810975665933446"};
   for (size_t i = 0; i < sizeof hard / sizeof *hard; i++) {
     double got, want = strtod(hard[i], NULL);
     assert_true(cliv__number(hard[i], strlen(hard[i]), &got));
@@ -314,7 +342,8 @@ static void every_digit_counts(void **state) {
   }
 }
 
-/* Under a locale whose point is a comma: one of the machine's, or one made here. Where neither can be had the test is shown as skipped. */
+/* Under a locale whose point is a comma: one of the machine's, or one made here. Where neither can be had the test is
+ * shown as skipped. */
 static bool comma_locale(const char *dir) {
   static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE", NULL};
   for (int i = 0; names[i]; i++)

@@ -62,8 +62,8 @@ static void every_code_widens_exactly_and_returns(void **state) {
   }
 }
 
-/* Between two neighbouring codes: the middle goes to the even one, the floats beside the middle to the nearer one. The last pair is
- * the largest finite value and infinity, whose place is taken by the next power of two. */
+/* Between two neighbouring codes: the middle goes to the even one, the floats beside the middle to the nearer one.
+ * The last pair is the largest finite value and infinity, whose place is taken by the next power of two. */
 static void every_boundary_rounds_to_nearest_even(void **state) {
   (void)state;
   for (int k = 0; k < KINDS; k++) {
@@ -90,7 +90,8 @@ static void every_boundary_rounds_to_nearest_even(void **state) {
   }
 }
 
-/* Floats spread over all exponents against the nearest of the two codes around them, found by bisection over the values. */
+/* Floats spread over all exponents against the nearest of the two codes around them, found by bisection over the
+ * values. */
 static void floats_between_go_to_the_nearest(void **state) {
   (void)state;
   for (int k = 0; k < KINDS; k++) {
@@ -185,12 +186,9 @@ static void refused_arrays_leave_nothing(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_code_widens_exactly_and_returns),
-      cmocka_unit_test(every_boundary_rounds_to_nearest_even),
-      cmocka_unit_test(floats_between_go_to_the_nearest),
-      cmocka_unit_test(names_and_sizes),
-      cmocka_unit_test(unknown_name_says_which_there_are),
-      cmocka_unit_test(arrays),
+      cmocka_unit_test(every_code_widens_exactly_and_returns), cmocka_unit_test(every_boundary_rounds_to_nearest_even),
+      cmocka_unit_test(floats_between_go_to_the_nearest),      cmocka_unit_test(names_and_sizes),
+      cmocka_unit_test(unknown_name_says_which_there_are),     cmocka_unit_test(arrays),
       cmocka_unit_test(refused_arrays_leave_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

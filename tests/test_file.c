@@ -32,7 +32,8 @@ static size_t entries_in(const char *path) {
   DIR *d = opendir(path);
   assert_non_null(d);
   size_t n = 0;
-  for (const struct dirent *e; (e = readdir(d)) != NULL;) n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+  for (const struct dirent *e; (e = readdir(d)) != NULL;)
+    n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
   closedir(d);
   return n;
 }

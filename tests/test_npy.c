@@ -37,7 +37,8 @@ static void round_trips(void **state) {
   static const struct {
     int ndim;
     size_t shape[CLIV_MAX_DIMS];
-  } shapes[] = {{0, {0}}, {1, {0}}, {1, {1}}, {1, {1000}}, {2, {3, 0}}, {2, {17, 5}}, {3, {2, 3, 4}}, {8, {1, 2, 1, 3, 1, 2, 1, 2}}};
+  } shapes[] = {{0, {0}},    {1, {0}},     {1, {1}},       {1, {1000}},
+                {2, {3, 0}}, {2, {17, 5}}, {3, {2, 3, 4}}, {8, {1, 2, 1, 3, 1, 2, 1, 2}}};
   char *dir = test_temp_dir(), *path = test_join(dir, "x.npy");
   for (int t = 0; t < CLIV_DTYPE_COUNT; t++) {
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
@@ -126,18 +127,18 @@ static void versions_and_spellings(void **state) {
 static void other_integers_widen(void **state) {
   (void)state;
   cliv_array a;
-#define CHECK(type, descr, dtype_wanted, wide, ...)                                                          \
-  do {                                                                                                       \
-    const type in[] = {__VA_ARGS__};                                                                         \
-    const wide want[] = {__VA_ARGS__};                                                                       \
-    char text[100];                                                                                          \
-    snprintf(text, sizeof text, "{'descr': '" descr "', 'fortran_order': False, 'shape': (%zu,), }",          \
-             sizeof in / sizeof *in);                                                                        \
-    const made m = make(1, text, in, sizeof in);                                                             \
-    ASSERT_OK(NULL, parse(&m, &a));                                                                          \
-    assert_int_equal(a.dtype, dtype_wanted);                                                                 \
-    ASSERT_BITS(a.data, want, sizeof want);                                                                  \
-    cliv_array_free(&a);                                                                                     \
+#define CHECK(type, descr, dtype_wanted, wide, ...)                                                  \
+  do {                                                                                               \
+    const type in[] = {__VA_ARGS__};                                                                 \
+    const wide want[] = {__VA_ARGS__};                                                               \
+    char text[100];                                                                                  \
+    snprintf(text, sizeof text, "{'descr': '" descr "', 'fortran_order': False, 'shape': (%zu,), }", \
+             sizeof in / sizeof *in);                                                                \
+    const made m = make(1, text, in, sizeof in);                                                     \
+    ASSERT_OK(NULL, parse(&m, &a));                                                                  \
+    assert_int_equal(a.dtype, dtype_wanted);                                                         \
+    ASSERT_BITS(a.data, want, sizeof want);                                                          \
+    cliv_array_free(&a);                                                                             \
   } while (0)
   CHECK(int8_t, "|i1", CLIV_I32, int32_t, 0, 1, -1, INT8_MAX, INT8_MIN);
   CHECK(int16_t, "<i2", CLIV_I32, int32_t, 0, 1, -1, INT16_MAX, INT16_MIN);
@@ -150,7 +151,8 @@ static void other_integers_widen(void **state) {
 
 static void big_endian_is_swapped(void **state) {
   (void)state;
-  static const unsigned char f8[] = {0x3f, 0xf8, 0, 0, 0, 0, 0, 0}, i2[] = {0xff, 0xfe, 0x01, 0x00}, bf[] = {0x3f, 0x80};
+  static const unsigned char f8[] = {0x3f, 0xf8, 0, 0, 0, 0, 0, 0}, i2[] = {0xff, 0xfe, 0x01, 0x00},
+                             bf[] = {0x3f, 0x80};
   cliv_array a;
   made m = make(1, "{'descr': '>f8', 'fortran_order': False, 'shape': (), }", f8, sizeof f8);
   ASSERT_OK(NULL, parse(&m, &a));
@@ -204,10 +206,14 @@ static void malformed(void **state) {
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", 13, CLIV_FORMAT, "3 elements of 4 bytes, but 13"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }", 4, CLIV_FORMAT, "0 elements of 4 bytes, but 4"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 0, CLIV_FORMAT, "1 elements of 4 bytes, but 0"},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1152921504606846976,), }", 16, CLIV_FORMAT, "1152921504606846976 elements"},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 16, CLIV_FORMAT, "more elements than"},
-      {"{'descr': '<f8', 'fortran_order': False, 'shape': (2305843009213693953,), }", 8, CLIV_FORMAT, "more elements than"},
-      {"{'descr': '|u1', 'fortran_order': False, 'shape': (18446744073709551616,), }", 0, CLIV_FORMAT, "does not fit in 64"},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1152921504606846976,), }", 16, CLIV_FORMAT,
+       "1152921504606846976 elements"},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 16, CLIV_FORMAT,
+       "more elements than"},
+      {"{'descr': '<f8', 'fortran_order': False, 'shape': (2305843009213693953,), }", 8, CLIV_FORMAT,
+       "more elements than"},
+      {"{'descr': '|u1', 'fortran_order': False, 'shape': (18446744073709551616,), }", 0, CLIV_FORMAT,
+       "does not fit in 64"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (-3,), }", 12, CLIV_FORMAT, "negative"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (3), }", 12, CLIV_FORMAT, "not a tuple"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': 3, }", 12, CLIV_FORMAT, "not a tuple"},

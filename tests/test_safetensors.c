@@ -8,7 +8,8 @@
 #include "support.h"
 
 /* A file made here: the header's length is right unless `claimed` is given. */
-static cliv_status parse(const char *header, size_t data, uint64_t claimed, cliv_safetensors **out, unsigned char **bytes) {
+static cliv_status parse(const char *header, size_t data, uint64_t claimed, cliv_safetensors **out,
+                         unsigned char **bytes) {
   const size_t length = strlen(header), n = 8 + length + data;
   const uint64_t stated = claimed ? claimed : length;
   *bytes = test_alloc(n);
@@ -29,7 +30,8 @@ static void round_trip(void **state) {
     snprintf(names[i], sizeof names[i], i % 3 ? "layer.%d/weight" : "\"quoted\" \xc3\xa4\t%d", COUNT - i);
     arrays[i].name = names[i];
     ASSERT_OK(NULL, cliv_array_create((cliv_dtype)(i % CLIV_DTYPE_COUNT), i % 4, shapes[i % 4], &arrays[i].array));
-    test_fill_bits(arrays[i].array.data, cliv_array_count(&arrays[i].array) * cliv_dtype_size(arrays[i].array.dtype), (uint64_t)i);
+    test_fill_bits(arrays[i].array.data, cliv_array_count(&arrays[i].array) * cliv_dtype_size(arrays[i].array.dtype),
+                   (uint64_t)i);
   }
   static const cliv_metadata metadata[] = {{"zebra", "1"}, {"format", "cliv"}, {"", "empty \n key"}, {"a", ""}};
   ASSERT_OK(NULL, cliv_safetensors_write(path, arrays, COUNT, metadata, 4));
@@ -90,8 +92,9 @@ static void written_bytes(void **state) {
   unsigned char u[3] = {7, 8, 9};
   const cliv_named_array arrays[] = {{"w", {CLIV_F32, 2, {1, 2}, w}}, {"b", {CLIV_U8, 1, {3}, u}}};
   const cliv_metadata metadata = {"k", "v"};
-  static const char header[] = "{\"__metadata__\":{\"k\":\"v\"},\"w\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
-                               "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[8,11]}}";
+  static const char header[] =
+      "{\"__metadata__\":{\"k\":\"v\"},\"w\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
+      "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[8,11]}}";
   const size_t padded = (sizeof header - 1 + 7) / 8 * 8;
   size_t n;
   ASSERT_OK(NULL, cliv_safetensors_write(path, arrays, 2, &metadata, 1));
@@ -129,9 +132,13 @@ static void headers_of_others(void **state) {
       {"{}", 0, 0},
       {"{\"__metadata__\":{}}   ", 0, 0},
       {"{ \"a\" : {\"shape\":[],\"data_offsets\":[0,8],\"dtype\":\"F64\"}\n}", 8, 1},
-      {"{\"a\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[4,6]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 6, 2},
+      {"{\"a\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[4,6]},"
+       "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+       6, 2},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0,9223372036854775807],\"data_offsets\":[4,4]},"
-       "\"b\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[0,4]},\"c\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 4, 3},
+       "\"b\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+       "\"c\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+       4, 3},
       {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"later\":{\"x\":1}}}", 1, 1},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -150,8 +157,9 @@ static void headers_of_others(void **state) {
 }
 
 #define A(dtype, shape, offsets) "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
-#define B(a, b)                                                                                                               \
-  "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" a "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" b "}}"
+#define B(a, b)                                                \
+  "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" a \
+  "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" b "}}"
 
 static void malformed(void **state) {
   (void)state;
@@ -193,8 +201,9 @@ static void malformed(void **state) {
       {B("[0,4]", "[2,6]"), 6, CLIV_FORMAT, "array 'b': its data overlap"},
       {B("[0,4]", "[0,4]"), 4, CLIV_FORMAT, "its data overlap"},
       {B("[0,4]", "[5,9]"), 9, CLIV_FORMAT, "array 'b': there is a hole"},
-      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0,
-       CLIV_FORMAT, "duplicate"},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
+       "\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+       0, CLIV_FORMAT, "duplicate"},
       {"{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, CLIV_FORMAT, "duplicate"},
       {"{\"__metadata__\":{\"k\":\"v\",\"k\":\"v\"}}", 0, CLIV_FORMAT, "duplicate"},
       {"{\"__metadata__\":{\"k\":1}}", 0, CLIV_FORMAT, "a value that is not a string"},
@@ -218,8 +227,11 @@ static void lengths_that_lie(void **state) {
   static const struct {
     uint64_t claimed;
     const char *part;
-  } cases[] = {{3, "longer than the file"},     {1000, "longer than the file"}, {UINT64_MAX, "longer than the file"},
-               {UINT64_MAX - 7, "longer than"}, {1, "header, byte"}};
+  } cases[] = {{3, "longer than the file"},
+               {1000, "longer than the file"},
+               {UINT64_MAX, "longer than the file"},
+               {UINT64_MAX - 7, "longer than"},
+               {1, "header, byte"}};
   cliv_safetensors *f;
   unsigned char *bytes;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -307,12 +319,9 @@ static void refused_writes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(round_trip),
-      cmocka_unit_test(written_bytes),
-      cmocka_unit_test(headers_of_others),
-      cmocka_unit_test(malformed),
-      cmocka_unit_test(lengths_that_lie),
-      cmocka_unit_test(every_truncation_is_refused),
+      cmocka_unit_test(round_trip),        cmocka_unit_test(written_bytes),
+      cmocka_unit_test(headers_of_others), cmocka_unit_test(malformed),
+      cmocka_unit_test(lengths_that_lie),  cmocka_unit_test(every_truncation_is_refused),
       cmocka_unit_test(refused_writes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

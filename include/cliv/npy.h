@@ -11,9 +11,10 @@
  *   i1  i2  u2                    int32, every value exact
  *   u4                            int64, every value exact
  *
- * Other types (complex, text, objects, structures, u8) give CLIV_DTYPE. Up to CLIV_MAX_DIMS dimensions (CLIV_SHAPE). A file that does
- * not follow the format, or whose length is not what its header says, gives CLIV_FORMAT; nothing is allocated on the word of
- * the header alone. No call here takes a context: the sentence of a failure is cliv_last_error(NULL).
+ * Other types (complex, text, objects, structures, u8) give CLIV_DTYPE. Up to CLIV_MAX_DIMS dimensions (CLIV_SHAPE).
+ * A file that does not follow the format, or whose length is not what its header says, gives CLIV_FORMAT; nothing is
+ * allocated on the word of the header alone. No call here takes a context: the sentence of a failure is
+ * cliv_last_error(NULL).
  */
 #ifndef CLIV_NPY_H
 #define CLIV_NPY_H

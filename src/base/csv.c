@@ -21,7 +21,7 @@ struct cliv_csv {
   row *rows;       /* the header's first, where there is one */
   uint32_t *cells; /* from the row's start; columns of them a row */
   size_t row_count, row_room, cell_count, cell_room, columns;
-  size_t header; /* 1: the first row is it */
+  size_t header;  /* 1: the first row is it */
   char *numbered; /* names "0", "1", … where there is no header, NUMBERED_ROOM bytes each */
 };
 enum { NUMBERED_ROOM = 24 };
@@ -69,7 +69,8 @@ static cliv_status add_row(parser *s) {
 static cliv_status add_cell(cliv_csv *t, const char *cell) {
   const row *r = &t->rows[t->row_count - 1];
   const size_t offset = (size_t)(cell - t->text) - r->start;
-  REQUIRE(NULL, offset <= UINT32_MAX, FORMAT, "%s, line %zu: the row is longer than 4 GiB", cliv__shown(t->path), r->line);
+  REQUIRE(NULL, offset <= UINT32_MAX, FORMAT, "%s, line %zu: the row is longer than 4 GiB", cliv__shown(t->path),
+          r->line);
   if (t->cell_count == t->cell_room) {
     const size_t room = t->cell_room ? 2 * t->cell_room : 1024;
     uint32_t *cells = realloc(t->cells, room * sizeof *cells);
@@ -87,8 +88,8 @@ static cliv_status take_quoted(parser *s, char **cell) {
   char *to = ++s->p;
   *cell = to;
   for (;; s->p++) {
-    REQUIRE(NULL, s->p < s->end, FORMAT, "%s, line %zu: a quote is opened here and never closed", cliv__shown(s->table->path),
-            opened);
+    REQUIRE(NULL, s->p < s->end, FORMAT, "%s, line %zu: a quote is opened here and never closed",
+            cliv__shown(s->table->path), opened);
     if (*s->p == '"' && *++s->p != '"') break;
     if (*s->p == '\n' || (*s->p == '\r' && s->p[1] != '\n')) s->line++;
     *to++ = *s->p;
@@ -96,8 +97,8 @@ static cliv_status take_quoted(parser *s, char **cell) {
   *to = 0; /* at the closing quote, or before it */
   skip_blanks(s);
   REQUIRE(NULL, s->p == s->end || *s->p == s->delimiter || is_break(*s->p), FORMAT,
-          "%s, line %zu: text behind a closing quote: a quote within a quoted cell is written twice", cliv__shown(s->table->path),
-          s->line);
+          "%s, line %zu: text behind a closing quote: a quote within a quoted cell is written twice",
+          cliv__shown(s->table->path), s->line);
   return CLIV_OK;
 }
 
@@ -158,14 +159,14 @@ static cliv_status take_rows(parser *s) {
       if (t->columns > 0 && trailing++ == 0) empty_line = line;
       continue;
     }
-    REQUIRE(NULL, trailing == 0 || t->columns == 1, FORMAT, "%s, line %zu: an empty line between the rows", cliv__shown(t->path),
-            empty_line);
+    REQUIRE(NULL, trailing == 0 || t->columns == 1, FORMAT, "%s, line %zu: an empty line between the rows",
+            cliv__shown(t->path), empty_line);
     trailing = 0;
     TRY(take_row(s));
     const size_t found = t->cell_count - cells_before;
     if (t->columns == 0) t->columns = found;
-    REQUIRE(NULL, found == t->columns, FORMAT, "%s, line %zu: %zu cells found, %zu expected as in line %zu", cliv__shown(t->path),
-            line, found, t->columns, t->rows[0].line);
+    REQUIRE(NULL, found == t->columns, FORMAT, "%s, line %zu: %zu cells found, %zu expected as in line %zu",
+            cliv__shown(t->path), line, found, t->columns, t->rows[0].line);
   }
   if (t->columns == 1) t->row_count -= trailing;
   return CLIV_OK;
@@ -207,7 +208,8 @@ static cliv_status fill_table(cliv_csv *t, size_t n, const cliv_csv_options *opt
   TRY(check_text(t->path, t->text, n));
   parser s = {.table = t, .p = t->text, .end = t->text + n, .line = 1};
   if (n >= 3 && memcmp(t->text, "\xef\xbb\xbf", 3) == 0) s.p += 3;
-  while (s.p < s.end && (is_blank(*s.p) || is_break(*s.p))) { /* lines before the first row; blanks of its own are put back */
+  while (s.p < s.end &&
+         (is_blank(*s.p) || is_break(*s.p))) { /* lines before the first row; blanks of its own are put back */
     char *begin = s.p;
     while (is_blank(*s.p)) s.p++;
     if (is_break(*s.p)) {
@@ -263,7 +265,8 @@ cliv_status cliv_csv_read(const char *path, const cliv_csv_options *options, cli
   return make_table((char *)text, n, path, &checked, out);
 }
 
-cliv_status cliv__csv_parse(const void *bytes, size_t n, const char *name, const cliv_csv_options *options, cliv_csv **out) {
+cliv_status cliv__csv_parse(const void *bytes, size_t n, const char *name, const cliv_csv_options *options,
+                            cliv_csv **out) {
   *out = NULL;
   cliv_csv_options checked;
   TRY(check_options(options, &checked));
@@ -337,7 +340,9 @@ int cliv_csv_missing(const cliv_csv *t, size_t r, size_t c) {
   return r < cliv_csv_rows(t) && c < t->columns && is_missing(cliv_csv_text(t, r, c));
 }
 
-static bool parse_number(const char *text, double *out) { return cliv__number(text, strlen(text), out) && isfinite(*out); }
+static bool parse_number(const char *text, double *out) {
+  return cliv__number(text, strlen(text), out) && isfinite(*out);
+}
 
 int cliv_csv_is_numeric(const cliv_csv *t, size_t c) {
   bool any = false;
@@ -367,8 +372,8 @@ cliv_status cliv_csv_find(const cliv_csv *t, const char *name, size_t *column) {
   size_t found = t->columns;
   for (size_t c = 0; c < t->columns; c++) {
     if (strcmp(cliv_csv_name(t, c), name) != 0) continue;
-    REQUIRE(NULL, found == t->columns, NAME, "%s: columns %zu and %zu are both named '%.60s': use the index", cliv__shown(t->path),
-            found, c, name);
+    REQUIRE(NULL, found == t->columns, NAME, "%s: columns %zu and %zu are both named '%.60s': use the index",
+            cliv__shown(t->path), found, c, name);
     found = c;
   }
   const size_t digits = strspn(name, "0123456789");
@@ -387,8 +392,9 @@ static cliv_status check_column(const cliv_csv *t, size_t c) {
 static cliv_status cell_fault(const cliv_csv *t, size_t r, size_t c, cliv_status status, const char *what) {
   const char *text = cliv_csv_text(t, r, c), *mark = t->header ? "'" : "";
   const bool shown = status == CLIV_FORMAT, cut = strlen(text) > 40;
-  return cliv__fail(NULL, status, "%s, line %zu, column %s%.60s%s: %s%.40s%s%s", cliv__shown(t->path), cliv_csv_line(t, r), mark,
-                    cliv_csv_name(t, c), mark, shown ? "'" : "", shown ? text : "", shown ? (cut ? "…' " : "' ") : "", what);
+  return cliv__fail(NULL, status, "%s, line %zu, column %s%.60s%s: %s%.40s%s%s", cliv__shown(t->path),
+                    cliv_csv_line(t, r), mark, cliv_csv_name(t, c), mark, shown ? "'" : "", shown ? text : "",
+                    shown ? (cut ? "…' " : "' ") : "", what);
 }
 
 cliv_status cliv_csv_numbers(const cliv_csv *t, size_t c, double *values, size_t stride, size_t *missing) {
@@ -479,7 +485,8 @@ cliv_status cliv_csv_classify(const cliv_csv *t, size_t c, cliv_csv_classes *out
     for (size_t r = 0; r < rows; r++) classes.codes[r] = -1;
     fill_classes(entries, sorted_entries(t, c, numeric, entries), numeric, &classes);
     if (classes.count == 0)
-      status = cliv__fail(NULL, CLIV_DATA, "%s, column '%.60s': every value is missing", cliv__shown(t->path), cliv_csv_name(t, c));
+      status = cliv__fail(NULL, CLIV_DATA, "%s, column '%.60s': every value is missing", cliv__shown(t->path),
+                          cliv_csv_name(t, c));
   }
   free(entries);
   if (status) cliv_csv_classes_free(&classes);

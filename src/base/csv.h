@@ -5,6 +5,7 @@
 #include <cliv/csv.h>
 
 /* cliv_csv_read of the n bytes at `bytes`, called `name` in sentences. */
-cliv_status cliv__csv_parse(const void *bytes, size_t n, const char *name, const cliv_csv_options *options, cliv_csv **out);
+cliv_status cliv__csv_parse(const void *bytes, size_t n, const char *name, const cliv_csv_options *options,
+                            cliv_csv **out);
 
 #endif

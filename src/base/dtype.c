@@ -52,9 +52,11 @@ static float of_bits(uint32_t u) {
 uint16_t cliv_float_to_half(float x) {
   const uint32_t u = bits_of(x), sign = (u >> 16) & 0x8000u, a = u & 0x7fffffffu;
   if (a > 0x7f800000u) return 0x7e00u;
-  if (a >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* 65520, halfway from the largest half to the next, and above */
+  if (a >= 0x477ff000u)
+    return (uint16_t)(sign | 0x7c00u); /* 65520, halfway from the largest half to the next, and above */
   if (a >= 0x38800000u) return (uint16_t)(sign | ((a - (112u << 23) + 0xfffu + ((a >> 13) & 1u)) >> 13));
-  if (a <= 0x33000000u) return (uint16_t)sign; /* up to 2^-25, half of the smallest subnormal: to zero, the tie to even */
+  if (a <= 0x33000000u)
+    return (uint16_t)sign; /* up to 2^-25, half of the smallest subnormal: to zero, the tie to even */
   const uint32_t mantissa = (a & 0x7fffffu) | 0x800000u, shift = 126u - (a >> 23);
   const uint32_t kept = mantissa >> shift, dropped = mantissa & ((1u << shift) - 1u), half = 1u << (shift - 1u);
   return (uint16_t)(sign | (kept + (dropped > half || (dropped == half && (kept & 1u)))));

@@ -5,8 +5,8 @@
 #include <cliv/dtype.h>
 #include <stdbool.h>
 
-/* Elements and bytes of a shape; false when a product does not fit size_t (a shape with a 0 in it always fits) or when dtype or ndim
- * is none. Either out-pointer may be NULL. */
+/* Elements and bytes of a shape; false when a product does not fit size_t (a shape with a 0 in it always fits) or
+ * when dtype or ndim is none. Either out-pointer may be NULL. */
 bool cliv__shape_size(cliv_dtype dtype, int ndim, const size_t *shape, size_t *count, size_t *bytes);
 
 #endif

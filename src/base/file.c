@@ -35,7 +35,8 @@ static ssize_t read_some(int fd, void *to, size_t n) {
 }
 
 /* Reads to the end, whatever the size was said to be: files grow, and pipes have none. */
-static cliv_status read_all(int fd, const char *path, size_t expected, size_t cap, unsigned char **data, size_t *bytes) {
+static cliv_status read_all(int fd, const char *path, size_t expected, size_t cap, unsigned char **data,
+                            size_t *bytes) {
   size_t room = expected < cap ? expected + 1 : cap, used = 0;
   unsigned char *buffer = malloc(room + 1);
   while (buffer) {
@@ -49,7 +50,8 @@ static cliv_status read_all(int fd, const char *path, size_t expected, size_t ca
     used += (size_t)got;
     if (used > cap) {
       free(buffer);
-      return cliv__fail(NULL, CLIV_FORMAT, "%s: longer than the %zu bytes that such a file may have", cliv__shown(path), cap);
+      return cliv__fail(NULL, CLIV_FORMAT, "%s: longer than the %zu bytes that such a file may have", cliv__shown(path),
+                        cap);
     }
     if (used <= room) continue;
     room = room < cap / 2 ? 2 * room : cap;
@@ -110,8 +112,8 @@ cliv__source cliv__source_memory(const void *bytes, size_t size, const char *nam
 
 cliv_status cliv__source_read(const cliv__source *source, size_t offset, void *to, size_t n) {
   REQUIRE(NULL, offset <= source->size && n <= source->size - offset, FORMAT,
-          "%s: ends after %zu bytes, where %zu more are needed from byte %zu on: the file is truncated", cliv__shown(source->name),
-          source->size, n, offset);
+          "%s: ends after %zu bytes, where %zu more are needed from byte %zu on: the file is truncated",
+          cliv__shown(source->name), source->size, n, offset);
   if (source->fd < 0) {
     if (n > 0) memcpy(to, source->memory + offset, n);
     return CLIV_OK;
@@ -163,8 +165,9 @@ static bool same_file(int fd, const char *path) {
   return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* Opens `path` as this writer's own: creates it, or takes over what a dead process left. -1 with errno EEXIST: another writer has it,
- * try the next name. Who holds the lock, while the name still leads to the locked file, is the owner. */
+/* Opens `path` as this writer's own: creates it, or takes over what a dead process left. -1 with errno EEXIST:
+ * another writer has it, try the next name. Who holds the lock, while the name still leads to the locked file, is the
+ * owner. */
 static int claim(const char *path) {
   const int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
   int fd = open(path, flags | O_CREAT | O_EXCL, 0666);
@@ -177,7 +180,8 @@ static int claim(const char *path) {
   }
   struct stat st;
   const bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
-  const bool lockless = !locked && errno != EWOULDBLOCK; /* a file system without locks: only what is fresh is surely ours */
+  const bool lockless =
+      !locked && errno != EWOULDBLOCK; /* a file system without locks: only what is fresh is surely ours */
   const bool ours = (locked && same_file(fd, path)) || (lockless && fresh);
   if (ours && (fresh || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid() &&
                          ftruncate(fd, 0) == 0)))
@@ -248,8 +252,8 @@ void cliv__writer_abandon(cliv__writer *writer) {
   writer_free(writer);
 }
 
-/* Makes the renaming last. Some file systems cannot flush a folder, and one may write into a folder without being allowed to read it:
- * neither is an error. */
+/* Makes the renaming last. Some file systems cannot flush a folder, and one may write into a folder without being
+ * allowed to read it: neither is an error. */
 static cliv_status flush_folder(const char *path) {
   const char *slash = strrchr(path, '/');
   char *folder = !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));

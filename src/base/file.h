@@ -1,4 +1,5 @@
-/* Files in and out. Every failure is CLIV_FILE with a sentence that names the file and the system's reason, left with the thread. */
+/* Files in and out. Every failure is CLIV_FILE with a sentence that names the file and the system's reason, left with
+ * the thread. */
 #ifndef CLIV_BASE_FILE_H
 #define CLIV_BASE_FILE_H
 
@@ -30,10 +31,11 @@ cliv_status cliv__file_read(const char *path, size_t cap, unsigned char **data, 
 
 /* ---- out: the target appears whole or not at all ---- */
 
-/* What is appended goes to a temporary file beside the target; commit flushes it to the disk, gives it the target's name, and flushes
- * the folder. Until then, and after any failure before the renaming, an older target is untouched. A temporary file that a killed
- * process left is taken over by the next writer of the same target (a lock tells it from one in use). Targets that are no regular
- * files (/dev/stdout, a pipe) are written directly. A symbolic link is followed. */
+/* What is appended goes to a temporary file beside the target; commit flushes it to the disk, gives it the target's
+ * name, and flushes the folder. Until then, and after any failure before the renaming, an older target is untouched.
+ * A temporary file that a killed process left is taken over by the next writer of the same target (a lock tells it
+ * from one in use). Targets that are no regular files (/dev/stdout, a pipe) are written directly. A symbolic link is
+ * followed. */
 typedef struct cliv__writer cliv__writer;
 
 cliv_status cliv__writer_open(const char *path, cliv__writer **out);

@@ -14,8 +14,8 @@
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 enum { MOST_HEADER = 1 << 20 }; /* what the types read here need is below 300 bytes */
 
-/* X(kind and bytes in the file, type in memory, widening from the file's type or NULL). The first row of a type in memory is how
- * it is written. */
+/* Code in the file without its byte order, bytes there, type in memory, and how to get from the one to the other
+ * where they differ. The first row of a type in memory is how it is written. */
 typedef void widen(void *data, size_t count);
 static widen widen_i8, widen_i16, widen_u16, widen_u32;
 
@@ -25,22 +25,23 @@ static const struct layout {
   cliv_dtype dtype;
   widen *widen;
 } layouts[] = {
-    {"f4", 4, CLIV_F32, NULL},      {"f2", 2, CLIV_F16, NULL},      {"V2", 2, CLIV_BF16, NULL},     {"f8", 8, CLIV_F64, NULL},
-    {"i4", 4, CLIV_I32, NULL},      {"i8", 8, CLIV_I64, NULL},      {"u1", 1, CLIV_U8, NULL},       {"b1", 1, CLIV_U8, NULL},
-    {"i1", 1, CLIV_I32, widen_i8},  {"i2", 2, CLIV_I32, widen_i16}, {"u2", 2, CLIV_I32, widen_u16}, {"u4", 4, CLIV_I64, widen_u32},
+    {"f4", 4, CLIV_F32, NULL},      {"f2", 2, CLIV_F16, NULL},      {"V2", 2, CLIV_BF16, NULL},
+    {"f8", 8, CLIV_F64, NULL},      {"i4", 4, CLIV_I32, NULL},      {"i8", 8, CLIV_I64, NULL},
+    {"u1", 1, CLIV_U8, NULL},       {"b1", 1, CLIV_U8, NULL},       {"i1", 1, CLIV_I32, widen_i8},
+    {"i2", 2, CLIV_I32, widen_i16}, {"u2", 2, CLIV_I32, widen_u16}, {"u4", 4, CLIV_I64, widen_u32},
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
 /* In place: from the last element to the first, so that none is overwritten before it is read. */
-#define DEFINE_WIDEN(name, from, to)                             \
-  static void name(void *data, size_t count) {                   \
-    unsigned char *bytes = data;                                 \
-    while (count-- > 0) {                                        \
-      from narrow;                                               \
+#define DEFINE_WIDEN(name, from, to)                                 \
+  static void name(void *data, size_t count) {                       \
+    unsigned char *bytes = data;                                     \
+    while (count-- > 0) {                                            \
+      from narrow;                                                   \
       memcpy(&narrow, bytes + count * sizeof narrow, sizeof narrow); \
-      const to wide = narrow;                                    \
-      memcpy(bytes + count * sizeof wide, &wide, sizeof wide);   \
-    }                                                            \
+      const to wide = narrow;                                        \
+      memcpy(bytes + count * sizeof wide, &wide, sizeof wide);       \
+    }                                                                \
   }
 DEFINE_WIDEN(widen_i8, int8_t, int32_t)
 DEFINE_WIDEN(widen_i16, int16_t, int32_t)
@@ -128,10 +129,11 @@ static cliv_status take_type(cursor *c, header *h) {
   const bool marked = strchr("<>=|", text[0]) != NULL && text[0] != 0;
   code = text + marked;
   for (int i = 0; i < LAYOUTS && !h->layout; i++)
-    if (n - marked == strlen(layouts[i].code) && memcmp(code, layouts[i].code, n - marked) == 0) h->layout = &layouts[i];
+    if (n - marked == strlen(layouts[i].code) && memcmp(code, layouts[i].code, n - marked) == 0)
+      h->layout = &layouts[i];
   REQUIRE(NULL, h->layout != NULL, DTYPE,
-          "%s: holds elements of type '%.*s'; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 b1 and bfloat16 (V2) can be read", cliv__shown(c->name),
-          n < 20 ? (int)n : 20, text);
+          "%s: holds elements of type '%.*s'; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 b1 and bfloat16 (V2) can be read",
+          cliv__shown(c->name), n < 20 ? (int)n : 20, text);
   h->swapped = text[0] == '>';
   return CLIV_OK;
 }
@@ -233,10 +235,11 @@ static cliv_status read_array(const cliv__source *source, cliv_array *out) {
   const size_t there = source->size - h.data;
   size_t count;
   REQUIRE(NULL, cliv__shape_size(h.layout->dtype, h.ndim, h.shape, &count, NULL), FORMAT,
-          "%s: its header says more elements than memory can hold, but %zu bytes of data are there", cliv__shown(source->name), there);
+          "%s: its header says more elements than memory can hold, but %zu bytes of data are there",
+          cliv__shown(source->name), there);
   REQUIRE(NULL, count * h.layout->bytes == there, FORMAT, /* fits: the type in memory is not narrower */
-          "%s: its header says %zu elements of %zu bytes, but %zu bytes of data are there", cliv__shown(source->name), count,
-          h.layout->bytes, there);
+          "%s: its header says %zu elements of %zu bytes, but %zu bytes of data are there", cliv__shown(source->name),
+          count, h.layout->bytes, there);
   TRY(cliv_array_create(h.layout->dtype, h.ndim, h.shape, out));
   cliv_status status = cliv__source_read(source, h.data, out->data, there);
   if (!status && h.swapped) swap_bytes(out->data, count, h.layout->bytes);
@@ -265,13 +268,14 @@ cliv_status cliv_npy_read(const char *path, cliv_array *out) {
 
 /* ---- writing ---- */
 
-/* Magic, version, length and dictionary, padded with blanks to a multiple of 64 bytes as NumPy does, so that the data are aligned. */
+/* Magic, version, length and dictionary, padded with blanks to a multiple of 64 bytes as NumPy does, so that the data
+ * are aligned. */
 static size_t format_header(const cliv_array *array, char room[512]) {
   const struct layout *layout = layouts;
   while (layout->dtype != array->dtype) layout++;
   size_t n = 10;
-  n += (size_t)snprintf(room + n, 512 - n, "{'descr': '%s%s', 'fortran_order': False, 'shape': (", layout->bytes == 1 ? "|" : "<",
-                        layout->code);
+  n += (size_t)snprintf(room + n, 512 - n, "{'descr': '%s%s', 'fortran_order': False, 'shape': (",
+                        layout->bytes == 1 ? "|" : "<", layout->code);
   for (int i = 0; i < array->ndim; i++)
     n += (size_t)snprintf(room + n, 512 - n, "%s%zu", i ? ", " : "", array->shape[i]);
   n += (size_t)snprintf(room + n, 512 - n, "%s), }", array->ndim == 1 ? "," : "");
@@ -289,10 +293,11 @@ cliv_status cliv_npy_write(const char *path, const cliv_array *array) {
   REQUIRE_NOT_NULL(NULL, path);
   REQUIRE_NOT_NULL(NULL, array);
   size_t bytes;
-  REQUIRE(NULL, cliv_dtype_size(array->dtype) > 0, DTYPE, "%s: %d is no element type", cliv__shown(path), (int)array->dtype);
+  REQUIRE(NULL, cliv_dtype_size(array->dtype) > 0, DTYPE, "%s: %d is no element type", cliv__shown(path),
+          (int)array->dtype);
   REQUIRE(NULL, cliv__shape_size(array->dtype, array->ndim, array->shape, NULL, &bytes), SHAPE,
-          "%s: the array's shape is not possible: from 0 to %d dimensions, whose product must fit in memory", cliv__shown(path),
-          CLIV_MAX_DIMS);
+          "%s: the array's shape is not possible: from 0 to %d dimensions, whose product must fit in memory",
+          cliv__shown(path), CLIV_MAX_DIMS);
   REQUIRE(NULL, array->data != NULL || bytes == 0, NULL, "%s: the array has no data", cliv__shown(path));
   char head[512];
   const size_t length = format_header(array, head);

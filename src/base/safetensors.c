@@ -64,18 +64,20 @@ static cliv_status take_dtype(const cliv_safetensors *f, entry *e, const json_t 
     e->info.dtype = codes[i].dtype;
     return CLIV_OK;
   }
-  return cliv__fail(NULL, CLIV_DTYPE, "%s: array '%.80s' is of type '%.20s'; F32 F16 BF16 F64 I32 I64 U8 BOOL can be read",
+  return cliv__fail(NULL, CLIV_DTYPE,
+                    "%s: array '%.80s' is of type '%.20s'; F32 F16 BF16 F64 I32 I64 U8 BOOL can be read",
                     cliv__shown(f->path), e->name, code);
 }
 
 static cliv_status take_shape(const cliv_safetensors *f, entry *e, const json_t *value) {
   const size_t ndim = json_array_size(value);
   if (!json_is_array(value)) return fail_entry(f, e->name, "its shape is not a list");
-  REQUIRE(NULL, ndim <= CLIV_MAX_DIMS, SHAPE, "%s: array '%.80s' has %zu dimensions; up to %d can be read", cliv__shown(f->path),
-          e->name, ndim, CLIV_MAX_DIMS);
+  REQUIRE(NULL, ndim <= CLIV_MAX_DIMS, SHAPE, "%s: array '%.80s' has %zu dimensions; up to %d can be read",
+          cliv__shown(f->path), e->name, ndim, CLIV_MAX_DIMS);
   e->info.ndim = (int)ndim;
   for (size_t i = 0; i < ndim; i++)
-    if (!take_size(json_array_get(value, i), &e->info.shape[i])) return fail_entry(f, e->name, "its shape is not of whole numbers");
+    if (!take_size(json_array_get(value, i), &e->info.shape[i]))
+      return fail_entry(f, e->name, "its shape is not of whole numbers");
   return CLIV_OK;
 }
 
@@ -172,7 +174,8 @@ static cliv_status parse_header(cliv_safetensors *f, const char *text, size_t n)
   if (f->root) return take_root(f);
   if (json_error_code(&error) == json_error_out_of_memory)
     return cliv__fail(NULL, CLIV_HOST_MEMORY, "%s: out of memory", cliv__shown(f->path));
-  return cliv__fail(NULL, CLIV_FORMAT, MALFORMED "its header, byte %d: %.120s", cliv__shown(f->path), error.position, error.text);
+  return cliv__fail(NULL, CLIV_FORMAT, MALFORMED "its header, byte %d: %.120s", cliv__shown(f->path), error.position,
+                    error.text);
 }
 
 static cliv_status read_header(cliv_safetensors *f) {
@@ -233,8 +236,12 @@ void cliv_safetensors_free(cliv_safetensors *f) {
 }
 
 size_t cliv_safetensors_count(const cliv_safetensors *f) { return f->count; }
-const char *cliv_safetensors_name(const cliv_safetensors *f, size_t i) { return i < f->count ? f->entries[i].name : NULL; }
-const cliv_array *cliv_safetensors_info(const cliv_safetensors *f, size_t i) { return i < f->count ? &f->entries[i].info : NULL; }
+const char *cliv_safetensors_name(const cliv_safetensors *f, size_t i) {
+  return i < f->count ? f->entries[i].name : NULL;
+}
+const cliv_array *cliv_safetensors_info(const cliv_safetensors *f, size_t i) {
+  return i < f->count ? &f->entries[i].info : NULL;
+}
 
 static const entry *find(const cliv_safetensors *f, const char *name) {
   for (size_t i = 0; i < f->count; i++)
@@ -273,12 +280,15 @@ const cliv_metadata *cliv_safetensors_metadata_list(const cliv_safetensors *f, s
 static cliv_status check_array(const char *path, const cliv_named_array *named, size_t *bytes) {
   const cliv_array *a = &named->array;
   REQUIRE(NULL, named->name != NULL, NULL, "%s: an array to write has no name", cliv__shown(path));
-  REQUIRE(NULL, strcmp(named->name, metadata_key) != 0, VALUE, "%s: an array cannot be named '%s'", cliv__shown(path), metadata_key);
-  REQUIRE(NULL, cliv_dtype_size(a->dtype) > 0, DTYPE, "%s: array '%.80s' has no element type", cliv__shown(path), named->name);
-  REQUIRE(NULL, cliv__shape_size(a->dtype, a->ndim, a->shape, NULL, bytes), SHAPE, "%s: array '%.80s' has an impossible shape",
-          cliv__shown(path), named->name);
+  REQUIRE(NULL, strcmp(named->name, metadata_key) != 0, VALUE, "%s: an array cannot be named '%s'", cliv__shown(path),
+          metadata_key);
+  REQUIRE(NULL, cliv_dtype_size(a->dtype) > 0, DTYPE, "%s: array '%.80s' has no element type", cliv__shown(path),
+          named->name);
+  REQUIRE(NULL, cliv__shape_size(a->dtype, a->ndim, a->shape, NULL, bytes), SHAPE,
+          "%s: array '%.80s' has an impossible shape", cliv__shown(path), named->name);
   for (int d = 0; d < a->ndim; d++)
-    REQUIRE(NULL, a->shape[d] <= INT64_MAX, SHAPE, "%s: array '%.80s' has an impossible shape", cliv__shown(path), named->name);
+    REQUIRE(NULL, a->shape[d] <= INT64_MAX, SHAPE, "%s: array '%.80s' has an impossible shape", cliv__shown(path),
+            named->name);
   REQUIRE(NULL, a->data != NULL || *bytes == 0, NULL, "%s: array '%.80s' has no data", cliv__shown(path), named->name);
   return CLIV_OK;
 }
@@ -308,7 +318,8 @@ static cliv_status describe_all(json_t *root, const char *path, const cliv_named
     json_t *object = json_object();
     TRY(put(root, path, metadata_key, object));
     for (size_t i = 0; i < metadata_count; i++) {
-      REQUIRE(NULL, metadata[i].key && metadata[i].value, NULL, "%s: a key or text of the metadata is NULL", cliv__shown(path));
+      REQUIRE(NULL, metadata[i].key && metadata[i].value, NULL, "%s: a key or text of the metadata is NULL",
+              cliv__shown(path));
       TRY(put(object, path, metadata[i].key, json_string(metadata[i].value)));
     }
   }
@@ -341,8 +352,8 @@ static cliv_status write_parts(const char *path, const char *header, const cliv_
   return status;
 }
 
-cliv_status cliv_safetensors_write(const char *path, const cliv_named_array *arrays, size_t count, const cliv_metadata *metadata,
-                                   size_t metadata_count) {
+cliv_status cliv_safetensors_write(const char *path, const cliv_named_array *arrays, size_t count,
+                                   const cliv_metadata *metadata, size_t metadata_count) {
   REQUIRE_NOT_NULL(NULL, path);
   REQUIRE(NULL, arrays != NULL || count == 0, NULL, "%s: argument 'arrays' is NULL", __func__);
   REQUIRE(NULL, metadata != NULL || metadata_count == 0, NULL, "%s: argument 'metadata' is NULL", __func__);

@@ -1,5 +1,5 @@
-/* What a fuzz target is: libFuzzer's function, and words that its format is made of. With -D CLIV_FUZZ=ON clang's libFuzzer drives it;
- * in the test suite fuzz_main.c does, over the corpus and a fixed number of mutations of it. */
+/* What a fuzz target is: libFuzzer's function, and words that its format is made of. With -D CLIV_FUZZ=ON clang's
+ * libFuzzer drives it; in the test suite fuzz_main.c does, over the corpus and a fixed number of mutations of it. */
 #ifndef CLIV_TESTS_FUZZ_H
 #define CLIV_TESTS_FUZZ_H
 

@@ -3,8 +3,10 @@
 
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {"\"", "\"\"", ",", ";", "\t", "\r\n", "\r", "\n\n", "NA", "nan", "inf", "1e-3", "-0.5", "1e999",
-                                  "\xef\xbb\xbf", "\xff\xfe", " ", "12345678901234567890.5e-7", NULL};
+const char *const fuzz_words[] = {
+    "\"",  "\"\"", ",",    ";",    "\t",    "\r\n",         "\r",       "\n\n", "NA",
+    "nan", "inf",  "1e-3", "-0.5", "1e999", "\xef\xbb\xbf", "\xff\xfe", " ",    "12345678901234567890.5e-7",
+    NULL};
 
 static void ask_column(const cliv_csv *t, size_t c) {
   const size_t rows = cliv_csv_rows(t);

@@ -1,7 +1,7 @@
 /* Drives a fuzz target without libFuzzer: fuzz_main MUTATIONS FILE…
  *
- * Every file of the corpus as it is, every beginning of each, then MUTATIONS inputs made from them by a generator with a fixed seed: the
- * same on every machine and in every run. */
+ * Every file of the corpus as it is, every beginning of each, then MUTATIONS inputs made from them by a generator
+ * with a fixed seed: the same on every machine and in every run. */
 #include <stdio.h>
 
 #include "fuzz.h"

@@ -3,9 +3,26 @@
 
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {"\x93NUMPY\x01",   "'descr'", "'fortran_order'", "'shape'", "True",  "False", "'<f4'", "'>i2'", "'|u1'",
-                                  "'<V2'", "(3,)",    "(2, 3, 4)",       "()",      "(0,)", "-1",   "18446744073709551615",
-                                  "4294967296", "{", "}", NULL};
+const char *const fuzz_words[] = {"\x93NUMPY\x01",
+                                  "'descr'",
+                                  "'fortran_order'",
+                                  "'shape'",
+                                  "True",
+                                  "False",
+                                  "'<f4'",
+                                  "'>i2'",
+                                  "'|u1'",
+                                  "'<V2'",
+                                  "(3,)",
+                                  "(2, 3, 4)",
+                                  "()",
+                                  "(0,)",
+                                  "-1",
+                                  "18446744073709551615",
+                                  "4294967296",
+                                  "{",
+                                  "}",
+                                  NULL};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   cliv_array a;

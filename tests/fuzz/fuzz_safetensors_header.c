@@ -1,5 +1,5 @@
-/* Any text as the header of a safetensors file whose length field is right, so that the checks behind it are reached. The first byte
- * says how many bytes of data follow. */
+/* Any text as the header of a safetensors file whose length field is right, so that the checks behind it are reached.
+ * The first byte says how many bytes of data follow. */
 #include "safetensors_target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {

@@ -2,11 +2,14 @@
 #include "fuzz.h"
 #include "runtime/device.h"
 
-const char *const fuzz_words[] = {"auto", "cpu", "gpu",  "accelerator", "amd", "intel", "!",   "#1",   "#99999999999999999999", "\"text\"", "\"", "uuid:",
-                                  "fp64", "fp16", "subgroups", "mem>=8G", "cu<", ":1",    ":0",  ",",    "=",                     "1e999",    "\\\"", NULL};
+const char *const fuzz_words[] = {
+    "auto",     "cpu", "gpu",   "accelerator", "amd",  "intel",     "!",       "#1",  "#99999999999999999999",
+    "\"text\"", "\"",  "uuid:", "fp64",        "fp16", "subgroups", "mem>=8G", "cu<", ":1",
+    ":0",       ",",   "=",     "1e999",       "\\\"", NULL};
 
 static cliv_device_info invented(const char *name, const char *vendor, cl_device_type type, cl_ulong memory) {
-  cliv_device_info info = {.type = type, .opencl = 300, .compute_units = 8, .max_group_size = 256, .available = 1, .compiler = 1};
+  cliv_device_info info = {
+      .type = type, .opencl = 300, .compute_units = 8, .max_group_size = 256, .available = 1, .compiler = 1};
   strcpy(info.name, name);
   strcpy(info.vendor, vendor);
   strcpy(info.platform_name, "Invented");

@@ -5,10 +5,29 @@
 #include "base/safetensors.h"
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {"{",         "}",       "[]",      "\"dtype\"", "\"shape\"",           "\"data_offsets\"", "\"__metadata__\"",
-                                  "\"F32\"",   "\"BF16\"", "\"U8\"",  "\"BOOL\"",  "[0,4]",               "[4,8]",            "[1]",
-                                  "[0]",       "-1",      "null",    "\\u0000",   "9223372036854775807", "4294967296",       ",",
-                                  "\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}", NULL};
+const char *const fuzz_words[] = {"{",
+                                  "}",
+                                  "[]",
+                                  "\"dtype\"",
+                                  "\"shape\"",
+                                  "\"data_offsets\"",
+                                  "\"__metadata__\"",
+                                  "\"F32\"",
+                                  "\"BF16\"",
+                                  "\"U8\"",
+                                  "\"BOOL\"",
+                                  "[0,4]",
+                                  "[4,8]",
+                                  "[1]",
+                                  "[0]",
+                                  "-1",
+                                  "null",
+                                  "\\u0000",
+                                  "9223372036854775807",
+                                  "4294967296",
+                                  ",",
+                                  "\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}",
+                                  NULL};
 
 static size_t read_array(const cliv_safetensors *f, const char *name) {
   cliv_array a;

@@ -24,7 +24,8 @@ def convert(source, target, name="x", fails=None):
 
 
 def convert_all(triples, fails=None):
-    done = subprocess.run([CONVERT, *(str(word) for triple in triples for word in triple)], capture_output=True, text=True)
+    words = [str(word) for triple in triples for word in triple]
+    done = subprocess.run([CONVERT, *words], capture_output=True, text=True)
     assert done.returncode == (1 if fails else 0), done.stdout + done.stderr
     assert (fails or "") in done.stdout
     return done.stdout
@@ -142,7 +143,8 @@ def test_safetensors_read(tmp_path):
     convert_all((tmp_path / "in.safetensors", tmp_path / (code + ".npy"), code + "/é") for code in CODES.values())
     for kind, code in CODES.items():
         same_bits(np.load(tmp_path / (code + ".npy")), some(kind, (2, 3)))
-    make_safetensors(tmp_path / "b.safetensors", {"x": ("BF16", (3,), b"\x80\x3f\0\0\xff\xff"), "t": ("BOOL", (2,), b"\0\1")})
+    arrays = {"x": ("BF16", (3,), b"\x80\x3f\0\0\xff\xff"), "t": ("BOOL", (2,), b"\0\1")}
+    make_safetensors(tmp_path / "b.safetensors", arrays)
     convert(str(tmp_path / "b.safetensors"), str(tmp_path / "out.npy"))
     assert np.load(tmp_path / "out.npy").tobytes() == b"\x80\x3f\0\0\xff\xff"
     convert(str(tmp_path / "b.safetensors"), str(tmp_path / "out.npy"), "t")
