@@ -20,7 +20,9 @@
 extern "C" {
 #endif
 
-/* How kernels walk memory. Both walks give the same bits; they differ in speed. */
+/* How kernels walk memory. Both walks give the same bits; they differ in speed. Where a driver cannot compile the CPU walk in
+ * reasonable time (a row of the quirk table, `cliv devices` shows it), the GPU walk is taken whatever was asked for:
+ * cliv_context_walk tells. */
 typedef enum cliv_walk {
   CLIV_WALK_AUTO = 0, /* CPU for CPU devices, GPU for every other kind */
   CLIV_WALK_CPU,      /* one work-item a long contiguous run, vector types, no barriers */

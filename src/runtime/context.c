@@ -49,7 +49,8 @@ static void read_facts(cl_device_id device, cliv__device_facts *f) {
   cl_device_fp_config single = 0, twice = 0;
   DEVICE_VALUE(device, CL_DEVICE_SINGLE_FP_CONFIG, single);
   DEVICE_VALUE(device, CL_DEVICE_DOUBLE_FP_CONFIG, twice);
-  f->rounds_divide = (single & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) || (quirks_of(f) & CLIV__QUIRK_EXACT_DIVIDE);
+  f->quirks = quirks_of(f);
+  f->rounds_divide = (single & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) || (f->quirks & CLIV__QUIRK_EXACT_DIVIDE);
   f->fp64 = twice != 0;
 }
 
@@ -62,6 +63,11 @@ static cliv_status check_options(const cliv_context_options *o) {
   REQUIRE(NULL, o->group_size == 0 || (o->group_size >= 16 && o->group_size <= 1024 && !(o->group_size & (o->group_size - 1))),
           VALUE, "group_size is %zu; it is a power of two from 16 to 1024, or 0", o->group_size);
   return CLIV_OK;
+}
+
+static cliv_walk walk_of(const cliv__device_facts *f, cliv_walk wanted) {
+  if (f->quirks & CLIV__QUIRK_NARROW) return CLIV_WALK_GPU;
+  return wanted ? wanted : (f->type & CL_DEVICE_TYPE_CPU) ? CLIV_WALK_CPU : CLIV_WALK_GPU;
 }
 
 /* Takes over the three references, also on failure. */
@@ -83,7 +89,7 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
   cl_command_queue_properties properties = 0;
   if (clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL) == CL_SUCCESS)
     ctx->out_of_order = (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
-  ctx->walk = o->walk ? o->walk : (ctx->facts.type & CL_DEVICE_TYPE_CPU) ? CLIV_WALK_CPU : CLIV_WALK_GPU;
+  ctx->walk = walk_of(&ctx->facts, o->walk);
   ctx->group_size = o->group_size < ctx->facts.max_group_size ? o->group_size : ctx->facts.max_group_size;
   ctx->cache_dir = o->no_disk_cache ? NULL : cliv__cache_dir(o->cache_dir);
   *out = ctx;

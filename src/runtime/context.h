@@ -15,6 +15,7 @@ typedef struct cliv__device_facts {
   size_t max_group_size;
   cl_ulong local_memory, global_memory, max_allocation;
   cl_uint base_align; /* bytes */
+  unsigned quirks; /* CLIV__QUIRK_… */
   bool fp64;
   bool rounds_divide; /* division and square root correctly rounded by the build option */
 } cliv__device_facts;

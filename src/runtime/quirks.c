@@ -25,8 +25,9 @@ static const quirk_row rows[] = {
     {"Oclgrind", NULL, NULL, 0, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD, 100,
      {"simulator", "an interpreter that finds errors in kernels, thousands of times slower than a device; "
                    "its driver may be called from one thread only"}},
-    {NULL, NULL, "llvmpipe", 0, 0, CLIV__QUIRK_SOFTWARE, 30,
-     {"software", "a graphics driver's software renderer on the host's CPU; a CPU driver is faster"}},
+    {NULL, NULL, "llvmpipe", 0, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_NARROW, 30,
+     {"software", "a graphics driver's software renderer on the host's CPU; a CPU driver is faster. It runs work-items side by "
+                  "side in vectors and emulates fma, so 16-wide types make it compile for minutes: the GPU walk is taken"}},
     {"rusticl", NULL, NULL, 0, 0, CLIV__QUIRK_PROFILING, 0,
      {"profiling", "event profiling reports 1 ns for every command; times are taken on the host"}},
     {"Intel(R) OpenCL", "2026.", NULL, 0, 0, CLIV__QUIRK_CLFFT_POINTERS, 0,

@@ -13,6 +13,7 @@ enum {
   CLIV__QUIRK_SOFTWARE = 1u << 5,       /* runs on the host's CPU, whatever kind it claims */
   CLIV__QUIRK_AVOID = 1u << 6,          /* only taken when named */
   CLIV__QUIRK_EXACT_DIVIDE = 1u << 7,   /* divides and takes roots correctly rounded without claiming it */
+  CLIV__QUIRK_NARROW = 1u << 8,         /* vector types cost minutes of compiling: the GPU walk only */
 };
 
 /* The flags of all rows that apply to the device. `penalty`, where not NULL, gets what they take off the score. */
