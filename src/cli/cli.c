@@ -24,6 +24,13 @@ json_t *cli_json_text(const char *text) {
   return plain;
 }
 
+json_t *cli_json_error(cliv_status status, const char *sentence) {
+  return json_pack("{s:s, s:i, s:o}", "status", cliv_status_name(status), "code", (int)status, "message",
+                   cli_json_text(sentence));
+}
+
+const char *cli_walk_name(const cliv_context *ctx) { return cliv_context_walk(ctx) == CLIV_WALK_CPU ? "cpu" : "gpu"; }
+
 static void print_document(json_t *document) {
   if (!document || json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17)))
     fprintf(stderr, "cliv: out of memory while writing JSON\n");
@@ -48,8 +55,7 @@ static int report(const char *verb, bool json, cliv_status status, const char *t
   if (json) {
     const char *const end = strchr(text, '\n');
     char *const sentence = end ? strndup(text, (size_t)(end - text)) : strdup(text);
-    json_t *const error = json_pack("{s:s, s:i, s:o}", "status", cliv_status_name(status), "code", (int)status,
-                                    "message", cli_json_text(sentence ? sentence : ""));
+    json_t *const error = cli_json_error(status, sentence ? sentence : "");
     if (end) json_object_set_new(error, "log", cli_json_text(end + 1));
     print_document(json_pack("{s:o}", "error", error));
     free(sentence);
@@ -144,14 +150,17 @@ static void print_help(cli *c) {
  * twice is seen. */
 static void lay_tables(cli *c) {
   const struct poptOption device[] = {
-      {"device", 0, POPT_ARG_STRING, &c->device, 0, "Device to use (see `cliv devices`); default: $CLIV_DEVICE, or auto", "SELECTOR"},
-      {"walk", 0, POPT_ARG_STRING, &c->walk_name, 0, "How kernels walk memory: auto, cpu or gpu; the bits are the same", "WALK"},
+      {"device", 0, POPT_ARG_STRING, &c->device, 0,
+       "Device to use (see `cliv devices`); default: $CLIV_DEVICE, or auto", "SELECTOR"},
+      {"walk", 0, POPT_ARG_STRING, &c->walk_name, 0, "How kernels walk memory: auto, cpu or gpu; the bits are the same",
+       "WALK"},
       {"no-cache", 0, POPT_ARG_NONE, &c->no_cache, 0, "Keep no compiled programs on disk", NULL}};
   const struct poptOption every[] = {
       {"json", 0, POPT_ARG_NONE, &c->json, 0, "One JSON document on standard output, nothing else", NULL},
       {"help", 'h', POPT_ARG_NONE, &c->help, 0, "This text", NULL}};
   int n = 0;
-  for (const struct poptOption *o = c->usage->options; o && o->longName && n < CLI_MAX_OPTIONS; o++) c->options[n++] = *o;
+  for (const struct poptOption *o = c->usage->options; o && o->longName && n < CLI_MAX_OPTIONS; o++)
+    c->options[n++] = *o;
   int m = 0;
   for (size_t i = 0; i < 3 && !c->usage->no_device; i++) c->common[m++] = device[i];
   for (size_t i = 0; i < 2; i++) c->common[m++] = every[i];
@@ -179,8 +188,8 @@ static bool refuse_number(cli *c, const char *bad, const char **argv, bool overf
   const char *option = bad;
   for (const char **a = argv + 1; *a && !equals; a++)
     if (!strcmp(*a, bad)) option = a[-1];
-  return refuse(c, "option '%.*s' needs a number%s, not '%s'", equals ? (int)(equals - bad) : (int)strlen(option), option,
-                overflow ? " of its range" : "", value);
+  return refuse(c, "option '%.*s' needs a number%s, not '%s'", equals ? (int)(equals - bad) : (int)strlen(option),
+                option, overflow ? " of its range" : "", value);
 }
 
 /* What popt found wrong, in words that name the option and the fix. */
@@ -210,7 +219,8 @@ static bool read_options(cli *c, const char **argv) {
   int code;
   while ((code = poptGetNextOpt(c->popt)) >= FIRST_VALUE) {
     const int row = code - FIRST_VALUE;
-    const struct poptOption *const option = row < CLI_MAX_OPTIONS ? &c->options[row] : &c->common[row - CLI_MAX_OPTIONS];
+    const struct poptOption *const option =
+        row < CLI_MAX_OPTIONS ? &c->options[row] : &c->common[row - CLI_MAX_OPTIONS];
     char **const value = option->arg;
     if (c->given[row]) {
       free(*value);
@@ -236,8 +246,7 @@ static bool read_walk(cli *c) {
 static bool count_arguments(cli *c) {
   const cli_usage *const u = c->usage;
   while (c->args && c->args[c->count]) c->count++;
-  if (c->count > u->most)
-    return refuse(c, "unexpected argument '%s'; see `cliv %s --help`", c->args[u->most], u->verb);
+  if (c->count > u->most) return refuse(c, "unexpected argument '%s'; see `cliv %s --help`", c->args[u->most], u->verb);
   if (c->count < u->least)
     return refuse(c, "%s missing; usage: cliv %s %s", c->count ? "an argument is" : "arguments are", u->verb,
                   u->arguments ? u->arguments : "");
@@ -304,7 +313,8 @@ static void print_commands(const cli_group *g) {
   int width = 0;
   for (const cli_command *row = g->commands; row->name; row++)
     if ((int)strlen(row->name) > width) width = (int)strlen(row->name);
-  printf("cliv%s%s: %s\n\nUsage: cliv%s%s %s [OPTION]...\n\n", space, g->prefix, g->about, space, g->prefix, g->noun_caps);
+  printf("cliv%s%s: %s\n\nUsage: cliv%s%s %s [OPTION]...\n\n", space, g->prefix, g->about, space, g->prefix,
+         g->noun_caps);
   for (const cli_command *row = g->commands; row->name; row++) printf("  %-*s  %s\n", width, row->name, row->summary);
   printf("\n`cliv%s%s %s --help` tells the rest%s.\n\nExample:\n", space, g->prefix, g->noun_caps,
          *g->prefix ? "" : ", `cliv --version` the version");

@@ -33,13 +33,14 @@ enum { CLI_MAX_OPTIONS = 40, CLI_MAX_COMMON = 5 };
 
 /* What a verb (or a verb of a verb: "op reduce") accepts; everything --help says. */
 typedef struct cli_usage {
-  const char *verb;                 /* "op reduce" */
-  const char *arguments;            /* of the usage line: "[OPTION]... X.npy -o Y.npy" (ASCII); NULL: "[OPTION]..." */
-  const char *about;                /* a sentence or a paragraph */
-  const char *example;              /* one or several lines, each a command */
-  const struct poptOption *options; /* the verb's own, ended by POPT_TABLEEND; NULL for none. The common ones are added. */
-  int least, most;                  /* how many arguments that are no options */
-  bool no_device;                   /* the verb opens no device: no --device, --walk, --no-cache */
+  const char *verb;      /* "op reduce" */
+  const char *arguments; /* of the usage line: "[OPTION]... X.npy -o Y.npy" (ASCII); NULL: "[OPTION]..." */
+  const char *about;     /* a sentence or a paragraph */
+  const char *example;   /* one or several lines, each a command */
+  const struct poptOption
+      *options;    /* the verb's own, ended by POPT_TABLEEND; NULL for none. The common ones are added. */
+  int least, most; /* how many arguments that are no options */
+  bool no_device;  /* the verb opens no device: no --device, --walk, --no-cache */
 } cli_usage;
 
 /* A verb's command line, parsed. */
@@ -87,6 +88,9 @@ void cli_print_json(cli *c, json_t *document);
 json_t *cli_json_real(double x);
 /* A JSON string; bytes that are no UTF-8 (file names may hold any) become '?'. */
 json_t *cli_json_text(const char *text);
+/* The object under "error": {"status", "code", "message"}. */
+json_t *cli_json_error(cliv_status status, const char *sentence);
+const char *cli_walk_name(const cliv_context *ctx); /* "cpu" or "gpu" */
 
 /* A verb: argv[0] is its name, what follows is its own. Gives the exit code. */
 typedef struct cli_command {
@@ -96,10 +100,10 @@ typedef struct cli_command {
 
 /* Commands of one level: the verbs of cliv, or the operation kinds of `cliv op`. */
 typedef struct cli_group {
-  const char *prefix;            /* "" or "op" */
-  const char *noun, *noun_caps;  /* what a row is called: "verb", "VERB" */
-  const char *about, *example;   /* for --help */
-  const cli_command *commands;   /* ended by a NULL name */
+  const char *prefix;           /* "" or "op" */
+  const char *noun, *noun_caps; /* what a row is called: "verb", "VERB" */
+  const char *about, *example;  /* for --help */
+  const cli_command *commands;  /* ended by a NULL name */
 } cli_group;
 
 /* Runs the row that argv[1] names. */

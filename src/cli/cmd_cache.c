@@ -10,9 +10,9 @@ static const char *folder(const cliv_cache_info *info) { return *info->dir ? inf
 
 static void print_info(cli *c, const cliv_cache_info *info) {
   if (c->json) {
-    cli_print_json(c, json_pack("{s:o, s:I, s:I, s:I, s:I}", "dir", *info->dir ? cli_json_text(info->dir) : json_null(), "entries",
-                                (json_int_t)info->entries, "bytes", (json_int_t)info->bytes, "cap", (json_int_t)info->cap,
-                                "damaged", (json_int_t)info->damaged));
+    cli_print_json(c, json_pack("{s:o, s:I, s:I, s:I, s:I}", "dir", *info->dir ? cli_json_text(info->dir) : json_null(),
+                                "entries", (json_int_t)info->entries, "bytes", (json_int_t)info->bytes, "cap",
+                                (json_int_t)info->cap, "damaged", (json_int_t)info->damaged));
     return;
   }
   printf("folder   %s\n", folder(info));
@@ -25,26 +25,23 @@ static void print_cleared(cli *c, const cliv_cache_info *info, size_t removed) {
   if (c->json)
     cli_print_json(c, json_pack("{s:o, s:I}", "dir", *info->dir ? cli_json_text(info->dir) : json_null(), "removed",
                                 (json_int_t)removed));
-  else
-    printf("%zu %s removed from %s\n", removed, removed == 1 ? "entry" : "entries", folder(info));
+  else printf("%zu %s removed from %s\n", removed, removed == 1 ? "entry" : "entries", folder(info));
 }
 
 static void print_path(cli *c, const cliv_cache_info *info) {
-  if (c->json)
-    cli_print_json(c, json_pack("{s:o}", "dir", *info->dir ? cli_json_text(info->dir) : json_null()));
-  else
-    printf("%s\n", folder(info));
+  if (c->json) cli_print_json(c, json_pack("{s:o}", "dir", *info->dir ? cli_json_text(info->dir) : json_null()));
+  else printf("%s\n", folder(info));
 }
 
 int cmd_cache(int argc, const char **argv) {
-  const cli_usage usage = {
-      .verb = "cache",
-      .arguments = "[OPTION]... [info|clear|path]",
-      .about = "Compiled programs kept on disk, so that the next process need not compile them.\n"
-               "info (the default) tells how many; clear removes them; path prints the folder.",
-      .example = "cliv cache\ncliv cache clear",
-      .most = 1,
-      .no_device = true};
+  const cli_usage usage = {.verb = "cache",
+                           .arguments = "[OPTION]... [info|clear|path]",
+                           .about =
+                               "Compiled programs kept on disk, so that the next process need not compile them.\n"
+                               "info (the default) tells how many; clear removes them; path prints the folder.",
+                           .example = "cliv cache\ncliv cache clear",
+                           .most = 1,
+                           .no_device = true};
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
   static const char *const actions[] = {"info", "clear", "path"};

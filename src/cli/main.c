@@ -7,6 +7,7 @@
 
 static const cli_command verbs[] = {
     {"devices", "OpenCL devices of this machine, and which one a selector takes", cmd_devices},
+    {"op", "One operation on .npy files, to check against NumPy", cmd_op},
     {"cache", "Compiled programs kept on disk: how many, where, and away with them", cmd_cache},
     {NULL, NULL, NULL},
 };
@@ -16,8 +17,9 @@ static const cli_group cliv = {
     .noun = "verb",
     .noun_caps = "VERB",
     .about = "The mathematics of training on any OpenCL device.",
-    .example = "cliv devices\n"
-               "cliv train examples/data/digits.csv --target digit --model softmax --optimizer adamw",
+    .example =
+        "cliv devices\n"
+        "cliv train examples/data/digits.csv --target digit --model softmax --optimizer adamw",
     .commands = verbs,
 };
 

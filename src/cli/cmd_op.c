@@ -1,0 +1,22 @@
+/* cliv op: any single operation on .npy files. */
+#include "cli/op.h"
+
+static const cli_command kinds[] = {
+    {"step", "An update rule over a sequence of gradients", op_step},
+    {"list", "Every operation of every kind", op_list},
+    {NULL, NULL, NULL},
+};
+
+int cmd_op(int argc, const char **argv) {
+  static const cli_group group = {
+      .prefix = "op",
+      .noun = "operation kind",
+      .noun_caps = "KIND",
+      .about =
+          "One operation on .npy files, so that anyone can check a device, a driver or this project against NumPy.",
+      .example = "cliv op list",
+
+      .commands = kinds,
+  };
+  return cli_dispatch(&group, argc, argv);
+}

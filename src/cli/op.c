@@ -1,0 +1,130 @@
+/* op.c: .npy files -> tensors -> one operation -> .npy files. */
+#include "cli/op.h"
+
+#include <cliv/npy.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+bool op_require(cli *c, const char *value, const char *option, const char *hint) {
+  if (value) return true;
+  cli_report(c, CLIV_VALUE, "option '%s' is missing; %s", option, hint);
+  return false;
+}
+
+static bool room_for_one_more(op_run *run) {
+  if (run->count < OP_MAX_TENSORS) return true;
+  cli_report(run->c, CLIV_INTERNAL, "more than %d tensors in one operation", OP_MAX_TENSORS);
+  return false;
+}
+
+bool op_read(op_run *run, const char *path) {
+  if (!room_for_one_more(run)) return false;
+  const cliv_status status = cliv_npy_read(path, &run->array[run->count]);
+  if (status) cli_report_with(run->c, NULL, status);
+  else run->count++;
+  return !status;
+}
+
+bool op_check(op_run *run, cliv_status status) {
+  if (status) cli_report_with(run->c, run->ctx, status);
+  return !status;
+}
+
+bool op_open(op_run *run) {
+  if (!cli_open(run->c, &run->ctx)) return false;
+  for (int i = 0; i < run->count; i++) {
+    if (!op_check(run, cliv_tensor_from_array(run->ctx, &run->array[i], &run->tensor[i]))) return false;
+    cliv_array_free(&run->array[i]);
+  }
+  return true;
+}
+
+bool op_make(op_run *run, cliv_dtype dtype, int ndim, const size_t *shape, cliv_tensor **out) {
+  if (!room_for_one_more(run)) return false;
+  if (!op_check(run, cliv_tensor_create(run->ctx, dtype, ndim, shape, out))) return false;
+  run->tensor[run->count++] = *out;
+  return true;
+}
+
+static json_t *shape_json(const cliv_array *array) {
+  json_t *const shape = json_array();
+  for (int i = 0; i < array->ndim; i++) json_array_append_new(shape, json_integer((json_int_t)array->shape[i]));
+  return shape;
+}
+
+/* The first element as JSON; integers stay integers. */
+static json_t *value_json(const cliv_array *array) {
+  const void *const data = array->data;
+  switch (array->dtype) {
+    case CLIV_F32: return cli_json_real((double)*(const float *)data);
+    case CLIV_F64: return cli_json_real(*(const double *)data);
+    case CLIV_F16: return cli_json_real((double)cliv_half_to_float(*(const uint16_t *)data));
+    case CLIV_BF16: return cli_json_real((double)cliv_bfloat_to_float(*(const uint16_t *)data));
+    case CLIV_I32: return json_integer(*(const int32_t *)data);
+    case CLIV_I64: return json_integer(*(const int64_t *)data);
+    case CLIV_U8: return json_integer(*(const uint8_t *)data);
+    default: return json_null();
+  }
+}
+
+static void print_value(const cliv_array *array) {
+  const void *const data = array->data;
+  switch (array->dtype) {
+    case CLIV_F32: printf(" = %.9g", (double)*(const float *)data); break;
+    case CLIV_F64: printf(" = %.17g", *(const double *)data); break;
+    case CLIV_F16: printf(" = %.5g", (double)cliv_half_to_float(*(const uint16_t *)data)); break;
+    case CLIV_BF16: printf(" = %.4g", (double)cliv_bfloat_to_float(*(const uint16_t *)data)); break;
+    case CLIV_I32: printf(" = %" PRId32, *(const int32_t *)data); break;
+    case CLIV_I64: printf(" = %" PRId64, *(const int64_t *)data); break;
+    case CLIV_U8: printf(" = %u", *(const uint8_t *)data); break;
+    default: break;
+  }
+}
+
+static void print_result(op_run *run, const cliv_array *array, const char *kind, const char *operation) {
+  if (run->c->json) {
+    json_t *const document =
+        json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o}", "kind", kind, "op", operation, "device",
+                  cli_json_text(cliv_context_device_name(run->ctx)), "walk", cli_walk_name(run->ctx), "output",
+                  cli_json_text(run->output), "dtype", cliv_dtype_name(array->dtype), "shape", shape_json(array));
+    if (array->ndim == 0) json_object_set_new(document, "value", value_json(array));
+    cli_print_json(run->c, document);
+    return;
+  }
+  printf("%s: %s [", run->output, cliv_dtype_name(array->dtype));
+  for (int i = 0; i < array->ndim; i++) printf("%s%zu", i ? ", " : "", array->shape[i]);
+  putchar(']');
+  if (array->ndim == 0) print_value(array);
+  putchar('\n');
+}
+
+static bool write_array(op_run *run, const cliv_array *array, const char *path) {
+  const cliv_status status = cliv_npy_write(path, array);
+  if (status) cli_report_with(run->c, NULL, status);
+  return !status;
+}
+
+bool op_write(op_run *run, const cliv_tensor *tensor, const char *path) {
+  cliv_array array = {0};
+  const bool good = op_check(run, cliv_tensor_to_array(tensor, &array)) && write_array(run, &array, path);
+  cliv_array_free(&array);
+  return good;
+}
+
+bool op_deliver(op_run *run, const cliv_tensor *tensor, const char *kind, const char *operation) {
+  cliv_array array = {0};
+  const bool good = op_check(run, cliv_tensor_to_array(tensor, &array)) && write_array(run, &array, run->output);
+  if (good) print_result(run, &array, kind, operation);
+  cliv_array_free(&array);
+  return good;
+}
+
+int op_finish(op_run *run) {
+  for (int i = 0; i < OP_MAX_TENSORS; i++) {
+    cliv_tensor_free(run->tensor[i]);
+    cliv_array_free(&run->array[i]);
+  }
+  cliv_context_free(run->ctx);
+  return cli_done(run->c);
+}

@@ -1,0 +1,44 @@
+/* What the operation kinds of `cliv op` share: .npy files -> tensors -> one operation -> .npy files. */
+#ifndef CLIV_CLI_OP_H
+#define CLIV_CLI_OP_H
+
+#include <cliv/tensor.h>
+
+#include "cli/cli.h"
+
+enum { OP_MAX_TENSORS = 8 };
+
+/* One run. Inputs are read first, so that a wrong file is told before a driver is woken; then the device is opened and they are copied
+ * there. Steps give false when they fail (reported); op_finish frees everything and gives the exit code. */
+typedef struct op_run {
+  cli *c;
+  const char *output;
+  cliv_context *ctx;
+  int count;                        /* inputs read, then tensors */
+  cliv_array array[OP_MAX_TENSORS]; /* empty once uploaded */
+  cliv_tensor *tensor[OP_MAX_TENSORS];
+} op_run;
+
+/* For usage: the option that every kind but list needs. False: reported. */
+bool op_require(cli *c, const char *value, const char *option, const char *hint);
+/* The next input: its index is the order of the calls. */
+bool op_read(op_run *run, const char *path);
+/* Opens the device and makes a tensor of every input. */
+bool op_open(op_run *run);
+/* One more tensor, of a result. */
+bool op_make(op_run *run, cliv_dtype dtype, int ndim, const size_t *shape, cliv_tensor **out);
+/* A library call on run->ctx: `return op_check(run, cliv_…(…))`. */
+bool op_check(op_run *run, cliv_status status);
+/* Writes the tensor to a file, and one line of what it is, or the JSON document. */
+bool op_write(op_run *run, const cliv_tensor *tensor, const char *path);
+/* The same for the run's result, with a line on standard output, or the JSON document: kind and operation as asked. */
+bool op_deliver(op_run *run, const cliv_tensor *tensor, const char *kind, const char *operation);
+int op_finish(op_run *run);
+
+int op_reduce(int argc, const char **argv);
+int op_map(int argc, const char **argv);
+int op_step(int argc, const char **argv);
+int op_gemm(int argc, const char **argv);
+int op_list(int argc, const char **argv);
+
+#endif

@@ -1,0 +1,84 @@
+/* cliv op list: every operation of every kind, from the library's tables. */
+#include <cliv/optim.h>
+#include <float.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/op.h"
+
+/* ---- step ---- */
+
+static json_t *hyper_json(const cliv_hyper_info *h) {
+  return json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:s}", "name", h->name, "default", cli_json_real(h->initial), "min",
+                   cli_json_real(h->min), "max", h->max < FLT_MAX ? cli_json_real(h->max) : json_null(), "max_excluded",
+                   h->max_excluded, "flag", h->flag, "meaning", h->meaning);
+}
+
+static json_t *rule_json(const cliv_rule_info *rule) {
+  json_t *const hypers = json_array(), *const states = json_array();
+  for (size_t i = 0; i < rule->hyper_count; i++) json_array_append_new(hypers, hyper_json(&rule->hypers[i]));
+  for (size_t i = 0; i < rule->state_count; i++)
+    json_array_append_new(states, json_pack("{s:s, s:s?, s:s}", "name", rule->states[i].name, "initial",
+                                            rule->states[i].initial, "meaning", rule->states[i].meaning));
+  return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", rule->name, "summary", rule->summary, "source", rule->source,
+                   "hypers", hypers, "states", states);
+}
+
+static json_t *rules_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; i < cliv_rule_count(); i++) json_array_append_new(list, rule_json(cliv_rule_get(i)));
+  return list;
+}
+
+static void print_hyper(const cliv_hyper_info *h) {
+  char bounds[64];
+  if (h->flag) snprintf(bounds, sizeof bounds, "0 or 1");
+  else if (h->max < FLT_MAX) snprintf(bounds, sizeof bounds, "[%g, %g%c", h->min, h->max, h->max_excluded ? ')' : ']');
+  else snprintf(bounds, sizeof bounds, "at least %g", h->min);
+  printf("      %-26s %-8g %-12s %s\n", h->name, h->initial, bounds, h->meaning);
+}
+
+static void print_rules(void) {
+  for (size_t i = 0; i < cliv_rule_count(); i++) {
+    const cliv_rule_info *const rule = cliv_rule_get(i);
+    printf("  %-16s %s\n", rule->name, rule->summary);
+    for (size_t k = 0; k < rule->hyper_count; k++) print_hyper(&rule->hypers[k]);
+    for (size_t k = 0; k < rule->state_count; k++)
+      printf("      %-26s %-8s %-12s %s\n", rule->states[k].name, "", "state", rule->states[k].meaning);
+    printf("      source: %s\n", rule->source);
+  }
+}
+
+/* ---- all ---- */
+
+static const struct {
+  const char *kind, *heading;
+  json_t *(*json)(void);
+  void (*print)(void);
+} kinds[] = {
+    {"step", "update rules: hyper-parameters with default and bounds, and states", rules_json, print_rules},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+int op_list(int argc, const char **argv) {
+  const cli_usage usage = {.verb = "op list",
+                           .arguments = "[OPTION]... [step]",
+                           .about = "Every operation of every kind, or of one.",
+                           .example = "cliv op list\ncliv op list step --json",
+                           .most = 1,
+                           .no_device = true};
+  cli c;
+  if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
+  size_t only = 0;
+  while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
+  if (only == KINDS) return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; there is step", c.args[0]);
+  json_t *const document = json_object();
+  for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {
+    if (c.json) json_object_set_new(document, kinds[i].kind, kinds[i].json());
+    else printf("%s%s: %s\n", !c.count && i ? "\n" : "", kinds[i].kind, kinds[i].heading);
+    if (!c.json) kinds[i].print();
+  }
+  if (c.json) cli_print_json(&c, json_incref(document));
+  json_decref(document);
+  return cli_done(&c);
+}

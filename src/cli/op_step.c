@@ -1,0 +1,135 @@
+/* cliv op step: an update rule over a sequence of gradients. */
+#include <cliv/optim.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/op.h"
+
+typedef struct step_options {
+  char *rule, *preset, *param, *grads, *states, *output;
+  const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
+} step_options;
+
+static bool check_options(cli *c, const step_options *o) {
+  if (!op_require(c, o->rule, "--rule", "`cliv op list step` names the rules") ||
+      !op_require(c, o->param, "--param", "it names the .npy file of the parameter") ||
+      !op_require(c, o->grads, "--grads", "it names the .npy file of the gradients, one a step") ||
+      !op_require(c, o->output, "-o", "it names the .npy file to write"))
+    return false;
+  if (!o->preset || !strcmp(o->preset, "torch")) return true;
+  cli_report(c, CLIV_NAME, "unknown preset '%s'; there is one, torch", o->preset);
+  return false;
+}
+
+/* NAME=VALUE into group 0. */
+static bool set_hyper(op_run *run, cliv_optimizer *optimizer, const char *text) {
+  const char *const equals = strchr(text, '=');
+  char *end = NULL;
+  errno = 0;
+  const double value = equals ? strtod(equals + 1, &end) : 0;
+  char name[64];
+  if (!equals || equals == text || end == equals + 1 || *end || (errno == ERANGE && value != 0 && value - value != 0) ||
+      (size_t)(equals - text) >= sizeof name) {
+    cli_report(run->c, CLIV_VALUE, "option '--set' wants NAME=NUMBER, as in lr=1e-3, not '%s'", text);
+    return false;
+  }
+  memcpy(name, text, (size_t)(equals - text));
+  name[equals - text] = 0;
+  return op_check(run, cliv_optimizer_set(optimizer, CLIV_DEFAULT_GROUP, name, value));
+}
+
+/* The gradients' shape must be (T, *S) where S is the parameter's. */
+static bool check_shapes(op_run *run) {
+  const cliv_tensor *const param = run->tensor[0], *const grads = run->tensor[1];
+  const int ndim = cliv_tensor_ndim(param);
+  if (cliv_tensor_ndim(grads) == ndim + 1 &&
+      (!ndim || !memcmp(cliv_tensor_shape(grads) + 1, cliv_tensor_shape(param), (size_t)ndim * sizeof(size_t))))
+    return true;
+  cli_report(
+      run->c, CLIV_SHAPE,
+      "the gradients must have the parameter's shape behind one axis of steps, (T, *S); the parameter has %d axes and %zu "
+      "elements, the gradients have %d and %zu",
+      ndim, cliv_tensor_count(param), cliv_tensor_ndim(grads), cliv_tensor_count(grads));
+  return false;
+}
+
+static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad) {
+  const cliv_tensor *const grads = run->tensor[1];
+  const size_t steps = cliv_tensor_shape(grads)[0], count = cliv_tensor_count(grad);
+  for (size_t t = 0; t < steps; t++) {
+    cliv_tensor *view = NULL;
+    if (!op_check(run, cliv_tensor_view(grads, t * count, cliv_tensor_ndim(grad), cliv_tensor_shape(grad), 0, &view)))
+      return false;
+    const bool good =
+        op_check(run, cliv_tensor_copy(view, grad, NULL)) && op_check(run, cliv_optimizer_step(optimizer, NULL));
+    cliv_tensor_free(view);
+    if (!good) return false;
+  }
+  return true;
+}
+
+/* DIR/NAME.npy for every state the rule keeps with these hyper-parameters. */
+static bool write_states(op_run *run, cliv_optimizer *optimizer, const char *dir) {
+  if (mkdir(dir, 0777) && errno != EEXIST) {
+    cli_report(run->c, CLIV_FILE, "folder '%s' cannot be made: %s", dir, strerror(errno));
+    return false;
+  }
+  bool good = true;
+  for (size_t k = 0; good && k < cliv_optimizer_state_count(optimizer, 0); k++) {
+    const char *const name = cliv_optimizer_state_name(optimizer, 0, k);
+    char path[4096];
+    cliv_tensor *state = NULL;
+    snprintf(path, sizeof path, "%s/%s.npy", dir, name);
+    good = op_check(run, cliv_optimizer_state(optimizer, 0, name, &state)) && op_write(run, state, path);
+    cliv_tensor_free(state);
+  }
+  return good;
+}
+
+static bool step(op_run *run, const step_options *o, cliv_optimizer **optimizer) {
+  cliv_tensor *grad;
+  if (!op_check(run, cliv_optimizer_create(run->ctx, o->rule, NULL, optimizer))) return false;
+  for (const char **text = o->set; text && *text; text++)
+    if (!set_hyper(run, *optimizer, *text)) return false;
+  cliv_tensor *const param = run->tensor[0];
+  return check_shapes(run) &&
+         op_make(run, cliv_tensor_dtype(run->tensor[1]), cliv_tensor_ndim(param), cliv_tensor_shape(param), &grad) &&
+         op_check(run, cliv_optimizer_add(*optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
+         take_steps(run, *optimizer, grad) && (!o->states || write_states(run, *optimizer, o->states)) &&
+         op_deliver(run, param, "step", o->rule);
+}
+
+static int run_step(cli *c, const step_options *o) {
+  op_run run = {.c = c, .output = o->output};
+  cliv_optimizer *optimizer = NULL;
+  if (check_options(c, o) && op_read(&run, o->param) && op_read(&run, o->grads) && op_open(&run))
+    step(&run, o, &optimizer);
+  cliv_optimizer_free(optimizer);
+  return op_finish(&run);
+}
+
+int op_step(int argc, const char **argv) {
+  step_options o = {0};
+  const struct poptOption options[] = {
+      {"rule", 0, POPT_ARG_STRING, &o.rule, 0, "The update rule (see `cliv op list step`)", "NAME"},
+      {"set", 0, POPT_ARG_ARGV, &o.set, 0, "A hyper-parameter; may be given often", "NAME=NUMBER"},
+      {"preset", 0, POPT_ARG_STRING, &o.preset, 0, "Whose defaults hold: torch (the only one)", "NAME"},
+      {"param", 0, POPT_ARG_STRING, &o.param, 0, "The parameter, of any shape S", "P.npy"},
+      {"grads", 0, POPT_ARG_STRING, &o.grads, 0, "The gradients, of shape (T, *S): one a step", "G.npy"},
+      {"states", 0, POPT_ARG_STRING, &o.states, 0, "Folder to write the rule's states to, as NAME.npy", "DIR"},
+      {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write: the parameter after T steps", "OUT.npy"},
+      POPT_TABLEEND};
+  const cli_usage usage = {
+      .verb = "op step",
+      .arguments = "[OPTION]... --rule NAME --param P.npy --grads G.npy -o OUT.npy",
+      .about = "An update rule over a sequence of gradients, as an optimizer would apply it.",
+      .example =
+          "cliv op step --rule adamw --set lr=1e-3 --set weight_decay=0.01 --param p.npy --grads g.npy -o out.npy --states s",
+      .options = options};
+  cli c;
+  if (!cli_parse(&c, &usage, argc, argv)) { return cli_done(&c); }
+  return run_step(&c, &o);
+}
