@@ -80,6 +80,7 @@ static void views_share_memory(void **state) {
   y = test_read(inner);
   for (size_t c = 0; c < 5; c++) assert_true(y[c] == -1.0f);
   free(y);
+  cliv_tensor_free(inner);
   cliv_tensor *dense;
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){4, 5}, &dense));
   ASSERT_OK(ctx, cliv_tensor_copy(view, dense, NULL));
