@@ -26,12 +26,14 @@ static const char NV[] = "NVIDIA Corporation", INTEL[] = "Intel(R) Corporation",
 
 /* A workstation: integrated Intel GPU listed first, two unlike NVIDIA cards, the processor through two drivers. */
 static const imagined workstation[] = {
-    {"Intel(R) UHD Graphics 770", INTEL, "Intel(R) OpenCL Graphics", "23.43", GPU, 32, 1550, 25 * GIB, "fp16 subgroups unified",
-     "integrated-gpu-1", 0, 0},
-    {"NVIDIA GeForce RTX 3060", NV, "NVIDIA CUDA", "535.104", GPU, 28, 1777, 12 * GIB, "fp64", "nvidia-card-0001", 1, 0},
-    {"NVIDIA GeForce RTX 4090", NV, "NVIDIA CUDA", "535.104", GPU, 128, 2520, 24 * GIB, "fp64", "nvidia-card-0002", 2, 0},
-    {"Intel(R) Core(TM) i9-13900K", INTEL, "Intel(R) OpenCL", "2026.22.10", CPU, 32, 0, 64 * GIB, "fp64 fp16 subgroups unified",
-     NULL, 0, 0},
+    {"Intel(R) UHD Graphics 770", INTEL, "Intel(R) OpenCL Graphics", "23.43", GPU, 32, 1550, 25 * GIB,
+     "fp16 subgroups unified", "integrated-gpu-1", 0, 0},
+    {"NVIDIA GeForce RTX 3060", NV, "NVIDIA CUDA", "535.104", GPU, 28, 1777, 12 * GIB, "fp64", "nvidia-card-0001", 1,
+     0},
+    {"NVIDIA GeForce RTX 4090", NV, "NVIDIA CUDA", "535.104", GPU, 128, 2520, 24 * GIB, "fp64", "nvidia-card-0002", 2,
+     0},
+    {"Intel(R) Core(TM) i9-13900K", INTEL, "Intel(R) OpenCL", "2026.22.10", CPU, 32, 0, 64 * GIB,
+     "fp64 fp16 subgroups unified", NULL, 0, 0},
     {"pthread-Core(TM) i9-13900K", "GenuineIntel", "Portable Computing Language", "3.1+debian", CPU, 32, 3000, 60 * GIB,
      "fp64 unified", NULL, 0, 0},
 };
@@ -40,8 +42,8 @@ static const imagined workstation[] = {
 static const imagined amd_twice[] = {
     {"AMD Radeon RX 6800 (navi21, LLVM 15)", "AMD", "rusticl", "23.1.0", GPU, 60, 2105, 16 * GIB, "fp64", NULL, 7, 0},
     {"gfx1030", AMD, "AMD Accelerated Parallel Processing", "3581.0", GPU, 60, 2105, 16 * GIB, "fp64 fp16", NULL, 7, 0},
-    {"pthread-AMD Ryzen 9", "AuthenticAMD", "Portable Computing Language", "3.1", CPU, 16, 3400, 31 * GIB, "fp64 unified", NULL,
-     0, 0},
+    {"pthread-AMD Ryzen 9", "AuthenticAMD", "Portable Computing Language", "3.1", CPU, 16, 3400, 31 * GIB,
+     "fp64 unified", NULL, 0, 0},
 };
 
 /* Nothing that should be taken unasked. */
@@ -55,7 +57,8 @@ static const imagined trouble[] = {
 /* Software that says it is a GPU, beside the processor. */
 static const imagined pretender[] = {
     {"llvmpipe (LLVM 15.0.6, 256 bits)", "Mesa/X.org", "rusticl", "22.3.6", GPU, 8, 300, 2 * GIB, "", NULL, 0, 0},
-    {"pthread-EPYC", "AuthenticAMD", "Portable Computing Language", "3.1", CPU, 2, 2600, 12 * GIB, "fp64 unified", NULL, 0, 0},
+    {"pthread-EPYC", "AuthenticAMD", "Portable Computing Language", "3.1", CPU, 2, 2600, 12 * GIB, "fp64 unified", NULL,
+     0, 0},
 };
 
 /* Two equal cards and an accelerator. */
@@ -75,7 +78,8 @@ static const struct machine {
   const imagined *devices;
   size_t count;
 } machines[] = {
-#define MACHINE(m) {#m, m, sizeof m / sizeof *m}
+#define MACHINE(m) \
+  { #m, m, sizeof m / sizeof *m }
     MACHINE(workstation), MACHINE(amd_twice), MACHINE(trouble), MACHINE(pretender), MACHINE(farm), MACHINE(phone),
 #undef MACHINE
     {"empty", NULL, 0},
@@ -156,7 +160,8 @@ static const struct row {
     {"workstation", "pocl", 4, NULL},
     {"workstation", "nvidia,!\"4090\"", 1, "is not !\"4090\""},
     {"workstation", "gpu,!nvidia", 0, NULL},
-    {"workstation", "!gpu,!intel", -CLIV_NO_DEVICE, "#4 pthread-Core(TM) i9-13900K (Portable Computing Language) is not !intel"},
+    {"workstation", "!gpu,!intel", -CLIV_NO_DEVICE,
+     "#4 pthread-Core(TM) i9-13900K (Portable Computing Language) is not !intel"},
     {"workstation", "accelerator", -CLIV_NO_DEVICE, "is not accelerator"},
     {"farm", "accelerator", 0, NULL},
     {"amd_twice", "mesa", 0, NULL},
@@ -212,7 +217,8 @@ static const struct row {
     {"workstation", "gpu,cu>200", -CLIV_NO_DEVICE, "has cu=128, not cu>200"},
     /* devices that cannot or should not be taken */
     {"trouble", "auto", -CLIV_NO_DEVICE, "#0 Old GPU (Clover) is avoided unless named"},
-    {"trouble", "auto", -CLIV_NO_DEVICE, "#1 Lost GPU (NVIDIA CUDA) cannot be used: the driver says that it is not available"},
+    {"trouble", "auto", -CLIV_NO_DEVICE,
+     "#1 Lost GPU (NVIDIA CUDA) cannot be used: the driver says that it is not available"},
     {"trouble", "gpu", -CLIV_NO_DEVICE, "#2 Bare GPU (PowerVR) cannot be used: its driver has no compiler"},
     {"trouble", "#0", 0, NULL},
     {"trouble", "mesa", 0, NULL},
@@ -308,7 +314,8 @@ static void test_physical_devices(void **state) {
 /* Without UUID and bus address: name and memory, but only across platforms. */
 static void test_physical_devices_by_name(void **state) {
   (void)state;
-  imagined card = {"Radeon", AMD, "AMD Accelerated Parallel Processing", "1", GPU, 36, 1200, 8 * GIB, "fp64", NULL, 0, 0};
+  imagined card = {"Radeon", AMD, "AMD Accelerated Parallel Processing", "1", GPU, 36, 1200, 8 * GIB, "fp64", NULL,
+                   0,        0};
   cliv_device_info infos[4];
   infos[0] = make(&card);
   infos[1] = make(&card); /* a second, equal card of the same platform */
@@ -329,7 +336,8 @@ static void test_physical_devices_by_name(void **state) {
 /* A usable entry stands for the device even where an unusable one would score higher. */
 static void test_unusable_twin(void **state) {
   (void)state;
-  imagined card = {"Radeon", AMD, "AMD Accelerated Parallel Processing", "1", GPU, 36, 1200, 8 * GIB, "fp64 nocompiler", NULL, 3, 0};
+  imagined card = {
+      "Radeon", AMD, "AMD Accelerated Parallel Processing", "1", GPU, 36, 1200, 8 * GIB, "fp64 nocompiler", NULL, 3, 0};
   cliv_device_info infos[2];
   infos[0] = make(&card);
   card.platform = "rusticl";
@@ -400,7 +408,8 @@ static void test_many_devices(void **state) {
   ASSERT_OK(NULL, cliv_device_select(list, "gpu:199", &index, why, sizeof why));
   assert_int_equal(index, 0); /* the slowest */
   assert_int_equal(strlen(why), sizeof why - 1);
-  ASSERT_FAILS(NULL, cliv_device_select(list, "cpu", &index, NULL, 0), CLIV_NO_DEVICE, "#15 NVIDIA A100 (NVIDIA CUDA) is not cpu; and 184 more");
+  ASSERT_FAILS(NULL, cliv_device_select(list, "cpu", &index, NULL, 0), CLIV_NO_DEVICE,
+               "#15 NVIDIA A100 (NVIDIA CUDA) is not cpu; and 184 more");
   char too_long[1000] = "gpu";
   for (int i = 0; i < 32; i++) strcat(too_long, ",gpu");
   ASSERT_FAILS(NULL, cliv_device_select(list, too_long, &index, NULL, 0), CLIV_SELECTOR, "at most 32 terms");
@@ -435,7 +444,8 @@ static void test_environment(void **state) {
 static void test_vendors(void **state) {
   (void)state;
   size_t n = 0;
-  for (; cliv_device_vendor(n); n++) assert_int_equal(cliv__vendor_find(cliv_device_vendor(n), strlen(cliv_device_vendor(n))), n);
+  for (; cliv_device_vendor(n); n++)
+    assert_int_equal(cliv__vendor_find(cliv_device_vendor(n), strlen(cliv_device_vendor(n))), n);
   assert_true(n > 5);
   assert_int_equal(cliv__vendor_find("AMD", 3), cliv__vendor_find("amd", 3));
   assert_int_equal(cliv__vendor_find("am", 2), -1);
@@ -443,9 +453,14 @@ static void test_vendors(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_table),          cmocka_unit_test(test_physical_devices), cmocka_unit_test(test_physical_devices_by_name),
-      cmocka_unit_test(test_unusable_twin),  cmocka_unit_test(test_quirks),           cmocka_unit_test(test_many_devices),
-      cmocka_unit_test(test_environment),    cmocka_unit_test(test_vendors),
+      cmocka_unit_test(test_table),
+      cmocka_unit_test(test_physical_devices),
+      cmocka_unit_test(test_physical_devices_by_name),
+      cmocka_unit_test(test_unusable_twin),
+      cmocka_unit_test(test_quirks),
+      cmocka_unit_test(test_many_devices),
+      cmocka_unit_test(test_environment),
+      cmocka_unit_test(test_vendors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

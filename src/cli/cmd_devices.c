@@ -12,7 +12,8 @@ static const struct {
   const char *name;
   size_t offset;
 } abilities[] = {
-#define ABILITY(member) {#member, offsetof(cliv_device_info, member)}
+#define ABILITY(member) \
+  { #member, offsetof(cliv_device_info, member) }
     ABILITY(fp64),         ABILITY(fp16),          ABILITY(subgroups),      ABILITY(spirv),    ABILITY(svm),
     ABILITY(out_of_order), ABILITY(rounds_divide), ABILITY(unified_memory), ABILITY(software),
 #undef ABILITY
@@ -51,7 +52,8 @@ static void print_amount(char *to, size_t room, double bytes) {
   static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
   size_t unit = 0;
   for (; bytes >= 1024 && unit < 4; unit++) bytes /= 1024;
-  snprintf(to, room, bytes < 100 && unit > 0 && bytes != (double)(long)bytes ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+  snprintf(to, room, bytes < 100 && unit > 0 && bytes != (double)(long)bytes ? "%.1f %s" : "%.0f %s", bytes,
+           units[unit]);
 }
 
 static void print_sizes(const cliv_device_info *d) {
@@ -75,17 +77,19 @@ static void print_abilities(const cliv_device_info *d) {
 static void print_device(const cliv_device_info *d, bool taken) {
   char line[1024];
   printf("%c #%zu  %s\n", taken ? '*' : ' ', d->index, d->name);
-  snprintf(line, sizeof line, "%s by %s, platform %s, driver %s, OpenCL %d.%d, score %.0f", d->kind, d->vendor, d->platform_name,
-           d->driver, d->opencl / 100, d->opencl / 10 % 10, d->score);
+  snprintf(line, sizeof line, "%s by %s, platform %s, driver %s, OpenCL %d.%d, score %.0f", d->kind, d->vendor,
+           d->platform_name, d->driver, d->opencl / 100, d->opencl / 10 % 10, d->score);
   wrap(line);
   print_sizes(d);
   print_abilities(d);
   if (d->has_uuid) {
     printf("%*suuid:", INDENT, "");
-    for (size_t i = 0; i < sizeof d->uuid; i++) printf("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", d->uuid[i]);
+    for (size_t i = 0; i < sizeof d->uuid; i++)
+      printf("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", d->uuid[i]);
     putchar('\n');
   }
-  if (d->same_as != d->index) printf("%*sthe same physical device as #%zu, which is the better way to it\n", INDENT, "", d->same_as);
+  if (d->same_as != d->index)
+    printf("%*sthe same physical device as #%zu, which is the better way to it\n", INDENT, "", d->same_as);
   if (!d->usable) {
     snprintf(line, sizeof line, "CANNOT BE USED: %s", d->unusable);
     wrap(line);
@@ -99,10 +103,8 @@ static void print_device(const cliv_device_info *d, bool taken) {
 static void print_list(const cliv_device_list *list, const selection *s) {
   for (size_t i = 0; i < cliv_devices_count(list); i++)
     print_device(cliv_devices_get(list, i), !s->status && s->index == i);
-  if (s->status)
-    fprintf(stderr, "cliv devices: %s\n", cliv_last_error(NULL));
-  else
-    printf("\n* is what %s takes\n", s->selector ? s->selector : "$CLIV_DEVICE, or else auto,");
+  if (s->status) fprintf(stderr, "cliv devices: %s\n", cliv_last_error(NULL));
+  else printf("\n* is what %s takes\n", s->selector ? s->selector : "$CLIV_DEVICE, or else auto,");
 }
 
 static void print_warnings(const cliv_device_list *list) {
@@ -123,7 +125,9 @@ static json_t *types_json(cl_device_type type) {
   static const struct {
     cl_device_type bit;
     const char *name;
-  } names[] = {{CL_DEVICE_TYPE_CPU, "cpu"}, {CL_DEVICE_TYPE_GPU, "gpu"}, {CL_DEVICE_TYPE_ACCELERATOR, "accelerator"},
+  } names[] = {{CL_DEVICE_TYPE_CPU, "cpu"},
+               {CL_DEVICE_TYPE_GPU, "gpu"},
+               {CL_DEVICE_TYPE_ACCELERATOR, "accelerator"},
                {CL_DEVICE_TYPE_CUSTOM, "custom"}};
   json_t *const array = json_array();
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -144,11 +148,12 @@ static json_t *pci_json(const cliv_device_info *d) {
 }
 
 static json_t *device_json(const cliv_device_info *d) {
-  json_t *const o = json_pack(
-      "{s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:s, s:s, s:f}", "index", (json_int_t)d->index, "name", cli_json_text(d->name),
-      "vendor", cli_json_text(d->vendor), "driver", cli_json_text(d->driver), "version", cli_json_text(d->version), "c_version",
-      cli_json_text(d->c_version), "kind", d->kind, "types", types_json(d->type), "platform", d->platform_name, "platform_version",
-      d->platform_version, "score", d->score);
+  json_t *const o = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:f}", "index",
+                              (json_int_t)d->index, "name", cli_json_text(d->name), "vendor", cli_json_text(d->vendor),
+                              "driver", cli_json_text(d->driver), "version", cli_json_text(d->version), "c_version",
+                              cli_json_text(d->c_version), "kind", d->kind, "types", types_json(d->type), "platform",
+                              cli_json_text(d->platform_name), "platform_vendor", cli_json_text(d->platform_vendor),
+                              "platform_version", cli_json_text(d->platform_version), "score", d->score);
   const struct {
     const char *name;
     json_int_t value;
@@ -193,7 +198,8 @@ static json_t *selection_json(const selection *s) {
 
 static json_t *document(const cliv_device_list *list, const selection *s) {
   json_t *const devices = json_array(), *const warnings = json_array();
-  for (size_t i = 0; i < cliv_devices_count(list); i++) json_array_append_new(devices, device_json(cliv_devices_get(list, i)));
+  for (size_t i = 0; i < cliv_devices_count(list); i++)
+    json_array_append_new(devices, device_json(cliv_devices_get(list, i)));
   for (size_t i = 0; i < cliv_devices_warning_count(list); i++)
     json_array_append_new(warnings, cli_json_text(cliv_devices_warning(list, i)));
   return json_pack("{s:o, s:o, s:o}", "devices", devices, "taken", selection_json(s), "warnings", warnings);
@@ -209,15 +215,17 @@ int cmd_devices(int argc, const char **argv) {
       {"device", 0, POPT_ARG_STRING, &device, 0, "Mark the device that this selector takes", "SELECTOR"},
       {"probe", 0, POPT_ARG_NONE, &probe, 0, "Try every driver anew, also those known to be good or broken", NULL},
       {"no-probe", 0, POPT_ARG_NONE, &no_probe, 0, "Try no driver in a process of its own, leave none out", NULL},
-      {"timeout", 0, POPT_ARG_INT, &seconds, 0, "How long drivers may take when they are tried (default 10)", "SECONDS"},
+      {"timeout", 0, POPT_ARG_INT, &seconds, 0, "How long drivers may take when they are tried (default 10)",
+       "SECONDS"},
       {"probe-program", 0, POPT_ARG_STRING, &program, 0, "The cliv-probe to use", "PATH"},
       POPT_TABLEEND};
   const cli_usage usage = {
       .verb = "devices",
-      .about = "OpenCL devices of this machine: every driver's, what they can do, and which one is taken.\n"
-               "A selector is terms joined by commas, all of which must hold: auto, cpu, gpu, accelerator, a vendor\n"
-               "(amd, intel, nvidia, ...), #2 (by number), \"text\" (in the name), uuid:..., fp64, fp16, subgroups,\n"
-               "mem>=8G, cu>=16; !term for the contrary; gpu:1 for the second match.",
+      .about =
+          "OpenCL devices of this machine: every driver's, what they can do, and which one is taken.\n"
+          "A selector is terms joined by commas, all of which must hold: auto, cpu, gpu, accelerator, a vendor\n"
+          "(amd, intel, nvidia, ...), #2 (by number), \"text\" (in the name), uuid:..., fp64, fp16, subgroups,\n"
+          "mem>=8G, cu>=16; !term for the contrary; gpu:1 for the second match.",
       .example = "cliv devices\ncliv devices --why 'gpu,!intel,mem>=8G'",
       .options = options,
       .no_device = true};
@@ -225,9 +233,12 @@ int cmd_devices(int argc, const char **argv) {
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
   if (why && device) return cli_fail(&c, CLIV_VALUE, "--why and --device both name a selector; give one");
   if (probe && no_probe) return cli_fail(&c, CLIV_VALUE, "--probe and --no-probe exclude each other");
-  if (seconds < 0 || seconds > 3600) return cli_fail(&c, CLIV_VALUE, "--timeout is %d; give 1 to 3600 seconds", seconds);
+  if (seconds < 0 || seconds > 3600)
+    return cli_fail(&c, CLIV_VALUE, "--timeout is %d; give 1 to 3600 seconds", seconds);
 
-  const cliv_devices_options how = {.probe = probe ? CLIV_PROBE_AGAIN : no_probe ? CLIV_PROBE_NEVER : CLIV_PROBE_UNKNOWN,
+  const cliv_devices_options how = {.probe = probe      ? CLIV_PROBE_AGAIN
+                                             : no_probe ? CLIV_PROBE_NEVER
+                                                        : CLIV_PROBE_UNKNOWN,
                                     .timeout_ms = (unsigned)seconds * 1000,
                                     .probe_program = program};
   cliv_device_list *list;
@@ -238,12 +249,9 @@ int cmd_devices(int argc, const char **argv) {
   if (!c.json) print_warnings(list);
   if (s.status && (s.selector || cliv_devices_count(list) == 0))
     cli_report_with(&c, NULL, s.status); /* what was asked for cannot be had */
-  else if (c.json)
-    cli_print_json(&c, document(list, &s));
-  else if (why)
-    printf("%s\n", s.why);
-  else
-    print_list(list, &s);
+  else if (c.json) cli_print_json(&c, document(list, &s));
+  else if (why) printf("%s\n", s.why);
+  else print_list(list, &s);
   cliv_devices_free(list);
   return cli_done(&c);
 }

@@ -43,10 +43,12 @@ static void nonsense(const char *what, long long value) {
   finish();
 }
 
-/* A text of the device, or of the platform when device is NULL, as the library shows it; it must end in a 0 within its size. */
+/* A text of the device, or of the platform when device is NULL, as the library shows it; it must end in a 0 within its
+ * size. */
 static void read_text(cl_platform_id platform, cl_device_id device, cl_uint what, char *to, size_t room) {
   size_t size = 0;
-  cl_int code = device ? clGetDeviceInfo(device, what, 0, NULL, &size) : clGetPlatformInfo(platform, what, 0, NULL, &size);
+  cl_int code =
+      device ? clGetDeviceInfo(device, what, 0, NULL, &size) : clGetPlatformInfo(platform, what, 0, NULL, &size);
   if (code != CL_SUCCESS || size == 0 || size > 1 << 20) nonsense("a name has an impossible length", (long long)size);
   char *text = calloc(1, size + 1);
   if (!text) exit(1);
@@ -60,7 +62,8 @@ static void read_text(cl_platform_id platform, cl_device_id device, cl_uint what
 static cl_ulong number_of(cl_device_id device, cl_device_info what, size_t bytes) {
   cl_ulong value = 0;
   cl_uint narrow = 0;
-  const cl_int code = clGetDeviceInfo(device, what, bytes, bytes == sizeof value ? (void *)&value : (void *)&narrow, NULL);
+  const cl_int code =
+      clGetDeviceInfo(device, what, bytes, bytes == sizeof value ? (void *)&value : (void *)&narrow, NULL);
   if (code != CL_SUCCESS) nonsense("a device does not tell what it is", code);
   return bytes == sizeof value ? value : narrow;
 }
@@ -89,8 +92,8 @@ typedef struct run {
 
 /* NULL, or what failed, with the code. */
 static const char *compute(run *r, cl_device_id device, cl_uint *out, const cl_uint *in, cl_int *code) {
-  const size_t bytes = N * sizeof *in, global = N, most = number_of(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t)),
-               local = most >= 16 ? 16 : 1;
+  const size_t bytes = N * sizeof *in, global = N,
+               most = number_of(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t)), local = most >= 16 ? 16 : 1;
   r->context = clCreateContext(NULL, 1, &device, NULL, NULL, code);
   if (*code) return "clCreateContext";
   r->queue = clCreateCommandQueue(r->context, device, 0, code);
@@ -147,9 +150,11 @@ static void try_device(cl_platform_id platform, cl_device_id device) {
     cl_int code = CL_SUCCESS;
     const char *failed = compute(&r, device, out, in, &code);
     release(&r);
-    if (failed && code == CL_SUCCESS) say("device\t%s\t%s\t%s\ta small kernel gives %s", info.platform_name, info.name, info.driver, failed);
+    if (failed && code == CL_SUCCESS)
+      say("device\t%s\t%s\t%s\ta small kernel gives %s", info.platform_name, info.name, info.driver, failed);
     if (failed && code != CL_SUCCESS && !passing(code))
-      say("device\t%s\t%s\t%s\ta small kernel fails in %s, code %d", info.platform_name, info.name, info.driver, failed, (int)code);
+      say("device\t%s\t%s\t%s\ta small kernel fails in %s, code %d", info.platform_name, info.name, info.driver, failed,
+          (int)code);
     fflush(report);
   }
 }

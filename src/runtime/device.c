@@ -3,15 +3,16 @@
 
 #include <CL/cl_ext.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "runtime/context.h"
-#include "runtime/quirks.h"
 #include "runtime/match.h"
 #include "runtime/probe.h"
+#include "runtime/quirks.h"
 
 /* Extension queries that older headers lack. */
 #ifndef CL_DEVICE_UUID_KHR
@@ -23,8 +24,9 @@
 
 enum { MAX_PLATFORMS = 64, MAX_DEVICES = 256, MAX_EXTENSIONS = 1 << 20 };
 
-/* The vendor words of the selector grammar: a device belongs to a vendor when one of the patterns is a word of its vendor, its
- * platform's name or vendor, or its driver version. `lanes`: floats a compute unit works on at once, GPUs only; 0: no maker of hardware. */
+/* The vendor words of the selector grammar: a device belongs to a vendor when one of the patterns is a word of its
+ * vendor, its platform's name or vendor, or its driver version. `lanes`: floats a compute unit works on at once, GPUs
+ * only; 0: no maker of hardware. */
 static const struct {
   const char *word, *patterns[4];
   double lanes;
@@ -65,8 +67,8 @@ int cliv__vendor_is(const cliv_device_info *info, int vendor) {
 /* The whole text of a query on the heap, or NULL. */
 static char *query_text(cl_device_id device, cl_platform_id platform, cl_uint what) {
   size_t size = 0;
-  const cl_int code = device ? clGetDeviceInfo(device, what, 0, NULL, &size)
-                             : clGetPlatformInfo(platform, what, 0, NULL, &size);
+  const cl_int code =
+      device ? clGetDeviceInfo(device, what, 0, NULL, &size) : clGetPlatformInfo(platform, what, 0, NULL, &size);
   if (code != CL_SUCCESS || size == 0 || size > MAX_EXTENSIONS) return NULL;
   char *text = calloc(1, size + 1);
   if (!text) return NULL;
@@ -113,7 +115,8 @@ static void read_identity(cl_device_id device, const char *extensions, cliv_devi
   for (size_t i = 0; i < sizeof info->uuid; i++) any |= info->uuid[i];
   if (!any) info->has_uuid = 0; /* all zeros identifies nothing */
   if (has_extension(extensions, "cl_khr_pci_bus_info"))
-    info->has_pci = clGetDeviceInfo(device, CL_DEVICE_PCI_BUS_INFO_KHR, sizeof info->pci, info->pci, NULL) == CL_SUCCESS;
+    info->has_pci =
+        clGetDeviceInfo(device, CL_DEVICE_PCI_BUS_INFO_KHR, sizeof info->pci, info->pci, NULL) == CL_SUCCESS;
 }
 
 static void read_abilities(cl_device_id device, const char *extensions, cliv_device_info *info) {
@@ -122,7 +125,8 @@ static void read_abilities(cl_device_id device, const char *extensions, cliv_dev
   info->subgroups = has_extension(extensions, "cl_khr_subgroups") || has_extension(extensions, "cl_intel_subgroups") ||
                     (info->opencl >= 210 && read_uint(device, CL_DEVICE_MAX_NUM_SUB_GROUPS) > 0);
   char *il = info->opencl >= 210 || has_extension(extensions, "cl_khr_il_program")
-                 ? query_text(device, NULL, CL_DEVICE_IL_VERSION) : NULL;
+                 ? query_text(device, NULL, CL_DEVICE_IL_VERSION)
+                 : NULL;
   info->spirv = il && strstr(il, "SPIR-V") != NULL;
   free(il);
   info->svm = info->opencl >= 200 && read_ulong(device, CL_DEVICE_SVM_CAPABILITIES) != 0;
@@ -198,14 +202,10 @@ void cliv__device_judge(cliv_device_info *info) {
     return;
   }
   const char *reason = NULL;
-  if (!info->available)
-    reason = "the driver says that it is not available";
-  else if (!info->compiler)
-    reason = "its driver has no compiler";
-  else if (info->opencl < 120)
-    reason = "OpenCL 1.2 or later is needed";
-  else if (info->type == CL_DEVICE_TYPE_CUSTOM)
-    reason = "it is a device of fixed function";
+  if (!info->available) reason = "the driver says that it is not available";
+  else if (!info->compiler) reason = "its driver has no compiler";
+  else if (info->opencl < 120) reason = "OpenCL 1.2 or later is needed";
+  else if (info->type == CL_DEVICE_TYPE_CUSTOM) reason = "it is a device of fixed function";
   info->usable = reason == NULL;
   snprintf(info->unusable, sizeof info->unusable, "%s", reason ? reason : "");
 }
@@ -233,8 +233,8 @@ double cliv__device_score(const cliv_device_info *info) {
 
 static int same_host(const cliv_device_info *info) { return info->software || info->type == CL_DEVICE_TYPE_CPU; }
 
-/* The same physical device through two drivers. UUID and PCI address decide where both tell them. All that runs on the host's
- * processor is one: a CPU driver, another CPU driver, a software renderer. Otherwise name and memory decide, but
+/* The same physical device through two drivers. UUID and PCI address decide where both tell them. All that runs on the
+ * host's processor is one: a CPU driver, another CPU driver, a software renderer. Otherwise name and memory decide, but
  * only between different platforms: two equal cards of one platform are two. */
 static int same_device(const cliv_device_info *a, const cliv_device_info *b) {
   if (same_host(a) && same_host(b)) return 1;
@@ -254,7 +254,8 @@ static void rank(cliv_device_list *list) {
     for (size_t j = 0; j < list->count; j++) {
       const cliv_device_info *a = &list->infos[i], *b = &list->infos[j], *best = &list->infos[a->same_as];
       if (i == j || !same_device(a, b) || b->usable < best->usable) continue;
-      const int better = b->usable > best->usable || b->score > best->score || (b->score == best->score && j < best->index);
+      const int better =
+          b->usable > best->usable || b->score > best->score || (b->score == best->score && j < best->index);
       if (better) list->infos[i].same_as = j;
     }
 }
@@ -283,6 +284,7 @@ void cliv_devices_free(cliv_device_list *list) {
   if (!list) return;
   for (size_t i = 0; i < list->warning_count; i++) free(list->warnings[i]);
   free(list->warnings);
+  free(list->drivers);
   free(list->infos);
   free(list);
 }
@@ -324,6 +326,10 @@ static cliv_status enumerate(cliv_device_list *list) {
   return CLIV_OK;
 }
 
+/* Threads take turns: drivers make themselves ready when they are first asked for devices, and PoCL shows another
+ * thread devices that are not ready yet. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
 static cliv_status fill(const cliv_devices_options *options, cliv_device_list *list) {
   char *findings = NULL;
   TRY(cliv__probe_drivers(options, list, &findings));
@@ -345,11 +351,11 @@ cliv_status cliv_devices_list(const cliv_devices_options *options, cliv_device_l
           "probe is %d; it is CLIV_PROBE_UNKNOWN, NEVER or AGAIN", (int)o->probe);
   cliv_device_list *list = new_list();
   REQUIRE(NULL, list, HOST_MEMORY, "no memory for a list of devices");
+  pthread_mutex_lock(&turn);
   const cliv_status status = fill(o, list);
-  if (status)
-    cliv_devices_free(list);
-  else
-    *out = list;
+  pthread_mutex_unlock(&turn);
+  if (status) cliv_devices_free(list);
+  else *out = list;
   return status;
 }
 
@@ -379,6 +385,6 @@ cliv_status cliv__subdevice(cl_device_id device, cl_uint units, cl_device_id *ou
   const cl_int code = clCreateSubDevices(device, by_counts, 1, out, NULL);
   if (code == CL_SUCCESS) return CLIV_OK;
   *out = NULL;
-  return cliv__fail(NULL, CLIV_OPENCL, "clCreateSubDevices for %u compute units of %s failed: code %d", units, info.name,
-                    code);
+  return cliv__fail(NULL, CLIV_OPENCL, "clCreateSubDevices for %u compute units of %s failed: code %d", units,
+                    info.name, code);
 }

@@ -11,23 +11,25 @@ struct cliv_device_list {
   size_t count;
   char **warnings;
   size_t warning_count;
+  char *drivers; /* what the loader reads, for the sentence when there is no device; NULL: not known */
 };
 
-/* What one driver says of one device, with its quirks and whether it is usable; index, same_as and score are left at 0. Never
- * fails: what the driver does not answer stays 0 or "". */
+/* What one driver says of one device, with its quirks and whether it is usable; index, same_as and score are left at 0.
+ * Never fails: what the driver does not answer stays 0 or "". */
 void cliv__device_read(cl_device_id device, cliv_device_info *out);
 
 /* From what the driver said: kind, quirks, usable. A reason in `unusable` is kept. */
 void cliv__device_judge(cliv_device_info *info);
 
-/* A list of given devices: index, same_as, quirks, usability and score are filled in here, everything else is copied. */
+/* A list of given devices: index, same_as, quirks, usability and score are filled in here, everything else is copied.
+ */
 cliv_status cliv__device_list_create(const cliv_device_info *infos, size_t count, cliv_device_list **out);
 
 /* Adds a sentence to the list's warnings. */
 cliv_status cliv__device_warn(cliv_device_list *list, const char *format, ...) CLIV__PRINTF(2, 3);
 
-/* A part of the device with so many compute units, 0 < units < all of them. To be released by clReleaseDevice. Fails with VALUE,
- * DEVICE_LIMIT, OPENCL. */
+/* A part of the device with so many compute units, 0 < units < all of them. To be released by clReleaseDevice. Fails
+ * with VALUE, DEVICE_LIMIT, OPENCL. */
 cliv_status cliv__subdevice(cl_device_id device, cl_uint units, cl_device_id *out);
 
 /* The row of the vendor table for a word, without regard to case; -1: no such word. */

@@ -16,8 +16,8 @@
 #include "base/text.h"
 
 static const char DEFAULT_FOLDER[] = "/etc/OpenCL/vendors";
-static const char VENDORS[] = "OCL_ICD_VENDORS", FILENAMES[] = "OCL_ICD_FILENAMES", VENDOR_PATH[] = "OPENCL_VENDOR_PATH",
-                  LAYERS[] = "OPENCL_LAYERS";
+static const char VENDORS[] = "OCL_ICD_VENDORS", FILENAMES[] = "OCL_ICD_FILENAMES",
+                  VENDOR_PATH[] = "OPENCL_VENDOR_PATH", LAYERS[] = "OPENCL_LAYERS";
 enum { MAX_DRIVERS = 64 };
 
 extern char **environ;
@@ -61,8 +61,8 @@ static bool find_in(const char *folders, const char *name, struct stat *st) {
   return false;
 }
 
-/* The file that the dynamic linker takes for a bare name, as far as can be told without loading it: drivers mostly lie beside the
- * loader. */
+/* The file that the dynamic linker takes for a bare name, as far as can be told without loading it: drivers mostly lie
+ * beside the loader. */
 static bool find_library(const char *name, struct stat *st) {
   if (strchr(name, '/')) return is_file(name, st);
   if (find_in(variable("LD_LIBRARY_PATH"), name, st)) return true;

@@ -37,9 +37,7 @@ static inline bool cliv__contains_word(const char *text, const char *what) {
   return false;
 }
 
-static inline bool cliv__equal(const char *a, const char *b, size_t length) {
-  return cliv__find(a, b, length) == a;
-}
+static inline bool cliv__equal(const char *a, const char *b, size_t length) { return cliv__find(a, b, length) == a; }
 
 /* Length of the UTF-8 character at s, 0 where it is none. */
 static inline size_t cliv__utf8_length(const unsigned char *s) {
@@ -51,7 +49,8 @@ static inline size_t cliv__utf8_length(const unsigned char *s) {
   return n;
 }
 
-/* Drivers' strings end on a terminal and in JSON: no control characters, only whole UTF-8, single spaces, none at the ends. */
+/* Drivers' strings end on a terminal and in JSON: no control characters, only whole UTF-8, single spaces, none at the
+ * ends. */
 static inline void cliv__clean(char *text) {
   char *to = text;
   for (const char *from = text; *from;) {

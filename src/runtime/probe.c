@@ -1,13 +1,13 @@
 /* Verdicts on drivers: looked up, found by trial, kept, acted on.
  *
  * A verdict is an entry of the disk cache: its key is the driver's identity, its payload the text
- * "<outcome> <signal> <seconds since 1970>\n" and the lines about devices. One that the folder cannot keep is kept in this process.
+ * "<outcome> <detail> <seconds since 1970>\n" and the lines about devices. One that the folder cannot keep is kept in
+ * this process.
  */
 #include "runtime/probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static const char KEY_FORMAT[] = "driver verdict 1\n%s";
 
 typedef struct verdict {
   cliv__outcome outcome;
-  int signal;
+  int detail;
   char *report;
 } verdict;
 
@@ -35,24 +35,23 @@ static const char *const words[CLIV__OUTCOMES] = {"untried", "good", "absent", "
 
 static bool is_bad(const verdict *v) { return v->outcome >= CLIV__DRIVER_CRASHED; }
 
-/* Threads take turns. `kept` holds the verdicts that no folder would. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* The verdicts that no folder would keep. */
 static struct kept {
   struct kept *next;
   char *key, *payload;
-} *kept;
+} * kept;
 
 /* Keeping */
 
 static bool parse_payload(const char *payload, verdict *out) {
   char word[16];
-  int signal_number = 0, body = 0;
+  int detail = 0, body = 0;
   long long when = 0;
-  if (sscanf(payload, "%15s %d %lld%n", word, &signal_number, &when, &body) != 3 || payload[body] != '\n') return false;
+  if (sscanf(payload, "%15s %d %lld%n", word, &detail, &when, &body) != 3 || payload[body] != '\n') return false;
   int outcome = CLIV__DRIVER_GOOD;
   while (outcome < CLIV__OUTCOMES && strcmp(words[outcome], word) != 0) outcome++;
   if (outcome == CLIV__OUTCOMES) return false;
-  *out = (verdict){(cliv__outcome)outcome, signal_number, cliv__format("%s", payload + body + 1)};
+  *out = (verdict){(cliv__outcome)outcome, detail, cliv__format("%s", payload + body + 1)};
   if (!out->report) return false;
   /* A full disk or a busy machine may have been the reason: what is bad is tried again after a while. */
   const bool doubtful = is_bad(out) || *out->report;
@@ -96,7 +95,7 @@ static void keep_here(const char *key, const char *payload) {
 
 static void keep(const char *dir, const char *key, const verdict *v) {
   if (v->outcome == CLIV__DRIVER_UNTRIED) return;
-  char *payload = cliv__format("%s %d %lld\n%s", words[v->outcome], v->signal, (long long)time(NULL), v->report);
+  char *payload = cliv__format("%s %d %lld\n%s", words[v->outcome], v->detail, (long long)time(NULL), v->report);
   if (payload && !(dir && cliv__cache_store(dir, key, strlen(key), (const unsigned char *)payload, strlen(payload))))
     keep_here(key, payload);
   free(payload);
@@ -104,15 +103,16 @@ static void keep(const char *dir, const char *key, const verdict *v) {
 
 /* Trying */
 
-/* One process at a time tries drivers, so that many that start at once do not make each other late: the others wait for its
- * verdicts, at most as long as a trial may take. The system releases the lock with the process. */
+/* One process at a time tries drivers, so that many that start at once do not make each other late: the others wait for
+ * its verdicts, at most as long as a trial may take. The system releases the lock with the process. */
 static int enter(const char *dir, unsigned timeout_ms) {
   if (!dir || cliv__make_folders(dir)) return -1;
   char *path = cliv__format("%s/drivers.lock", dir);
   const int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
   free(path);
   if (fd < 0) return -1;
-  for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && waited < timeout_ms; waited += 10)
+  for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && waited < timeout_ms;
+       waited += 10)
     nanosleep(&(struct timespec){0, 10000000}, NULL);
   return fd;
 }
@@ -155,11 +155,11 @@ static cliv_status try_missing(session *s, const char *program, cliv_device_list
   }
   cliv__trial_run(program, trials, count, s->timeout_ms);
   for (size_t t = 0; t < count; t++) {
-    s->verdicts[rows[t]] = (verdict){trials[t].outcome, trials[t].signal, trials[t].report};
+    s->verdicts[rows[t]] = (verdict){trials[t].outcome, trials[t].detail, trials[t].report};
     keep(s->dir, s->keys[rows[t]], &s->verdicts[rows[t]]);
     if (trials[t].outcome == CLIV__DRIVER_UNTRIED && !status)
-      status = cliv__device_warn(list, "The OpenCL driver %s could not be tried: %s did not start.", trials[t].driver->source,
-                                 program);
+      status = cliv__device_warn(list, "The OpenCL driver %s could not be tried: %s did not start.",
+                                 trials[t].driver->source, program);
   }
   free(trials);
   free(rows);
@@ -171,11 +171,12 @@ static cliv_status settle(session *s, cliv_device_list *list) {
   if (!again && look_up_all(s) == 0) return CLIV_OK;
   char *program = cliv__trial_program(s->options->probe_program);
   if (!program)
-    return cliv__device_warn(list,
-                             "New OpenCL drivers were not tried in a process of their own, because %s is not %s: a broken one can "
-                             "take this program with it.",
-                             s->options->probe_program ? s->options->probe_program : "cliv-probe",
-                             s->options->probe_program ? "a program" : "beside the cliv library or program");
+    return cliv__device_warn(
+        list,
+        "New OpenCL drivers were not tried in a process of their own, because %s is not %s: a broken one can "
+        "take this program with it.",
+        s->options->probe_program ? s->options->probe_program : "cliv-probe",
+        s->options->probe_program ? "a program" : "beside the cliv library or program");
   const int fd = enter(s->dir, s->timeout_ms);
   const cliv_status status = !again && look_up_all(s) == 0 ? CLIV_OK : try_missing(s, program, list);
   leave(fd);
@@ -189,27 +190,25 @@ static const char *signal_name(int number, char room[static 32]) {
   static const struct {
     int number;
     const char *name;
-  } names[] = {{SIGABRT, "SIGABRT: it gave up"},  {SIGSEGV, "SIGSEGV: bad memory access"}, {SIGBUS, "SIGBUS: bad memory access"},
-               {SIGILL, "SIGILL: bad instruction"}, {SIGFPE, "SIGFPE: bad arithmetic"},      {SIGKILL, "SIGKILL"}};
+  } names[] = {{SIGABRT, "SIGABRT: it gave up"},      {SIGSEGV, "SIGSEGV: bad memory access"},
+               {SIGBUS, "SIGBUS: bad memory access"}, {SIGILL, "SIGILL: bad instruction"},
+               {SIGFPE, "SIGFPE: bad arithmetic"},    {SIGKILL, "SIGKILL"}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (names[i].number == number) return names[i].name;
   snprintf(room, 32, number ? "signal %d" : "it ended its process", number);
   return room;
 }
 
-static char *complaint(const cliv__driver *driver, const verdict *v, unsigned timeout_ms) {
+static char *complaint(const cliv__driver *driver, const verdict *v) {
   char room[32];
-  const char *detail = strchr(v->report ? v->report : "", '\t');
-  const int length = detail ? (int)strcspn(detail + 1, "\n") : 0;
+  const char *what = strchr(v->report ? v->report : "", '\t');
+  const int length = what ? (int)strcspn(what + 1, "\n") : 0;
   switch (v->outcome) {
-    case CLIV__DRIVER_CRASHED:
-      return cliv__format("crashed when it was tried (%s)", signal_name(v->signal, room));
-    case CLIV__DRIVER_HUNG:
-      return cliv__format("did not answer when it was tried (within %.1f s)", timeout_ms / 1000.0);
+    case CLIV__DRIVER_CRASHED: return cliv__format("crashed when it was tried (%s)", signal_name(v->detail, room));
+    case CLIV__DRIVER_HUNG: return cliv__format("did not answer when it was tried (within %.1f s)", v->detail / 1000.0);
     case CLIV__DRIVER_LYING:
-      return cliv__format("answered with nonsense when it was tried: %.*s", length, detail ? detail + 1 : "");
-    case CLIV__DRIVER_ABSENT:
-      return cliv__format("cannot be loaded: %.*s", length, detail ? detail + 1 : driver->library);
+      return cliv__format("answered with nonsense when it was tried: %.*s", length, what ? what + 1 : "");
+    case CLIV__DRIVER_ABSENT: return cliv__format("cannot be loaded: %.*s", length, what ? what + 1 : driver->library);
     default: return NULL;
   }
 }
@@ -218,13 +217,13 @@ static cliv_status warn(const session *s, size_t i, cliv_device_list *list) {
   const cliv__driver *driver = &s->drivers.rows[i];
   const verdict *v = &s->verdicts[i];
   if (v->outcome == CLIV__DRIVER_GOOD || v->outcome == CLIV__DRIVER_UNTRIED) return CLIV_OK;
-  char *text = complaint(driver, v, s->timeout_ms);
-  const char *ending =
-      !is_bad(v)                    ? "."
-      : cliv__driver_loaded(driver) ? "; it could not be left out, since this program had used OpenCL before."
-                                    : "; it is left out. 'cliv devices --probe' tries it again.";
-  const cliv_status status =
-      cliv__device_warn(list, "The OpenCL driver %s (%s) %s%s", driver->source, driver->library, text ? text : "is bad", ending);
+  char *text = complaint(driver, v);
+  const char *ending = !is_bad(v) ? "."
+                       : cliv__driver_loaded(driver)
+                           ? "; it could not be left out, since this program had used OpenCL before."
+                           : "; it is left out. 'cliv devices --probe' tries it again.";
+  const cliv_status status = cliv__device_warn(list, "The OpenCL driver %s (%s) %s%s", driver->source, driver->library,
+                                               text ? text : "is bad", ending);
   free(text);
   return status;
 }
@@ -270,6 +269,13 @@ static void close_session(session *s) {
   cliv__drivers_free(&s->drivers);
 }
 
+static char *name_all(const session *s) {
+  cliv__text text = {0};
+  for (size_t i = 0; i < s->drivers.count; i++)
+    cliv__text_add(&text, "%s%s (%s)", i ? ", " : "", s->drivers.rows[i].source, s->drivers.rows[i].library);
+  return s->drivers.count ? cliv__text_take(&text) : NULL;
+}
+
 static char *gather(const session *s) {
   cliv__text text = {0};
   for (size_t i = 0; i < s->drivers.count; i++)
@@ -281,13 +287,14 @@ cliv_status cliv__probe_drivers(const cliv_devices_options *options, cliv_device
   *findings = NULL;
   if (options->probe == CLIV_PROBE_NEVER || !cliv__loader_present()) return CLIV_OK;
   session s = {.options = options, .timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS};
-  pthread_mutex_lock(&lock);
   cliv_status status = open_session(&s);
   if (!status) status = settle(&s, list);
   if (!status) status = act(&s, list);
-  if (!status) *findings = gather(&s);
+  if (!status) {
+    *findings = gather(&s);
+    list->drivers = name_all(&s);
+  }
   close_session(&s);
-  pthread_mutex_unlock(&lock);
   return status;
 }
 

@@ -4,8 +4,9 @@
 
 #include "runtime/device.h"
 
-/* Tries the drivers without a verdict, leaves out those with a bad one as far as that is still possible, and adds warnings to the
- * list. Called before the loader is. *findings: what was found of single devices, malloc'd, for cliv__probe_apply; NULL: nothing. */
+/* Tries the drivers without a verdict, leaves out those with a bad one as far as that is still possible, and adds
+ * warnings and the drivers' names to the list. Called before the loader is, by one thread at a time. *findings: what
+ * was found of single devices, malloc'd, for cliv__probe_apply; NULL: nothing. */
 cliv_status cliv__probe_drivers(const cliv_devices_options *options, cliv_device_list *list, char **findings);
 
 /* Marks a device that failed its trial as not usable. */

@@ -1,6 +1,6 @@
-/* The one table of drivers' faults: a pattern that recognises the driver, the flags that code acts on, what it costs in the
- * score, and the reason for people. A row is here because the fault was seen. Drivers are told by platform, vendor and version, never
- * by vendor id: CPU drivers of every maker report 0x8086.
+/* The one table of drivers' faults: a pattern that recognises the driver, the flags that code acts on, what it costs in
+ * the score, and the reason for people. A row is here because the fault was seen. Drivers are told by platform, vendor
+ * and version, never by vendor id: CPU drivers of every maker report 0x8086.
  */
 #include "runtime/quirks.h"
 
@@ -19,32 +19,56 @@ typedef struct quirk_row {
 } quirk_row;
 
 static const quirk_row rows[] = {
-    {"Clover", NULL, NULL, 0, 0, CLIV__QUIRK_AVOID, 100,
-     {"clover", "Mesa's old OpenCL 1.1 driver: it lacks what Cliv's kernels need and is no longer developed; "
-                "rusticl replaces it"}},
-    {"Oclgrind", NULL, NULL, 0, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD, 100,
-     {"simulator", "an interpreter that finds errors in kernels, thousands of times slower than a device; "
-                   "its driver may be called from one thread only"}},
-    {NULL, NULL, "llvmpipe", 0, 0, CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_NARROW, 30,
-     {"software", "a graphics driver's software renderer on the host's CPU; a CPU driver is faster. It runs work-items side by "
-                  "side in vectors and emulates fma, so 16-wide types make it compile for minutes: the GPU walk is taken"}},
-    {"rusticl", NULL, NULL, 0, 0, CLIV__QUIRK_PROFILING, 0,
-     {"profiling", "event profiling reports 1 ns for every command; times are taken on the host"}},
-    {"Intel(R) OpenCL", "2026.", NULL, 0, 0, CLIV__QUIRK_CLFFT_POINTERS, 0,
-     {"clfft-pointers", "its compiler refuses clFFT's generated code (incompatible pointer types); "
-                        "plans are built with that diagnostic switched off"}},
-    {"ARM Platform", NULL, "Mali", 0, 0, CLIV__QUIRK_CLFFT_POINTERS, 0,
-     {"clfft-pointers", "its compiler refuses clFFT's generated code (incompatible pointer types); "
-                        "plans are built with that diagnostic switched off"}},
-    {"Intel(R) OpenCL", NULL, NULL, CL_DEVICE_TYPE_CPU, 0, CLIV__QUIRK_EXACT_DIVIDE, 0,
-     {"exact-divide", "divides and takes square roots by the processor's own instructions, correctly rounded, but does not "
-                      "report it; they are used as they are"}},
-    {NULL, NULL, NULL, 0, 64, CLIV__QUIRK_SMALL_GROUPS, 0,
-     {"small-groups", "work-groups hold at most 64 work-items: CLBlast's vector routines fail (-54), "
-                      "the library's own are used"}},
-    {"Portable Computing Language", NULL, NULL, 0, 0, CLIV__QUIRK_OWN_CACHE, 0,
-     {"own-cache", "PoCL ends the process when a file in its own cache is damaged or the disk is full; "
-                   "if that happens, delete ~/.cache/pocl"}},
+    {.platform = "Clover",
+     .flags = CLIV__QUIRK_AVOID,
+     .penalty = 100,
+     .text = {"clover",
+              "Mesa's old OpenCL 1.1 driver: it lacks what Cliv's kernels need and is no longer developed; "
+              "rusticl replaces it"}},
+    {.platform = "Oclgrind",
+     .flags = CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD,
+     .penalty = 100,
+     .text = {"simulator",
+              "an interpreter that finds errors in kernels, thousands of times slower than a device; "
+              "its driver may be called from one thread only"}},
+    {.device = "llvmpipe",
+     .flags = CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_NARROW,
+     .penalty = 30,
+     .text =
+         {"software",
+          "a graphics driver's software renderer on the host's CPU; a CPU driver is faster. It runs work-items side "
+          "by side in vectors and emulates fma, so 16-wide types make it compile for minutes: the GPU walk is taken"}},
+    {.platform = "rusticl",
+     .flags = CLIV__QUIRK_PROFILING,
+     .text = {"profiling", "event profiling reports 1 ns for every command; times are taken on the host"}},
+    {.platform = "Intel(R) OpenCL",
+     .driver = "2026.",
+     .flags = CLIV__QUIRK_CLFFT_POINTERS,
+     .text = {"clfft-pointers",
+              "its compiler refuses clFFT's generated code (incompatible pointer types); "
+              "plans are built with that diagnostic switched off"}},
+    {.platform = "ARM Platform",
+     .device = "Mali",
+     .flags = CLIV__QUIRK_CLFFT_POINTERS,
+     .text = {"clfft-pointers",
+              "its compiler refuses clFFT's generated code (incompatible pointer types); "
+              "plans are built with that diagnostic switched off"}},
+    {.platform = "Intel(R) OpenCL",
+     .type = CL_DEVICE_TYPE_CPU,
+     .flags = CLIV__QUIRK_EXACT_DIVIDE,
+     .text = {"exact-divide",
+              "divides and takes square roots by the processor's own instructions, correctly rounded, but does not "
+              "report it; they are used as they are"}},
+    {.group_size_up_to = 64,
+     .flags = CLIV__QUIRK_SMALL_GROUPS,
+     .text = {"small-groups",
+              "work-groups hold at most 64 work-items: CLBlast's vector routines fail (-54), "
+              "the library's own are used"}},
+    {.platform = "Portable Computing Language",
+     .flags = CLIV__QUIRK_OWN_CACHE,
+     .text = {"own-cache",
+              "PoCL ends the process when a file in its own cache is damaged or the disk is full; "
+              "if that happens, delete ~/.cache/pocl"}},
 };
 
 static int applies(const quirk_row *row, const cliv_device_info *info) {

@@ -1,4 +1,5 @@
-/* The selector grammar of cliv/device.h: text -> terms -> the device that satisfies them all, and the sentences for people. */
+/* The selector grammar of cliv/device.h: text -> terms -> the device that satisfies them all, and the sentences for
+ * people. */
 #include <cliv/device.h>
 #include <math.h>
 #include <stdint.h>
@@ -46,16 +47,16 @@ enum { AT_LEAST, AT_MOST, MORE, LESS, EQUAL };
 typedef struct term {
   term_kind kind;
   int negated;
-  int row;           /* in the table of the kind */
-  int ordinal;       /* n of ":n"; ANY without */
-  size_t index;      /* INDEX */
-  const char *text;  /* the term as written, with its "!" */
+  int row;          /* in the table of the kind */
+  int ordinal;      /* n of ":n"; ANY without */
+  size_t index;     /* INDEX */
+  const char *text; /* the term as written, with its "!" */
   size_t length;
-  const char *body;  /* TEXT: within the quotes */
+  const char *body; /* TEXT: within the quotes */
   size_t body_length;
   unsigned char digits[32]; /* UUID: one hexadecimal digit each */
   size_t digit_count;
-  int compare;       /* NUMBER: index into operators */
+  int compare; /* NUMBER: index into operators */
   double value;
 } term;
 
@@ -155,7 +156,8 @@ static cliv_status parse_number(const selector *s, term *t, const char **at) {
   t->kind = NUMBER;
   for (t->compare = 0; t->compare < COUNT(operators); t->compare++)
     if (strncmp(*at, operators[t->compare], strlen(operators[t->compare])) == 0) break;
-  if (t->compare == COUNT(operators)) return expected(s, *at, ">=, >, <=, < or = and a number, as in mem>=8G or cu>=16");
+  if (t->compare == COUNT(operators))
+    return expected(s, *at, ">=, >, <=, < or = and a number, as in mem>=8G or cu>=16");
   const char *number = skip(*at + strlen(operators[t->compare]));
   const char *end = parse_amount(number, &t->value);
   if (!end) return expected(s, number, "a number, with K, M, G or T after it where wanted");
@@ -207,8 +209,9 @@ static cliv_status parse_word(const selector *s, term *t, const char **at) {
     t->row = cliv__vendor_find(word, length);
   }
   if (t->row >= 0) return parse_ordinal(s, t, at);
-  return expected(s, word, "auto, cpu, gpu, accelerator, a vendor (amd, intel, nvidia, ...), #number, \"text\", uuid:..., fp64, "
-                           "fp16, subgroups, mem>=8G or cu>=16, each with ! before it for the contrary");
+  return expected(s, word,
+                  "auto, cpu, gpu, accelerator, a vendor (amd, intel, nvidia, ...), #number, \"text\", uuid:..., fp64, "
+                  "fp16, subgroups, mem>=8G or cu>=16, each with ! before it for the contrary");
 }
 
 static cliv_status parse_term(const selector *s, term *t, const char **at) {
@@ -218,14 +221,10 @@ static cliv_status parse_term(const selector *s, term *t, const char **at) {
     t->negated = 1;
     *at = skip(*at + 1);
   }
-  if (**at == '#')
-    TRY(parse_index(s, t, at));
-  else if (**at == '"')
-    TRY(parse_text(s, t, at));
-  else if (cliv__equal(*at, "uuid:", 5))
-    TRY(parse_uuid(s, t, at));
-  else
-    TRY(parse_word(s, t, at));
+  if (**at == '#') TRY(parse_index(s, t, at));
+  else if (**at == '"') TRY(parse_text(s, t, at));
+  else if (cliv__equal(*at, "uuid:", 5)) TRY(parse_uuid(s, t, at));
+  else TRY(parse_word(s, t, at));
   t->length = (size_t)(*at - t->text);
   return CLIV_OK;
 }
@@ -273,7 +272,8 @@ static int is(const cliv_device_info *info, const term *t) {
     case VENDOR: return cliv__vendor_is(info, t->row);
     case INDEX: return info->index == t->index;
     case TEXT:
-      return cliv__find(info->name, t->body, t->body_length) || cliv__find(info->platform_name, t->body, t->body_length);
+      return cliv__find(info->name, t->body, t->body_length) ||
+             cliv__find(info->platform_name, t->body, t->body_length);
     case UUID: return uuid_begins(info, t);
     case ABILITY: return *(const int *)(const void *)((const char *)info + abilities[t->row].offset) != 0;
     case NUMBER: return compares(numbers[t->row].of(info), t->compare, t->value);
@@ -314,12 +314,10 @@ static void objection(const selector *s, const cliv_device_info *info, char *to,
     if (t->kind == NUMBER)
       snprintf(to, room, "has %s%s, not %.*s", t->row == 0 ? "" : "cu=", amount(numbers[t->row].of(info), have),
                (int)t->length, t->text);
-    else
-      snprintf(to, room, "is not %.*s", (int)t->length, t->text);
+    else snprintf(to, room, "is not %.*s", (int)t->length, t->text);
     return;
   }
-  if (!info->usable)
-    snprintf(to, room, "cannot be used: %s", info->unusable);
+  if (!info->usable) snprintf(to, room, "cannot be used: %s", info->unusable);
   else if (info->avoid && !names_device(s))
     snprintf(to, room, "is avoided unless named: %s", info->quirk_count ? info->quirks[0].reason : "a known fault");
 }
@@ -336,7 +334,8 @@ typedef struct choice {
   size_t physical; /* how many stand for a physical device of their own; these come first */
 } choice;
 
-/* The device through which the physical device of `info` is reached within the matches: same_as where that matches too. */
+/* The device through which the physical device of `info` is reached within the matches: same_as where that matches too.
+ */
 static int stands_alone(const cliv_device_list *list, const choice *c, const cliv_device_info *info) {
   for (size_t i = 0; i < c->count; i++) {
     const cliv_device_info *other = &list->infos[c->ranked[i]];
@@ -379,12 +378,10 @@ static void describe(cliv__text *out, const selector *s, const cliv_device_info 
   char why[512];
   objection(s, info, why, sizeof why);
   cliv__text_add(out, "#%zu %s (%s) ", info->index, info->name, info->platform_name);
-  if (why[0])
-    cliv__text_add(out, "%s", why);
+  if (why[0]) cliv__text_add(out, "%s", why);
   else if (chosen && info->same_as == chosen->same_as)
     cliv__text_add(out, "is the same physical device as #%zu, score %.0f", chosen->index, info->score);
-  else
-    cliv__text_add(out, "matches, score %.0f", info->score);
+  else cliv__text_add(out, "matches, score %.0f", info->score);
 }
 
 /* A line for the choice and a line for every other device. */
@@ -402,7 +399,8 @@ static void explain(cliv__text *out, const cliv_device_list *list, const selecto
 }
 
 /* chosen: SIZE_MAX where none was. */
-static void give(const cliv_device_list *list, const selector *s, const choice *c, size_t chosen, char *why, size_t room) {
+static void give(const cliv_device_list *list, const selector *s, const choice *c, size_t chosen, char *why,
+                 size_t room) {
   if (!why || !room) return;
   cliv__text out = {0};
   explain(&out, list, s, c, chosen);
@@ -423,30 +421,37 @@ static cliv_status fail_none(const cliv_device_list *list, const selector *s, co
   char *text = cliv__text_take(&out);
   cliv_status status;
   if (c->physical > 0)
-    status = cliv__fail(NULL, CLIV_NO_DEVICE, "'%s' asks for match number %zu, counted from 0, and only %zu %s: %s", s->text,
-                        ordinal_of(s), c->physical, c->physical == 1 ? "device matches" : "devices match", text ? text : "");
-  else
-    status = cliv__fail(NULL, CLIV_NO_DEVICE, "no device matches '%s': %s", s->text, text ? text : "");
+    status =
+        cliv__fail(NULL, CLIV_NO_DEVICE, "'%s' asks for match number %zu, counted from 0, and only %zu %s: %s", s->text,
+                   ordinal_of(s), c->physical, c->physical == 1 ? "device matches" : "devices match", text ? text : "");
+  else status = cliv__fail(NULL, CLIV_NO_DEVICE, "no device matches '%s': %s", s->text, text ? text : "");
   free(text);
   return status;
 }
+
+/* The packages, short enough that a warning about a broken driver still fits behind them. */
+static const char packages[] =
+    "Debian, Ubuntu: pocl-opencl-icd (any CPU), intel-opencl-icd (Intel GPU), mesa-opencl-icd (AMD GPU), nvidia-opencl-icd "
+    "(NVIDIA GPU). Fedora: pocl, intel-compute-runtime, mesa-libOpenCL, xorg-x11-drv-nvidia-cuda";
 
 static cliv_status fail_no_driver(const cliv_device_list *list) {
   cliv__text out = {0};
   for (size_t i = 0; i < list->warning_count; i++) cliv__text_add(&out, " %s", list->warnings[i]);
   char *text = cliv__text_take(&out);
-  const cliv_status status = cliv__fail(
-      NULL, CLIV_NO_DRIVER,
-      "there is no OpenCL device: no driver is installed, or none found its hardware. Install one. Debian, Ubuntu: "
-      "pocl-opencl-icd (any CPU), intel-opencl-icd (Intel GPU), mesa-opencl-icd (AMD GPU), nvidia-opencl-icd (NVIDIA GPU, with "
-      "NVIDIA's driver). Fedora: pocl, intel-compute-runtime, mesa-libOpenCL or rocm-opencl, "
-      "xorg-x11-drv-nvidia-cuda.%s",
-      text ? text : "");
+  const char *warnings = text ? text : "";
+  const cliv_status status =
+      list->drivers ? cliv__fail(NULL, CLIV_NO_DRIVER,
+                                 "none of the OpenCL drivers here shows a device: %s. For other hardware install its "
+                                 "driver. %s.%s",
+                                 list->drivers, packages, warnings)
+                    : cliv__fail(NULL, CLIV_NO_DRIVER, "there is no OpenCL driver on this machine; install one. %s.%s",
+                                 packages, warnings);
   free(text);
   return status;
 }
 
-cliv_status cliv_device_select(const cliv_device_list *list, const char *text, size_t *index, char *why, size_t why_size) {
+cliv_status cliv_device_select(const cliv_device_list *list, const char *text, size_t *index, char *why,
+                               size_t why_size) {
   REQUIRE_NOT_NULL(NULL, list);
   REQUIRE_NOT_NULL(NULL, index);
   if (!text) text = getenv("CLIV_DEVICE");

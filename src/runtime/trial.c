@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,8 +51,7 @@ static int prepare_attributes(posix_spawnattr_t *attributes) {
   if (!code) code = posix_spawnattr_setsigmask(attributes, &none);
   if (!code) code = posix_spawnattr_setsigdefault(attributes, &all);
   if (!code)
-    code = posix_spawnattr_setflags(attributes,
-                                    POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    code = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   return code;
 }
 
@@ -162,24 +162,21 @@ static bool reap_all(child *children, size_t count, long long until) {
   }
 }
 
-static void judge(cliv__trial *t, child *c, bool started, bool late) {
+static void judge(cliv__trial *t, child *c, bool started, bool late, unsigned timeout_ms) {
   const bool done = finished(c), killed = c->reaped && WIFSIGNALED(c->status);
-  t->signal = 0;
+  t->detail = 0;
   if (done) c->said.data[c->said.length - (sizeof DONE - 1)] = 0;
   t->report = cliv__text_take(&c->said);
-  if (!started || !t->report)
-    t->outcome = CLIV__DRIVER_UNTRIED;
-  else if (strstr(t->report, "nonsense\t"))
-    t->outcome = CLIV__DRIVER_LYING;
-  else if (done)
-    t->outcome = strstr(t->report, "absent\t") ? CLIV__DRIVER_ABSENT : CLIV__DRIVER_GOOD;
+  if (!started || !t->report) t->outcome = CLIV__DRIVER_UNTRIED;
+  else if (strstr(t->report, "nonsense\t")) t->outcome = CLIV__DRIVER_LYING;
+  else if (done) t->outcome = strstr(t->report, "absent\t") ? CLIV__DRIVER_ABSENT : CLIV__DRIVER_GOOD;
   else if (late || (killed && WTERMSIG(c->status) == SIGALRM))
-    t->outcome = CLIV__DRIVER_HUNG;
+    t->outcome = CLIV__DRIVER_HUNG, t->detail = (int)timeout_ms;
   else {
     /* 127: the program could not be executed. */
     const bool absent = c->reaped && WIFEXITED(c->status) && WEXITSTATUS(c->status) == 127;
     t->outcome = absent ? CLIV__DRIVER_UNTRIED : CLIV__DRIVER_CRASHED;
-    t->signal = killed ? WTERMSIG(c->status) : 0;
+    t->detail = killed ? WTERMSIG(c->status) : 0;
   }
 }
 
@@ -206,7 +203,7 @@ void cliv__trial_run(const char *program, cliv__trial *trials, size_t count, uns
   for (size_t i = 0; i < count; i++) {
     if (ok) {
       hang_up(&children[i]);
-      judge(&trials[i], &children[i], started[i], late[i]);
+      judge(&trials[i], &children[i], started[i], late[i], timeout_ms);
     } else {
       trials[i].outcome = CLIV__DRIVER_UNTRIED;
       trials[i].report = NULL;
@@ -219,13 +216,17 @@ void cliv__trial_run(const char *program, cliv__trial *trials, size_t count, uns
 
 /* Finding the program */
 
-static bool is_program(const char *path) { return access(path, X_OK) == 0; }
+static bool is_program(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
 
 /* The folder of the library or program that this code is in; malloc'd. */
 static char *own_folder(void) {
   static const char here;
   Dl_info info;
-  char *path = dladdr(&here, &info) && info.dli_fname && info.dli_fname[0] == '/' ? realpath(info.dli_fname, NULL) : NULL;
+  char *path =
+      dladdr(&here, &info) && info.dli_fname && info.dli_fname[0] == '/' ? realpath(info.dli_fname, NULL) : NULL;
   if (!path) path = realpath("/proc/self/exe", NULL); /* of a program, the linker knows only what it was called by */
   char *slash = path ? strrchr(path, '/') : NULL;
   if (slash) *slash = 0;
