@@ -241,6 +241,8 @@ static void writers_at_once(void **state) {
       for (size_t k = 1; !bad && k < n; k++) bad |= data[k] != data[0];
       free(data);
     }
+    free(bytes);
+    free(path);
     _exit(bad);
   }
   for (int c = 0; c < PROCESSES; c++) {
