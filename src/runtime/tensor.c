@@ -139,7 +139,12 @@ cl_mem cliv_tensor_mem(const cliv_tensor *t) { return t->mem; }
 cliv_context *cliv_tensor_context(const cliv_tensor *t) { return t->ctx; }
 
 bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b) {
-  return a->mem && a->mem == b->mem && a->offset < b->offset + b->span && b->offset < a->offset + a->span;
+  if (!a->mem || a->mem != b->mem || a->offset >= b->offset + b->span || b->offset >= a->offset + a->span) return false;
+  /* Blocks of columns of one matrix lie side by side: equal pitches, and neither's columns reach the other's. */
+  const size_t element = cliv_dtype_size(a->dtype), pitch = a->pitch * element;
+  if (a->rows <= 1 || b->rows <= 1 || pitch != b->pitch * cliv_dtype_size(b->dtype)) return true;
+  const size_t apart = (b->offset + (a->offset / pitch + 1) * pitch - a->offset) % pitch; /* from a's columns to b's */
+  return apart < a->columns * element || apart + b->columns * cliv_dtype_size(b->dtype) > pitch;
 }
 
 const char *cliv__describe(const cliv_tensor *t, char room[static 160]) {

@@ -1,0 +1,215 @@
+/* The public side of cliv/blas.h: checks, what needs no provider, and the choice of one. */
+#include <cliv/blas.h>
+
+#include <string.h>
+
+#include "blas/provider.h"
+#include "runtime/tensor.h"
+
+static const struct {
+  cliv_provider provider;
+  const char *name;
+} provider_names[] = {
+  {CLIV_PROVIDER_AUTO, "auto"}, {CLIV_PROVIDER_EXACT, "exact"}, {CLIV_PROVIDER_CLBLAST, "clblast"}};
+enum { PROVIDERS = sizeof provider_names / sizeof *provider_names };
+
+const char *cliv_provider_name(cliv_provider provider) {
+  for (size_t i = 0; i < PROVIDERS; i++)
+    if (provider_names[i].provider == provider) return provider_names[i].name;
+  return "?";
+}
+
+cliv_status cliv_provider_parse(const char *name, cliv_provider *out) {
+  REQUIRE_NOT_NULL(NULL, name);
+  REQUIRE_NOT_NULL(NULL, out);
+  for (size_t i = 0; i < PROVIDERS; i++)
+    if (!strcmp(provider_names[i].name, name)) {
+      *out = provider_names[i].provider;
+      return CLIV_OK;
+    }
+  return cliv__fail(NULL, CLIV_NAME, "there is no provider of matrix products named '%s'; there are auto, exact, clblast",
+                    name);
+}
+
+/* ---- the choice ---- */
+
+/* The one place where AUTO is decided. CLBlast's parameters know no CPU; elsewhere it is the faster until measured otherwise. */
+cliv_provider cliv_blas_auto(const cliv_context *ctx) {
+#ifdef CLIV_HAVE_CLBLAST
+  if (ctx && !(ctx->facts.type & CL_DEVICE_TYPE_CPU)) return CLIV_PROVIDER_CLBLAST;
+#else
+  (void)ctx;
+#endif
+  return CLIV_PROVIDER_EXACT;
+}
+
+static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, const cliv__blas_provider **out) {
+  REQUIRE(ctx, !options || options->size == 0 || options->size == sizeof *options, VALUE,
+          "the options' size field is %zu; this version of the library knows %zu", options->size, sizeof *options);
+  cliv_provider provider = options ? options->provider : CLIV_PROVIDER_AUTO;
+  if (provider == CLIV_PROVIDER_AUTO) provider = cliv_blas_auto(ctx);
+  REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,
+          "%d is no provider of matrix products", (int)provider);
+#ifdef CLIV_HAVE_CLBLAST
+  *out = provider == CLIV_PROVIDER_CLBLAST ? &cliv__blas_clblast : &cliv__blas_exact;
+#else
+  REQUIRE(ctx, provider != CLIV_PROVIDER_CLBLAST, NO_CLBLAST,
+          "this library was built without CLBlast; configure it with -DCLIV_CLBLAST=ON, or ask for the provider 'exact'");
+  *out = &cliv__blas_exact;
+#endif
+  return CLIV_OK;
+}
+
+/* ---- checks ---- */
+
+static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
+  char a[160], b[160];
+  REQUIRE(ctx, operand->ctx == ctx && result->ctx == ctx, VALUE, "a tensor belongs to another context: make a view or a copy of it in this one");
+  REQUIRE(ctx, result->dtype == CLIV_F32 || result->dtype == CLIV_F64, DTYPE,
+          "matrix products are computed in float32 and float64, not for %s", cliv__describe(result, b));
+  REQUIRE(ctx, operand->dtype == result->dtype, DTYPE, "the operand %s and the result %s differ in type",
+          cliv__describe(operand, a), cliv__describe(result, b));
+  REQUIRE(ctx, !cliv__overlap(operand, result), OVERLAP,
+          "the result %s shares memory with the operand %s; results are written elsewhere", cliv__describe(result, b),
+          cliv__describe(operand, a));
+  return CLIV_OK;
+}
+
+static bool is_matrix(const cliv_tensor *t) { return t->ndim == 2; }
+static bool is_vector(const cliv_tensor *t) {
+  return t->ndim == 1 || (t->ndim == 2 && (t->shape[0] == 1 || t->shape[1] == 1));
+}
+
+#define REQUIRE_MATRIX(ctx, t)                                                                          \
+  do {                                                                                                  \
+    char text[160];                                                                                     \
+    REQUIRE(ctx, is_matrix(t), SHAPE, "%s: '%s' must be a matrix (two axes), not %s", __func__, #t, cliv__describe(t, text)); \
+  } while (0)
+#define REQUIRE_VECTOR(ctx, t)                                                                          \
+  do {                                                                                                  \
+    char text[160];                                                                                     \
+    REQUIRE(ctx, is_vector(t), SHAPE, "%s: '%s' must be a vector (one axis, one row or one column), not %s", __func__, #t, \
+            cliv__describe(t, text));                                                                   \
+  } while (0)
+
+/* ---- descriptions for the providers ---- */
+
+static cliv__matrix matrix_of(const cliv_tensor *t) {
+  return (cliv__matrix){t->mem, t->count ? cliv__first(t) : 0, t->rows, t->columns, t->pitch};
+}
+
+static cliv__vector vector_of(const cliv_tensor *t) {
+  const bool column = t->ndim == 2 && t->shape[1] == 1;
+  return (cliv__vector){t->mem, t->count ? cliv__first(t) : 0, t->count, column ? t->pitch : 1};
+}
+
+/* volatile: GCC 12 (-O2) loses both conversions when it vectorises two of these side by side. */
+static double rounded(cliv_dtype dtype, double x) {
+  const volatile float narrow = (float)x;
+  return dtype == CLIV_F32 ? (double)narrow : x;
+}
+
+/* A product that sums nothing: C = beta C. */
+static cliv_status scale(cliv_context *ctx, const cliv_tensor *c, double beta, const cliv_sync *sync) {
+  if (c->count == 0 || beta == 1) return cliv__nothing(ctx, sync);
+  const cliv__matrix matrix = matrix_of(c);
+  return cliv__blas_scale(ctx, c->dtype, beta, &matrix, sync);
+}
+
+/* ---- operations ---- */
+
+cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha, const cliv_tensor *a, const cliv_tensor *b,
+                      double beta, cliv_tensor *c, const cliv_blas_options *options, const cliv_sync *sync) {
+  REQUIRE_NOT_NULL(ctx, ctx);
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, a);
+  REQUIRE_NOT_NULL(ctx, b);
+  REQUIRE_NOT_NULL(ctx, c);
+  REQUIRE_MATRIX(ctx, a);
+  REQUIRE_MATRIX(ctx, b);
+  REQUIRE_MATRIX(ctx, c);
+  const size_t m = a->shape[trans_a ? 1 : 0], k = a->shape[trans_a ? 0 : 1], n = b->shape[trans_b ? 0 : 1];
+  REQUIRE(ctx, b->shape[trans_b ? 1 : 0] == k, SHAPE, "gemm: op(A) is %zu × %zu and op(B) is %zu × %zu: %zu and %zu must be equal",
+          m, k, b->shape[trans_b ? 1 : 0], n, k, b->shape[trans_b ? 1 : 0]);
+  REQUIRE(ctx, c->shape[0] == m && c->shape[1] == n, SHAPE, "gemm: the product is %zu × %zu, but C is %zu × %zu", m, n,
+          c->shape[0], c->shape[1]);
+  TRY(check_type(ctx, a, c));
+  TRY(check_type(ctx, b, c));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(ctx, options, &provider));
+
+  alpha = rounded(c->dtype, alpha);
+  beta = rounded(c->dtype, beta);
+  if (c->count == 0 || k == 0 || alpha == 0) return scale(ctx, c, beta, sync);
+  const cliv__gemm g = {c->dtype, trans_a != 0, trans_b != 0, m, n, k, alpha, beta, matrix_of(a), matrix_of(b), matrix_of(c)};
+  return provider->gemm(ctx, &g, sync);
+}
+
+cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_tensor *a, const cliv_tensor *x, double beta,
+                      cliv_tensor *y, const cliv_blas_options *options, const cliv_sync *sync) {
+  REQUIRE_NOT_NULL(ctx, ctx);
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, a);
+  REQUIRE_NOT_NULL(ctx, x);
+  REQUIRE_NOT_NULL(ctx, y);
+  REQUIRE_MATRIX(ctx, a);
+  REQUIRE_VECTOR(ctx, x);
+  REQUIRE_VECTOR(ctx, y);
+  const size_t m = a->shape[trans_a ? 1 : 0], k = a->shape[trans_a ? 0 : 1];
+  REQUIRE(ctx, x->count == k, SHAPE, "gemv: op(A) is %zu × %zu, but x has %zu elements", m, k, x->count);
+  REQUIRE(ctx, y->count == m, SHAPE, "gemv: op(A) is %zu × %zu, but y has %zu elements", m, k, y->count);
+  TRY(check_type(ctx, a, y));
+  TRY(check_type(ctx, x, y));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(ctx, options, &provider));
+
+  alpha = rounded(y->dtype, alpha);
+  beta = rounded(y->dtype, beta);
+  if (m == 0 || k == 0 || alpha == 0) return scale(ctx, y, beta, sync);
+  const cliv__gemv g = {y->dtype, trans_a != 0, m, k, alpha, beta, matrix_of(a), vector_of(x), vector_of(y)};
+  return provider->gemv(ctx, &g, sync);
+}
+
+cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, const cliv_tensor *y, cliv_tensor *a,
+                     const cliv_blas_options *options, const cliv_sync *sync) {
+  REQUIRE_NOT_NULL(ctx, ctx);
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, x);
+  REQUIRE_NOT_NULL(ctx, y);
+  REQUIRE_NOT_NULL(ctx, a);
+  REQUIRE_VECTOR(ctx, x);
+  REQUIRE_VECTOR(ctx, y);
+  REQUIRE_MATRIX(ctx, a);
+  REQUIRE(ctx, x->count == a->shape[0] && y->count == a->shape[1], SHAPE,
+          "ger: A is %zu × %zu, but x has %zu elements and y has %zu", a->shape[0], a->shape[1], x->count, y->count);
+  TRY(check_type(ctx, x, a));
+  TRY(check_type(ctx, y, a));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(ctx, options, &provider));
+
+  alpha = rounded(a->dtype, alpha);
+  if (a->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
+  const cliv__vector vx = vector_of(x), vy = vector_of(y);
+  const cliv__matrix ma = matrix_of(a);
+  return provider->ger(ctx, a->dtype, alpha, &vx, &vy, &ma, sync);
+}
+
+cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cliv_tensor *y,
+                      const cliv_blas_options *options, const cliv_sync *sync) {
+  char a[160], b[160];
+  REQUIRE_NOT_NULL(ctx, ctx);
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, x);
+  REQUIRE_NOT_NULL(ctx, y);
+  bool same = x->ndim == y->ndim;
+  for (int d = 0; same && d < x->ndim; d++) same = x->shape[d] == y->shape[d];
+  REQUIRE(ctx, same, SHAPE, "axpy: x is %s and y is %s: their shapes must be equal", cliv__describe(x, a), cliv__describe(y, b));
+  TRY(check_type(ctx, x, y));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(ctx, options, &provider));
+
+  alpha = rounded(y->dtype, alpha);
+  if (y->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
+  const cliv__matrix mx = matrix_of(x), my = matrix_of(y);
+  return provider->axpy(ctx, y->dtype, alpha, &mx, &my, sync);
+}

@@ -1,0 +1,147 @@
+/* The provider `clblast`: CLBlast's routines in the context's order, with the caller's events. */
+#ifdef CLIV_HAVE_CLBLAST
+
+#include <clblast_c.h>
+#include <stdlib.h>
+
+#include "blas/provider.h"
+#include "runtime/scratch.h"
+
+static const struct {
+  int code;
+  const char *text;
+} codes[] = {
+  {CLBlastNotImplemented, "not implemented"},
+  {CLBlastInvalidMatrixA, "A is not a valid buffer"},
+  {CLBlastInvalidMatrixB, "B is not a valid buffer"},
+  {CLBlastInvalidMatrixC, "C is not a valid buffer"},
+  {CLBlastInvalidVectorX, "x is not a valid buffer"},
+  {CLBlastInvalidVectorY, "y is not a valid buffer"},
+  {CLBlastInvalidDimension, "a dimension is 0"},
+  {CLBlastInvalidLeadDimA, "the pitch of A is too short"},
+  {CLBlastInvalidLeadDimB, "the pitch of B is too short"},
+  {CLBlastInvalidLeadDimC, "the pitch of C is too short"},
+  {CLBlastInvalidIncrementX, "the step of x is 0"},
+  {CLBlastInvalidIncrementY, "the step of y is 0"},
+  {CLBlastInsufficientMemoryA, "the buffer of A is too small"},
+  {CLBlastInsufficientMemoryB, "the buffer of B is too small"},
+  {CLBlastInsufficientMemoryC, "the buffer of C is too small"},
+  {CLBlastInsufficientMemoryX, "the buffer of x is too small"},
+  {CLBlastInsufficientMemoryY, "the buffer of y is too small"},
+  {CLBlastInsufficientMemoryTemp, "the temporary buffer is too small"},
+  {CLBlastInvalidLocalMemUsage, "not enough local memory on this device"},
+  {CLBlastNoHalfPrecision, "the device has no float16"},
+  {CLBlastNoDoublePrecision, "the device has no float64"},
+  {CLBlastDatabaseError, "no parameters for this device in its database"},
+  {CLBlastUnknownError, "an unspecified error"},
+  {CLBlastUnexpectedError, "an unexpected exception"},
+};
+
+static const char *text_of(int code) {
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    if (codes[i].code == code) return codes[i].text;
+  return cliv__cl_name(code); /* the others are OpenCL's own */
+}
+
+/* CLBlast takes no wait list: a barrier with it goes in front. `order` must be ended by end(). */
+static cliv_status begin(cliv_context *ctx, const cliv_sync *sync, cliv__order *order) {
+  TRY(cliv__order_begin(ctx, sync, order));
+  if (order->wait_count == 0) return CLIV_OK;
+  const cl_int code = clEnqueueBarrierWithWaitList(ctx->queue, order->wait_count, order->wait, NULL);
+  return code ? cliv__order_end(ctx, order, code, "clEnqueueBarrierWithWaitList") : CLIV_OK;
+}
+
+static cliv_status end(cliv_context *ctx, cliv__order *order, CLBlastStatusCode code, const char *routine) {
+  if (code == CLBlastSuccess) return cliv__order_end(ctx, order, CL_SUCCESS, routine);
+  free(order->list);
+  order->list = NULL;
+  return cliv__fail(ctx, CLIV_CLBLAST, "CLBlast's %s failed on device '%s': %s (%d); the provider 'exact' may serve instead", routine,
+                    ctx->facts.name, text_of(code), (int)code);
+}
+
+static CLBlastTranspose transpose(bool yes) { return yes ? CLBlastTransposeYes : CLBlastTransposeNo; }
+
+/* Always with a buffer of ours: CLBlast ends the process when an allocation of its own fails. */
+static cliv_status clblast_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
+  const CLBlastTranspose ta = transpose(g->trans_a), tb = transpose(g->trans_b);
+  const bool wide = g->dtype == CLIV_F64;
+  size_t bytes = 0;
+  cl_mem room;
+  CLBlastStatusCode code =
+      (wide ? CLBlastDGemmTempBufferSize : CLBlastSGemmTempBufferSize)(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k,
+                                                                       g->a.first, g->a.pitch, g->b.first, g->b.pitch,
+                                                                       g->c.first, g->c.pitch, &ctx->queue, &bytes);
+  REQUIRE(ctx, code == CLBlastSuccess, CLBLAST, "CLBlast cannot tell the memory it needs on device '%s': %s (%d)",
+          ctx->facts.name, text_of(code), (int)code);
+  TRY(cliv__scratch(ctx, CLIV__SCRATCH_CLBLAST, bytes, &room));
+  cliv__order order;
+  TRY(begin(ctx, sync, &order));
+  if (wide)
+    code = CLBlastDgemmWithTempBuffer(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, g->alpha, g->a.mem, g->a.first, g->a.pitch,
+                                      g->b.mem, g->b.first, g->b.pitch, g->beta, g->c.mem, g->c.first, g->c.pitch,
+                                      &ctx->queue, order.event, room);
+  else
+    code = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, (float)g->alpha, g->a.mem, g->a.first,
+                                      g->a.pitch, g->b.mem, g->b.first, g->b.pitch, (float)g->beta, g->c.mem, g->c.first,
+                                      g->c.pitch, &ctx->queue, order.event, room);
+  return end(ctx, &order, code, "gemm");
+}
+
+static cliv_status clblast_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_sync *sync) {
+  const CLBlastTranspose ta = transpose(g->trans_a);
+  const size_t rows = g->a.rows, columns = g->a.columns;
+  cliv__order order;
+  if (g->beta == 0) { /* CLBlast's gemv reads y all the same, and a NaN in it stays */
+    const cliv__matrix y = {g->y.mem, g->y.first, g->m, 1, g->y.step};
+    TRY(cliv__blas_scale(ctx, g->dtype, 0, &y, SYNC_FIRST(sync)));
+  }
+  TRY(begin(ctx, g->beta == 0 ? SYNC_LAST(sync) : sync, &order));
+  const CLBlastStatusCode code =
+      g->dtype == CLIV_F64
+          ? CLBlastDgemv(CLBlastLayoutRowMajor, ta, rows, columns, g->alpha, g->a.mem, g->a.first, g->a.pitch, g->x.mem,
+                         g->x.first, g->x.step, g->beta, g->y.mem, g->y.first, g->y.step, &ctx->queue, order.event)
+          : CLBlastSgemv(CLBlastLayoutRowMajor, ta, rows, columns, (float)g->alpha, g->a.mem, g->a.first, g->a.pitch, g->x.mem,
+                         g->x.first, g->x.step, (float)g->beta, g->y.mem, g->y.first, g->y.step, &ctx->queue, order.event);
+  return end(ctx, &order, code, "gemv");
+}
+
+static cliv_status clblast_ger(cliv_context *ctx, cliv_dtype dtype, double alpha, const cliv__vector *x,
+                               const cliv__vector *y, const cliv__matrix *a, const cliv_sync *sync) {
+  cliv__order order;
+  TRY(begin(ctx, sync, &order));
+  const CLBlastStatusCode code =
+      dtype == CLIV_F64
+          ? CLBlastDger(CLBlastLayoutRowMajor, a->rows, a->columns, alpha, x->mem, x->first, x->step, y->mem, y->first, y->step,
+                        a->mem, a->first, a->pitch, &ctx->queue, order.event)
+          : CLBlastSger(CLBlastLayoutRowMajor, a->rows, a->columns, (float)alpha, x->mem, x->first, x->step, y->mem, y->first,
+                        y->step, a->mem, a->first, a->pitch, &ctx->queue, order.event);
+  return end(ctx, &order, code, "ger");
+}
+
+static cliv_status axpy_row(cliv_context *ctx, cliv_dtype dtype, cl_ulong count, double alpha, cl_mem x, cl_ulong x_first,
+                            cl_mem y, cl_ulong y_first, const cliv_sync *sync) {
+  cliv__order order;
+  TRY(begin(ctx, sync, &order));
+  const CLBlastStatusCode code =
+      dtype == CLIV_F64 ? CLBlastDaxpy(count, alpha, x, x_first, 1, y, y_first, 1, &ctx->queue, order.event)
+                        : CLBlastSaxpy(count, (float)alpha, x, x_first, 1, y, y_first, 1, &ctx->queue, order.event);
+  return end(ctx, &order, code, "axpy");
+}
+
+/* CLBlast's axpy knows vectors only: rows with a pitch are one call each. */
+static cliv_status clblast_axpy(cliv_context *ctx, cliv_dtype dtype, double alpha, const cliv__matrix *x,
+                                const cliv__matrix *y, const cliv_sync *sync) {
+  const bool dense = x->pitch == x->columns && y->pitch == y->columns;
+  const cl_ulong rows = dense ? 1 : x->rows, columns = dense ? x->rows * x->columns : x->columns;
+  for (cl_ulong i = 0; i < rows; i++) {
+    const cliv_sync part = {i == 0 && sync ? sync->wait_count : 0, sync ? sync->wait : NULL, i + 1 == rows && sync ? sync->done : NULL};
+    TRY(axpy_row(ctx, dtype, columns, alpha, x->mem, x->first + i * x->pitch, y->mem, y->first + i * y->pitch, &part));
+  }
+  return CLIV_OK;
+}
+
+const cliv__blas_provider cliv__blas_clblast = {"clblast", clblast_gemm, clblast_gemv, clblast_ger, clblast_axpy};
+
+#else
+typedef int cliv__no_clblast; /* a file must not be empty */
+#endif

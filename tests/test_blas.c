@@ -1,0 +1,567 @@
+/* cliv/blas.h: bits against the same chains on the host, errors against double, both walks, every cut, both providers. */
+#include <cliv/blas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blas/exact.h"
+#include "runtime/tensor.h"
+#include "support.h"
+
+/* ---- matrices in guarded memory ---- */
+
+typedef enum contents {
+  NORMAL,
+  TINY, /* products underflow to zeros of both signs and to subnormals */
+  WILD, /* any bits: infinities, NaNs, subnormals */
+  NANS
+} contents;
+
+/* rows × columns at a pitch, some elements into a guarded buffer. host holds the buffer's elements, gaps included. */
+typedef struct matrix {
+  size_t rows, columns, pitch, lead, total;
+  cliv_dtype dtype;
+  void *host;
+  test_guarded base;
+  cliv_tensor *view;
+} matrix;
+
+static matrix make_matrix(cliv_context *ctx, cliv_dtype dtype, size_t rows, size_t columns, size_t gap, size_t lead,
+                          contents what, uint64_t seed) {
+  matrix m = {.rows = rows, .columns = columns, .pitch = columns + gap, .lead = lead, .dtype = dtype};
+  m.total = lead + rows * m.pitch;
+  m.host = test_alloc(m.total * cliv_dtype_size(dtype));
+  if (what == WILD) test_fill_bits(m.host, m.total * cliv_dtype_size(dtype), seed);
+  const double tiny = dtype == CLIV_F64 ? 0x1p-537 : 0x1p-74;
+  for (size_t i = 0; i < m.total && what != WILD; i++)
+    test_put(dtype, m.host, i, what == NANS ? (double)NAN : test_normal(seed, i) * (what == TINY ? tiny : 1));
+  m.base = test_guard1(ctx, dtype, m.total, seed % 3, m.host);
+  if (rows && columns) {
+    ASSERT_OK(ctx, cliv_tensor_view(m.base.tensor, lead, 2, (size_t[]){rows, columns}, m.pitch, &m.view));
+  } else {
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, dtype, 2, (size_t[]){rows, columns}, &m.view));
+  }
+  return m;
+}
+
+static void free_matrix(matrix *m) {
+  cliv_tensor_free(m->view);
+  test_guard_free(&m->base);
+  free(m->host);
+}
+
+static size_t at(const matrix *m, size_t i, size_t j) { return m->lead + i * m->pitch + j; }
+
+/* ---- the definition, on the host ---- */
+
+#define DEFINE_CHAIN(T, U, FMA, NAN_BITS)                                                                             \
+  static T canonical_##T(T x) {                                                                                       \
+    const U bits = NAN_BITS;                                                                                          \
+    if (x != x) memcpy(&x, &bits, sizeof x);                                                                          \
+    return x;                                                                                                         \
+  }                                                                                                                   \
+  static void chain_##T(const matrix *a, bool ta, const matrix *b, bool tb, size_t k, T alpha, T beta, matrix *c) {    \
+    const T *pa = a->host, *pb = b->host;                                                                             \
+    T *pc = c->host;                                                                                                  \
+    for (size_t i = 0; i < c->rows; i++)                                                                              \
+      for (size_t j = 0; j < c->columns; j++) {                                                                       \
+        T s = 0, *r = pc + at(c, i, j);                                                                               \
+        for (size_t l = 0; l < k; l++)                                                                                \
+          s = FMA(pa[ta ? at(a, l, i) : at(a, i, l)], pb[tb ? at(b, j, l) : at(b, l, j)], s);                         \
+        if (k == 0 || alpha == 0)                                                                                     \
+          *r = beta == 1 ? *r : beta == 0 ? 0 : canonical_##T(beta * *r);                                             \
+        else if (beta == 0)                                                                                           \
+          *r = canonical_##T(alpha * s);                                                                              \
+        else {                                                                                                        \
+          const T scaled = beta * *r;                                                                                 \
+          *r = canonical_##T(FMA(alpha, s, scaled));                                                                  \
+        }                                                                                                             \
+      }                                                                                                               \
+  }
+DEFINE_CHAIN(float, uint32_t, fmaf, 0x7fc00000u)
+DEFINE_CHAIN(double, uint64_t, fma, 0x7ff8000000000000u)
+
+static void reference(const matrix *a, bool ta, const matrix *b, bool tb, size_t k, double alpha, double beta, matrix *c) {
+  if (c->dtype == CLIV_F64)
+    chain_double(a, ta, b, tb, k, alpha, beta, c);
+  else
+    chain_float(a, ta, b, tb, k, (float)alpha, (float)beta, c);
+}
+
+/* ---- one product ---- */
+
+typedef struct product {
+  cliv_dtype dtype;
+  size_t m, n, k;
+  bool ta, tb;
+  double alpha, beta;
+  size_t gap, lead;
+  contents what, what_c;
+  uint64_t seed;
+} product;
+
+typedef struct operands {
+  matrix a, b, c;
+} operands;
+
+static operands make_operands(cliv_context *ctx, const product *p) {
+  operands o;
+  o.a = make_matrix(ctx, p->dtype, p->ta ? p->k : p->m, p->ta ? p->m : p->k, p->gap, p->lead, p->what, p->seed + 1);
+  o.b = make_matrix(ctx, p->dtype, p->tb ? p->n : p->k, p->tb ? p->k : p->n, p->gap / 2, p->lead / 2, p->what, p->seed + 2);
+  o.c = make_matrix(ctx, p->dtype, p->m, p->n, p->gap * 2, p->lead, p->what_c, p->seed + 3);
+  return o;
+}
+
+static void free_operands(operands *o) { free_matrix(&o->a), free_matrix(&o->b), free_matrix(&o->c); }
+
+/* The internal description, for calls with cuts of the test's own. */
+static cliv__gemm describe(const product *p, const operands *o) {
+#define MATRIX(t) {(t)->mem, cliv__first(t), (t)->rows, (t)->columns, (t)->pitch}
+  return (cliv__gemm){p->dtype, p->ta, p->tb, p->m, p->n, p->k, p->alpha, p->beta,
+                      MATRIX(o->a.view), MATRIX(o->b.view), MATRIX(o->c.view)};
+}
+
+/* Bits of C, its gaps and its surroundings against the chains on the host. */
+static void check_exact(cliv_context *ctx, const product *p, const cliv__cuts *cuts) {
+  operands o = make_operands(ctx, p);
+  if (cuts) {
+    const cliv__gemm g = describe(p, &o);
+    ASSERT_OK(ctx, cliv__exact_gemm(ctx, &g, cuts, NULL));
+  } else {
+    ASSERT_OK(ctx, cliv_gemm(ctx, p->ta, p->tb, p->alpha, o.a.view, o.b.view, p->beta, o.c.view,
+                             &(cliv_blas_options){.provider = CLIV_PROVIDER_EXACT}, NULL));
+  }
+  reference(&o.a, p->ta, &o.b, p->tb, p->k, p->alpha, p->beta, &o.c);
+  void *got = test_read(o.c.base.tensor);
+  ASSERT_SAME(p->dtype, got, o.c.host, o.c.total);
+  free(got);
+  free_operands(&o);
+}
+
+/* |C - AB| against double, by the bound that random signs give: 4 √k u of the sums of magnitudes. */
+static void check_error(cliv_context *ctx, const product *p, cliv_provider provider) {
+  operands o = make_operands(ctx, p);
+  const float *a = o.a.host, *b = o.b.host, *c = o.c.host;
+  ASSERT_OK(ctx, cliv_gemm(ctx, p->ta, p->tb, p->alpha, o.a.view, o.b.view, p->beta, o.c.view,
+                           &(cliv_blas_options){.provider = provider}, NULL));
+  float *got = test_read(o.c.base.tensor);
+  for (size_t i = 0; i < p->m; i++)
+    for (size_t j = 0; j < p->n; j++) {
+      double s = 0, size = 0;
+      for (size_t l = 0; l < p->k; l++) {
+        const double term = (double)a[p->ta ? at(&o.a, l, i) : at(&o.a, i, l)] * b[p->tb ? at(&o.b, j, l) : at(&o.b, l, j)];
+        s += term;
+        size += fabs(term);
+      }
+      const double old = p->beta == 0 ? 0 : p->beta * (double)c[at(&o.c, i, j)];
+      const double bound = 4 * sqrt((double)p->k + 1) * 0x1p-24 * (fabs(p->alpha) * size + fabs(old));
+      ASSERT_NEAR((double)got[at(&o.c, i, j)], p->alpha * s + old, bound + 0x1p-149);
+      memcpy(got + at(&o.c, i, j), c + at(&o.c, i, j), sizeof *got);
+    }
+  ASSERT_SAME(CLIV_F32, got, c, o.c.total); /* the gaps */
+  free(got);
+  free_operands(&o);
+}
+
+static size_t pick(uint64_t seed, uint64_t i, size_t low, size_t high) {
+  return low + (size_t)(test_bits(seed, i) % (high - low + 1));
+}
+
+/* Case i of a seed: shapes from 1 to largest, one in four thin. */
+static product random_product(uint64_t i, size_t largest) {
+  static const double factors[] = {1, 0, -1, 0.5, 1.7, -0.3};
+  const uint64_t seed = 1000 + i;
+  product p = {.dtype = CLIV_F32, .m = pick(seed, 1, 1, largest), .n = pick(seed, 2, 1, largest), .k = pick(seed, 3, 1, largest),
+               .ta = test_bits(seed, 4) & 1, .tb = test_bits(seed, 5) & 1, .alpha = factors[test_bits(seed, 6) % 6],
+               .beta = factors[test_bits(seed, 7) % 6], .gap = pick(seed, 8, 0, 6), .lead = pick(seed, 9, 0, 7), .seed = seed};
+  if (i % 4 == 1) p.m = pick(seed, 10, 1, 9);
+  if (i % 4 == 2) p.n = pick(seed, 11, 1, 17);
+  if (i % 8 == 3) p.k = pick(seed, 12, 0, 3);
+  if (i % 12 == 5) p.n = 1;
+  if (i % 12 == 9) p.m = 1;
+  return p;
+}
+
+/* Where the device keeps no subnormals, the bits of those are outside the definition. Such devices emulate fma, too (Mesa's llvmpipe),
+ * and take a hundred times as long. */
+static bool keeps_subnormals(cliv_context *ctx) {
+  cl_device_fp_config config = 0;
+  ASSERT_CL(clGetDeviceInfo(cliv_context_cl_device(ctx), CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL));
+  return config & CL_FP_DENORM;
+}
+static contents hardest(cliv_context *ctx, size_t i) {
+  return !keeps_subnormals(ctx) ? NORMAL : i % 5 == 4 ? WILD : i % 5 == 3 ? TINY : NORMAL;
+}
+static bool small(cliv_context *ctx) { return test_small() || !keeps_subnormals(ctx); }
+
+static void random_shapes(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t i = 0; i < (small(ctx) ? 24 : 120); i++) {
+      product p = random_product(i, small(ctx) ? 40 : 200);
+      p.what = hardest(ctx, i);
+      p.what_c = p.beta == 0 && i % 2 ? NANS : p.what;
+      check_exact(ctx, &p, NULL);
+      p.what = NORMAL;
+      p.what_c = p.beta == 0 ? NANS : NORMAL;
+      if (i % 3 == 0) check_error(ctx, &p, CLIV_PROVIDER_EXACT);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+static void double_precision(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t i = 0; i < 24 && cliv_context_has(ctx, CLIV_F64); i++) {
+      product p = random_product(i, 40);
+      p.dtype = CLIV_F64;
+      p.what = p.what_c = hardest(ctx, i);
+      check_exact(ctx, &p, NULL);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* Cuts along k, m and n, packed and in place, in every combination of transposes. */
+static void cuts(void **state) {
+  (void)state;
+  static const cliv__cuts all[] = {
+    {0},
+    {.pack_a = 1, .pack_b = 1},
+    {.pack_a = -1, .pack_b = -1},
+    {.block_k = 16, .pack_a = 1, .pack_b = -1},
+    {.block_k = 7, .pack_a = -1, .pack_b = 1},
+    {.block_k = 5, .launch_work = 3000, .pack_a = 1, .pack_b = 1},
+    {.block_k = 21, .launch_work = 9000, .pack_a = -1, .pack_b = -1},
+    {.block_k = 1 << 20, .launch_work = 1, .pack_a = 1, .pack_b = 1},
+  };
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    const size_t m = small(ctx) ? 21 : 67, n = small(ctx) ? 37 : 101, k = small(ctx) ? 23 : 61;
+    for (unsigned i = 0; i < 8 * sizeof all / sizeof *all; i++) {
+      const product p = {.dtype = CLIV_F32, .m = m, .n = n, .k = k, .ta = i & 1, .tb = i & 2, .alpha = 0.7,
+                         .beta = i & 4 ? -0.4 : 0, .gap = i % 3, .lead = i % 2, .what = hardest(ctx, i % 2 ? 3 : 0),
+                         .what_c = i & 4 ? NORMAL : NANS, .seed = 7 + i};
+      check_exact(ctx, &p, &all[i / 8]);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* Products of one row or column by the walk for vectors, cut along k, and by the walk for matrices. */
+static void thin(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    const size_t long_side = small(ctx) ? 70 : 531;
+    for (unsigned i = 0; i < 48; i++) {
+      product p = {.dtype = CLIV_F32, .m = long_side, .n = 1, .k = i & 8 ? 67 : 5, .ta = i & 1, .tb = i & 2, .alpha = -1.5,
+                   .beta = i & 4 ? 0.25 : 0, .gap = i % 3, .lead = i % 4, .what_c = i & 4 ? NORMAL : NANS, .seed = 70 + i};
+      const size_t narrow[] = {1, 2, 3};
+      p.n = narrow[i / 16];
+      if (i & 8) {
+        p.m = p.n;
+        p.n = long_side;
+      }
+      check_exact(ctx, &p, NULL);
+      check_exact(ctx, &p, &(cliv__cuts){.block_k = 9, .launch_work = 1});
+      check_exact(ctx, &p, &(cliv__cuts){.no_gemv = 1});
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* Longer along k than a default block. */
+static void long_sums(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_CPU);
+  const product p = {.dtype = CLIV_F32, .m = 200, .n = 170, .k = 2500, .alpha = 1, .beta = 1, .what_c = NORMAL, .seed = 5};
+  if (!small(ctx)) check_exact(ctx, &p, NULL);
+  if (!small(ctx)) check_error(ctx, &p, CLIV_PROVIDER_EXACT);
+  cliv_context_free(ctx);
+}
+
+/* The GPU walk's result does not depend on the group. */
+static void groups(void **state) {
+  (void)state;
+  const size_t sizes[] = {16, 32, 64, 128};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    cliv_context *ctx = test_open_group(CLIV_WALK_GPU, sizes[s]);
+    for (unsigned i = 0; i < 4; i++) {
+      const product p = {.dtype = CLIV_F32, .m = 35, .n = 45, .k = 29, .ta = i & 1, .tb = i & 2, .alpha = 1, .beta = 0.5,
+                         .gap = 1, .what_c = NORMAL, .seed = 40 + i};
+      check_exact(ctx, &p, NULL);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* ---- what sums nothing ---- */
+
+/* A and B are not read, so they may hold NaN; C becomes beta C. */
+static void nothing_to_sum(void **state) {
+  (void)state;
+  static const double betas[] = {0, 1, -0.5};
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (unsigned i = 0; i < 18; i++) {
+      product p = {.dtype = CLIV_F32, .m = 19, .n = 33, .k = 3, .alpha = 0, .beta = betas[i % 3], .gap = i % 2, .what = NANS,
+                   .what_c = i % 3 ? hardest(ctx, 4) : NANS, .seed = 90 + i};
+      if (i / 3 == 1) p.alpha = -0.0;
+      if (i / 3 == 2) p.alpha = 1e-60; /* 0 as a float32 */
+      if (i / 3 == 3) p.k = 0, p.alpha = 1;
+      if (i / 3 == 4) p.m = 0;
+      if (i / 3 == 5) p.n = 0, p.k = 0;
+      check_exact(ctx, &p, NULL);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* ---- gemv, ger, axpy ---- */
+
+static const cliv_provider providers[] = {
+  CLIV_PROVIDER_EXACT,
+#ifdef CLIV_HAVE_CLBLAST
+  CLIV_PROVIDER_CLBLAST
+#endif
+};
+enum { PROVIDERS = sizeof providers / sizeof *providers };
+
+/* exact: the same bits. clblast: close, with the gaps untouched. */
+static void compare(cliv_provider provider, const matrix *c, double terms) {
+  float *got = test_read(c->base.tensor);
+  const float *want = c->host;
+  if (provider == CLIV_PROVIDER_EXACT) {
+    ASSERT_SAME(CLIV_F32, got, want, c->total);
+  } else {
+    for (size_t i = 0; i < c->rows; i++)
+      for (size_t j = 0; j < c->columns; j++) {
+        float *g = got + at(c, i, j);
+        ASSERT_NEAR(*g, want[at(c, i, j)], terms * 0x1p-21);
+        *g = want[at(c, i, j)];
+      }
+    ASSERT_SAME(CLIV_F32, got, want, c->total);
+  }
+  free(got);
+}
+
+static void vectors(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (unsigned i = 0; i < 16 * PROVIDERS; i++) {
+      const cliv_blas_options options = {.provider = providers[i / 16]};
+      const bool ta = i & 1, row = i & 2; /* row: x is 1 × k; else k × 1 with a pitch */
+      const double beta = i & 4 ? -0.5 : 0;
+      const size_t m = i & 8 ? 17 : 150, k = i & 8 ? 130 : 23;
+      matrix a = make_matrix(ctx, CLIV_F32, ta ? k : m, ta ? m : k, i % 3, i % 2, NORMAL, i);
+      matrix x = make_matrix(ctx, CLIV_F32, row ? 1 : k, row ? k : 1, i % 3, 1, NORMAL, i + 1);
+      matrix y = make_matrix(ctx, CLIV_F32, m, 1, i % 4, 0, beta == 0 ? NANS : NORMAL, i + 2);
+      ASSERT_OK(ctx, cliv_gemv(ctx, ta, 1.25, a.view, x.view, beta, y.view, &options, NULL));
+      reference(&a, ta, &x, row, k, 1.25, beta, &y);
+      compare(options.provider, &y, (double)k);
+
+      /* A += alpha x y', with x of length k and y of length m. */
+      matrix z = make_matrix(ctx, CLIV_F32, k, m, i % 3, 2, NORMAL, i + 3);
+      test_guard_free(&y.base), free(y.host), cliv_tensor_free(y.view);
+      y = make_matrix(ctx, CLIV_F32, row ? m : 1, row ? 1 : m, i % 3, 0, NORMAL, i + 4);
+      ASSERT_OK(ctx, cliv_ger(ctx, 0.75, x.view, y.view, z.view, &options, NULL));
+      reference(&x, row, &y, row, 1, 0.75, 1, &z);
+      compare(options.provider, &z, 4);
+      free_matrix(&a), free_matrix(&x), free_matrix(&y), free_matrix(&z);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+static void axpy(void **state) {
+  (void)state;
+  static const double alphas[] = {1, -0.3, 0};
+  size_t count;
+  const size_t *sizes = test_sizes(&count);
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (unsigned i = 0; i < 2 * count * PROVIDERS; i++) {
+      const cliv_blas_options options = {.provider = providers[i % PROVIDERS]};
+      const size_t n = sizes[i / 2 / PROVIDERS];
+      const bool pitched = i / PROVIDERS % 2;
+      if (pitched && n > 5000) continue;
+      const double alpha = alphas[i % 3];
+      const contents what = options.provider == CLIV_PROVIDER_EXACT && i % 2 ? hardest(ctx, 4) : NORMAL;
+      matrix x = make_matrix(ctx, CLIV_F32, pitched ? 3 : 1, n, pitched ? 2 : 0, 1, what, i);
+      matrix y = make_matrix(ctx, CLIV_F32, pitched ? 3 : 1, n, pitched ? 5 : 0, 0, what, i + 1);
+      ASSERT_OK(ctx, cliv_axpy(ctx, alpha, x.view, y.view, &options, NULL));
+      for (size_t r = 0; r < y.rows; r++)
+        for (size_t j = 0; j < n && alpha != 0; j++) {
+          float *to = (float *)y.host + at(&y, r, j);
+          *to = canonical_float(fmaf((float)alpha, ((float *)x.host)[at(&x, r, j)], *to));
+        }
+      compare(options.provider, &y, 4);
+      free_matrix(&x), free_matrix(&y);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* ---- CLBlast ---- */
+
+static void clblast(void **state) {
+  (void)state;
+#ifdef CLIV_HAVE_CLBLAST
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  for (size_t i = 0; i < (small(ctx) ? 6 : 24); i++) {
+    product p = random_product(i, small(ctx) ? 20 : 200);
+    p.what_c = p.beta == 0 ? NANS : NORMAL;
+    check_error(ctx, &p, CLIV_PROVIDER_CLBLAST);
+  }
+  cliv_context_free(ctx);
+#else
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const product p = {.dtype = CLIV_F32, .m = 2, .n = 2, .k = 2, .alpha = 1};
+  operands o = make_operands(ctx, &p);
+  ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 0, o.c.view,
+                              &(cliv_blas_options){.provider = CLIV_PROVIDER_CLBLAST}, NULL), CLIV_NO_CLBLAST, "exact");
+  free_operands(&o);
+  cliv_context_free(ctx);
+#endif
+}
+
+static void choice(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cl_device_type type;
+  ASSERT_CL(clGetDeviceInfo(cliv_context_cl_device(ctx), CL_DEVICE_TYPE, sizeof type, &type, NULL));
+#ifdef CLIV_HAVE_CLBLAST
+  assert_int_equal(cliv_blas_auto(ctx), type & CL_DEVICE_TYPE_CPU ? CLIV_PROVIDER_EXACT : CLIV_PROVIDER_CLBLAST);
+#else
+  assert_int_equal(cliv_blas_auto(ctx), CLIV_PROVIDER_EXACT);
+#endif
+  cliv_provider provider = CLIV_PROVIDER_AUTO;
+  ASSERT_OK(NULL, cliv_provider_parse("clblast", &provider));
+  assert_int_equal(provider, CLIV_PROVIDER_CLBLAST);
+  assert_string_equal(cliv_provider_name(CLIV_PROVIDER_EXACT), "exact");
+  assert_string_equal(cliv_provider_name((cliv_provider)9), "?");
+  ASSERT_FAILS(NULL, cliv_provider_parse("mkl", &provider), CLIV_NAME, "mkl");
+  cliv_context_free(ctx);
+}
+
+/* ---- events ---- */
+
+/* A product that waits for a user event, cut in many launches: nothing runs before the event, done comes after everything. */
+static void check_events(cliv_context *ctx, cliv_provider provider) {
+  product p = {.dtype = CLIV_F32, .m = 40, .n = 50, .k = 30, .alpha = 1, .beta = 1, .what_c = NORMAL, .seed = 3};
+  operands o = make_operands(ctx, &p);
+  cl_int code;
+  const cl_event gate = clCreateUserEvent(cliv_context_cl_context(ctx), &code);
+  ASSERT_CL(code);
+  cl_event done = NULL;
+  const cliv_sync sync = {1, &gate, &done};
+  if (provider == CLIV_PROVIDER_EXACT) {
+    const cliv__gemm g = describe(&p, &o);
+    ASSERT_OK(ctx, cliv__exact_gemm(ctx, &g, &(cliv__cuts){.block_k = 8, .launch_work = 2000, .pack_a = 1, .pack_b = 1}, &sync));
+  } else {
+    ASSERT_OK(ctx, cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 1, o.c.view, &(cliv_blas_options){.provider = provider}, &sync));
+  }
+  assert_non_null(done);
+  cl_int execution = CL_COMPLETE;
+  ASSERT_CL(clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof execution, &execution, NULL));
+  assert_int_not_equal(execution, CL_COMPLETE);
+  ASSERT_CL(clSetUserEventStatus(gate, CL_COMPLETE));
+  ASSERT_CL(clWaitForEvents(1, &done));
+  reference(&o.a, false, &o.b, false, p.k, 1, 1, &o.c);
+  compare(provider, &o.c, 30);
+  clReleaseEvent(done);
+  clReleaseEvent(gate);
+  free_operands(&o);
+}
+
+static void events(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t i = 0; i < PROVIDERS; i++) check_events(ctx, providers[i]);
+    /* The same on an out-of-order queue, where the device has such. */
+    cl_int code;
+    const cl_command_queue queue = clCreateCommandQueue(cliv_context_cl_context(ctx), cliv_context_cl_device(ctx),
+                                                        CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &code);
+    if (!code) {
+      cliv_context *loose;
+      ASSERT_OK(NULL, cliv_context_wrap(cliv_context_cl_context(ctx), cliv_context_cl_device(ctx), queue,
+                                        &(cliv_context_options){.walk = test_walks[w]}, &loose));
+      for (size_t i = 0; i < PROVIDERS; i++) check_events(loose, providers[i]);
+      cliv_context_free(loose);
+      clReleaseCommandQueue(queue);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* ---- refusals ---- */
+
+static cliv_tensor *tensor(cliv_context *ctx, cliv_dtype dtype, int ndim, size_t s0, size_t s1) {
+  cliv_tensor *t;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, dtype, ndim, (size_t[]){s0, s1, 2}, &t));
+  return t;
+}
+
+static void refusals(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO), *other = test_open(CLIV_WALK_AUTO);
+  cliv_tensor *a = tensor(ctx, CLIV_F32, 2, 3, 4), *b = tensor(ctx, CLIV_F32, 2, 4, 5), *c = tensor(ctx, CLIV_F32, 2, 3, 5);
+  cliv_tensor *cube = tensor(ctx, CLIV_F32, 3, 3, 4), *half = tensor(ctx, CLIV_F16, 2, 3, 5), *whole = tensor(ctx, CLIV_I32, 2, 3, 5);
+  cliv_tensor *x = tensor(ctx, CLIV_F32, 1, 4, 0), *y = tensor(ctx, CLIV_F32, 1, 3, 0), *foreign = tensor(other, CLIV_F32, 2, 4, 5);
+  cliv_tensor *big = tensor(ctx, CLIV_F32, 2, 8, 8), *left, *right, *upper;
+  ASSERT_OK(ctx, cliv_tensor_view(big, 0, 2, (size_t[]){4, 4}, 8, &left));
+  ASSERT_OK(ctx, cliv_tensor_view(big, 4, 2, (size_t[]){4, 4}, 8, &right));
+  ASSERT_OK(ctx, cliv_tensor_view(big, 2, 2, (size_t[]){4, 4}, 8, &upper));
+  cl_event done = (cl_event)&done;
+  const cliv_sync sync = {0, NULL, &done};
+#define GEMM(a, b, c) cliv_gemm(ctx, 0, 0, 1, a, b, 0, c, NULL, &sync)
+  ASSERT_FAILS(NULL, cliv_gemm(NULL, 0, 0, 1, a, b, 0, c, NULL, NULL), CLIV_NULL, "ctx");
+  ASSERT_FAILS(ctx, GEMM(NULL, b, c), CLIV_NULL, "'a'");
+  assert_null(done);
+  ASSERT_FAILS(ctx, GEMM(a, NULL, c), CLIV_NULL, "'b'");
+  ASSERT_FAILS(ctx, GEMM(a, b, NULL), CLIV_NULL, "'c'");
+  ASSERT_FAILS(ctx, GEMM(cube, b, c), CLIV_SHAPE, "two axes");
+  ASSERT_FAILS(ctx, GEMM(a, x, c), CLIV_SHAPE, "two axes");
+  ASSERT_FAILS(ctx, GEMM(a, c, c), CLIV_SHAPE, "4 and 3");
+  ASSERT_FAILS(ctx, GEMM(a, b, a), CLIV_SHAPE, "3 × 5");
+  ASSERT_FAILS(ctx, cliv_gemm(ctx, 1, 0, 1, a, b, 0, c, NULL, NULL), CLIV_SHAPE, "4 × 3");
+  ASSERT_FAILS(ctx, GEMM(a, b, half), CLIV_DTYPE, "float16");
+  ASSERT_FAILS(ctx, GEMM(a, b, whole), CLIV_DTYPE, "int32");
+  ASSERT_FAILS(ctx, GEMM(a, foreign, c), CLIV_VALUE, "another context");
+  ASSERT_FAILS(ctx, GEMM(left, left, upper), CLIV_OVERLAP, "shares memory");
+  ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, a, b, 0, c, &(cliv_blas_options){.provider = (cliv_provider)7}, NULL), CLIV_VALUE, "7");
+  ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, a, b, 0, c, &(cliv_blas_options){.size = 3}, NULL), CLIV_VALUE, "size");
+  ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, a, b, 0, c, NULL, &(cliv_sync){1, NULL, NULL}), CLIV_NULL, "list");
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 0, 1, a, NULL, 0, y, NULL, NULL), CLIV_NULL, "'x'");
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 0, 1, a, c, 0, y, NULL, NULL), CLIV_SHAPE, "vector");
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 0, 1, a, y, 0, y, NULL, NULL), CLIV_SHAPE, "3 elements");
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 1, 1, a, y, 0, y, NULL, NULL), CLIV_SHAPE, "y has 3");
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 0, 1, left, x, 0, x, NULL, NULL), CLIV_OVERLAP, "shares memory");
+  ASSERT_FAILS(ctx, cliv_ger(ctx, 1, x, y, a, NULL, NULL), CLIV_SHAPE, "3 × 4");
+  ASSERT_FAILS(ctx, cliv_ger(ctx, 1, y, NULL, a, NULL, NULL), CLIV_NULL, "'y'");
+  ASSERT_FAILS(ctx, cliv_axpy(ctx, 1, x, y, NULL, NULL), CLIV_SHAPE, "[4]");
+  ASSERT_FAILS(ctx, cliv_axpy(ctx, 1, x, x, NULL, NULL), CLIV_OVERLAP, "shares memory");
+  ASSERT_OK(ctx, cliv_tensor_fill(big, 1, NULL));
+  ASSERT_OK(ctx, cliv_gemm(ctx, 0, 0, 1, left, left, 0, right, NULL, NULL)); /* side by side is no overlap */
+  cliv_tensor *all[] = {a, b, c, cube, half, whole, x, y, foreign, left, right, upper, big};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  cliv_context_free(ctx);
+  cliv_context_free(other);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(random_shapes),  cmocka_unit_test(double_precision), cmocka_unit_test(cuts),
+    cmocka_unit_test(thin),           cmocka_unit_test(long_sums),        cmocka_unit_test(groups),
+    cmocka_unit_test(nothing_to_sum), cmocka_unit_test(vectors),          cmocka_unit_test(axpy),
+    cmocka_unit_test(clblast),        cmocka_unit_test(choice),           cmocka_unit_test(events),
+    cmocka_unit_test(refusals),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
