@@ -352,6 +352,37 @@ static void test_changed_driver(void **state) {
   place_free(&p);
 }
 
+/* Loaders hold the folder they read as a text. */
+static void test_vendors_folder(void **state) {
+  (void)state;
+  static const struct {
+    const char *bytes;
+    size_t count;
+    const char *folder;
+  } rows[] = {
+#define ROW(bytes, folder) {bytes, sizeof bytes, folder}
+      ROW("\177ELF\0vendors\0/opt/my env/etc/OpenCL/vendors\0\0\0/etc/other", "/opt/my env/etc/OpenCL/vendors"),
+      ROW("\177ELF\0vendors\0/opt/conda/etc/OpenCL/vendors\0\0\0/etc/other", "/opt/conda/etc/OpenCL/vendors"),
+      ROW("\177ELF\0/etc/OpenCL/vendors\0", "/etc/OpenCL/vendors"),
+      ROW("\177ELF\0etc/OpenCL/vendors\0", "/etc/OpenCL/vendors"),
+      ROW("\177ELF\0/opt/OpenCL/vendors.d\0", "/etc/OpenCL/vendors"),
+#undef ROW
+  };
+  char *dir = test_temp_dir(), *file = test_join(dir, "loader");
+  for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+    test_write_file(file, rows[r].bytes, rows[r].count);
+    char *folder = cliv__vendors_folder(file);
+    assert_string_equal(folder, rows[r].folder);
+    free(folder);
+  }
+  char *folder = cliv__vendors_folder("/nowhere/libOpenCL.so");
+  assert_string_equal(folder, "/etc/OpenCL/vendors");
+  free(folder);
+  free(file);
+  test_remove_tree(dir);
+  free(dir);
+}
+
 /* Nothing installed, or nothing but a broken driver: the sentence says which, and what to install. */
 static void test_nothing_left(void **state) {
   (void)state;
@@ -488,7 +519,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_changed_driver),   cmocka_unit_test(test_loader_used_before),
       cmocka_unit_test(test_no_probe_program), cmocka_unit_test(test_no_cache),
       cmocka_unit_test(test_ignored_children), cmocka_unit_test(test_crowd),
-      cmocka_unit_test(test_nothing_left),
+      cmocka_unit_test(test_nothing_left),     cmocka_unit_test(test_vendors_folder),
   };
   const struct CMUnitTest alone[] = {cmocka_unit_test(test_without_loader)};
   if (!cliv__loader_present()) return cmocka_run_group_tests(alone, NULL, NULL);

@@ -333,6 +333,25 @@ static void test_physical_devices_by_name(void **state) {
   cliv_devices_free(list);
 }
 
+/* Two equal cards through two drivers that tell nothing about them are two devices. */
+static void test_equal_cards_twice(void **state) {
+  (void)state;
+  imagined card = {"Radeon", AMD, "AMD Accelerated Parallel Processing", "1", GPU, 36, 1200, 8 * GIB, "fp64", NULL,
+                   0,        0};
+  cliv_device_info infos[4];
+  infos[0] = infos[1] = make(&card);
+  card.platform = "rusticl";
+  infos[2] = infos[3] = make(&card);
+  cliv_device_list *list;
+  ASSERT_OK(NULL, cliv__device_list_create(infos, 4, &list));
+  for (size_t i = 0; i < 4; i++) assert_int_equal(same_as(list, i), i % 2);
+  size_t index;
+  ASSERT_OK(NULL, cliv_device_select(list, "gpu:1", &index, NULL, 0));
+  assert_int_equal(index, 1);
+  ASSERT_FAILS(NULL, cliv_device_select(list, "gpu:2", &index, NULL, 0), CLIV_NO_DEVICE, "only 2 devices match");
+  cliv_devices_free(list);
+}
+
 /* A usable entry stands for the device even where an unusable one would score higher. */
 static void test_unusable_twin(void **state) {
   (void)state;
@@ -457,6 +476,7 @@ int main(void) {
       cmocka_unit_test(test_physical_devices),
       cmocka_unit_test(test_physical_devices_by_name),
       cmocka_unit_test(test_unusable_twin),
+      cmocka_unit_test(test_equal_cards_twice),
       cmocka_unit_test(test_quirks),
       cmocka_unit_test(test_many_devices),
       cmocka_unit_test(test_environment),

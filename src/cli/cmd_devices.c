@@ -192,8 +192,9 @@ static json_t *lines_json(const char *text) {
 }
 
 static json_t *selection_json(const selection *s) {
-  return json_pack("{s:o, s:o, s:o}", "selector", s->selector ? cli_json_text(s->selector) : json_null(), "index",
-                   s->status ? json_null() : json_integer((json_int_t)s->index), "reasons", lines_json(s->why));
+  return json_pack("{s:o, s:o, s:o, s:o}", "selector", s->selector ? cli_json_text(s->selector) : json_null(), "index",
+                   s->status ? json_null() : json_integer((json_int_t)s->index), "reasons", lines_json(s->why), "error",
+                   s->status ? cli_json_text(cliv_last_error(NULL)) : json_null());
 }
 
 static json_t *document(const cliv_device_list *list, const selection *s) {

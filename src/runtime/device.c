@@ -233,16 +233,26 @@ double cliv__device_score(const cliv_device_info *info) {
 
 static int same_host(const cliv_device_info *info) { return info->software || info->type == CL_DEVICE_TYPE_CPU; }
 
+static int alike(const cliv_device_info *a, const cliv_device_info *b) {
+  return a->type == b->type && strcmp(a->name, b->name) == 0 && a->global_memory == b->global_memory;
+}
+
+/* How many devices like this one its platform lists before it. */
+static size_t ordinal(const cliv_device_list *list, const cliv_device_info *info) {
+  size_t n = 0;
+  for (const cliv_device_info *d = list->infos; d < info; d++) n += d->platform == info->platform && alike(d, info);
+  return n;
+}
+
 /* The same physical device through two drivers. UUID and PCI address decide where both tell them. All that runs on the
  * host's processor is one: a CPU driver, another CPU driver, a software renderer. Otherwise name and memory decide, but
- * only between different platforms: two equal cards of one platform are two. */
-static int same_device(const cliv_device_info *a, const cliv_device_info *b) {
+ * only between different platforms: of equal cards, the first of one is the first of the other. */
+static int same_device(const cliv_device_list *list, const cliv_device_info *a, const cliv_device_info *b) {
   if (same_host(a) && same_host(b)) return 1;
   if (same_host(a) != same_host(b)) return 0;
   if (a->has_uuid && b->has_uuid && memcmp(a->uuid, b->uuid, sizeof a->uuid) == 0) return 1;
   if (a->has_pci && b->has_pci) return memcmp(a->pci, b->pci, sizeof a->pci) == 0;
-  if (a->platform == b->platform) return 0;
-  return a->type == b->type && strcmp(a->name, b->name) == 0 && a->global_memory == b->global_memory;
+  return a->platform != b->platform && alike(a, b) && ordinal(list, a) == ordinal(list, b);
 }
 
 static void rank(cliv_device_list *list) {
@@ -253,7 +263,7 @@ static void rank(cliv_device_list *list) {
   for (size_t i = 0; i < list->count; i++)
     for (size_t j = 0; j < list->count; j++) {
       const cliv_device_info *a = &list->infos[i], *b = &list->infos[j], *best = &list->infos[a->same_as];
-      if (i == j || !same_device(a, b) || b->usable < best->usable) continue;
+      if (i == j || !same_device(list, a, b) || b->usable < best->usable) continue;
       const int better =
           b->usable > best->usable || b->score > best->score || (b->score == best->score && j < best->index);
       if (better) list->infos[i].same_as = j;

@@ -12,13 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
 
 static const char DEFAULT_FOLDER[] = "/etc/OpenCL/vendors";
 static const char VENDORS[] = "OCL_ICD_VENDORS", FILENAMES[] = "OCL_ICD_FILENAMES",
                   VENDOR_PATH[] = "OPENCL_VENDOR_PATH", LAYERS[] = "OPENCL_LAYERS";
-enum { MAX_DRIVERS = 64 };
+enum { MAX_DRIVERS = 64, MAX_LOADER = 16 << 20 };
 
 extern char **environ;
 
@@ -42,6 +43,31 @@ bool cliv__loader_present(void) {
   const bool driver = dlsym(library, "clIcdGetPlatformIDsKHR") != NULL; /* what a loader calls in a driver */
   dlclose(library);
   return !driver;
+}
+
+/* Where drivers are listed */
+
+char *cliv__vendors_folder(const char *loader) {
+  static const char ending[] = "/OpenCL/vendors";
+  unsigned char *image = NULL;
+  size_t bytes = 0;
+  char *folder = NULL;
+  if (!cliv__file_read(loader, MAX_LOADER, &image, &bytes)) {
+    const unsigned char *at = memmem(image, bytes, ending, sizeof ending), *start = at;
+    while (start && start > image && start[-1] >= ' ') start--;
+    if (start && *start == '/') folder = cliv__format("%s", (const char *)start);
+  }
+  free(image);
+  return folder ? folder : cliv__format("%s", DEFAULT_FOLDER);
+}
+
+/* malloc'd; NULL without memory. */
+static char *loader_folder(void) {
+  Dl_info info;
+  const char *path = variable(VENDOR_PATH);
+  if (path) return cliv__format("%s", path);
+  return dladdr(address_of_opencl(), &info) && info.dli_fname ? cliv__vendors_folder(info.dli_fname)
+                                                              : cliv__format("%s", DEFAULT_FOLDER);
 }
 
 /* Identity */
@@ -149,12 +175,13 @@ static bool add_listed(cliv__drivers *drivers, const char *names) {
 
 cliv_status cliv__drivers_find(cliv__drivers *out) {
   *out = (cliv__drivers){0};
-  const char *folder = variable(VENDOR_PATH), *vendors = variable(VENDORS);
-  if (!folder) folder = DEFAULT_FOLDER;
+  const char *vendors = variable(VENDORS);
+  char *folder = loader_folder();
   struct stat st;
   const bool single = vendors && stat(vendors, &st) == 0 && !S_ISDIR(st.st_mode);
-  const bool ok = add_listed(out, variable(FILENAMES)) &&
+  const bool ok = folder && add_listed(out, variable(FILENAMES)) &&
                   (single ? add_single(out, vendors, folder) : add_folder(out, vendors ? vendors : folder));
+  free(folder);
   if (ok) return CLIV_OK;
   cliv__drivers_free(out);
   return cliv__fail(NULL, CLIV_HOST_MEMORY, "no memory for the list of OpenCL drivers");

@@ -27,6 +27,10 @@ typedef struct cliv__drivers {
 /* True when the program's OpenCL calls go to a loader, not straight to a driver (which cannot be left out). */
 bool cliv__loader_present(void);
 
+/* The folder that a loader was built to read (conda's is within its own prefix): from the loader's file, which holds it
+ * as a text; /etc/OpenCL/vendors where there is none. malloc'd. */
+char *cliv__vendors_folder(const char *loader);
+
 cliv_status cliv__drivers_find(cliv__drivers *out);
 void cliv__drivers_free(cliv__drivers *drivers);
 

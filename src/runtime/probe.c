@@ -233,11 +233,8 @@ static cliv_status act(session *s, cliv_device_list *list) {
   bool *bad = calloc(s->drivers.count ? s->drivers.count : 1, sizeof *bad);
   REQUIRE(NULL, bad, HOST_MEMORY, "no memory for %zu OpenCL drivers", s->drivers.count);
   bool any = false, loaded = false;
-  for (size_t i = 0; i < s->drivers.count; i++) {
-    bad[i] = is_bad(&s->verdicts[i]);
-    any = any || bad[i];
-    loaded = loaded || cliv__driver_loaded(&s->drivers.rows[i]);
-  }
+  for (size_t i = 0; i < s->drivers.count; i++) any = (bad[i] = is_bad(&s->verdicts[i])) || any;
+  for (size_t i = 0; any && i < s->drivers.count; i++) loaded = loaded || cliv__driver_loaded(&s->drivers.rows[i]);
   if (any && !loaded) (void)cliv__drivers_load_without(&s->drivers, bad, s->dir);
   cliv_status status = CLIV_OK;
   for (size_t i = 0; !status && i < s->drivers.count; i++) status = warn(s, i, list);
