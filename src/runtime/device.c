@@ -395,6 +395,6 @@ cliv_status cliv__subdevice(cl_device_id device, cl_uint units, cl_device_id *ou
   const cl_int code = clCreateSubDevices(device, by_counts, 1, out, NULL);
   if (code == CL_SUCCESS) return CLIV_OK;
   *out = NULL;
-  return cliv__fail(NULL, CLIV_OPENCL, "clCreateSubDevices for %u compute units of %s failed: code %d", units,
-                    info.name, code);
+  return cliv__fail(NULL, CLIV_OPENCL, "clCreateSubDevices for %u compute units of %s failed: %s (%d)", units,
+                    info.name, cliv__cl_name(code), code);
 }
