@@ -27,7 +27,8 @@ static void round_trip(void **state) {
   cliv_named_array arrays[COUNT];
   char names[COUNT][40];
   for (int i = 0; i < COUNT; i++) {
-    snprintf(names[i], sizeof names[i], i % 3 ? "layer.%d/weight" : "\"quoted\" \xc3\xa4\t%d", COUNT - i);
+    snprintf(names[i], sizeof names[i],
+             i % 3 ? "layer.%d/weight" : "\"quoted\" \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\t%d", COUNT - i);
     arrays[i].name = names[i];
     ASSERT_OK(NULL, cliv_array_create((cliv_dtype)(i % CLIV_DTYPE_COUNT), i % 4, shapes[i % 4], &arrays[i].array));
     test_fill_bits(arrays[i].array.data, cliv_array_count(&arrays[i].array) * cliv_dtype_size(arrays[i].array.dtype),
@@ -285,16 +286,28 @@ static void refused_writes(void **state) {
   ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 2, NULL, 0), CLIV_VALUE, "'a': the name is there already");
   ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, twice, 2), CLIV_VALUE, "'k': the name is there already");
   ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, &bad_value, 1), CLIV_VALUE, "not UTF-8");
-  ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, &no_value, 1), CLIV_NULL, "metadata");
+  ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, &no_value, 1), CLIV_NULL, "is NULL");
   ASSERT_FAILS(NULL, cliv_safetensors_write(NULL, a, 1, NULL, 0), CLIV_NULL, "path");
   ASSERT_FAILS(NULL, cliv_safetensors_write(path, NULL, 1, NULL, 0), CLIV_NULL, "arrays");
   ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, NULL, 1), CLIV_NULL, "metadata");
   a[0].name = "__metadata__";
   ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, NULL, 0), CLIV_VALUE, "cannot be named");
-  a[0].name = "\xff";
-  ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, NULL, 0), CLIV_VALUE, "not UTF-8");
+  static const char *const no_utf8[] = {"\xff",
+                                        "\x80",
+                                        "a\xc3",
+                                        "\xc0\x80",
+                                        "\xe0\x80\x80",
+                                        "\xed\xa0\x80",
+                                        "\xf0\x80\x80\x80",
+                                        "\xf4\x90\x80\x80",
+                                        "\xf8\x80\x80\x80\x80",
+                                        "\xe2\x82"};
+  for (size_t i = 0; i < sizeof no_utf8 / sizeof *no_utf8; i++) {
+    a[0].name = no_utf8[i];
+    ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, NULL, 0), CLIV_VALUE, "not UTF-8");
+  }
   a[0].name = NULL;
-  ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, NULL, 0), CLIV_NULL, "no name");
+  ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, NULL, 0), CLIV_NULL, "is NULL");
   a[0].name = "a";
   a[0].array.data = NULL;
   ASSERT_FAILS(NULL, cliv_safetensors_write(path, a, 1, NULL, 0), CLIV_NULL, "no data");

@@ -172,7 +172,7 @@ static cliv_status parse_header(cliv_safetensors *f, const char *text, size_t n)
   if (!is_shallow(text, n)) return fail(f, "its header is nested too deeply");
   f->root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
   if (f->root) return take_root(f);
-  if (json_error_code(&error) == json_error_out_of_memory)
+  if (json_error_code(&error) == json_error_out_of_memory || !error.text[0]) /* Jansson seldom says which it was */
     return cliv__fail(NULL, CLIV_HOST_MEMORY, "%s: out of memory", cliv__shown(f->path));
   return cliv__fail(NULL, CLIV_FORMAT, MALFORMED "its header, byte %d: %.120s", cliv__shown(f->path), error.position,
                     error.text);
@@ -277,9 +277,36 @@ const cliv_metadata *cliv_safetensors_metadata_list(const cliv_safetensors *f, s
 
 /* ---- writing ---- */
 
+/* Well-formed UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+static bool is_utf8(const char *text) {
+  static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+  for (const unsigned char *p = (const unsigned char *)text; *p;) {
+    const int more = *p < 0x80                 ? 0
+                     : *p >= 0xf0 && *p < 0xf8 ? 3
+                     : *p >= 0xe0 && *p < 0xf0 ? 2
+                     : *p >= 0xc0 && *p < 0xe0 ? 1
+                                               : -1;
+    if (more < 0) return false;
+    uint32_t code = more == 0 ? *p : *p & (0x3fu >> more);
+    p++;
+    for (int i = 0; i < more; i++, p++) {
+      if ((*p & 0xc0) != 0x80) return false;
+      code = code << 6 | (*p & 0x3fu);
+    }
+    if (code < least[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
+  }
+  return true;
+}
+
+static cliv_status check_text(const char *path, const char *text) {
+  REQUIRE(NULL, text != NULL, NULL, "%s: a name or text to write is NULL", cliv__shown(path));
+  REQUIRE(NULL, is_utf8(text), VALUE, "%s: cannot write '%.80s': it is not UTF-8", cliv__shown(path), text);
+  return CLIV_OK;
+}
+
 static cliv_status check_array(const char *path, const cliv_named_array *named, size_t *bytes) {
   const cliv_array *a = &named->array;
-  REQUIRE(NULL, named->name != NULL, NULL, "%s: an array to write has no name", cliv__shown(path));
+  TRY(check_text(path, named->name));
   REQUIRE(NULL, strcmp(named->name, metadata_key) != 0, VALUE, "%s: an array cannot be named '%s'", cliv__shown(path),
           metadata_key);
   REQUIRE(NULL, cliv_dtype_size(a->dtype) > 0, DTYPE, "%s: array '%.80s' has no element type", cliv__shown(path),
@@ -293,20 +320,26 @@ static cliv_status check_array(const char *path, const cliv_named_array *named, 
   return CLIV_OK;
 }
 
-/* Puts `value` (taken over) into `object`. Jansson refuses keys that are not UTF-8. */
+/* Puts `value` (taken over, NULL when memory ran out) into `object`. */
 static cliv_status put(json_t *object, const char *path, const char *key, json_t *value) {
-  const bool twice = json_object_get(object, key) != NULL;
-  if (!twice && value && json_object_set_new(object, key, value) == 0) return CLIV_OK;
-  if (twice) json_decref(value);
-  return cliv__fail(NULL, CLIV_VALUE, "%s: cannot write '%.80s': %s", cliv__shown(path), key,
-                    twice ? "the name is there already" : "the name or text is not UTF-8");
+  if (json_object_get(object, key)) {
+    json_decref(value);
+    return cliv__fail(NULL, CLIV_VALUE, "%s: cannot write '%.80s': the name is there already", cliv__shown(path), key);
+  }
+  REQUIRE(NULL, value && json_object_set_new(object, key, value) == 0, HOST_MEMORY, "%s: out of memory",
+          cliv__shown(path));
+  return CLIV_OK;
 }
 
 static json_t *describe(const cliv_array *a, size_t begin, size_t end) {
   int code = 0;
   while (codes[code].dtype != a->dtype) code++;
   json_t *shape = json_array();
-  for (int d = 0; shape && d < a->ndim; d++) json_array_append_new(shape, json_integer((json_int_t)a->shape[d]));
+  for (int d = 0; d < a->ndim; d++) {
+    if (json_array_append_new(shape, json_integer((json_int_t)a->shape[d])) == 0) continue;
+    json_decref(shape);
+    return NULL;
+  }
   return json_pack("{s:s, s:o, s:[I, I]}", "dtype", codes[code].code, "shape", shape, "data_offsets", (json_int_t)begin,
                    (json_int_t)end);
 }
@@ -318,8 +351,8 @@ static cliv_status describe_all(json_t *root, const char *path, const cliv_named
     json_t *object = json_object();
     TRY(put(root, path, metadata_key, object));
     for (size_t i = 0; i < metadata_count; i++) {
-      REQUIRE(NULL, metadata[i].key && metadata[i].value, NULL, "%s: a key or text of the metadata is NULL",
-              cliv__shown(path));
+      TRY(check_text(path, metadata[i].key));
+      TRY(check_text(path, metadata[i].value));
       TRY(put(object, path, metadata[i].key, json_string(metadata[i].value)));
     }
   }

@@ -158,10 +158,11 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
       cliv__text_add(&names, " -D S%d=%s -D WITH_%s", states++, rule->states[k].name, rule->states[k].name);
   cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s", o->rule->function, storage(x->p->dtype),
                  storage(x->g->dtype), states, states && names.data ? names.data : "");
-  char *options = names.failed ? NULL : cliv__text_take(&text);
-  free(cliv__text_take(&names));
-  REQUIRE(o->ctx, options != NULL, HOST_MEMORY, "no memory for a program's options");
-  const cliv_status status = cliv__kernel(o->ctx, "math.cl optim_ops.cl optim.cl", options, "optim_step", out);
+  char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
+  const cliv_status status =
+      named && options ? cliv__kernel(o->ctx, "math.cl optim_ops.cl optim.cl", options, "optim_step", out)
+                       : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for a program's options");
+  free(named);
   free(options);
   return status;
 }

@@ -1,0 +1,209 @@
+/* Every OpenCL call that a piece of work makes, and every allocation of the library in it, made to fail one after the
+ * other; once by itself, once with all calls after it (the device is lost). Each time the work ends with a status and
+ * a sentence, or with the right result; no OpenCL object stays alive. Needs the fault layer:
+ * OPENCL_LAYERS=…/libfault_layer.so. */
+#include <cliv/cliv.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "layer.h"
+#include "memfault.h"
+#include "support.h"
+
+enum { RESULT = 4096, ROWS = 40, COLUMNS = 25, COUNT = ROWS * COLUMNS };
+
+static const fault_layer *layer;
+static float numbers[COUNT];
+
+/* ---- pieces of work: each leaves what it computed in `result`, and everything it made freed ---- */
+
+static const size_t shape[] = {ROWS, COLUMNS};
+
+static cliv_status make(cliv_context *ctx, cliv_tensor **out) {
+  const cliv_array array = {CLIV_F32, 2, {ROWS, COLUMNS}, numbers};
+  return cliv_tensor_from_array(ctx, &array, out);
+}
+
+static cliv_status nothing(cliv_context *ctx, float *result) {
+  (void)result;
+  return cliv_context_finish(ctx);
+}
+
+static cliv_status tensors(cliv_context *ctx, float *result) {
+  cliv_tensor *a = NULL, *b = NULL, *view = NULL, *arena[2] = {NULL, NULL};
+  static const int ndims[] = {1, 2};
+  static const size_t shapes[] = {7, 5, 3}, row[] = {COLUMNS};
+  cliv_status status = make(ctx, &a);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, shape, &b);
+  if (!status) status = cliv_tensor_copy(a, b, NULL);
+  if (!status) status = cliv_tensor_view(b, 3 * COLUMNS, 1, row, 0, &view);
+  if (!status) status = cliv_tensor_fill(view, 2.5, NULL);
+  if (!status) status = cliv_arena_create(ctx, CLIV_F32, 2, ndims, shapes, arena);
+  if (!status) status = cliv_tensor_fill(arena[1], -1, NULL);
+  if (!status) status = cliv_tensor_read(b, result, sizeof numbers);
+  if (!status) status = cliv_tensor_read(arena[1], result + COUNT, 15 * sizeof(float));
+  cliv_tensor_free(a);
+  cliv_tensor_free(b);
+  cliv_tensor_free(view);
+  for (int i = 0; i < 2; i++) cliv_tensor_free(arena[i]);
+  return status;
+}
+
+static cliv_status gather(cliv_context *ctx, float *result) {
+  cliv_tensor *table = NULL, *indices = NULL, *out = NULL;
+  int32_t picks[] = {3, 0, ROWS - 1, 3};
+  const cliv_array wanted = {CLIV_I32, 1, {4}, picks};
+  static const size_t four[] = {4, COLUMNS};
+  cliv_status status = make(ctx, &table);
+  if (!status) status = cliv_tensor_from_array(ctx, &wanted, &indices);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, four, &out);
+  if (!status) status = cliv_gather(ctx, table, indices, out, NULL);
+  if (!status) status = cliv_tensor_read(out, result, 4 * COLUMNS * sizeof(float));
+  cliv_tensor_free(table);
+  cliv_tensor_free(indices);
+  cliv_tensor_free(out);
+  return status;
+}
+
+/* Two parameters in different buffers, a gradient each, and an event of the last step. */
+static cliv_status optimizer(cliv_context *ctx, float *result) {
+  cliv_tensor *t[4] = {NULL};
+  cliv_optimizer *opt = NULL;
+  cl_event done = NULL;
+  const cliv_sync sync = {0, NULL, &done};
+  cliv_status status = cliv_optimizer_create(ctx, "adamw", NULL, &opt);
+  for (int i = 0; !status && i < 4; i++) status = make(ctx, &t[i]);
+  if (!status) status = cliv_optimizer_add(opt, t[0], t[1], CLIV_DEFAULT_GROUP);
+  if (!status) status = cliv_optimizer_add(opt, t[2], t[3], CLIV_DEFAULT_GROUP);
+  if (!status) status = cliv_optimizer_step(opt, NULL);
+  if (!status) status = cliv_optimizer_step(opt, &sync);
+  if (!status) status = cliv_tensor_read(t[2], result, sizeof numbers);
+  if (done) clReleaseEvent(done);
+  cliv_optimizer_free(opt);
+  for (int i = 0; i < 4; i++) cliv_tensor_free(t[i]);
+  return status;
+}
+
+static const struct work {
+  const char *name;
+  cliv_status (*run)(cliv_context *ctx, float *result);
+  bool opens; /* opening the context is part of it */
+} works[] = {
+    {"open a context", nothing, true},
+    {"tensors", tensors, false},
+    {"gather", gather, false},
+    {"optimizer", optimizer, false},
+};
+enum { WORKS = sizeof works / sizeof works[0] };
+
+/* ---- the sweep ---- */
+
+typedef struct fault {
+  bool memory; /* an allocation, else an OpenCL call */
+  long n;
+  int sticky;
+} fault;
+
+static void arm(fault f) {
+  if (f.memory) memfault_arm(f.n, f.sticky);
+  else layer->arm(f.n, f.sticky);
+}
+
+static const char *fired(fault f) { return !f.memory ? layer->fired() : memfault_fired() ? "malloc" : NULL; }
+
+static cliv_status open_context(const cliv_context_options *options, cliv_context **ctx, char said[256]) {
+  const cliv_status status = cliv_context_create(options, ctx);
+  if (status) snprintf(said, 256, "%s", cliv_last_error(NULL));
+  return status;
+}
+
+/* The work under a fault, from a new context on. The sentence goes to `said`. */
+static cliv_status run(const struct work *w, const cliv_context_options *options, fault f, float *result,
+                       char said[256]) {
+  cliv_context *ctx = NULL;
+  memset(result, 0, RESULT * sizeof(float));
+  said[0] = 0;
+  if (w->opens) arm(f);
+  cliv_status status = open_context(options, &ctx, said);
+  if (!w->opens) arm(f);
+  if (!status) {
+    status = w->run(ctx, result);
+    if (status) snprintf(said, 256, "%s", cliv_last_error(ctx));
+  }
+  cliv_context_free(ctx);
+  return status;
+}
+
+static bool try_fault(const struct work *w, const cliv_context_options *options, fault f, const float *want) {
+  static float got[RESULT];
+  char said[256];
+  const cliv_status status = run(w, options, f, got, said);
+  const char *call = fired(f);
+  arm((fault){f.memory, 0, 0});
+  /* The machine's or the driver's failure: not the caller's, and no defect of the library. */
+  const bool told = status && status / 100 != 2 && status != CLIV_INTERNAL && said[0];
+  const bool right = !status && memcmp(got, want, sizeof got) == 0;
+  if (!(call ? told || right : right) || strcmp(layer->leaks(), "none") != 0)
+    fail_msg("%s, %s walk, %s %ld%s (%s): status %d '%s'%s; alive: %s", w->name, test_walk_name(options->walk),
+             f.memory ? "allocation" : "call", f.n, f.sticky ? " and all later" : "", call ? call : "none", (int)status,
+             said, !status && !right ? ", WRONG RESULT" : "", layer->leaks());
+  return call != NULL;
+}
+
+static void sweep(bool memory, int no_disk_cache) {
+  static float want[RESULT];
+  char said[256];
+  for (size_t k = 0; k < TEST_WALKS; k++) {
+    const cliv_context_options options = {.walk = test_walks[k], .no_disk_cache = no_disk_cache};
+    for (const struct work *w = works; w < works + WORKS; w++) {
+      if (w->opens && k > 0) continue; /* the walk does not matter to it */
+      const cliv_status status = run(w, &options, (fault){memory, 0, 0}, want, said);
+      if (status) fail_msg("%s, no fault: %s", w->name, said);
+      for (int sticky = 0; sticky < 2; sticky++) {
+        long n = 1;
+        while (try_fault(w, &options, (fault){memory, n, sticky}, want)) n++;
+        print_message("%s, %s walk: %ld %s\n", w->name, test_walk_name(options.walk), n - 1,
+                      memory ? "allocations" : "calls");
+      }
+    }
+  }
+}
+
+static void every_call(void **state) {
+  (void)state;
+  sweep(false, 0);
+}
+
+static void every_call_without_disk_cache(void **state) {
+  (void)state;
+  sweep(false, 1);
+}
+
+static void every_allocation(void **state) {
+  (void)state;
+  sweep(true, 0);
+}
+
+static int find_layer(void **state) {
+  (void)state;
+  const char *path = getenv("OPENCL_LAYERS");
+  cl_uint count;
+  if (path) (void)clGetPlatformIDs(0, NULL, &count); /* the loader loads its layers */
+  void *library = path ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : NULL;
+  layer = library ? dlsym(library, FAULT_LAYER_SYMBOL) : NULL;
+  if (!layer) fail_msg("OPENCL_LAYERS does not name the fault layer, or the OpenCL loader does not load layers");
+  memfault_with_json();
+  for (size_t i = 0; i < COUNT; i++) numbers[i] = (float)test_uniform(1, i, -1, 1);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_call),
+      cmocka_unit_test(every_call_without_disk_cache),
+      cmocka_unit_test(every_allocation),
+  };
+  return cmocka_run_group_tests(tests, find_layer, NULL);
+}

@@ -1,0 +1,12 @@
+/* Memory that runs out: the n-th allocation of the library fails (the linker's --wrap sends it here; CMakeLists.txt).
+ * What other libraries allocate does not count, but for Jansson, which memfault_with_json sends here too. */
+#ifndef CLIV_TESTS_FAULT_MEMFAULT_H
+#define CLIV_TESTS_FAULT_MEMFAULT_H
+
+/* The n-th allocation from now on fails, with `sticky` every later one too; 0: none. */
+void memfault_arm(long n, int sticky);
+/* 1: an allocation has failed since. */
+int memfault_fired(void);
+void memfault_with_json(void);
+
+#endif
