@@ -37,7 +37,7 @@ void sgd(real *w, real g, sgd_state *s, sgd_scalars h) {
 #ifdef WITH_momentum_buffer
   s->momentum_buffer = fma((real)h.gain, g, h.momentum * s->momentum_buffer);
   const ireal ahead = h.nesterov != 0.0f ? (ireal)-1 : (ireal)0;
-  g = choose(ahead, fma((real)h.momentum, s->momentum_buffer, g), s->momentum_buffer);
+  g = choose(ahead, fma((real)h.momentum, s->momentum_buffer, h.gain * g), s->momentum_buffer);
 #endif
   *w = fma((real)h.minus_lr, g, *w);
 }

@@ -32,12 +32,13 @@ static const quirk_row rows[] = {
               "an interpreter that finds errors in kernels, thousands of times slower than a device; "
               "its driver may be called from one thread only"}},
     {.device = "llvmpipe",
-     .flags = CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_NARROW,
+     .flags = CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_NARROW | CLIV__QUIRK_FMA_FLUSHES,
      .penalty = 30,
      .text =
          {"software",
           "a graphics driver's software renderer on the host's CPU; a CPU driver is faster. It runs work-items side "
-          "by side in vectors and emulates fma, so 16-wide types make it compile for minutes: the GPU walk is taken"}},
+          "by side in vectors and emulates fma, so 16-wide types make it compile for minutes: the GPU walk is taken. The "
+          "emulation loses subnormals and signs of zeros, so the library brings its own for them"}},
     {.platform = "rusticl",
      .flags = CLIV__QUIRK_PROFILING,
      .text = {"profiling", "event profiling reports 1 ns for every command; times are taken on the host"}},

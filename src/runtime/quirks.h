@@ -14,6 +14,7 @@ enum {
   CLIV__QUIRK_AVOID = 1u << 6,          /* only taken when named */
   CLIV__QUIRK_EXACT_DIVIDE = 1u << 7,   /* divides and takes roots correctly rounded without claiming it */
   CLIV__QUIRK_NARROW = 1u << 8,         /* vector types cost minutes of compiling: the GPU walk only */
+  CLIV__QUIRK_FMA_FLUSHES = 1u << 9,    /* fma takes subnormals for 0, gives none, and may lose a zero's sign */
 };
 
 /* The flags of all rows that apply to the device. `penalty`, where not NULL, gets what they take off the score. */
