@@ -8,7 +8,7 @@
  * has no WITH_<state> and is not kept.
  *
  * Order and rounding of the operations are those of PyTorch's single-tensor code on a CPU: a fused multiply-add where its kernels
- * have one (fma), separate operations where they are separate. Bits then differ from PyTorch's only by its square root, which
+ * have one (fused), separate operations where they are separate. Bits then differ from PyTorch's only by its square root, which
  * is not the correctly rounded one.
  */
 
@@ -16,13 +16,13 @@
 real interpolate(real from, real to, float weight) {
   const float near = weight < 0.5f ? weight : weight - 1.0f;
   const ireal low = weight < 0.5f ? (ireal)-1 : (ireal)0;
-  return fma((real)near, to - from, choose(low, from, to));
+  return fused((real)near, to - from, choose(low, from, to));
 }
 
 /* Coupled decay: the gradient of g's function plus decay/2 · w². No decay leaves g as it is, whatever w holds. */
 real with_decay(real g, real w, float decay) {
   const ireal some = decay != 0.0f ? (ireal)-1 : (ireal)0;
-  return choose(some, fma((real)decay, w, g), g);
+  return choose(some, fused((real)decay, w, g), g);
 }
 
 /* Stochastic gradient descent with momentum. */
@@ -35,11 +35,11 @@ typedef struct {
 void sgd(real *w, real g, sgd_state *s, sgd_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
 #ifdef WITH_momentum_buffer
-  s->momentum_buffer = fma((real)h.gain, g, h.momentum * s->momentum_buffer);
+  s->momentum_buffer = fused((real)h.gain, g, h.momentum * s->momentum_buffer);
   const ireal ahead = h.nesterov != 0.0f ? (ireal)-1 : (ireal)0;
-  g = choose(ahead, fma((real)h.momentum, s->momentum_buffer, h.gain * g), s->momentum_buffer);
+  g = choose(ahead, fused((real)h.momentum, s->momentum_buffer, h.gain * g), s->momentum_buffer);
 #endif
-  *w = fma((real)h.minus_lr, g, *w);
+  *w = fused((real)h.minus_lr, g, *w);
 }
 
 typedef struct {
@@ -50,7 +50,7 @@ typedef struct {
 } adagrad_scalars;
 void adagrad(real *w, real g, adagrad_state *s, adagrad_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
-  s->sum = fma(g, g, s->sum);
+  s->sum = fused(g, g, s->sum);
   *w += divide(h.minus_lr * g, square_root(s->sum) + h.eps);
 }
 
@@ -62,16 +62,16 @@ typedef struct {
 } rmsprop_scalars;
 void rmsprop(real *w, real g, rmsprop_state *s, rmsprop_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
-  s->square_avg = fma(h.one_minus_alpha * g, g, h.alpha * s->square_avg);
+  s->square_avg = fused(h.one_minus_alpha * g, g, h.alpha * s->square_avg);
   real square = s->square_avg;
 #ifdef WITH_grad_avg
   s->grad_avg = interpolate(s->grad_avg, g, h.one_minus_alpha);
-  square = fma(-s->grad_avg, s->grad_avg, square);
+  square = fused(-s->grad_avg, s->grad_avg, square);
 #endif
   const real size = square_root(square) + h.eps;
 #ifdef WITH_momentum_buffer
   s->momentum_buffer = h.momentum * s->momentum_buffer + divide(g, size);
-  *w = fma((real)h.minus_lr, s->momentum_buffer, *w);
+  *w = fused((real)h.minus_lr, s->momentum_buffer, *w);
 #else
   *w += divide(h.minus_lr * g, size);
 #endif
@@ -87,12 +87,12 @@ typedef struct {
 void adam(real *w, real g, adam_state *s, adam_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
-  s->exp_avg_sq = fma(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
+  s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
   const real size = divide(square_root(s->exp_avg_sq), (real)h.root_correction) + h.eps;
   *w = *w * h.keep + divide(h.minus_step * s->exp_avg, size);
 }
 
-/* No fma in the direction: its sign decides the whole step, and a sum rounded otherwise may have another one. */
+/* No fused multiply-add in the direction: its sign decides the whole step, and a sum rounded otherwise may have another one. */
 typedef struct {
   real exp_avg;
 } lion_state;
@@ -102,6 +102,6 @@ typedef struct {
 void lion(real *w, real g, lion_state *s, lion_scalars h) {
   const real direction = h.beta1 * s->exp_avg + h.one_minus_beta1 * g;
   const real size = choose(direction == 0.0f, direction, copysign((real)1.0f, direction));
-  *w = fma((real)h.minus_lr, choose(is_nan(direction), direction, size), *w * h.keep);
-  s->exp_avg = fma((real)h.one_minus_beta2, g, h.beta2 * s->exp_avg);
+  *w = fused((real)h.minus_lr, choose(is_nan(direction), direction, size), *w * h.keep);
+  s->exp_avg = fused((real)h.one_minus_beta2, g, h.beta2 * s->exp_avg);
 }

@@ -49,6 +49,7 @@ typedef struct golden {
   cliv_tensor *params, *grads; /* (cases × kinds, GOLDEN_PITCH) */
   char names[GOLDEN_CASES][48]; /* CASE.KIND, one a parameter */
   size_t count;
+  bool exact; /* every bit as PyTorch has it: rules without a square root, which PyTorch does not round correctly */
 } golden;
 
 static float *golden_read(const golden *g, const char *name) {
@@ -64,7 +65,7 @@ static void golden_compare(const golden *g, const char *name, const float *got, 
   double scale = 0;
   for (size_t i = 0; i < GOLDEN_N; i++) scale = fmax(scale, fabs((double)want[i]));
   for (size_t i = 0; i < GOLDEN_N; i++)
-    if (!(fabs((double)got[i] - (double)want[i]) <= tolerance * scale + 0x1p-126))
+    if (!(fabs((double)got[i] - (double)want[i]) <= (g->exact ? 0 : tolerance * scale + 0x1p-126)))
       fail_msg("%s[%zu] is %.9g, PyTorch has %.9g (scale %.3g)", name, i, (double)got[i], (double)want[i], scale);
   free(want);
 }
@@ -130,21 +131,24 @@ static void golden_run(golden *g) {
     snprintf(name, sizeof name, "gradients.%s", kinds[k]);
     kind[k] = golden_read(g, name);
   }
-  for (int t = 0; t < GOLDEN_STEPS; t++) {
+  const int steps = test_small() ? GOLDEN_MIDDLE : GOLDEN_STEPS;
+  for (int t = 0; t < steps; t++) {
     for (size_t c = 0; c < g->count; c++)
       memcpy(all + c * GOLDEN_PITCH, kind[c % KINDS] + t * GOLDEN_N, GOLDEN_N * sizeof *all);
     ASSERT_OK(ctx, cliv_tensor_write(g->grads, all, bytes));
     ASSERT_OK(ctx, cliv_optimizer_step(g->optimizer, NULL));
     if (t + 1 == GOLDEN_MIDDLE) golden_check_params(g, GOLDEN_MIDDLE, 1e-6);
   }
-  golden_check_params(g, GOLDEN_STEPS, 2e-6);
-  golden_check_states(g, 2e-6);
+  if (steps == GOLDEN_STEPS) {
+    golden_check_params(g, GOLDEN_STEPS, 2e-6);
+    golden_check_states(g, 2e-6);
+  }
   for (size_t k = 0; k < KINDS; k++) free(kind[k]);
   free(all);
 }
 
 static size_t golden_rule(cliv_context *ctx, cliv_safetensors *file, const char *rule) {
-  golden g = {.file = file};
+  golden g = {.file = file, .exact = !strcmp(rule, "sgd") || !strcmp(rule, "lion")};
   const size_t shape[] = {GOLDEN_CASES, GOLDEN_PITCH};
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape, &g.params));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape, &g.grads));
@@ -330,17 +334,17 @@ static void within(const struct variant *v, const char *what, size_t i, double g
 
 /* Each step starts from what the device has, so that no error adds up and every element can be held to a few roundings. */
 static void follows_variant(cliv_context *ctx, const struct variant *v, const struct reference *ref) {
-  enum { N = 1000, STEPS = 4 };
-  const size_t n = N;
+  enum { STEPS = 4 };
+  const size_t n = test_small() ? 100 : 1000;
   cliv_optimizer *o;
   ASSERT_OK(ctx, cliv_optimizer_create(ctx, v->rule, NULL, &o));
   set_options(ctx, o, v->options);
-  float *w = test_alloc(N * sizeof *w), *g = test_alloc(N * sizeof *g);
-  test_fill_normal(w, N, 1);
+  float *w = test_alloc(n * sizeof *w), *g = test_alloc(n * sizeof *g);
+  test_fill_normal(w, n, 1);
   cliv_tensor *p, *d, *s[CLIV__MAX_STATES];
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &d));
-  ASSERT_OK(ctx, cliv_tensor_write(p, w, N * sizeof *w));
+  ASSERT_OK(ctx, cliv_tensor_write(p, w, n * sizeof *w));
   ASSERT_OK(ctx, cliv_optimizer_add(o, p, d, CLIV_DEFAULT_GROUP));
   const size_t states = cliv_optimizer_state_count(o, 0);
   float *before[CLIV__MAX_STATES] = {0}, *after[CLIV__MAX_STATES] = {0};
@@ -350,13 +354,13 @@ static void follows_variant(cliv_context *ctx, const struct variant *v, const st
   }
   const double sign = hyper(o, "maximize") != 0 ? -1 : 1;
   for (int t = 1; t <= STEPS; t++) {
-    test_fill_normal(g, N, 10 + (uint64_t)t);
-    for (size_t i = 0; i < N; i += 7) g[i] = 0;
-    ASSERT_OK(ctx, cliv_tensor_write(d, g, N * sizeof *g));
+    test_fill_normal(g, n, 10 + (uint64_t)t);
+    for (size_t i = 0; i < n; i += 7) g[i] = 0;
+    ASSERT_OK(ctx, cliv_tensor_write(d, g, n * sizeof *g));
     ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
     float *got = test_read(p);
     for (size_t k = 0; k < states; k++) after[k] = test_read(s[k]);
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < n; i++) {
       element e = {.w = (double)w[i], .g = sign * (double)g[i]};
       for (size_t k = 0; k < states; k++) e.s[k] = (double)before[k][i];
       ref->step(o, t, &e);
@@ -364,7 +368,7 @@ static void follows_variant(cliv_context *ctx, const struct variant *v, const st
       for (size_t k = 0; k < states; k++)
         within(v, cliv_optimizer_state_name(o, 0, k), i, (double)after[k][i], e.s[k], e.state_weight[k], 8);
     }
-    memcpy(w, got, N * sizeof *w);
+    memcpy(w, got, n * sizeof *w);
     free(got);
     for (size_t k = 0; k < states; k++) {
       free(before[k]);

@@ -7,6 +7,7 @@
 
 #include "runtime/cache.h"
 #include "runtime/kernels.h"
+#include "runtime/quirks.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -93,8 +94,9 @@ static cliv_status assemble(cliv_context *ctx, const char *files, const char *us
 
 /* What every program of this context is built with, before its own options. */
 static char *build_options(const cliv_context *ctx, const char *options) {
-  return cliv__format("-cl-std=CL1.2%s%s%s%s",
+  return cliv__format("-cl-std=CL1.2%s%s%s%s%s",
                       ctx->facts.rounds_divide ? " -cl-fp32-correctly-rounded-divide-sqrt -D ROUNDS_DIVIDE" : "",
+                      ctx->facts.quirks & CLIV__QUIRK_FMA_FLUSHES ? " -D FMA_FLUSHES" : "",
                       ctx->walk == CLIV_WALK_CPU ? " -D WALK_CPU" : "", *options ? " " : "", options);
 }
 

@@ -105,7 +105,7 @@ CASES = {
     "adagrad": [{}, dict(lr=0.1, lr_decay=0.1, weight_decay=0.05), dict(initial_accumulator_value=0.1, eps=1e-7, maximize=1)],
     "rmsprop": [
         {}, dict(alpha=0.9, eps=1e-4, weight_decay=0.05), dict(lr=1e-3, momentum=0.9), dict(lr=1e-3, centered=1),
-        dict(lr=1e-3, alpha=0.4, momentum=0.5, centered=1, weight_decay=0.1, maximize=1),
+        dict(lr=1e-3, alpha=0.97, momentum=0.5, centered=1, weight_decay=0.1, maximize=1),
     ],
     "adam": [
         {}, dict(lr=0.01, weight_decay=0.1), dict(beta1=0.0, beta2=0.9), dict(beta1=0.3, beta2=0.5, eps=1e-3, maximize=1),
