@@ -2,6 +2,7 @@
 #ifndef CLIV_H
 #define CLIV_H
 
+#include <cliv/blas.h>
 #include <cliv/cache.h>
 #include <cliv/context.h>
 #include <cliv/csv.h>

@@ -86,15 +86,39 @@ static cliv_status optimizer(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* C = A Bᵀ + C, y = C x + y, y = y + x. */
+static cliv_status products(cliv_context *ctx, cliv_provider provider, float *result) {
+  const cliv_blas_options options = {.provider = provider};
+  static const size_t square[] = {ROWS, ROWS}, column[] = {COLUMNS}, row[] = {ROWS};
+  cliv_tensor *a = NULL, *b = NULL, *c = NULL, *x = NULL, *y = NULL, *z = NULL;
+  cliv_status status = make(ctx, &a);
+  if (!status) status = make(ctx, &b);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, square, &c);
+  if (!status) status = cliv_tensor_fill(c, 0.5, NULL);
+  if (!status) status = cliv_gemm(ctx, 0, 1, 1.5, a, b, 2, c, &options, NULL);
+  if (!status) status = cliv_tensor_view(a, COLUMNS, 1, column, 0, &x);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 1, row, &y);
+  if (!status) status = cliv_tensor_view(c, 2 * ROWS, 1, row, 0, &z);
+  if (!status) status = cliv_gemv(ctx, 0, 1, a, x, 0, y, &options, NULL);
+  if (!status) status = cliv_axpy(ctx, -0.5, z, y, &options, NULL);
+  if (!status) status = cliv_tensor_read(c, result, ROWS * ROWS * sizeof(float));
+  if (!status) status = cliv_tensor_read(y, result + ROWS * ROWS, ROWS * sizeof(float));
+  cliv_tensor *const all[] = {a, b, c, x, y, z};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  return status;
+}
+
+static cliv_status exact_products(cliv_context *ctx, float *result) {
+  return products(ctx, CLIV_PROVIDER_EXACT, result);
+}
+
 static const struct work {
   const char *name;
   cliv_status (*run)(cliv_context *ctx, float *result);
   bool opens; /* opening the context is part of it */
 } works[] = {
-    {"open a context", nothing, true},
-    {"tensors", tensors, false},
-    {"gather", gather, false},
-    {"optimizer", optimizer, false},
+    {"open a context", nothing, true}, {"tensors", tensors, false},         {"gather", gather, false},
+    {"optimizer", optimizer, false},   {"products", exact_products, false},
 };
 enum { WORKS = sizeof works / sizeof works[0] };
 
@@ -136,26 +160,32 @@ static cliv_status run(const struct work *w, const cliv_context_options *options
   return status;
 }
 
-static bool try_fault(const struct work *w, const cliv_context_options *options, fault f, const float *want) {
-  static float got[RESULT];
-  char said[256];
-  const cliv_status status = run(w, options, f, got, said);
+/* Whether a call failed at all; the test ends where what came of it is not right. */
+static bool judge(const struct work *w, const cliv_context_options *options, fault f, cliv_status status,
+                  const char *said, bool equal, const char *alive) {
   const char *call = fired(f);
   arm((fault){f.memory, 0, 0});
   /* The machine's or the driver's failure: not the caller's, and no defect of the library. */
   const bool told = status && status / 100 != 2 && status != CLIV_INTERNAL && said[0];
-  const bool right = !status && memcmp(got, want, sizeof got) == 0;
-  if (!(call ? told || right : right) || strcmp(layer->leaks(), "none") != 0)
+  const bool right = !status && equal;
+  if (!(call ? told || right : right) || strcmp(layer->leaks(), alive) != 0)
     fail_msg("%s, %s walk, %s %ld%s (%s): status %d '%s'%s; alive: %s", w->name, test_walk_name(options->walk),
              f.memory ? "allocation" : "call", f.n, f.sticky ? " and all later" : "", call ? call : "none", (int)status,
-             said, !status && !right ? ", WRONG RESULT" : "", layer->leaks());
+             said, !status && !equal ? ", WRONG RESULT" : "", layer->leaks());
   return call != NULL;
 }
 
-static void sweep(bool memory, int no_disk_cache) {
+static bool try_fault(const struct work *w, const cliv_context_options *options, fault f, const float *want) {
+  static float got[RESULT];
+  char said[256];
+  const cliv_status status = run(w, options, f, got, said);
+  return judge(w, options, f, status, said, memcmp(got, want, sizeof got) == 0, "none");
+}
+
+static void sweep(bool memory, int no_disk_cache, size_t walks) {
   static float want[RESULT];
   char said[256];
-  for (size_t k = 0; k < TEST_WALKS; k++) {
+  for (size_t k = 0; k < walks; k++) {
     const cliv_context_options options = {.walk = test_walks[k], .no_disk_cache = no_disk_cache};
     for (const struct work *w = works; w < works + WORKS; w++) {
       if (w->opens && k > 0) continue; /* the walk does not matter to it */
@@ -173,18 +203,46 @@ static void sweep(bool memory, int no_disk_cache) {
 
 static void every_call(void **state) {
   (void)state;
-  sweep(false, 0);
+  sweep(false, 0, TEST_WALKS);
 }
 
 static void every_call_without_disk_cache(void **state) {
   (void)state;
-  sweep(false, 1);
+  sweep(false, 1, 1);
 }
 
 static void every_allocation(void **state) {
   (void)state;
-  sweep(true, 0);
+  sweep(true, 0, 1);
 }
+
+#ifdef CLIV_HAVE_CLBLAST
+static cliv_status clblast_products(cliv_context *ctx, float *result) {
+  return products(ctx, CLIV_PROVIDER_CLBLAST, result);
+}
+
+/* In one context, since CLBlast compiles for seconds in each; what it keeps alive in it is what it kept before. */
+static void every_call_of_clblast(void **state) {
+  (void)state;
+  static const struct work w = {"products by CLBlast", clblast_products, false};
+  static float want[RESULT], got[RESULT];
+  const cliv_context_options options = {.walk = CLIV_WALK_CPU};
+  char said[256], alive[256];
+  cliv_context *ctx;
+  if (open_context(&options, &ctx, said)) fail_msg("%s", said);
+  ASSERT_OK(ctx, w.run(ctx, want));
+  snprintf(alive, sizeof alive, "%s", layer->leaks());
+  for (int sticky = 0; sticky < 2; sticky++) {
+    for (fault f = {false, 1, sticky};; f.n++) {
+      memset(got, 0, sizeof got);
+      arm(f);
+      const cliv_status status = w.run(ctx, got);
+      if (!judge(&w, &options, f, status, cliv_last_error(ctx), memcmp(got, want, sizeof got) == 0, alive)) break;
+    }
+  }
+  cliv_context_free(ctx);
+}
+#endif
 
 static int find_layer(void **state) {
   (void)state;
@@ -204,6 +262,9 @@ int main(void) {
       cmocka_unit_test(every_call),
       cmocka_unit_test(every_call_without_disk_cache),
       cmocka_unit_test(every_allocation),
+#ifdef CLIV_HAVE_CLBLAST
+      cmocka_unit_test(every_call_of_clblast),
+#endif
   };
   return cmocka_run_group_tests(tests, find_layer, NULL);
 }
