@@ -10,13 +10,25 @@
 #include "runtime/quirks.h"
 #include "runtime/scratch.h"
 
-/* A string of the device or platform; "" when the driver does not tell. */
-#define DEVICE_TEXT(device, what, room)                                                              \
-  do {                                                                                               \
-    if (clGetDeviceInfo((device), (what), sizeof(room), (room), NULL) != CL_SUCCESS) (room)[0] = 0;  \
-    (room)[sizeof(room) - 1] = 0;                                                                    \
-  } while (0)
-#define DEVICE_VALUE(device, what, value) (void)clGetDeviceInfo((device), (what), sizeof(value), &(value), NULL)
+/* What the device does not know (CL_INVALID_VALUE: an older version, a text that is too long) stays 0 or "". Any
+ * other failure is one: a context must not stand on facts that are not there. */
+static cliv_status fact(cl_int code, void *room, size_t bytes, bool text, const char *what) {
+  if (code != CL_SUCCESS && code != CL_INVALID_VALUE) return cliv__fail_cl(NULL, code, what);
+  if (code != CL_SUCCESS) memset(room, 0, bytes);
+  if (text) ((char *)room)[bytes - 1] = 0;
+  return CLIV_OK;
+}
+
+static cliv_status device_fact(cl_device_id device, cl_device_info info, void *room, size_t bytes, bool text) {
+  return fact(clGetDeviceInfo(device, info, bytes, room, NULL), room, bytes, text, "asking the device what it is");
+}
+
+static cliv_status platform_fact(cl_platform_id platform, cl_platform_info info, char *room, size_t bytes) {
+  return fact(clGetPlatformInfo(platform, info, bytes, room, NULL), room, bytes, true, "asking the platform what it is");
+}
+
+#define DEVICE_TEXT(info, room) TRY(device_fact(device, info, room, sizeof(room), true))
+#define DEVICE_VALUE(info, value) TRY(device_fact(device, info, &(value), sizeof(value), false))
 
 /* The table's flags for a device of these facts. */
 static unsigned quirks_of(const cliv__device_facts *f) {
@@ -27,31 +39,39 @@ static unsigned quirks_of(const cliv__device_facts *f) {
   return cliv__quirks(&info, NULL);
 }
 
-static void read_facts(cl_device_id device, cliv__device_facts *f) {
-  DEVICE_TEXT(device, CL_DEVICE_NAME, f->name);
-  DEVICE_TEXT(device, CL_DEVICE_VENDOR, f->vendor);
-  DEVICE_TEXT(device, CL_DRIVER_VERSION, f->driver);
-  DEVICE_TEXT(device, CL_DEVICE_VERSION, f->version);
+static cliv_status read_facts(cl_device_id device, cliv__device_facts *f) {
+  DEVICE_TEXT(CL_DEVICE_NAME, f->name);
+  DEVICE_TEXT(CL_DEVICE_VENDOR, f->vendor);
+  DEVICE_TEXT(CL_DRIVER_VERSION, f->driver);
+  DEVICE_TEXT(CL_DEVICE_VERSION, f->version);
   cl_platform_id platform = NULL;
-  DEVICE_VALUE(device, CL_DEVICE_PLATFORM, platform);
-  clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof f->platform, f->platform, NULL);
-  clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof f->platform_version, f->platform_version, NULL);
-  f->platform[sizeof f->platform - 1] = f->platform_version[sizeof f->platform_version - 1] = 0;
-  DEVICE_VALUE(device, CL_DEVICE_TYPE, f->type);
-  DEVICE_VALUE(device, CL_DEVICE_MAX_COMPUTE_UNITS, f->compute_units);
-  DEVICE_VALUE(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, f->max_group_size);
-  DEVICE_VALUE(device, CL_DEVICE_LOCAL_MEM_SIZE, f->local_memory);
-  DEVICE_VALUE(device, CL_DEVICE_GLOBAL_MEM_SIZE, f->global_memory);
-  DEVICE_VALUE(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, f->max_allocation);
+  DEVICE_VALUE(CL_DEVICE_PLATFORM, platform);
+  TRY(platform_fact(platform, CL_PLATFORM_NAME, f->platform, sizeof f->platform));
+  TRY(platform_fact(platform, CL_PLATFORM_VERSION, f->platform_version, sizeof f->platform_version));
+  DEVICE_VALUE(CL_DEVICE_TYPE, f->type);
+  DEVICE_VALUE(CL_DEVICE_MAX_COMPUTE_UNITS, f->compute_units);
+  DEVICE_VALUE(CL_DEVICE_MAX_WORK_GROUP_SIZE, f->max_group_size);
+  DEVICE_VALUE(CL_DEVICE_LOCAL_MEM_SIZE, f->local_memory);
+  DEVICE_VALUE(CL_DEVICE_GLOBAL_MEM_SIZE, f->global_memory);
+  DEVICE_VALUE(CL_DEVICE_MAX_MEM_ALLOC_SIZE, f->max_allocation);
   cl_uint bits = 0;
-  DEVICE_VALUE(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, bits);
+  DEVICE_VALUE(CL_DEVICE_MEM_BASE_ADDR_ALIGN, bits);
   f->base_align = bits / 8;
   cl_device_fp_config single = 0, twice = 0;
-  DEVICE_VALUE(device, CL_DEVICE_SINGLE_FP_CONFIG, single);
-  DEVICE_VALUE(device, CL_DEVICE_DOUBLE_FP_CONFIG, twice);
+  DEVICE_VALUE(CL_DEVICE_SINGLE_FP_CONFIG, single);
+  DEVICE_VALUE(CL_DEVICE_DOUBLE_FP_CONFIG, twice);
   f->quirks = quirks_of(f);
   f->rounds_divide = (single & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) || (f->quirks & CLIV__QUIRK_EXACT_DIVIDE);
   f->fp64 = twice != 0;
+  return CLIV_OK;
+}
+
+static cliv_status read_order(cliv_context *ctx) {
+  cl_command_queue_properties properties = 0;
+  CL_TRY(NULL, clGetCommandQueueInfo(ctx->queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL),
+         "asking the queue whether it keeps the order");
+  ctx->out_of_order = (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
+  return CLIV_OK;
 }
 
 static cliv_status check_options(const cliv_context_options *o) {
@@ -85,10 +105,12 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
   ctx->context = context;
   ctx->device = device;
   ctx->queue = queue;
-  read_facts(device, &ctx->facts);
-  cl_command_queue_properties properties = 0;
-  if (clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL) == CL_SUCCESS)
-    ctx->out_of_order = (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
+  cliv_status status = read_facts(device, &ctx->facts);
+  if (!status) status = read_order(ctx);
+  if (status) {
+    cliv_context_free(ctx);
+    return status;
+  }
   ctx->walk = walk_of(&ctx->facts, o->walk);
   ctx->group_size = o->group_size < ctx->facts.max_group_size ? o->group_size : ctx->facts.max_group_size;
   ctx->cache_dir = o->no_disk_cache ? NULL : cliv__cache_dir(o->cache_dir);
@@ -96,7 +118,8 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
   return CLIV_OK;
 }
 
-/* Gives the device with one reference for the caller: a sub-device, or the device itself (whose references do not count). */
+/* Gives the device with one reference for the caller: a sub-device, or the device itself (whose references do not
+ * count). */
 static cliv_status pick_device(const cliv_context_options *o, cl_device_id *out) {
   const cliv_devices_options how = {.cache_dir = o ? o->cache_dir : NULL};
   cliv_device_list *list;
