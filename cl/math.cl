@@ -13,7 +13,7 @@
  *   real_softplus, real_silu          2 ulp
  */
 
-#if defined(REAL_F64) || defined(ROUNDS_DIVIDE)
+#if (defined(REAL_F64) || defined(ROUNDS_DIVIDE)) && !defined(REAL_I64)
 real divide(real a, real b) { return a / b; }
 real square_root(real x) { return sqrt(x); }
 #elif !defined(REAL_I64)

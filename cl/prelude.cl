@@ -2,6 +2,7 @@
  *
  *   -D WALK_CPU    real is a vector of W lanes: one work-item walks long contiguous runs
  *   (otherwise)    real is one element: neighbouring work-items take neighbouring elements
+ *   -D SINGLE      real is one element in either walk
  *   -D REAL_F64    computes in double (W 8), for float64 tensors
  *   -D REAL_I64    computes in 64-bit integers (W 8), for the integer tensors; wraps modulo 2^64
  *   (otherwise)    computes in float (W 16)
@@ -41,7 +42,7 @@
 #define MAGNITUDE_BITS 0x7fffffffu
 #endif
 
-#ifdef WALK_CPU
+#if defined(WALK_CPU) && !defined(SINGLE)
 #if defined(REAL_F64) || defined(REAL_I64)
 #define W 8
 #else

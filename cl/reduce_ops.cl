@@ -1,0 +1,321 @@
+/* reduce_ops.cl: what reductions accumulate, kind by kind, and the operations, a few one-line functions each.
+ *
+ *   -D OP=op_sum -D KIND_value   the operation and its kind
+ *   -D SINGLE -D SECOND       the later stages: elements are the parts that the stage before left, `real` is one value
+ *
+ * A kind says what a lane carries, acc, and what a block leaves, part (FIELDS and PARTS: the field's type in a lane, its type in a part,
+ * its name), and has
+ *   acc init()              the exact identity of join: what a lane without elements holds
+ *   acc join(acc a, acc b)  two neighbours, a before b
+ *   part lift(acc a, …)     a block's part from its joined lanes
+ * and, where parts are not joined as lanes are, the two for parts. An operation says how an element becomes an acc (op_…_map) and
+ * how the last part becomes the result (op_…_done; n is the count of elements). Kinds with a PIVOT make a first pass over the block, which
+ * stays in the cache, for the value that the second is relative to.
+ */
+
+/* Indices and counts: 32 bits within a block, 64 across blocks. */
+#ifdef SECOND
+typedef long place;
+#else
+typedef ireal place;
+#endif
+
+#define IN_LANE(type, stored, name) type name;
+#define IN_PART(type, stored, name) stored name;
+#define LIFT_FIELD(type, stored, name) p.name = (stored)LANE0(a.name);
+#if W == 1
+#define LANE0(v) (v)
+#else
+#define LANE0(v) (v).s0
+#endif
+#ifdef SECOND
+#define DEFINE_TYPES                  \
+  typedef struct {                    \
+    FIELDS(IN_PART)                   \
+  } part;                             \
+  typedef part acc;
+#else
+#define DEFINE_TYPES                  \
+  typedef struct {                    \
+    FIELDS(IN_LANE)                   \
+  } acc;                              \
+  typedef struct {                    \
+    FIELDS(IN_PART)                   \
+  } part;
+#endif
+#define MAP CAT(OP, _map)
+#define DONE CAT(OP, _done)
+
+/* Bits of the floats as integers of the same order, −0 below +0. Its own inverse. */
+#ifdef REAL_I64
+ireal order(real x) { return x; }
+#else
+#ifdef REAL_F64
+#define SIGN_PLACE 63
+#else
+#define SIGN_PLACE 31
+#endif
+ireal order(real x) { return as_ireal(x) ^ ((as_ireal(x) >> SIGN_PLACE) & (ireal)MAGNITUDE_BITS); }
+#define NAN_ABOVE ((ireal)CANONICAL_NAN_BITS)                            /* order of a NaN above all numbers */
+#define NAN_BELOW ((ireal)~(SCALAR_INT)CANONICAL_NAN_BITS)               /* of one below all numbers */
+#endif
+#define LOWEST ((ireal)((SCALAR_INT)1 << (sizeof(SCALAR_INT) * 8 - 1)))
+#define HIGHEST (~LOWEST)
+
+/* An element as an integer: the greatest wins, NaN above all; or the least wins, NaN below all. */
+#ifdef REAL_I64
+ireal upward(real x) { return x; }
+ireal downward(real x) { return x; }
+#else
+ireal upward(real x) { return choose(is_nan(x), NAN_ABOVE, order(x)); }
+ireal downward(real x) { return choose(is_nan(x), NAN_BELOW, order(x)); }
+#endif
+
+/* ---- value: sums and products ---- */
+
+#ifdef KIND_value
+#define FIELDS(F) F(real, SCALAR, v)
+#ifdef REAL_I64
+#define EMPTY_SUM 0
+#else
+#define EMPTY_SUM (-(SCALAR)0) /* +0 would turn a sum of −0 into +0 */
+#endif
+#define RESULT SCALAR
+
+real op_sum_map(real x) { return x; }
+real op_prod_map(real x) { return x; }
+SCALAR op_sum_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
+SCALAR op_prod_done(SCALAR v, ulong n) { return v; }
+#ifndef REAL_I64
+real op_mean_map(real x) { return x; }
+real op_asum_map(real x) { return fabs(x); }
+real op_sumsq_map(real x) { return x * x; }
+real op_nrm2_map(real x) { return x * x; }
+real op_dot_map(real x, real y) { return x * y; }
+SCALAR op_mean_done(SCALAR v, ulong n) { return LANE0(divide((real)v, (real)(SCALAR)n)); }
+SCALAR op_asum_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
+SCALAR op_sumsq_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
+SCALAR op_nrm2_done(SCALAR v, ulong n) { return n ? LANE0(square_root((real)v)) : (SCALAR)0; }
+SCALAR op_dot_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
+#endif
+
+DEFINE_TYPES
+#ifdef MULTIPLIES
+acc init(void) { const acc a = {(real)1}; return a; }
+acc join(acc a, acc b) { a.v = a.v * b.v; return a; }
+#else
+acc init(void) { const acc a = {(real)EMPTY_SUM}; return a; }
+acc join(acc a, acc b) { a.v = a.v + b.v; return a; }
+#endif
+#ifndef SECOND
+#ifdef INPUTS_2
+acc element(real x, real y, ireal i) { const acc a = {MAP(x, y)}; return a; }
+#else
+acc element(real x, ireal i) { const acc a = {MAP(x)}; return a; }
+#endif
+part lift(acc a, ulong base, uint n) { part p; FIELDS(LIFT_FIELD) return p; }
+#endif
+RESULT finish(part p, ulong n) { return DONE(p.v, n); }
+#endif
+
+/* ---- extreme: the greatest or least, as an ordered integer ---- */
+
+#ifdef KIND_extreme
+#define FIELDS(F) F(ireal, SCALAR_INT, key)
+#define RESULT SCALAR
+
+ireal op_max_map(real x) { return upward(x); }
+ireal op_min_map(real x) { return ~downward(x); }
+SCALAR_INT op_max_done(SCALAR_INT key) { return key; }
+SCALAR_INT op_min_done(SCALAR_INT key) { return ~key; }
+#ifndef REAL_I64
+ireal op_amax_map(real x) { return upward(fabs(x)); }
+ireal op_amin_map(real x) { return ~downward(fabs(x)); }
+SCALAR_INT op_amax_done(SCALAR_INT key) { return key; }
+SCALAR_INT op_amin_done(SCALAR_INT key) { return ~key; }
+#endif
+
+DEFINE_TYPES
+acc init(void) { const acc a = {LOWEST}; return a; }
+acc join(acc a, acc b) { a.key = max(a.key, b.key); return a; }
+#ifndef SECOND
+acc element(real x, ireal i) { const acc a = {MAP(x)}; return a; }
+part lift(acc a, ulong base, uint n) { part p; FIELDS(LIFT_FIELD) return p; }
+#endif
+RESULT finish(part p, ulong n) { return LANE0(as_real(order(as_real((ireal)DONE(p.key))))); }
+#endif
+
+/* ---- index: where the greatest or least is; the first wins ---- */
+
+#ifdef KIND_index
+#define FIELDS(F) F(ireal, SCALAR_INT, key) F(place, long, at)
+#define RESULT long
+
+ireal op_argmax_map(real x) { return upward(x); }
+ireal op_argmin_map(real x) { return ~downward(x); }
+
+DEFINE_TYPES
+acc init(void) {
+#ifdef SECOND
+  const acc a = {LOWEST, LONG_MAX};
+#else
+  const acc a = {LOWEST, HIGHEST};
+#endif
+  return a;
+}
+#if W == 1
+acc join(acc a, acc b) { return b.key > a.key || (b.key == a.key && b.at < a.at) ? b : a; }
+#else
+acc join(acc a, acc b) {
+  const ireal take = (b.key > a.key) | ((b.key == a.key) & (b.at < a.at));
+  a.key = choose(take, b.key, a.key);
+  a.at = choose(take, b.at, a.at);
+  return a;
+}
+#endif
+#ifndef SECOND
+acc element(real x, ireal i) { const acc a = {MAP(x), i}; return a; }
+part lift(acc a, ulong base, uint n) {
+  part p;
+  FIELDS(LIFT_FIELD)
+  p.at += (long)base;
+  return p;
+}
+#endif
+RESULT finish(part p, ulong n) { return p.at; }
+#endif
+
+/* ---- count: how many are of some sort ---- */
+
+#ifdef KIND_count
+#define FIELDS(F) F(place, long, n)
+#define RESULT long
+#define ONE_WHERE(condition) choose(condition, (ireal)1, (ireal)0)
+
+ireal op_count_nonzero_map(real x) { return ONE_WHERE(x != (real)0); }
+ireal op_any_map(real x) { return ONE_WHERE(x != (real)0); }
+long op_count_nonzero_done(long n) { return n; }
+long op_any_done(long n) { return n != 0; }
+#ifndef REAL_I64
+ireal op_count_nonfinite_map(real x) { return choose(is_finite(x), (ireal)0, (ireal)1); }
+ireal op_all_finite_map(real x) { return choose(is_finite(x), (ireal)0, (ireal)1); }
+long op_count_nonfinite_done(long n) { return n; }
+long op_all_finite_done(long n) { return n == 0; }
+#endif
+
+DEFINE_TYPES
+acc init(void) { const acc a = {(place)0}; return a; }
+acc join(acc a, acc b) { a.n = a.n + b.n; return a; }
+#ifndef SECOND
+acc element(real x, ireal i) { const acc a = {MAP(x)}; return a; }
+part lift(acc a, ulong base, uint n) { part p; FIELDS(LIFT_FIELD) return p; }
+#endif
+RESULT finish(part p, ulong n) { return DONE(p.n); }
+#endif
+
+/* ---- moments: count, mean (in two parts, high and low) and sum of squared deviations ----
+ * A block's deviations are taken from its own rounded mean; what the rounding left, their sum, corrects both. Blocks are joined by
+ * Chan, Golub and LeVeque's formula. */
+
+#ifdef KIND_moments
+#define FIELDS(F) F(real, SCALAR, d) F(real, SCALAR, d2)
+#define PARTS(F) F(SCALAR, SCALAR, n) F(SCALAR, SCALAR, high) F(SCALAR, SCALAR, low) F(SCALAR, SCALAR, m2)
+#define PIVOT_FIELDS(F) F(real, SCALAR, v)
+#define RESULT SCALAR
+
+SCALAR quotient(SCALAR a, SCALAR b) { return LANE0(divide((real)a, (real)b)); }
+SCALAR op_var_done(SCALAR m2, SCALAR n) { return quotient(m2, n); }
+SCALAR op_std_done(SCALAR m2, SCALAR n) { return LANE0(square_root((real)quotient(m2, n))); }
+
+typedef struct { PARTS(IN_PART) } part;
+#ifdef SECOND
+typedef part acc;
+acc init(void) { const acc a = {0, 0, 0, 0}; return a; }
+acc join(acc a, acc b) {
+  if (b.n == 0) return a;
+  if (a.n == 0) return b;
+  acc j;
+  j.n = a.n + b.n;
+  const SCALAR delta = (b.high - a.high) + (b.low - a.low), share = quotient(b.n, j.n), step = delta * share;
+  /* a.high + step without loss (Knuth's two-sum); the rest goes to the low part. */
+  j.high = a.high + step;
+  const SCALAR moved = j.high - a.high;
+  j.low = a.low + ((a.high - (j.high - moved)) + (step - moved));
+  j.m2 = (a.m2 + b.m2) + (delta * a.n) * step;
+  return j;
+}
+#else
+typedef struct { FIELDS(IN_LANE) } acc;
+acc init(void) { const acc a = {-(real)0, -(real)0}; return a; }
+acc join(acc a, acc b) {
+  a.d = a.d + b.d;
+  a.d2 = a.d2 + b.d2;
+  return a;
+}
+typedef struct { PIVOT_FIELDS(IN_LANE) } pivot_acc;
+pivot_acc pivot_init(void) { const pivot_acc a = {-(real)0}; return a; }
+pivot_acc pivot_join(pivot_acc a, pivot_acc b) { a.v = a.v + b.v; return a; }
+pivot_acc pivot_element(real x) { const pivot_acc a = {x}; return a; }
+SCALAR pivot_of(pivot_acc a, uint n) { return n ? quotient(LANE0(a.v), (SCALAR)n) : 0; }
+acc element(real x, SCALAR pivot) {
+  const real d = x - (real)pivot;
+  const acc a = {d, d * d};
+  return a;
+}
+part lift(acc a, SCALAR pivot, uint n) {
+  part p = {(SCALAR)n, pivot, 0, 0};
+  if (n == 0) return p;
+  p.low = quotient(LANE0(a.d), p.n);
+  p.m2 = LANE0(a.d2) - LANE0(a.d) * p.low;
+  p.m2 = p.m2 < 0 ? 0 : p.m2;
+  return p;
+}
+#endif
+RESULT finish(part p, ulong n) { return DONE(p.m2, (SCALAR)n); }
+#endif
+
+/* ---- exponent: log of a sum of exponentials, as the greatest term's exponent and the sum relative to it ---- */
+
+#ifdef KIND_exponent
+#define FIELDS(F) F(real, SCALAR, s)
+#define PARTS(F) F(SCALAR, SCALAR, m) F(SCALAR, SCALAR, s)
+#define PIVOT_FIELDS(F) F(ireal, SCALAR_INT, key)
+#define RESULT SCALAR
+
+typedef struct { PARTS(IN_PART) } part;
+#ifdef SECOND
+typedef part acc;
+acc init(void) { const acc a = {-INFINITY, 0}; return a; }
+SCALAR relative(part p, SCALAR m) { return p.m == m ? p.s : p.s * real_exp(p.m - m); }
+acc join(acc a, acc b) {
+  acc j;
+  j.m = a.m > b.m ? a.m : b.m;
+  j.s = relative(a, j.m) + relative(b, j.m);
+  return j;
+}
+#else
+typedef struct { FIELDS(IN_LANE) } acc;
+acc init(void) { const acc a = {(real)0}; return a; }
+acc join(acc a, acc b) { a.s = a.s + b.s; return a; }
+typedef struct { PIVOT_FIELDS(IN_LANE) } pivot_acc;
+pivot_acc pivot_init(void) { const pivot_acc a = {LOWEST}; return a; }
+pivot_acc pivot_join(pivot_acc a, pivot_acc b) { a.key = max(a.key, b.key); return a; }
+pivot_acc pivot_element(real x) { const pivot_acc a = {upward(x)}; return a; }
+/* The greatest element; −inf for none. */
+SCALAR pivot_of(pivot_acc a, uint n) { return n ? LANE0(as_real(order(as_real(a.key)))) : -INFINITY; }
+acc element(real x, SCALAR pivot) {
+  const real m = (real)pivot;
+  const acc a = {real_exp(x - choose(is_finite(m), m, (real)0))};
+  return a;
+}
+/* An infinite greatest term is the whole sum, whatever is beside it; a NaN stays one. */
+part lift(acc a, SCALAR pivot, uint n) {
+  part p = {pivot, LANE0(a.s)};
+  if (pivot == INFINITY) p.s = 1;
+  if (pivot != pivot) p.m = 0, p.s = pivot;
+  return p;
+}
+#endif
+SCALAR op_logsumexp_done(SCALAR m, SCALAR s) { return m + LANE0(real_log((real)s)); }
+RESULT finish(part p, ulong n) { return DONE(p.m, p.s); }
+#endif

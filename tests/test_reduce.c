@@ -1,0 +1,440 @@
+/* Reductions against references in double, and against themselves: both walks, every group size, offsets, stages, special values. */
+#include <cliv/reduce.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+/* ---- references: the result, and the sum of absolute terms that bounds an inexact one's error ---- */
+
+typedef struct reference {
+  double value, terms; /* terms 0: exact */
+} reference;
+
+/* Sums are kept in long double: the reference of float64 has to be better than float64. */
+
+static reference exact(double value) { return (reference){value, 0}; }
+
+static reference ref_sum(const double *x, const double *y, size_t n) {
+  long double v = 0, terms = 0;
+  for (size_t i = 0; i < n; i++) v += x[i], terms += fabs(x[i]);
+  (void)y;
+  return (reference){(double)v, (double)terms};
+}
+static reference ref_prod(const double *x, const double *y, size_t n) {
+  long double v = 1;
+  for (size_t i = 0; i < n; i++) v *= x[i];
+  (void)y;
+  return (reference){(double)v, fabs((double)v) * (double)(n + 1) / 16};
+}
+static reference ref_mean(const double *x, const double *y, size_t n) {
+  const reference s = ref_sum(x, y, n);
+  return (reference){s.value / (double)n, s.terms / (double)n};
+}
+static reference ref_sumsq(const double *x, const double *y, size_t n) {
+  long double v = 0;
+  for (size_t i = 0; i < n; i++) v += (long double)x[i] * x[i];
+  (void)y;
+  return (reference){(double)v, (double)v};
+}
+static reference ref_nrm2(const double *x, const double *y, size_t n) {
+  const double v = sqrt(ref_sumsq(x, y, n).value);
+  return (reference){v, v};
+}
+static reference ref_asum(const double *x, const double *y, size_t n) {
+  const double v = ref_sum(x, y, n).terms;
+  return (reference){v, v};
+}
+static reference ref_dot(const double *x, const double *y, size_t n) {
+  long double v = 0, terms = 0;
+  for (size_t i = 0; i < n; i++) v += (long double)x[i] * y[i], terms += fabsl((long double)x[i] * y[i]);
+  return (reference){(double)v, (double)terms};
+}
+/* The first greatest of sign*f(x), NaN above all. */
+static size_t first_greatest(const double *x, size_t n, double sign, bool magnitude) {
+  size_t best = 0;
+  for (size_t i = 0; i < n; i++) {
+    const double v = sign * (magnitude ? fabs(x[i]) : x[i]), b = sign * (magnitude ? fabs(x[best]) : x[best]);
+    const bool above = v > b || (v == b && !magnitude && sign * signbit(x[i]) < sign * signbit(x[best]));
+    if (!isnan(x[best]) && (isnan(x[i]) || above)) best = i;
+  }
+  return best;
+}
+static reference ref_min(const double *x, const double *y, size_t n) { (void)y; return exact(x[first_greatest(x, n, -1, false)]); }
+static reference ref_max(const double *x, const double *y, size_t n) { (void)y; return exact(x[first_greatest(x, n, 1, false)]); }
+static reference ref_amin(const double *x, const double *y, size_t n) { (void)y; return exact(fabs(x[first_greatest(x, n, -1, true)])); }
+static reference ref_amax(const double *x, const double *y, size_t n) { (void)y; return exact(fabs(x[first_greatest(x, n, 1, true)])); }
+static reference ref_argmin(const double *x, const double *y, size_t n) { (void)y; return exact((double)first_greatest(x, n, -1, false)); }
+static reference ref_argmax(const double *x, const double *y, size_t n) { (void)y; return exact((double)first_greatest(x, n, 1, false)); }
+static reference ref_var(const double *x, const double *y, size_t n) {
+  long double mean = 0, v = 0;
+  (void)y;
+  for (size_t i = 0; i < n; i++) mean += x[i];
+  mean /= (long double)n;
+  for (size_t i = 0; i < n; i++) v += (x[i] - mean) * (x[i] - mean);
+  return (reference){(double)(v / (long double)n), (double)(v / (long double)n)};
+}
+static reference ref_std(const double *x, const double *y, size_t n) {
+  const double v = sqrt(ref_var(x, y, n).value);
+  return (reference){v, v};
+}
+static reference ref_logsumexp(const double *x, const double *y, size_t n) {
+  if (n == 0) return exact(-INFINITY);
+  const double m = ref_max(x, y, n).value, shift = isfinite(m) ? m : 0;
+  double s = 0;
+  for (size_t i = 0; i < n; i++) s += exp(x[i] - shift);
+  const double v = shift + log(s);
+  return (reference){v, fabs(v) + 1}; /* the log of a sum of relative error e has absolute error e */
+}
+static reference ref_count_nonzero(const double *x, const double *y, size_t n) {
+  size_t c = 0;
+  for (size_t i = 0; i < n; i++) c += x[i] != 0;
+  (void)y;
+  return exact((double)c);
+}
+static reference ref_count_nonfinite(const double *x, const double *y, size_t n) {
+  size_t c = 0;
+  for (size_t i = 0; i < n; i++) c += isfinite(x[i]) ? 0 : 1;
+  (void)y;
+  return exact((double)c);
+}
+static reference ref_all_finite(const double *x, const double *y, size_t n) { return exact(ref_count_nonfinite(x, y, n).value == 0); }
+static reference ref_any(const double *x, const double *y, size_t n) { return exact(ref_count_nonzero(x, y, n).value != 0); }
+
+static const struct {
+  const char *op;
+  reference (*of)(const double *x, const double *y, size_t n);
+} references[] = {
+#define ROW(op) {#op, ref_##op}
+    ROW(sum),    ROW(prod),   ROW(mean), ROW(sumsq), ROW(nrm2),      ROW(asum),          ROW(dot),             ROW(min),        ROW(max), ROW(amin), ROW(amax),
+    ROW(argmin), ROW(argmax), ROW(var),  ROW(std),   ROW(logsumexp), ROW(count_nonzero), ROW(count_nonfinite), ROW(all_finite), ROW(any),
+#undef ROW
+};
+
+static reference refer(const char *op, const double *x, const double *y, size_t n) {
+  for (size_t i = 0; i < sizeof references / sizeof *references; i++)
+    if (!strcmp(references[i].op, op)) return references[i].of(x, y, n);
+  fail_msg("reduction '%s' has no reference in this test", op);
+  return exact(0);
+}
+
+/* ---- running ---- */
+
+typedef struct host {
+  cliv_dtype dtype;
+  size_t rows, columns;
+  void *x, *y;
+} host;
+
+/* Values whose products neither overflow nor vanish over a million factors. */
+static host make(cliv_dtype dtype, const char *op, size_t rows, size_t columns, uint64_t seed) {
+  const size_t n = rows * columns, bytes = cliv_dtype_size(dtype);
+  host h = {dtype, rows, columns, test_alloc(n * bytes), test_alloc(n * bytes)};
+  const bool product = !strcmp(op, "prod");
+  for (size_t i = 0; i < n; i++) {
+    double a = test_normal(seed, i), b = test_normal(seed + 1, i);
+    if (product) a = dtype == CLIV_F16 ? 1 + round(a) * 0x1p-10 : dtype == CLIV_BF16 ? 1 + round(a / 2) * 0x1p-7 : 1 + a * 1e-4;
+    const bool wide = dtype == CLIV_I32 || dtype == CLIV_I64;
+    if (wide) a = floor(a * 1e6);
+    if (dtype == CLIV_U8) a = floor(fmin(fabs(a) * 60, 255));
+    if ((wide || dtype == CLIV_U8) && product) a = i % 97 == 0 ? 2 : 1;
+    if (!product && test_bits(seed + 2, i) % 8 == 0) a = 0;
+    test_put(dtype, h.x, i, a);
+    test_put(dtype, h.y, i, b);
+  }
+  return h;
+}
+
+static void host_free(host *h) {
+  free(h->x);
+  free(h->y);
+}
+
+/* The result's bytes; rows of them, or one for all axes. */
+static void *run(cliv_context *ctx, const char *op, const host *h, bool all, size_t shift, cliv_dtype out_type) {
+  const size_t shape[] = {h->rows, h->columns};
+  const bool two = cliv_reduce_find(op)->inputs == 2;
+  test_guarded x = test_guard(ctx, h->dtype, 2, shape, shift, h->x), y = test_guard(ctx, h->dtype, 2, shape, 2 * shift, h->y);
+  test_guarded out = test_guard(ctx, out_type, all ? 0 : 1, shape, shift, NULL);
+  ASSERT_OK(ctx, cliv_reduce(ctx, op, all ? CLIV_ALL_AXES : -1, x.tensor, two ? y.tensor : NULL, out.tensor, NULL));
+  void *result = test_read(out.tensor);
+  test_guard_free(&out);
+  test_guard_free(&y);
+  test_guard_free(&x);
+  return result;
+}
+
+static void compare(const char *op, const host *h, size_t row, size_t n, cliv_dtype type, const void *got) {
+  double *x = test_alloc((n + 1) * sizeof *x), *y = test_alloc((n + 1) * sizeof *y);
+  for (size_t i = 0; i < n; i++) {
+    x[i] = test_get(h->dtype, h->x, row * n + i);
+    y[i] = test_get(h->dtype, h->y, row * n + i);
+  }
+  const reference want = refer(op, x, y, n);
+  const double value = test_get(type, got, row);
+  const double unit = h->dtype == CLIV_F64 ? 0x1p-53 : 0x1p-24;
+  const double store = type == CLIV_F16 ? 0x1p-11 : type == CLIV_BF16 ? 0x1p-8 : 0;
+  if (isnan(want.value)) assert_true(isnan(value));
+  else if (want.terms == 0 || isinf(want.value)) {
+    if (value != want.value) fail_msg("%s of %zu: %.17g, not %.17g", op, n, value, want.value);
+  } else {
+    const double bound = 64 * unit * want.terms + store * fabs(want.value) + (type == CLIV_F16 ? 0x1p-25 : 0);
+    if (!(fabs(value - want.value) <= bound))
+      fail_msg("%s of %zu %s: %.17g, not %.17g within %g", op, n, cliv_dtype_name(h->dtype), value, want.value, bound);
+  }
+  free(x);
+  free(y);
+}
+
+static bool defined(const cliv_reduce_info *info, cliv_context *ctx, cliv_dtype dtype, cliv_dtype *out) {
+  return cliv_context_has(ctx, dtype) && cliv_reduce_dtype(info->name, dtype, out) == CLIV_OK;
+}
+
+/* How an element is stored and what is done with it are apart: float32, float64 and int64 are tried with every operation, the other
+ * types with one or two of each kind. Each combination is a program to compile. */
+static bool tried(const char *op, cliv_dtype dtype) {
+  static const char *const some[] = {"sum", "dot", "max", "argmax", "var", "logsumexp", "count_nonzero"};
+  if (dtype == CLIV_F32 || dtype == CLIV_F64 || dtype == CLIV_I64) return true;
+  for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+    if (!strcmp(op, some[i])) return true;
+  return false;
+}
+
+/* All operations, types and sizes: right, and the same bits in both walks and at every group size. */
+static void reduces_everything(void **state) {
+  (void)state;
+  size_t count;
+  const size_t *sizes = test_sizes(&count);
+  static const size_t groups[] = {0, 16, 128};
+  cliv_context *ctx[4] = {test_open(CLIV_WALK_CPU)};
+  for (int g = 0; g < 3; g++) ctx[1 + g] = test_open_group(CLIV_WALK_GPU, groups[g]);
+  for (size_t o = 0; o < cliv_reduce_count(); o++) {
+    const cliv_reduce_info *info = cliv_reduce_get(o);
+    for (int d = 0; d < CLIV_DTYPE_COUNT; d++) {
+      cliv_dtype type;
+      if (!defined(info, ctx[0], (cliv_dtype)d, &type) || !tried(info->name, (cliv_dtype)d)) continue;
+      for (size_t s = 0; s < count; s++) {
+        if (sizes[s] == 0 && info->needs_elements) continue;
+        /* the stages after the first are the same for every storage type: float32 goes through them */
+        if (d != CLIV_F32 && (sizes[s] > 5000 || (sizes[s] > 4096 && strcmp(info->name, "sum") != 0))) continue;
+        host h = make((cliv_dtype)d, info->name, 1, sizes[s], 100 * o + s);
+        void *first = run(ctx[0], info->name, &h, true, s % 3, type);
+        compare(info->name, &h, 0, sizes[s], type, first);
+        for (int c = 1; c < 4; c++) {
+          if (c > 1 && (sizes[s] > 5000 || d != CLIV_F32)) continue;
+          void *again = run(ctx[c], info->name, &h, true, s % 2, type);
+          ASSERT_BITS(again, first, cliv_dtype_size(type));
+          free(again);
+        }
+        free(first);
+        host_free(&h);
+      }
+    }
+  }
+  for (int c = 0; c < 4; c++) cliv_context_free(ctx[c]);
+}
+
+static void reduces_rows(void **state) {
+  (void)state;
+  static const size_t shapes[][2] = {{7, 1}, {1, 7}, {5, 15}, {4, 16}, {3, 17}, {33, 64}, {5, 255}, {3, 1000}, {2, 4097}, {2, 12289}, {0, 5}, {3, 0}};
+  cliv_context *cpu = test_open(CLIV_WALK_CPU), *gpu = test_open(CLIV_WALK_GPU);
+  for (size_t o = 0; o < cliv_reduce_count(); o++) {
+    const cliv_reduce_info *info = cliv_reduce_get(o);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+      const size_t rows = shapes[s][0], columns = shapes[s][1];
+      if ((columns == 0 && info->needs_elements) || (test_small() && rows * columns > 5000)) continue;
+      cliv_dtype type;
+      ASSERT_OK(NULL, cliv_reduce_dtype(info->name, CLIV_F32, &type));
+      host h = make(CLIV_F32, info->name, rows, columns, 7 * o + s);
+      void *a = run(cpu, info->name, &h, false, 1, type), *b = run(gpu, info->name, &h, false, 2, type);
+      ASSERT_BITS(b, a, rows * cliv_dtype_size(type));
+      for (size_t r = 0; r < rows; r++) compare(info->name, &h, r, columns, type, a);
+      free(a);
+      free(b);
+      host_free(&h);
+    }
+  }
+  cliv_context_free(gpu);
+  cliv_context_free(cpu);
+}
+
+/* A row of a matrix gives the bits that the row alone gives: the definition knows no surroundings. Pitches too. */
+static void rows_are_independent(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    host h = make(CLIV_F32, "sum", 6, 300, 5);
+    cliv_tensor *x, *part, *one, *many, *row;
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){6, 300}, &x));
+    ASSERT_OK(ctx, cliv_tensor_write(x, h.x, 6 * 300 * sizeof(float)));
+    ASSERT_OK(ctx, cliv_tensor_view(x, 20, 2, (size_t[]){6, 270}, 300, &part));
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 0, NULL, &one));
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){6}, &many));
+    ASSERT_OK(ctx, cliv_reduce(ctx, "sum", 1, part, NULL, many, NULL));
+    float *rows = test_read(many);
+    for (size_t r = 0; r < 6; r++) {
+      ASSERT_OK(ctx, cliv_tensor_view(x, r * 300 + 20, 1, (size_t[]){270}, 0, &row));
+      ASSERT_OK(ctx, cliv_reduce(ctx, "sum", CLIV_ALL_AXES, row, NULL, one, NULL));
+      float *alone = test_read(one);
+      ASSERT_BITS(alone, rows + r, sizeof *alone);
+      free(alone);
+      cliv_tensor_free(row);
+    }
+    ASSERT_FAILS(ctx, cliv_reduce(ctx, "sum", CLIV_ALL_AXES, part, NULL, one, NULL), CLIV_LAYOUT, "pitch");
+    free(rows);
+    cliv_tensor_free(many);
+    cliv_tensor_free(one);
+    cliv_tensor_free(part);
+    cliv_tensor_free(x);
+    host_free(&h);
+    cliv_context_free(ctx);
+  }
+}
+
+static void knows_special_values(void **state) {
+  (void)state;
+  static const struct {
+    const char *op;
+    size_t n;
+    float x[6];
+    double want;
+  } cases[] = {
+      {"sum", 2, {-0.0f, -0.0f}, -0.0},
+      {"sum", 3, {1, INFINITY, NAN}, NAN},
+      {"sum", 2, {INFINITY, -INFINITY}, NAN},
+      {"prod", 2, {-0.0f, 5}, -0.0},
+      {"max", 3, {-0.0f, 0.0f, -1}, 0.0},
+      {"min", 3, {0.0f, -0.0f, 1}, -0.0},
+      {"max", 2, {-0.0f, -1}, -0.0},
+      {"max", 3, {1, NAN, INFINITY}, NAN},
+      {"min", 3, {-INFINITY, NAN, 1}, NAN},
+      {"max", 2, {-INFINITY, -INFINITY}, -INFINITY},
+      {"min", 1, {INFINITY}, INFINITY},
+      {"min", 2, {0x1p-149f, 1}, 0x1p-149},
+      {"amin", 3, {-2, NAN, 1}, NAN},
+      {"amax", 3, {-2, 1, -0.0f}, 2},
+      {"argmax", 5, {1, 3, 3, 2, 3}, 1},
+      {"argmin", 5, {4, 1, 3, 1, 1}, 1},
+      {"argmax", 5, {1, NAN, INFINITY, NAN, 0}, 1},
+      {"argmin", 4, {1, -INFINITY, NAN, NAN}, 2},
+      {"argmax", 2, {-0.0f, 0.0f}, 1},
+      {"logsumexp", 2, {1000, 1000}, 1000.693147180559945},
+      {"logsumexp", 2, {-1000, -1000}, -999.306852819440055},
+      {"logsumexp", 2, {-INFINITY, -INFINITY}, -INFINITY},
+      {"logsumexp", 3, {-INFINITY, 2, -INFINITY}, 2},
+      {"logsumexp", 3, {INFINITY, 2, -INFINITY}, INFINITY},
+      {"logsumexp", 3, {INFINITY, NAN, 1}, NAN},
+      {"var", 4, {1e8f, 1e8f, 1e8f, 1e8f}, 0},
+      {"var", 2, {INFINITY, 1}, NAN},
+      {"count_nonzero", 5, {0, -0.0f, NAN, 0x1p-149f, 1}, 3},
+      {"count_nonfinite", 5, {NAN, INFINITY, -INFINITY, FLT_MAX, 0}, 3},
+      {"all_finite", 2, {FLT_MAX, -FLT_MAX}, 1},
+      {"all_finite", 2, {FLT_MAX, NAN}, 0},
+      {"any", 2, {0, -0.0f}, 0},
+      {"any", 2, {0, NAN}, 1},
+  };
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+      cliv_dtype type;
+      ASSERT_OK(NULL, cliv_reduce_dtype(cases[c].op, CLIV_F32, &type));
+      host h = {CLIV_F32, 1, cases[c].n, (void *)(uintptr_t)cases[c].x, (void *)(uintptr_t)cases[c].x};
+      void *got = run(ctx, cases[c].op, &h, true, 1, type);
+      const double value = test_get(type, got, 0), want = cases[c].want;
+      const bool right = isnan(want) ? isnan(value)
+                                     : fabs(value - want) <= fabs(want) * 0x1p-23 + 0 || value == want;
+      if (!right || (!isnan(want) && signbit(value) != signbit(want)))
+        fail_msg("case %zu, %s: %g, not %g", c, cases[c].op, value, want);
+      if (isnan(want)) assert_int_equal(*(uint32_t *)got, 0x7fc00000);
+      free(got);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* Values far from zero and close together; one that outweighs all; both lose everything in the naive formulas. */
+static void variance_is_accurate(void **state) {
+  (void)state;
+  const size_t n = test_small() ? 4500 : 200000;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (int kind = 0; kind < 3; kind++) {
+      host h = {CLIV_F32, 1, n, test_alloc(n * sizeof(float)), test_alloc(n * sizeof(float))};
+      float *x = h.x;
+      for (size_t i = 0; i < n; i++) {
+        const double z = test_normal(3, i);
+        x[i] = kind == 0 ? (float)(1e4 + 0.01 * z) : kind == 1 ? (i == 0 ? 1e6f : (float)z) : (float)(1e4 * (double)(i / 5000) + z);
+      }
+      memcpy(h.y, h.x, n * sizeof(float));
+      void *got = run(ctx, "var", &h, true, 0, CLIV_F32);
+      compare("var", &h, 0, n, CLIV_F32, got);
+      free(got);
+      host_free(&h);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+static void widens_narrow_floats(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  for (int d = CLIV_F16; d <= CLIV_BF16; d++) {
+    host h = make((cliv_dtype)d, "sum", 1, 3000, 9);
+    float *got = run(ctx, "sum", &h, true, 1, CLIV_F32);
+    compare("sum", &h, 0, 3000, CLIV_F32, got);
+    free(got);
+    host_free(&h);
+  }
+  cliv_context_free(ctx);
+}
+
+static void refuses_bad_calls(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO), *other = test_open(CLIV_WALK_AUTO);
+  cliv_tensor *x, *out, *wrong, *empty, *index;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){3, 4}, &x));
+  ASSERT_OK(ctx, cliv_tensor_fill(x, 1, NULL));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){3}, &out));
+  ASSERT_OK(ctx, cliv_tensor_fill(out, 42, NULL));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){4}, &wrong));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){3, 0}, &empty));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I32, 2, (size_t[]){3, 4}, &index));
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "total", -1, x, NULL, out, NULL), CLIV_NAME, "total");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, NULL, -1, x, NULL, out, NULL), CLIV_NAME, "NULL");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "sum", 2, x, NULL, out, NULL), CLIV_VALUE, "axis 2");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "sum", 0, x, NULL, wrong, NULL), CLIV_NOT_IN_BUILD, "axis 0");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "sum", -1, x, NULL, wrong, NULL), CLIV_SHAPE, "last axis");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "sum", CLIV_ALL_AXES, x, NULL, out, NULL), CLIV_SHAPE, "one element");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "sum", -1, x, x, out, NULL), CLIV_NULL, "one input");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "dot", -1, x, NULL, out, NULL), CLIV_NULL, "second input");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "dot", -1, x, empty, out, NULL), CLIV_SHAPE, "one type and shape");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "argmax", -1, x, NULL, out, NULL), CLIV_DTYPE, "int64");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "mean", -1, index, NULL, out, NULL), CLIV_DTYPE, "int32");
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "max", -1, empty, NULL, out, NULL), CLIV_DATA, "no elements");
+  ASSERT_FAILS(other, cliv_reduce(other, "sum", -1, x, NULL, out, NULL), CLIV_VALUE, "another context");
+  cliv_tensor *inside;
+  ASSERT_OK(ctx, cliv_tensor_view(x, 2, 1, (size_t[]){3}, 0, &inside));
+  ASSERT_FAILS(ctx, cliv_reduce(ctx, "sum", -1, x, NULL, inside, NULL), CLIV_OVERLAP, NULL);
+  float *kept = test_read(out);
+  assert_true(kept[0] == 42 && kept[2] == 42);
+  free(kept);
+  cliv_tensor_free(inside);
+  cliv_tensor_free(index);
+  cliv_tensor_free(empty);
+  cliv_tensor_free(wrong);
+  cliv_tensor_free(out);
+  cliv_tensor_free(x);
+  cliv_context_free(other);
+  cliv_context_free(ctx);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(reduces_everything),   cmocka_unit_test(reduces_rows),         cmocka_unit_test(rows_are_independent),
+      cmocka_unit_test(knows_special_values), cmocka_unit_test(variance_is_accurate), cmocka_unit_test(widens_narrow_floats),
+      cmocka_unit_test(refuses_bad_calls),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
