@@ -92,7 +92,7 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
   const SCALAR alpha = alpha_, beta = beta_;
   const uint parts = parts_;
   __local SCALAR a_tile[DEPTH][TILE_M + 1], b_tile[DEPTH][TILE_N + 1];
-  const uint x = get_local_id(0), y = get_local_id(1), item = y * GROUP_X + x;
+  const uint x = (uint)get_local_id(0), y = (uint)get_local_id(1), item = y * GROUP_X + x;
   const ulong row = (ulong)get_group_id(1) * TILE_M, column = (ulong)get_group_id(0) * TILE_N;
   __global SCALAR *sums_at = sums + sums_first, *c_at = c + c_first;
   SCALAR s[4][4];
