@@ -1,0 +1,75 @@
+/* A step of AdamW, against a native loop over all threads: four arrays read, three written. */
+#include <cliv/optim.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "native.h"
+
+typedef struct steps {
+  cliv_context *ctx;
+  cliv_optimizer *optimizer;
+  cliv_tensor *p, *g;
+  float *p0, *got;
+  native_adamw host;
+} steps;
+
+static void ours(void *arg) {
+  steps *s = arg;
+  BENCH_OK(s->ctx, cliv_optimizer_step(s->optimizer, NULL));
+  BENCH_OK(s->ctx, cliv_context_finish(s->ctx));
+}
+
+static void native(void *arg) {
+  steps *s = arg;
+  native_adamw_step(&s->host);
+}
+
+/* The first step, in double: both moments are their gradient's after bias correction, so that the step is lr·g / (|g| + eps). */
+static bool right(void *arg, char *why, size_t room) {
+  steps *s = arg;
+  const native_adamw *h = &s->host;
+  BENCH_OK(s->ctx, cliv_tensor_read(s->p, s->got, h->n * sizeof(float)));
+  for (size_t i = 0; i < h->n; i++) {
+    const double p0 = (double)s->p0[i], g = (double)h->g[i];
+    const double want = p0 - (double)h->lr * ((double)h->weight_decay * p0 + g / (fabs(g) + (double)h->eps));
+    if (fabs((double)s->got[i] - want) <= 1e-6 && fabs((double)h->p[i] - want) <= 1e-6) continue;
+    snprintf(why, room, "weight %zu is %.9g (native %.9g), not %.9g", i, (double)s->got[i], (double)h->p[i], want);
+    return false;
+  }
+  return true;
+}
+
+static float *zeros(size_t n) {
+  float *x = bench_alloc(n * sizeof(float));
+  memset(x, 0, n * sizeof(float));
+  return x;
+}
+
+void bench_optim(bench *b) {
+  const char *name = "AdamW float32 16Mi";
+  if (!bench_wants(b, name)) return;
+  const size_t n = bench_size(b, 1 << 24, 1 << 13), bytes = n * sizeof(float);
+  float *g = bench_alloc(bytes);
+  steps s = {.ctx = bench_context(b), .p0 = bench_alloc(bytes), .got = bench_alloc(bytes)};
+  bench_fill(s.p0, n, 1, -1, 1);
+  bench_fill(g, n, 2, 0.5f, 1);
+  s.host = (native_adamw){.p = bench_alloc(bytes), .m = zeros(n), .v = zeros(n), .g = g, .n = n, .lr = 1e-3f, .beta1 = 0.9f,
+                          .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 1e-2f, .step = 1};
+  memcpy(s.host.p, s.p0, bytes);
+  BENCH_OK(s.ctx, cliv_tensor_create(s.ctx, CLIV_F32, 1, &n, &s.p));
+  BENCH_OK(s.ctx, cliv_tensor_create(s.ctx, CLIV_F32, 1, &n, &s.g));
+  BENCH_OK(s.ctx, cliv_tensor_write(s.p, s.p0, bytes));
+  BENCH_OK(s.ctx, cliv_tensor_write(s.g, g, bytes));
+  BENCH_OK(s.ctx, cliv_optimizer_create(s.ctx, "adamw", NULL, &s.optimizer));
+  BENCH_OK(s.ctx, cliv_optimizer_add(s.optimizer, s.p, s.g, CLIV_DEFAULT_GROUP));
+  BENCH_OK(s.ctx, cliv_optimizer_set(s.optimizer, CLIV_ALL_GROUPS, "weight_decay", 1e-2));
+  bench_measure(b, &(bench_row){.name = name, .unit = "GB/s", .work = 28e-9 * (double)n, .goal = 0.9, .check = right,
+                                .check_arg = &s, .sides = {{"cliv", ours, &s}, {"OpenMP loop", native, &s}}});
+  cliv_optimizer_free(s.optimizer);
+  cliv_tensor_free(s.p);
+  cliv_tensor_free(s.g);
+  free(s.p0), free(s.got), free(g), free(s.host.p), free(s.host.m), free(s.host.v);
+}
