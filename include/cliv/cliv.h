@@ -12,6 +12,7 @@
 #include <cliv/npy.h>
 #include <cliv/optim.h>
 #include <cliv/random.h>
+#include <cliv/reduce.h>
 #include <cliv/safetensors.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>
