@@ -155,7 +155,7 @@ static void every_call_of_a_write(void **state) {
     for (size_t c = 0; c < COUNT(codes); c++)
       for (int way = 0; way < 8; way++) {
         long call = 1;
-        while (try_write(w, (iofault_plan){call, codes[c], way & 1, way >> 1 & 1}, way >> 2 & 1, want, n)) call++;
+        while (try_write(w, (iofault_plan){call, codes[c], way & 1, way >> 1 & 1, NULL}, way >> 2 & 1, want, n)) call++;
         assert_true(call > 5); /* open, write, fsync, rename, close at least */
       }
     free(want);
@@ -169,7 +169,7 @@ static void every_call_of_the_others(void **state) {
     ASSERT_OK(NULL, others[o].run());
     for (long call = 1;; call++) {
       const size_t descriptors = open_descriptors(), before = entries();
-      iofault_arm((iofault_plan){call, EIO, 0, 0});
+      iofault_arm((iofault_plan){call, EIO, 0, 0, NULL});
       const cliv_status status = others[o].run();
       const char *fired = iofault_fired();
       iofault_arm((iofault_plan){0});

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@ static iofault_plan plan;
 static atomic_long calls;
 static const char *fired;
 static const char *report;
+enum { MOST_FILES = 4096 };
+static atomic_bool opened_below[MOST_FILES]; /* by descriptor */
 
 void iofault_arm(iofault_plan next) {
   plan = next;
@@ -32,6 +35,9 @@ static void write_report(const char *name) {
   fputs(name, f);
   fclose(f);
 }
+
+static bool is_below(const char *path) { return !plan.below || strncmp(path, plan.below, strlen(plan.below)) == 0; }
+static bool counts(int fd) { return fd > 2 && (!plan.below || (fd < MOST_FILES && opened_below[fd])); }
 
 static bool fails(const char *name) {
   if (!plan.n) return false;
@@ -53,7 +59,7 @@ __attribute__((constructor)) static void from_environment(void) {
   report = getenv("CLIV_IOFAULT_REPORT");
   if (!n) return;
   iofault_arm((iofault_plan){atol(n), code ? atoi(code) : ENOSPC, getenv("CLIV_IOFAULT_STICKY") != NULL,
-                             getenv("CLIV_IOFAULT_SHORT") != NULL});
+                             getenv("CLIV_IOFAULT_SHORT") != NULL, getenv("CLIV_IOFAULT_BELOW")});
 }
 
 /* real: the function that would have been called, by its result, name and parameters. */
@@ -63,7 +69,10 @@ __attribute__((constructor)) static void from_environment(void) {
 
 static int open_as(const char *name, const char *path, int flags, mode_t mode) {
   REAL(int, name, const char *, int, ...);
-  return !(flags & O_DIRECTORY) && fails("open") ? -1 : real(path, flags, mode);
+  const bool below = is_below(path);
+  const int fd = below && !(flags & O_DIRECTORY) && fails("open") ? -1 : real(path, flags, mode);
+  if (fd >= 0 && fd < MOST_FILES) opened_below[fd] = plan.below && below;
+  return fd;
 }
 
 #define OPEN(name)                                                  \
@@ -79,18 +88,18 @@ OPEN(open64)
 
 ssize_t read(int fd, void *to, size_t n) {
   REAL(ssize_t, "read", int, void *, size_t);
-  return fd > 2 && fails("read") ? -1 : real(fd, to, n);
+  return counts(fd) && fails("read") ? -1 : real(fd, to, n);
 }
 
 ssize_t pread(int fd, void *to, size_t n, off_t at) {
   REAL(ssize_t, "pread", int, void *, size_t, off_t);
-  return fd > 2 && fails("pread") ? -1 : real(fd, to, n, at);
+  return counts(fd) && fails("pread") ? -1 : real(fd, to, n, at);
 }
 
 ssize_t write(int fd, const void *from, size_t n) {
   REAL(ssize_t, "write", int, const void *, size_t);
   const bool first = !fired;
-  if (fd <= 2 || !fails("write")) return real(fd, from, n);
+  if (!counts(fd) || !fails("write")) return real(fd, from, n);
   if (!plan.short_write || !first || n < 2) return -1;
   plan.n++; /* this one succeeds in part, the next one fails */
   fired = NULL;
@@ -99,23 +108,23 @@ ssize_t write(int fd, const void *from, size_t n) {
 
 int fsync(int fd) {
   REAL(int, "fsync", int);
-  return fails("fsync") ? -1 : real(fd);
+  return counts(fd) && fails("fsync") ? -1 : real(fd);
 }
 
 int rename(const char *from, const char *to) {
   REAL(int, "rename", const char *, const char *);
-  return fails("rename") ? -1 : real(from, to);
+  return is_below(to) && fails("rename") ? -1 : real(from, to);
 }
 
 int mkdir(const char *path, mode_t mode) {
   REAL(int, "mkdir", const char *, mode_t);
-  return fails("mkdir") ? -1 : real(path, mode);
+  return is_below(path) && fails("mkdir") ? -1 : real(path, mode);
 }
 
 /* The descriptor is gone even when close fails. */
 int close(int fd) {
   REAL(int, "close", int);
-  const bool failed = fd > 2 && fails("close");
+  const bool failed = counts(fd) && fails("close");
   const int code = errno, result = real(fd);
   if (!failed) return result;
   errno = code;
