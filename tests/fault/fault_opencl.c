@@ -3,6 +3,7 @@
  * a sentence, or with the right result; no OpenCL object stays alive. Needs the fault layer:
  * OPENCL_LAYERS=…/libfault_layer.so. */
 #include <cliv/cliv.h>
+#include <cliv/reduce.h>
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,26 @@ static cliv_status gather(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* Over all axes in two stages, and along rows. */
+static cliv_status reductions(cliv_context *ctx, float *result) {
+  static const size_t many[] = {3, 3000}, none[] = {0}, row[] = {ROWS};
+  cliv_tensor *a = NULL, *all = NULL, *x = NULL, *rows = NULL;
+  cliv_status status = cliv_tensor_create(ctx, CLIV_F32, 2, many, &a);
+  if (!status) status = cliv_tensor_fill(a, 0.1, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 0, none, &all);
+  if (!status) status = cliv_reduce(ctx, "var", CLIV_ALL_AXES, a, NULL, all, NULL);
+  if (!status) status = make(ctx, &x);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 1, row, &rows);
+  if (!status) status = cliv_reduce(ctx, "dot", -1, x, x, rows, NULL);
+  if (!status) status = cliv_tensor_read(all, result, sizeof(float));
+  if (!status) status = cliv_tensor_read(rows, result + 1, ROWS * sizeof(float));
+  cliv_tensor_free(a);
+  cliv_tensor_free(all);
+  cliv_tensor_free(x);
+  cliv_tensor_free(rows);
+  return status;
+}
+
 /* Two parameters in different buffers, a gradient each, and an event of the last step. */
 static cliv_status optimizer(cliv_context *ctx, float *result) {
   cliv_tensor *t[4] = {NULL};
@@ -116,13 +137,21 @@ static cliv_status exact_products(cliv_context *ctx, float *result) {
   return products(ctx, CLIV_PROVIDER_EXACT, result);
 }
 
+typedef enum start { OPENED, OPENING, WRAPPING } start;
+
 static const struct work {
   const char *name;
   cliv_status (*run)(cliv_context *ctx, float *result);
-  bool opens; /* opening the context is part of it */
+  start start; /* whether opening the context, or wrapping one around an out-of-order queue, is part of it */
 } works[] = {
-    {"open a context", facts, true}, {"tensors", tensors, false},         {"gather", gather, false},
-    {"optimizer", optimizer, false}, {"products", exact_products, false},
+    {"open a context", facts, OPENING},
+    {"tensors", tensors, OPENED},
+    {"tensors out of order", tensors, WRAPPING},
+    {"gather", gather, OPENED},
+    {"reductions", reductions, OPENED},
+    {"optimizer", optimizer, OPENED},
+    {"optimizer out of order", optimizer, WRAPPING},
+    {"products", exact_products, OPENED},
 };
 enum { WORKS = sizeof works / sizeof works[0] };
 
@@ -141,26 +170,47 @@ static void arm(fault f) {
 
 static const char *fired(fault f) { return !f.memory ? layer->fired() : memfault_fired() ? "malloc" : NULL; }
 
-static cliv_status open_context(const cliv_context_options *options, cliv_context **ctx, char said[256]) {
-  const cliv_status status = cliv_context_create(options, ctx);
-  if (status) snprintf(said, 256, "%s", cliv_last_error(NULL));
-  return status;
+/* The caller's objects for a context to be wrapped around. */
+typedef struct guest {
+  cl_context context;
+  cl_device_id device;
+  cl_command_queue queue;
+} guest;
+
+static guest make_guest(const cliv_context_options *options) {
+  cliv_context *ctx;
+  cl_int code;
+  ASSERT_OK(NULL, cliv_context_create(options, &ctx));
+  guest g = {.device = cliv_context_cl_device(ctx)};
+  cliv_context_free(ctx);
+  g.context = clCreateContext(NULL, 1, &g.device, NULL, NULL, &code);
+  ASSERT_CL(code);
+  g.queue = clCreateCommandQueue(g.context, g.device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &code);
+  ASSERT_CL(code);
+  return g;
+}
+
+static cliv_status get_context(start how, const cliv_context_options *options, const guest *g, cliv_context **ctx) {
+  return how == WRAPPING ? cliv_context_wrap(g->context, g->device, g->queue, options, ctx)
+                         : cliv_context_create(options, ctx);
 }
 
 /* The work under a fault, from a new context on. The sentence goes to `said`. */
 static cliv_status run(const struct work *w, const cliv_context_options *options, fault f, float *result,
                        char said[256]) {
   cliv_context *ctx = NULL;
+  guest g = {NULL, NULL, NULL};
   memset(result, 0, RESULT * sizeof(float));
   said[0] = 0;
-  if (w->opens) arm(f);
-  cliv_status status = open_context(options, &ctx, said);
-  if (!w->opens) arm(f);
-  if (!status) {
-    status = w->run(ctx, result);
-    if (status) snprintf(said, 256, "%s", cliv_last_error(ctx));
-  }
+  if (w->start == WRAPPING) g = make_guest(options);
+  if (w->start != OPENED) arm(f);
+  cliv_status status = get_context(w->start, options, &g, &ctx);
+  if (w->start == OPENED) arm(f);
+  if (!status) status = w->run(ctx, result);
+  if (status) snprintf(said, 256, "%s", cliv_last_error(ctx));
   cliv_context_free(ctx);
+  if (g.queue) clReleaseCommandQueue(g.queue);
+  if (g.context) clReleaseContext(g.context);
   return status;
 }
 
@@ -192,7 +242,7 @@ static void sweep(bool memory, int no_disk_cache, size_t walks) {
   for (size_t k = 0; k < walks; k++) {
     const cliv_context_options options = {.walk = test_walks[k], .no_disk_cache = no_disk_cache};
     for (const struct work *w = works; w < works + WORKS; w++) {
-      if (w->opens && k > 0) continue; /* the walk does not matter to it */
+      if (w->start == OPENING && k > 0) continue; /* the walk does not matter to it */
       const cliv_status status = run(w, &options, (fault){memory, 0, 0}, want, said);
       if (status) fail_msg("%s, no fault: %s", w->name, said);
       for (int sticky = 0; sticky < 2; sticky++) {
@@ -228,12 +278,12 @@ static cliv_status clblast_products(cliv_context *ctx, float *result) {
 /* In one context, since CLBlast compiles for seconds in each; what it keeps alive in it is what it kept before. */
 static void every_call_of_clblast(void **state) {
   (void)state;
-  static const struct work w = {"products by CLBlast", clblast_products, false};
+  static const struct work w = {"products by CLBlast", clblast_products, OPENED};
   static float want[RESULT], got[RESULT];
   const cliv_context_options options = {.walk = CLIV_WALK_CPU};
-  char said[256], alive[256];
+  char alive[256];
   cliv_context *ctx;
-  if (open_context(&options, &ctx, said)) fail_msg("%s", said);
+  ASSERT_OK(NULL, cliv_context_create(&options, &ctx));
   ASSERT_OK(ctx, w.run(ctx, want));
   snprintf(alive, sizeof alive, "%s", layer->leaks());
   for (int sticky = 0; sticky < 2; sticky++) {
