@@ -14,6 +14,7 @@
 #include <cliv/random.h>
 #include <cliv/reduce.h>
 #include <cliv/safetensors.h>
+#include <cliv/selftest.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>
 #include <cliv/version.h>

@@ -94,6 +94,12 @@ int cli_fail_with(cli *c, const cliv_context *ctx, cliv_status status) {
   return cli_done(c);
 }
 
+bool cli_number(const char *text, double *value) {
+  char *end;
+  *value = strtod(text, &end);
+  return end != text && !*end;
+}
+
 /* ---- did you mean ---- */
 
 /* Edit distance, at most 63 letters a side. */
@@ -172,8 +178,7 @@ static void lay_tables(cli *c) {
   c->table[1] = (struct poptOption){NULL, 0, POPT_ARG_INCLUDE_TABLE, c->common, 0, "Common options:", NULL};
 }
 
-static bool refuse(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static bool refuse(cli *c, const char *format, ...) {
+bool cli_refuse(cli *c, const char *format, ...) {
   va_list args;
   va_start(args, format);
   c->exit_code = vreport(c->usage->verb, c->json, CLIV_VALUE, format, args);
@@ -188,8 +193,8 @@ static bool refuse_number(cli *c, const char *bad, const char **argv, bool overf
   const char *option = bad;
   for (const char **a = argv + 1; *a && !equals; a++)
     if (!strcmp(*a, bad)) option = a[-1];
-  return refuse(c, "option '%.*s' needs a number%s, not '%s'", equals ? (int)(equals - bad) : (int)strlen(option),
-                option, overflow ? " of its range" : "", value);
+  return cli_refuse(c, "option '%.*s' needs a number%s, not '%s'", equals ? (int)(equals - bad) : (int)strlen(option),
+                    option, overflow ? " of its range" : "", value);
 }
 
 /* What popt found wrong, in words that name the option and the fix. */
@@ -203,14 +208,15 @@ static bool refuse_option(cli *c, int code, const char **argv) {
       for (const struct poptOption *o = c->options; o->longName; o++) names[n++] = o->longName;
       for (const struct poptOption *o = c->common; o->longName; o++) names[n++] = o->longName;
       const char *const close = strncmp(bad, "--", 2) ? NULL : cli_closest(bad + 2, names, n);
-      return close ? refuse(c, "unknown option '%s'; did you mean --%s?", bad, close)
-                   : refuse(c, "unknown option '%s'; `cliv %s --help` lists the options", bad, verb);
+      return close ? cli_refuse(c, "unknown option '%s'; did you mean --%s?", bad, close)
+                   : cli_refuse(c, "unknown option '%s'; `cliv %s --help` lists the options", bad, verb);
     }
-    case POPT_ERROR_NOARG: return refuse(c, "option '%s' needs a value; see `cliv %s --help`", bad, verb);
-    case POPT_ERROR_UNWANTEDARG: return refuse(c, "option '%s' takes no value; leave out what follows the '='", bad);
+    case POPT_ERROR_NOARG: return cli_refuse(c, "option '%s' needs a value; see `cliv %s --help`", bad, verb);
+    case POPT_ERROR_UNWANTEDARG:
+      return cli_refuse(c, "option '%s' takes no value; leave out what follows the '='", bad);
     case POPT_ERROR_BADNUMBER:
     case POPT_ERROR_OVERFLOW: return refuse_number(c, bad, argv, code == POPT_ERROR_OVERFLOW);
-    default: return refuse(c, "option '%s': %s", bad ? bad : "", poptStrerror(code));
+    default: return cli_refuse(c, "option '%s': %s", bad ? bad : "", poptStrerror(code));
   }
 }
 
@@ -225,7 +231,7 @@ static bool read_options(cli *c, const char **argv) {
     if (c->given[row]) {
       free(*value);
       *value = NULL;
-      return refuse(c, "option '--%s' is given twice; give it once", option->longName);
+      return cli_refuse(c, "option '--%s' is given twice; give it once", option->longName);
     }
     c->given[row] = *value;
   }
@@ -240,16 +246,17 @@ static bool read_walk(cli *c) {
       c->walk = (cliv_walk)i;
       return true;
     }
-  return refuse(c, "option '--walk': there is no walk '%s'; choose auto, cpu or gpu", c->walk_name);
+  return cli_refuse(c, "option '--walk': there is no walk '%s'; choose auto, cpu or gpu", c->walk_name);
 }
 
 static bool count_arguments(cli *c) {
   const cli_usage *const u = c->usage;
   while (c->args && c->args[c->count]) c->count++;
-  if (c->count > u->most) return refuse(c, "unexpected argument '%s'; see `cliv %s --help`", c->args[u->most], u->verb);
+  if (c->count > u->most)
+    return cli_refuse(c, "unexpected argument '%s'; see `cliv %s --help`", c->args[u->most], u->verb);
   if (c->count < u->least)
-    return refuse(c, "%s missing; usage: cliv %s %s", c->count ? "an argument is" : "arguments are", u->verb,
-                  u->arguments ? u->arguments : "");
+    return cli_refuse(c, "%s missing; usage: cliv %s %s", c->count ? "an argument is" : "arguments are", u->verb,
+                      u->arguments ? u->arguments : "");
   return true;
 }
 

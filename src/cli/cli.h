@@ -79,6 +79,11 @@ int cli_fail_with(cli *c, const cliv_context *ctx, cliv_status status);
 void cli_report(cli *c, cliv_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void cli_report_with(cli *c, const cliv_context *ctx, cliv_status status);
 
+/* Reports a wrong command line (VALUE); gives false, for `return cli_refuse(…)` in a function that checks. */
+bool cli_refuse(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The whole text as a number, with a point whatever the locale; infinities and NaN ("inf", "nan") are numbers here. */
+bool cli_number(const char *text, double *value);
+
 /* Opens the device that the command line asks for. False: reported; leave by cli_done. */
 bool cli_open(cli *c, cliv_context **out);
 

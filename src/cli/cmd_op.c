@@ -2,7 +2,9 @@
 #include "cli/op.h"
 
 static const cli_command kinds[] = {
+    {"reduce", "A sum, norm, maximum ... of all elements, or of every row", op_reduce},
     {"step", "An update rule over a sequence of gradients", op_step},
+    {"gemm", "A product of matrices", op_gemm},
     {"list", "Every operation of every kind", op_list},
     {NULL, NULL, NULL},
 };
@@ -14,8 +16,9 @@ int cmd_op(int argc, const char **argv) {
       .noun_caps = "KIND",
       .about =
           "One operation on .npy files, so that anyone can check a device, a driver or this project against NumPy.",
-      .example = "cliv op list",
-
+      .example =
+          "cliv op list\n"
+          "cliv op reduce --op logsumexp --axis last x.npy -o y.npy",
       .commands = kinds,
   };
   return cli_dispatch(&group, argc, argv);

@@ -7,9 +7,7 @@
 #include <string.h>
 
 bool op_require(cli *c, const char *value, const char *option, const char *hint) {
-  if (value) return true;
-  cli_report(c, CLIV_VALUE, "option '%s' is missing; %s", option, hint);
-  return false;
+  return value || cli_refuse(c, "option '%s' is missing; %s", option, hint);
 }
 
 static bool room_for_one_more(op_run *run) {

@@ -1,10 +1,36 @@
 /* cliv op list: every operation of every kind, from the library's tables. */
+#include <cliv/blas.h>
 #include <cliv/optim.h>
+#include <cliv/reduce.h>
 #include <float.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/op.h"
+
+/* ---- reduce ---- */
+
+static json_t *reductions_json(void) {
+  static const char *const results[] = {[CLIV_REDUCE_VALUE] = "value",
+                                        [CLIV_REDUCE_TOTAL] = "total",
+                                        [CLIV_REDUCE_INDEX] = "index",
+                                        [CLIV_REDUCE_TRUTH] = "truth"};
+  json_t *const list = json_array();
+  for (size_t i = 0; i < cliv_reduce_count(); i++) {
+    const cliv_reduce_info *const r = cliv_reduce_get(i);
+    json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:b, s:b, s:b}", "name", r->name, "summary", r->summary,
+                                          "inputs", r->inputs, "result", results[r->result], "integers", r->integers,
+                                          "float64", r->float64, "needs_elements", r->needs_elements));
+  }
+  return list;
+}
+
+static void print_reductions(void) {
+  for (size_t i = 0; i < cliv_reduce_count(); i++) {
+    const cliv_reduce_info *const r = cliv_reduce_get(i);
+    printf("  %-16s %s\n", r->name, r->summary);
+  }
+}
 
 /* ---- step ---- */
 
@@ -49,6 +75,28 @@ static void print_rules(void) {
   }
 }
 
+/* ---- gemm ---- */
+
+static const struct {
+  cliv_provider provider;
+  const char *summary;
+} products[] = {{CLIV_PROVIDER_EXACT, "the project's own product: the same bits on every device"},
+                {CLIV_PROVIDER_CLBLAST, "CLBlast's product: bits depend on device and shape"}};
+enum { PRODUCTS = sizeof products / sizeof *products };
+
+static json_t *products_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; i < PRODUCTS; i++)
+    json_array_append_new(list, json_pack("{s:s, s:s}", "name", cliv_provider_name(products[i].provider), "summary",
+                                          products[i].summary));
+  return list;
+}
+
+static void print_products(void) {
+  for (size_t i = 0; i < PRODUCTS; i++)
+    printf("  %-16s %s\n", cliv_provider_name(products[i].provider), products[i].summary);
+}
+
 /* ---- all ---- */
 
 static const struct {
@@ -56,13 +104,15 @@ static const struct {
   json_t *(*json)(void);
   void (*print)(void);
 } kinds[] = {
+    {"reduce", "all elements, or every row, to one", reductions_json, print_reductions},
     {"step", "update rules: hyper-parameters with default and bounds, and states", rules_json, print_rules},
+    {"gemm", "matrix products, by provider", products_json, print_products},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [step]",
+                           .arguments = "[OPTION]... [reduce|step|gemm]",
                            .about = "Every operation of every kind, or of one.",
                            .example = "cliv op list\ncliv op list step --json",
                            .most = 1,
@@ -71,7 +121,8 @@ int op_list(int argc, const char **argv) {
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
   size_t only = 0;
   while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
-  if (only == KINDS) return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; there is step", c.args[0]);
+  if (only == KINDS)
+    return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; choose one of: reduce, step, gemm", c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {
     if (c.json) json_object_set_new(document, kinds[i].kind, kinds[i].json());

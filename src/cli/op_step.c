@@ -27,15 +27,10 @@ static bool check_options(cli *c, const step_options *o) {
 /* NAME=VALUE into group 0. */
 static bool set_hyper(op_run *run, cliv_optimizer *optimizer, const char *text) {
   const char *const equals = strchr(text, '=');
-  char *end = NULL;
-  errno = 0;
-  const double value = equals ? strtod(equals + 1, &end) : 0;
+  double value;
   char name[64];
-  if (!equals || equals == text || end == equals + 1 || *end || (errno == ERANGE && value != 0 && value - value != 0) ||
-      (size_t)(equals - text) >= sizeof name) {
-    cli_report(run->c, CLIV_VALUE, "option '--set' wants NAME=NUMBER, as in lr=1e-3, not '%s'", text);
-    return false;
-  }
+  if (!equals || equals == text || (size_t)(equals - text) >= sizeof name || !cli_number(equals + 1, &value))
+    return cli_refuse(run->c, "option '--set' wants NAME=NUMBER, as in lr=1e-3, not '%s'", text);
   memcpy(name, text, (size_t)(equals - text));
   name[equals - text] = 0;
   return op_check(run, cliv_optimizer_set(optimizer, CLIV_DEFAULT_GROUP, name, value));

@@ -1,0 +1,68 @@
+/* selftest.c: known answers, see cliv/selftest.h. The table is made by `cliv selftest --answers`. */
+#include <cliv/selftest.h>
+#include <string.h>
+
+#include "runtime/context.h"
+#include "selftest/bench.h"
+
+static const struct {
+  const char *kind, *operation, *name;
+  uint64_t hash;
+} answers[] = {
+#include "selftest/answers.inc"
+    {NULL, NULL, NULL, 0}};
+
+static const struct {
+  const char *name;
+  void (*run)(cliv__selftest *test);
+} kinds[] = {{"reduce", cliv__selftest_reductions}, {"step", cliv__selftest_steps}, {"gemm", cliv__selftest_products}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+const char *cliv_selftest_kind(size_t index) { return index < KINDS ? kinds[index].name : NULL; }
+
+static uint64_t answer(const char *kind, const char *operation, const char *name) {
+  size_t i = 0;
+  while (answers[i].kind &&
+         (strcmp(answers[i].operation, operation) || strcmp(answers[i].name, name) || strcmp(answers[i].kind, kind)))
+    i++;
+  return answers[i].hash;
+}
+
+bool cliv__selftest_wants(const cliv__selftest *test, size_t elements) {
+  return !test->options->max_elements || elements <= test->options->max_elements;
+}
+
+void cliv__selftest_report(cliv__selftest *test, const char *name, cliv_dtype dtype, cliv_status status,
+                           uint64_t hash) {
+  const uint64_t expected = answer(test->kind, test->operation, name);
+  cliv_selftest_case result = {.kind = test->kind,
+                               .operation = test->operation,
+                               .name = name,
+                               .expected = expected,
+                               .got = status ? 0 : hash,
+                               .status = status,
+                               .message = status ? cliv_last_error(test->ctx) : ""};
+  result.skipped = !cliv_context_has(test->ctx, dtype);
+  result.passed = !result.skipped && !status && expected && hash == expected;
+  *(result.skipped ? &test->result->skipped : result.passed ? &test->result->passed : &test->result->failed) += 1;
+  if (test->options->report) test->options->report(test->options->user, &result);
+}
+
+cliv_status cliv_selftest(cliv_context *ctx, const cliv_selftest_options *options, cliv_selftest_result *out) {
+  static const cliv_selftest_options defaults = {0};
+  const cliv_selftest_options *const o = options ? options : &defaults;
+  REQUIRE_NOT_NULL(NULL, ctx);
+  REQUIRE_NOT_NULL(ctx, out);
+  REQUIRE(ctx, o->size == 0 || o->size == sizeof *o, VALUE,
+          "the options' size field is %zu; this version of the library knows %zu", o->size, sizeof *o);
+  size_t only = 0;
+  while (o->kind && only < KINDS && strcmp(o->kind, kinds[only].name)) only++;
+  REQUIRE(ctx, only < KINDS, NAME, "the self-test has no kind '%s'; there are map, reduce, step and gemm", o->kind);
+  memset(out, 0, sizeof *out);
+  cliv__selftest test = {.ctx = ctx, .options = o, .result = out};
+  for (size_t i = o->kind ? only : 0; i < (o->kind ? only + 1 : KINDS); i++) {
+    test.kind = kinds[i].name;
+    kinds[i].run(&test);
+  }
+  return CLIV_OK;
+}

@@ -1,0 +1,93 @@
+/* step.c: self-test of the update rules. */
+#include <cliv/optim.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/context.h"
+#include "selftest/bench.h"
+
+enum { STEPS = 3 };
+
+/* Beyond every rule's defaults. */
+typedef struct setting {
+  const char *hyper;
+  double value;
+} setting;
+static const struct variant {
+  const char *rule, *name;
+  setting set[4];
+} variants[] = {
+    {"sgd", "momentum", {{"momentum", 0.9}, {"dampening", 0.25}, {"weight_decay", 0.01}}},
+    {"sgd", "nesterov", {{"momentum", 0.9}, {"nesterov", 1}}},
+    {"sgd", "averaged", {{"momentum", 0.9}, {"averaged", 1}}},
+    {"adagrad", "decays", {{"lr_decay", 0.1}, {"weight_decay", 0.01}, {"initial_accumulator_value", 0.1}}},
+    {"rmsprop", "centered, momentum", {{"centered", 1}, {"momentum", 0.9}, {"weight_decay", 0.01}}},
+    {"adam", "no bias correction", {{"bias_correction", 0}, {"weight_decay", 0.1}, {"lr", 0.01}}},
+    {"adamw", "weight decay, maximize", {{"lr", 0.01}, {"weight_decay", 0.1}, {"beta2", 0.95}, {"maximize", 1}}},
+    {"lion", "weight decay", {{"weight_decay", 0.1}, {"beta1", 0.95}}},
+};
+
+static const size_t lengths[] = {1, 257, 4099};
+enum { PARAMS = sizeof lengths / sizeof *lengths };
+
+static cliv_status add_params(cliv__bench *bench, cliv_optimizer *optimizer, cliv_dtype dtype, cliv_tensor **params,
+                              cliv_tensor **grads) {
+  for (size_t p = 0; p < PARAMS; p++) {
+    TRY(cliv__bench_add(bench, dtype, 1, &lengths[p], 3, CLIV__MODEST, 10 + p, &params[p]));
+    TRY(cliv__bench_add(bench, dtype, 1, &lengths[p], 5, CLIV__GUARD, 0, &grads[p]));
+    TRY(cliv_optimizer_add(optimizer, params[p], grads[p], CLIV_DEFAULT_GROUP));
+  }
+  return CLIV_OK;
+}
+
+static cliv_status hash_states(cliv_context *ctx, cliv_optimizer *optimizer, uint64_t *hash) {
+  for (size_t p = 0; p < PARAMS; p++)
+    for (size_t k = 0; k < cliv_optimizer_state_count(optimizer, p); k++) {
+      cliv_tensor *state;
+      TRY(cliv_optimizer_state(optimizer, p, cliv_optimizer_state_name(optimizer, p, k), &state));
+      const cliv_status status = cliv__bench_hash_elements(ctx, state, hash);
+      cliv_tensor_free(state);
+      TRY(status);
+    }
+  return CLIV_OK;
+}
+
+/* Steps with new gradients each; the hash covers parameters, what lies around them, and states. */
+static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, const setting *set, cliv_dtype dtype,
+                              uint64_t *hash) {
+  cliv_tensor *params[PARAMS], *grads[PARAMS];
+  for (size_t i = 0; set && i < 4 && set[i].hyper; i++)
+    TRY(cliv_optimizer_set(optimizer, CLIV_DEFAULT_GROUP, set[i].hyper, set[i].value));
+  TRY(add_params(bench, optimizer, dtype, params, grads));
+  for (uint64_t t = 0; t < STEPS; t++) {
+    for (size_t p = 0; p < PARAMS; p++) TRY(cliv__bench_fill(bench, grads[p], CLIV__MODEST, 100 * (t + 1) + p));
+    TRY(cliv_optimizer_step(optimizer, NULL));
+  }
+  for (size_t p = 0; p < PARAMS; p++) TRY(cliv__bench_hash(bench, params[p], hash));
+  return hash_states(bench->ctx, optimizer, hash);
+}
+
+static void run_case(cliv__selftest *test, const char *variant, const setting *set, cliv_dtype dtype) {
+  cliv__bench bench = {.ctx = test->ctx};
+  cliv_optimizer *optimizer = NULL;
+  uint64_t hash = 0;
+  char name[96];
+  snprintf(name, sizeof name, "%s, %s", cliv_dtype_name(dtype), variant);
+  cliv_status status = cliv_optimizer_create(test->ctx, test->operation, NULL, &optimizer);
+  if (!status) status = take_steps(&bench, optimizer, set, dtype, &hash);
+  cliv__selftest_report(test, name, dtype, status, hash);
+  cliv_optimizer_free(optimizer);
+  cliv__bench_clear(&bench);
+}
+
+/* All on float32. How a narrow parameter is read and rounded does not depend on the rule, so the first stands for all. */
+void cliv__selftest_steps(cliv__selftest *test) {
+  for (size_t i = 0; i < cliv_rule_count(); i++) {
+    test->operation = cliv_rule_get(i)->name;
+    run_case(test, "defaults", NULL, CLIV_F32);
+    if (i == 0) run_case(test, "defaults", NULL, CLIV_F16);
+    if (i == 0) run_case(test, "defaults", NULL, CLIV_BF16);
+    for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
+      if (!strcmp(variants[v].rule, test->operation)) run_case(test, variants[v].name, variants[v].set, CLIV_F32);
+  }
+}

@@ -1,0 +1,64 @@
+/* Every known answer, in both walks: so also that every operation of the tables has one. */
+#include <cliv/selftest.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "support.h"
+
+enum { SMALL = 5000 };
+
+static void print_failure(void *user, const cliv_selftest_case *c) {
+  *(size_t *)user += 1;
+  if (!c->passed && !c->skipped)
+    print_error("%s %s, %s: %s, expected %016" PRIx64 ", got %016" PRIx64 " %s\n", c->kind, c->operation, c->name,
+                cliv_status_name(c->status), c->expected, c->got, c->message);
+}
+
+static void every_answer_is_as_known(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    size_t reported = 0;
+    const cliv_selftest_options options = {
+        .size = sizeof options, .max_elements = test_small() ? SMALL : 0, .report = print_failure, .user = &reported};
+    cliv_selftest_result result;
+    ASSERT_OK(ctx, cliv_selftest(ctx, &options, &result));
+    assert_int_equal(result.failed, 0);
+    assert_true(result.passed > 100);
+    assert_int_equal(result.passed + result.skipped, reported);
+    cliv_context_free(ctx);
+  }
+}
+
+static void one_kind_is_run_alone(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const cliv_selftest_options options = {.kind = "gemm", .max_elements = SMALL};
+  cliv_selftest_result some;
+  ASSERT_OK(ctx, cliv_selftest(ctx, &options, &some));
+  assert_int_equal(some.failed, 0);
+  assert_in_range(some.passed, 2, 20);
+  cliv_context_free(ctx);
+}
+
+static void bad_arguments_are_refused(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cliv_selftest_result result;
+  ASSERT_FAILS(NULL, cliv_selftest(NULL, NULL, &result), CLIV_NULL, "ctx");
+  ASSERT_FAILS(ctx, cliv_selftest(ctx, NULL, NULL), CLIV_NULL, "out");
+  ASSERT_FAILS(ctx, cliv_selftest(ctx, &(cliv_selftest_options){.kind = "fft"}, &result), CLIV_NAME, "reduce, step and gemm");
+  ASSERT_FAILS(ctx, cliv_selftest(ctx, &(cliv_selftest_options){.size = 1}, &result), CLIV_VALUE, "size");
+  assert_string_equal(cliv_selftest_kind(0), "reduce");
+  assert_null(cliv_selftest_kind(3));
+  cliv_context_free(ctx);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_answer_is_as_known),
+      cmocka_unit_test(one_kind_is_run_alone),
+      cmocka_unit_test(bad_arguments_are_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
