@@ -9,6 +9,7 @@
 #include <cliv/device.h>
 #include <cliv/dtype.h>
 #include <cliv/gather.h>
+#include <cliv/loss.h>
 #include <cliv/npy.h>
 #include <cliv/optim.h>
 #include <cliv/random.h>
