@@ -6,10 +6,12 @@
 #include <cliv/cache.h>
 #include <cliv/context.h>
 #include <cliv/csv.h>
+#include <cliv/data.h>
 #include <cliv/device.h>
 #include <cliv/dtype.h>
 #include <cliv/gather.h>
 #include <cliv/loss.h>
+#include <cliv/model.h>
 #include <cliv/npy.h>
 #include <cliv/optim.h>
 #include <cliv/random.h>
@@ -18,6 +20,7 @@
 #include <cliv/selftest.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>
+#include <cliv/train.h>
 #include <cliv/version.h>
 
 #endif

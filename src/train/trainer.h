@@ -1,0 +1,59 @@
+/* What loop.c, checkpoint.c, report.c and run.c share. */
+#ifndef CLIV_TRAIN_TRAINER_H
+#define CLIV_TRAIN_TRAINER_H
+
+#include <cliv/train.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/status.h"
+
+/* A part of the data on the device. */
+typedef struct part_tensors {
+  size_t rows;
+  cliv_tensor *x, *targets; /* (rows, features); (rows, targets) float32, or (rows) int32; NULL for a part without rows */
+} part_tensors;
+
+struct cliv_trainer {
+  cliv_context *ctx;
+  const cliv_data *data;
+  cliv_model *model;
+  cliv_optimizer *optimizer;
+  size_t epochs, batch;
+  uint64_t seed;
+  double l2;
+  part_tensors part[2]; /* by cliv_part */
+  cliv_tensor *order, *losses;                      /* training rows: int32 permutation, loss of each row as met */
+  cliv_tensor *batch_x, *batch_targets, *batch_z;   /* one batch; batch_z becomes the slope */
+  cliv_tensor *score_z, *score_losses;              /* one stretch of an evaluation */
+  int32_t *host_order;
+  float *host; /* losses of an epoch, logits and losses of a stretch */
+};
+
+/* The whole configuration as JSON: what was given and what was taken by default. Where, when and on what it ran is not in it. NULL without memory. */
+json_t *cliv__trainer_config(const cliv_trainer *trainer);
+
+/* JSON strings of any bytes: what is no UTF-8 becomes '?'. NULL without memory. */
+json_t *cliv__json_text(const char *text);
+json_t *cliv__json_texts(const char *const *texts, size_t count);
+
+/* The epochs of a run: what metrics.jsonl has line by line. */
+typedef struct cliv__history {
+  size_t count, room;
+  struct cliv__epoch {
+    cliv_epoch_metrics metrics;
+    cliv_score score; /* of the held-out rows; rows 0 where there are none */
+  } *epochs;
+} cliv__history;
+
+/* A finished run, for its report. */
+typedef struct cliv__report {
+  const cliv_trainer *trainer;
+  const cliv__history *history;
+  const cliv_run_result *result;
+} cliv__report;
+
+/* One self-contained page of HTML; malloc'd, NULL without memory. */
+char *cliv__report_html(const cliv__report *report);
+
+#endif
