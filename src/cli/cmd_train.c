@@ -133,6 +133,8 @@ static void print_result(const cliv_run_result *r) {
   if (r->stopped) printf("stopped after epoch %zu\n", r->epochs);
   if (r->classes)
     printf("%s accuracy %.4f (%zu of %zu %s rows), loss %.4g\n", what, s->accuracy, s->correct, s->rows, rows, s->loss);
+  else if (isnan(s->r2)) /* of a single row, or of rows with one value */
+    printf("%s RMSE %.6g (%zu %s row%s)\n", what, s->rmse, s->rows, rows, s->rows == 1 ? "" : "s");
   else
     printf("%s RMSE %.6g, R2 %.4f (%zu %s rows)\n", what, s->rmse, s->r2, s->rows, rows);
   printf("report: %s/report.html\n", r->folder);
@@ -258,7 +260,7 @@ int cmd_train(int argc, const char **argv) {
                "model.safetensors, checkpoint.safetensors, metrics.jsonl, config.json, report.html",
       .example = "cliv train examples/data/digits.csv --target digit --model softmax\n"
                  "cliv train examples/data/diabetes.csv --target progression --model linear --optimizer sgd --set lr=0.1 "
-                 "--set momentum=0.9 --batch all --epochs 1000",
+                 "--set momentum=0.9 --batch all --epochs 500",
       .options = options,
       .least = 1,
       .most = 1};

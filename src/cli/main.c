@@ -7,9 +7,9 @@
 
 static const cli_command verbs[] = {
     {"devices", "OpenCL devices of this machine, and which one a selector takes", cmd_devices},
+    {"train", "Train a model on a table and leave a run folder", cmd_train},
     {"op", "One operation on .npy files, to check against NumPy", cmd_op},
     {"selftest", "Does this device compute right? Known answers for every operation", cmd_selftest},
-    {"train", "Train a model on a table and leave a run folder", cmd_train},
     {"cache", "Compiled programs kept on disk: how many, where, and away with them", cmd_cache},
     {NULL, NULL, NULL},
 };

@@ -99,19 +99,30 @@ static cliv_status copy_names(const builder *b, const size_t *columns, size_t co
 }
 
 static cliv_status missing_target(const builder *b, size_t row, size_t column) {
-  return cliv__fail(NULL, CLIV_DATA, "%s, line %zu, column '%.60s': the target is missing; leave such rows out by 'drop'", b->path,
+  return cliv__fail(NULL, CLIV_DATA, "%s, line %zu, column '%.60s': the target is missing; set 'missing' to drop, which leaves such rows out", b->path,
                     cliv_csv_line(b->csv, row), cliv_csv_name(b->csv, column));
+}
+
+/* One column as numbers. Where nothing may be missing, the sentence says what can be done about it. */
+static cliv_status read_numbers(const builder *b, size_t column, double *to, size_t stride) {
+  size_t missing;
+  const bool allowed = b->options->missing != CLIV_MISSING_ERROR;
+  const cliv_status status = cliv_csv_numbers(b->csv, column, to, stride, allowed ? &missing : NULL);
+  if (status != CLIV_DATA) return status;
+  char *sentence = strdup(cliv_last_error(NULL));
+  if (sentence) cliv__fail(NULL, status, "%s; set 'missing' to drop, which leaves such rows out, or mean, which fills it in", sentence);
+  free(sentence);
+  return status;
 }
 
 /* Features and targets as numbers, NaN where missing; the class of each row, -1 where missing. Targets missing in a row that is not to
  * be dropped are refused here, missing features by cliv_csv_numbers. */
 static cliv_status read_columns(builder *b) {
   const cliv_data_info *info = &b->data->info;
-  const bool allowed = b->options->missing != CLIV_MISSING_ERROR, drop = b->options->missing == CLIV_MISSING_DROP;
-  size_t missing;
+  const bool drop = b->options->missing == CLIV_MISSING_DROP;
   TRY(allocate(b, info->features <= SIZE_MAX / b->rows ? b->rows * info->features : SIZE_MAX, sizeof *b->x, &b->x));
   for (size_t f = 0; f < info->features; f++)
-    TRY(cliv_csv_numbers(b->csv, b->feature[f], b->x + f, info->features, allowed ? &missing : NULL));
+    TRY(read_numbers(b, b->feature[f], b->x + f, info->features));
   if (b->options->classes) {
     TRY(cliv_csv_classify(b->csv, b->target[0], &b->labels));
     for (size_t r = 0; r < b->rows && !drop; r++)
@@ -120,7 +131,7 @@ static cliv_status read_columns(builder *b) {
   }
   TRY(allocate(b, info->targets <= SIZE_MAX / b->rows ? b->rows * info->targets : SIZE_MAX, sizeof *b->y, &b->y));
   for (size_t t = 0; t < info->targets; t++) {
-    TRY(cliv_csv_numbers(b->csv, b->target[t], b->y + t, info->targets, allowed ? &missing : NULL));
+    TRY(read_numbers(b, b->target[t], b->y + t, info->targets));
     for (size_t r = 0; r < b->rows && !drop; r++)
       if (isnan(b->y[r * info->targets + t])) return missing_target(b, r, b->target[t]);
   }

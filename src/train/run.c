@@ -251,7 +251,9 @@ static cliv_status save(run *r, int count) {
 static void close_folder(run *r, cliv_status status) {
   if (!*r->result->folder) return;
   clear_staging(r);
-  if (status && r->made && !r->kept) rmdir(r->result->folder);
+  if (!status || !r->made || r->kept) return;
+  rmdir(r->result->folder);
+  if (!r->options->out) rmdir("runs"); /* where other runs are in it, it stays */
 }
 
 /* ---- going on ---- */
