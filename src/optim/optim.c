@@ -9,7 +9,13 @@
 #include "runtime/launch.h"
 #include "runtime/tensor.h"
 
-enum { CHUNK = 4096, CHUNK_STEP = 64, CHUNK_MAX = 1 << 20, GROUP_SIZE = 256 };
+enum {
+  CHUNK = 4096,
+  CHUNK_STEP = 64,
+  CHUNK_MAX = 1 << 20,
+  GROUP_SIZE = 256,
+  LAUNCH_MAX = 1 << 28 /* elements: about half a second at 16 GB/s, below every desktop's watchdog */
+};
 
 /* Names joined by ", " for a sentence; malloc'd, or NULL. */
 static char *rule_names(void) {
@@ -65,6 +71,7 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
   o->ctx = ctx;
   o->rule = found;
   o->chunk = chunk ? chunk : CHUNK;
+  o->launch = LAUNCH_MAX;
   o->maximize = cliv__rule_hyper(found, "maximize");
   o->group_count = 1;
   o->hyper = hyper;

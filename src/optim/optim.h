@@ -62,7 +62,8 @@ typedef struct cliv__plan {
 struct cliv_optimizer {
   cliv_context *ctx;
   const cliv__rule *rule;
-  size_t chunk;
+  size_t chunk;  /* elements */
+  size_t launch; /* the most elements in one launch, but for the last chunk */
   int maximize; /* index of that hyper-parameter */
   int group_count;
   double *hyper; /* [group][rule's hyper-parameters] */

@@ -10,7 +10,6 @@
 
 enum {
   STATE_ALIGN = 64,         /* elements: a cache line, and what float16 wants */
-  LAUNCH_MAX = 1 << 28,     /* elements a launch: about half a second at 16 GB/s, below every desktop's watchdog */
   RUNS_PER_UNIT = 8,        /* runs for each compute unit, so that they can be dealt out evenly … */
   RUN_LEAST = 4096,         /* … but none shorter than this, to be worth its start, … */
   RUN_ENOUGH = 32768,       /* … and more of them when they would be longer than this */
@@ -232,14 +231,14 @@ static void cut_runs(const cliv_context *ctx, size_t from, size_t end, tables *t
   t->runs[t->run_count] = (cl_uint)end;
 }
 
-/* The chunks of one launch from `from` on, in as many batches as LAUNCH_MAX asks for. */
+/* The chunks of one launch from `from` on, in as many batches as the limit of a launch asks for. */
 static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, tables *t) {
   const cliv__param *x = &o->params[param];
   cl_kernel kernel;
   TRY(find_kernel(o, plan, param, &kernel));
   while (from < t->chunk_count) {
     size_t end = from, elements = 0;
-    while (end < t->chunk_count && elements < LAUNCH_MAX) elements += t->chunks[end++].count;
+    while (end < t->chunk_count && elements < o->launch) elements += t->chunks[end++].count;
     cliv__batch batch = {kernel, x->p->mem, x->g->mem, plan->places[param].bank, (cl_uint)from, (cl_uint)(end - from)};
     if (o->ctx->walk == CLIV_WALK_CPU) {
       batch.first = (cl_uint)t->run_count;
@@ -262,7 +261,7 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
           o->chunk);
   TRY(ALLOCATE(o->ctx, chunks, &t->chunks));
   TRY(ALLOCATE(o->ctx, chunks + 1, &t->runs));
-  TRY(ALLOCATE(o->ctx, t->launch_count + chunks * o->chunk / LAUNCH_MAX, &plan->batches));
+  TRY(ALLOCATE(o->ctx, t->launch_count + chunks * o->chunk / o->launch, &plan->batches));
   TRY(ALLOCATE(o->ctx, o->param_count, &plan->rows));
   for (size_t i = 0; i < t->order_count;) {
     const size_t from = t->chunk_count, first = t->order[i];

@@ -1,0 +1,725 @@
+/* Optimizers around the rules: layouts, launches, groups, storage types, resuming, refusals. What the rules compute is test_rules.c's. */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cliv/optim.h>
+
+#include "optim/optim.h"
+#include "runtime/tensor.h"
+
+/* A rule with options that keep all its states, so that every buffer is in play. */
+typedef struct setting {
+  const char *rule, *hyper[3];
+  double value[3];
+} setting;
+static const setting settings[] = {
+    {"sgd", {"momentum", "weight_decay", "lr"}, {0.9, 0.1, 0.1}},
+    {"sgd", {"lr"}, {0.2}},
+    {"adagrad", {"weight_decay", "initial_accumulator_value"}, {0.1, 0.5}},
+    {"rmsprop", {"momentum", "centered", "weight_decay"}, {0.9, 1, 0.1}},
+    {"adam", {"weight_decay"}, {0.1}},
+    {"adamw", {"lr"}, {0.01}},
+    {"lion", {"weight_decay"}, {0.1}},
+};
+enum { SETTINGS = sizeof settings / sizeof *settings };
+
+static cliv_optimizer *make(cliv_context *ctx, const setting *s, size_t chunk) {
+  cliv_optimizer *o;
+  const cliv_optimizer_options options = {.size = sizeof options, .chunk = chunk};
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, s->rule, &options, &o));
+  for (size_t i = 0; i < 3 && s->hyper[i]; i++)
+    ASSERT_OK(ctx, cliv_optimizer_set(o, CLIV_ALL_GROUPS, s->hyper[i], s->value[i]));
+  return o;
+}
+
+/* Random elements of a dtype. */
+static void *random_elements(cliv_dtype dtype, size_t n, uint64_t seed) {
+  void *x = test_alloc(n * cliv_dtype_size(dtype));
+  for (size_t i = 0; i < n; i++) test_put(dtype, x, i, test_normal(seed, i));
+  return x;
+}
+
+static void steps(cliv_optimizer *o, int count) {
+  for (int t = 0; t < count; t++) ASSERT_OK(NULL, cliv_optimizer_step(o, NULL));
+}
+
+/* ---- a set of tensors of many sizes, in guarded buffers of their own ---- */
+
+enum { MAX_SET = 16 };
+typedef struct set {
+  size_t count;
+  test_guarded p[MAX_SET], g[MAX_SET];
+} set;
+
+static const size_t set_sizes[] = {1, 0, 2, 15, 16, 17, 255, 256, 257, 4095, 4096, 4097, 65537};
+
+static set set_make(cliv_context *ctx, cliv_optimizer *o, cliv_dtype p_type, cliv_dtype g_type, size_t shift) {
+  set s = {.count = sizeof set_sizes / sizeof *set_sizes};
+  if (test_small()) s.count--;
+  for (size_t i = 0; i < s.count; i++) {
+    void *w = random_elements(p_type, set_sizes[i], 100 + i), *g = random_elements(g_type, set_sizes[i], 200 + i);
+    s.p[i] = test_guard1(ctx, p_type, set_sizes[i], shift ? shift + i : 0, w);
+    s.g[i] = test_guard1(ctx, g_type, set_sizes[i], shift ? shift + 2 * i : 0, g);
+    ASSERT_OK(ctx, cliv_optimizer_add(o, s.p[i].tensor, s.g[i].tensor, CLIV_DEFAULT_GROUP));
+    free(w);
+    free(g);
+  }
+  return s;
+}
+
+/* All parameters and states, one after another; *bytes of them. */
+static unsigned char *set_bytes(const set *s, cliv_optimizer *o, size_t *bytes) {
+  unsigned char *all = NULL;
+  *bytes = 0;
+  for (size_t i = 0; i < s->count; i++)
+    for (size_t k = 0; k <= cliv_optimizer_state_count(o, i); k++) {
+      cliv_tensor *view = NULL;
+      if (k) ASSERT_OK(NULL, cliv_optimizer_state(o, i, cliv_optimizer_state_name(o, i, k - 1), &view));
+      const cliv_tensor *t = k ? view : s->p[i].tensor;
+      const size_t size = cliv_tensor_count(t) * cliv_dtype_size(cliv_tensor_dtype(t));
+      void *data = test_read(t);
+      all = realloc(all, *bytes + size + 1);
+      assert_non_null(all);
+      memcpy(all + *bytes, data, size);
+      *bytes += size;
+      free(data);
+      cliv_tensor_free(view);
+    }
+  return all;
+}
+
+static void set_free(set *s) {
+  for (size_t i = 0; i < s->count; i++) {
+    test_guard_free(&s->p[i]);
+    test_guard_free(&s->g[i]);
+  }
+}
+
+typedef struct layout {
+  cliv_walk walk;
+  size_t group_size, chunk, shift;
+} layout;
+
+static unsigned char *run_layout(const setting *with, const layout *l, cliv_dtype p_type, cliv_dtype g_type, size_t *bytes) {
+  cliv_context *ctx = test_open_group(l->walk, l->group_size);
+  cliv_optimizer *o = make(ctx, with, l->chunk);
+  set s = set_make(ctx, o, p_type, g_type, l->shift);
+  steps(o, 3);
+  unsigned char *all = set_bytes(&s, o, bytes);
+  cliv_optimizer_free(o);
+  set_free(&s);
+  cliv_context_free(ctx);
+  return all;
+}
+
+/* Walk, group size, chunk and alignment change nothing, and nothing outside the tensors is written. */
+static void layouts_agree(void **state) {
+  (void)state;
+  static const layout layouts[] = {{CLIV_WALK_CPU, 0, 0, 0}, {CLIV_WALK_GPU, 0, 0, 0},    {CLIV_WALK_CPU, 0, 64, 3},
+                                   {CLIV_WALK_GPU, 32, 64, 5}, {CLIV_WALK_GPU, 64, 8192, 1}};
+  for (size_t i = 0; i < SETTINGS; i++) {
+    size_t want_bytes, bytes;
+    unsigned char *want = run_layout(&settings[i], &layouts[0], CLIV_F32, CLIV_F32, &want_bytes);
+    for (size_t l = 1; l < sizeof layouts / sizeof *layouts; l++) {
+      unsigned char *got = run_layout(&settings[i], &layouts[l], CLIV_F32, CLIV_F32, &bytes);
+      assert_int_equal(bytes, want_bytes);
+      ASSERT_BITS(got, want, bytes);
+      free(got);
+    }
+    free(want);
+  }
+}
+
+/* Narrow storage: a step from the same values is float32's, with the parameter rounded once; states are float32's bits. */
+static void narrow_storage_rounds_once(void **state) {
+  (void)state;
+  static const cliv_dtype types[] = {CLIV_F32, CLIV_F16, CLIV_BF16};
+  const size_t n = 1003;
+  const setting *with = &settings[5];
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t i = 1; i < 9; i++) {
+      const cliv_dtype p_type = types[i / 3], g_type = types[i % 3];
+      cliv_optimizer *o = make(ctx, with, 0);
+      void *p = random_elements(p_type, n, 1), *g = random_elements(g_type, n, 2);
+      float *wide_p = test_alloc(n * sizeof *wide_p), *wide_g = test_alloc(n * sizeof *wide_g);
+      for (size_t k = 0; k < n; k++) {
+        wide_p[k] = (float)test_get(p_type, p, k);
+        wide_g[k] = (float)test_get(g_type, g, k);
+      }
+      test_guarded t[] = {test_guard1(ctx, p_type, n, 1, p), test_guard1(ctx, g_type, n, 2, g),
+                          test_guard1(ctx, CLIV_F32, n, 0, wide_p), test_guard1(ctx, CLIV_F32, n, 0, wide_g)};
+      ASSERT_OK(ctx, cliv_optimizer_add(o, t[0].tensor, t[1].tensor, 0));
+      ASSERT_OK(ctx, cliv_optimizer_add(o, t[2].tensor, t[3].tensor, 0));
+      steps(o, 1);
+      void *narrow = test_read(t[0].tensor);
+      float *wide = test_read(t[2].tensor);
+      for (size_t k = 0; k < n; k++) test_put(p_type, p, k, (double)wide[k]);
+      ASSERT_SAME(p_type, narrow, p, n);
+      for (size_t k = 0; k < 2; k++) {
+        cliv_tensor *a, *b;
+        ASSERT_OK(ctx, cliv_optimizer_state(o, 0, k ? "exp_avg_sq" : "exp_avg", &a));
+        ASSERT_OK(ctx, cliv_optimizer_state(o, 1, k ? "exp_avg_sq" : "exp_avg", &b));
+        float *x = test_read(a), *y = test_read(b);
+        ASSERT_SAME(CLIV_F32, x, y, n);
+        free(x);
+        free(y);
+        cliv_tensor_free(a);
+        cliv_tensor_free(b);
+      }
+      cliv_optimizer_free(o);
+      for (size_t k = 0; k < 4; k++) test_guard_free(&t[k]);
+      free(narrow);
+      free(wide);
+      free(wide_p);
+      free(wide_g);
+      free(p);
+      free(g);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+/* ---- arenas and launches ---- */
+
+enum { ARENA = 200 };
+typedef struct arena {
+  cliv_tensor *p[ARENA], *g[ARENA];
+} arena;
+
+static size_t arena_shape(size_t i) { return i % 5 == 4 ? 0 : 1 + i * 7 % 300; }
+
+static arena arena_make(cliv_context *ctx) {
+  arena a;
+  int ndims[ARENA];
+  size_t shapes[ARENA];
+  for (size_t i = 0; i < ARENA; i++) {
+    ndims[i] = 1;
+    shapes[i] = arena_shape(i);
+  }
+  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, ARENA, ndims, shapes, a.p));
+  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, ARENA, ndims, shapes, a.g));
+  for (size_t i = 0; i < ARENA; i++) {
+    float *w = random_elements(CLIV_F32, shapes[i], i), *g = random_elements(CLIV_F32, shapes[i], 1000 + i);
+    ASSERT_OK(ctx, cliv_tensor_write(a.p[i], w, shapes[i] * sizeof *w));
+    ASSERT_OK(ctx, cliv_tensor_write(a.g[i], g, shapes[i] * sizeof *g));
+    free(w);
+    free(g);
+  }
+  return a;
+}
+
+static void arena_free(arena *a) {
+  for (size_t i = 0; i < ARENA; i++) {
+    cliv_tensor_free(a->p[i]);
+    cliv_tensor_free(a->g[i]);
+  }
+}
+
+/* Parameter i after `count` steps on its own. */
+static float *alone(cliv_context *ctx, const setting *with, const arena *start, size_t i, int count) {
+  cliv_optimizer *o = make(ctx, with, 0);
+  ASSERT_OK(ctx, cliv_optimizer_add(o, start->p[i], start->g[i], 0));
+  steps(o, count);
+  cliv_optimizer_free(o);
+  return test_read(start->p[i]);
+}
+
+static void arena_steps_in_one_launch(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    arena a = arena_make(ctx), b = arena_make(ctx);
+    cliv_optimizer *o = make(ctx, &settings[4], 64);
+    for (size_t i = 0; i < ARENA; i++) ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[i], a.g[i], 0));
+    steps(o, 3);
+    assert_int_equal(o->plan.batch_count, 1);
+    assert_int_equal(o->plan.bank_count, 1);
+    assert_int_equal(cliv_optimizer_param_count(o), ARENA);
+    for (size_t i = 0; i < ARENA; i += 9) {
+      float *want = alone(ctx, &settings[4], &b, i, 3), *got = test_read(a.p[i]);
+      ASSERT_SAME(CLIV_F32, got, want, arena_shape(i));
+      free(want);
+      free(got);
+    }
+    cliv_optimizer_free(o);
+    arena_free(&a);
+    arena_free(&b);
+    cliv_context_free(ctx);
+  }
+}
+
+/* Small devices: states in several banks, launches cut in pieces. */
+static void small_limits_change_nothing(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    arena a = arena_make(ctx), b = arena_make(ctx);
+    cliv_optimizer *whole = make(ctx, &settings[3], 64), *cut = make(ctx, &settings[3], 64);
+    for (size_t i = 0; i < ARENA; i++) {
+      ASSERT_OK(ctx, cliv_optimizer_add(whole, a.p[i], a.g[i], 0));
+      ASSERT_OK(ctx, cliv_optimizer_add(cut, b.p[i], b.g[i], 0));
+    }
+    steps(whole, 3);
+    const cl_ulong most = ctx->facts.max_allocation;
+    ctx->facts.max_allocation = 4096 * sizeof(float);
+    cut->launch = 1000;
+    steps(cut, 3);
+    ctx->facts.max_allocation = most;
+    assert_true(cut->plan.bank_count > 5 && cut->plan.batch_count > 2 * cut->plan.bank_count);
+    for (size_t i = 0; i < ARENA; i++) {
+      float *want = test_read(a.p[i]), *got = test_read(b.p[i]);
+      ASSERT_SAME(CLIV_F32, got, want, arena_shape(i));
+      free(want);
+      free(got);
+    }
+    cliv_optimizer_free(whole);
+    cliv_optimizer_free(cut);
+    arena_free(&a);
+    arena_free(&b);
+    cliv_context_free(ctx);
+  }
+}
+
+static void too_large_for_the_device(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const cl_ulong most = ctx->facts.max_allocation;
+  cliv_optimizer *o = make(ctx, &settings[5], 0);
+  test_guarded p = test_guard1(ctx, CLIV_F32, 1000, 0, NULL), g = test_guard1(ctx, CLIV_F32, 1000, 0, NULL);
+  ASSERT_OK(ctx, cliv_optimizer_add(o, p.tensor, g.tensor, 0));
+  ctx->facts.max_allocation = 2048;
+  ASSERT_FAILS(ctx, cliv_optimizer_step(o, NULL), CLIV_DEVICE_MEMORY, "parameter 0");
+  assert_int_equal(cliv_optimizer_steps(o), 0);
+  ctx->facts.max_allocation = most;
+  steps(o, 1);
+  assert_int_equal(cliv_optimizer_steps(o), 1);
+  cliv_optimizer_free(o);
+  test_guard_free(&p);
+  test_guard_free(&g);
+  cliv_context_free(ctx);
+}
+
+/* ---- groups, flags, time ---- */
+
+static void groups_have_their_own(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    arena a = arena_make(ctx), b = arena_make(ctx);
+    const setting other = {"sgd", {"lr", "momentum", "maximize"}, {0.01, 0.5, 1}};
+    cliv_optimizer *o = make(ctx, &settings[1], 0); /* no momentum in group 0, some in group 1 */
+    int group;
+    ASSERT_OK(ctx, cliv_optimizer_group(o, &group));
+    assert_int_equal(group, 1);
+    double lr;
+    ASSERT_OK(ctx, cliv_optimizer_get(o, 1, "lr", &lr));
+    assert_true(lr == 0.2);
+    for (size_t k = 0; k < 3; k++) ASSERT_OK(ctx, cliv_optimizer_set(o, 1, other.hyper[k], other.value[k]));
+    for (size_t i = 0; i < ARENA; i++) ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[i], a.g[i], i % 3 == 0));
+    steps(o, 3);
+    assert_int_equal(o->plan.batch_count, 2); /* one for each set of states */
+    assert_int_equal(cliv_optimizer_state_count(o, 0), 1);
+    assert_int_equal(cliv_optimizer_state_count(o, 1), 0);
+    for (size_t i = 0; i < ARENA; i += 7) {
+      float *want = alone(ctx, i % 3 ? &settings[1] : &other, &b, i, 3), *got = test_read(a.p[i]);
+      ASSERT_SAME(CLIV_F32, got, want, arena_shape(i));
+      free(want);
+      free(got);
+    }
+    cliv_optimizer_free(o);
+    arena_free(&a);
+    arena_free(&b);
+    cliv_context_free(ctx);
+  }
+}
+
+/* A tensor added later counts its steps from there; states in use survive the new plan. */
+static void latecomers_count_from_their_first_step(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  arena a = arena_make(ctx), b = arena_make(ctx);
+  cliv_optimizer *o = make(ctx, &settings[5], 0);
+  ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[3], a.g[3], 0));
+  steps(o, 4);
+  ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[8], a.g[8], 0));
+  steps(o, 3);
+  assert_int_equal(o->plan.batch_count, 1);
+  const struct {
+    size_t param;
+    int steps;
+  } check[] = {{3, 7}, {8, 3}};
+  for (size_t k = 0; k < 2; k++) {
+    float *want = alone(ctx, &settings[5], &b, check[k].param, check[k].steps), *got = test_read(a.p[check[k].param]);
+    ASSERT_SAME(CLIV_F32, got, want, arena_shape(check[k].param));
+    free(want);
+    free(got);
+  }
+  cliv_optimizer_free(o);
+  arena_free(&a);
+  arena_free(&b);
+  cliv_context_free(ctx);
+}
+
+/* Momentum switched on, off and on again: there is a buffer exactly while it is on, and it starts from zero. */
+static void states_come_and_go(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  arena a = arena_make(ctx);
+  const size_t i = 3, n = arena_shape(i);
+  cliv_optimizer *o = make(ctx, &settings[3], 0); /* centered rmsprop with momentum: three states */
+  ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[i], a.g[i], 0));
+  steps(o, 2);
+  cliv_tensor *view;
+  ASSERT_OK(ctx, cliv_optimizer_state(o, 0, "square_avg", &view));
+  float *before = test_read(view);
+  cliv_tensor_free(view);
+  ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "momentum", 0));
+  assert_int_equal(cliv_optimizer_state_count(o, 0), 2);
+  ASSERT_FAILS(ctx, cliv_optimizer_state(o, 0, "momentum_buffer", &view), CLIV_STATE, "momentum > 0");
+  assert_null(view);
+  ASSERT_OK(ctx, cliv_optimizer_state(o, 0, "square_avg", &view));
+  float *after = test_read(view);
+  ASSERT_SAME(CLIV_F32, after, before, n);
+  cliv_tensor_free(view);
+  ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "momentum", 0.5));
+  ASSERT_OK(ctx, cliv_optimizer_state(o, 0, "momentum_buffer", &view));
+  float *fresh = test_read(view);
+  for (size_t k = 0; k < n; k++) assert_true(fresh[k] == 0);
+  cliv_tensor_free(view);
+  free(before);
+  free(after);
+  free(fresh);
+  cliv_optimizer_free(o);
+  arena_free(&a);
+  cliv_context_free(ctx);
+}
+
+/* Initial states follow each group's hyper-parameter. */
+static void initial_states(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  arena a = arena_make(ctx);
+  cliv_optimizer *o = make(ctx, &settings[2], 0);
+  int group;
+  ASSERT_OK(ctx, cliv_optimizer_group(o, &group));
+  ASSERT_OK(ctx, cliv_optimizer_set(o, group, "initial_accumulator_value", 0.25));
+  for (size_t i = 0; i < 4; i++) ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[i], a.g[i], i % 2 ? group : 0));
+  for (size_t i = 0; i < 4; i++) {
+    cliv_tensor *view;
+    ASSERT_OK(ctx, cliv_optimizer_state(o, i, "sum", &view));
+    assert_int_equal(cliv_tensor_count(view), arena_shape(i));
+    float *s = test_read(view);
+    for (size_t k = 0; k < arena_shape(i); k++) assert_true(s[k] == (i % 2 ? 0.25f : 0.5f));
+    free(s);
+    cliv_tensor_free(view);
+  }
+  cliv_optimizer_free(o);
+  arena_free(&a);
+  cliv_context_free(ctx);
+}
+
+/* States and the count of steps carried into a new optimizer: the rest of the run has the same bits. */
+static void resumes(void **state) {
+  (void)state;
+  for (size_t s = 0; s < SETTINGS; s++) {
+    cliv_context *ctx = test_open(test_walks[s % TEST_WALKS]);
+    arena a = arena_make(ctx), b = arena_make(ctx);
+    cliv_optimizer *o = make(ctx, &settings[s], 0), *resumed = make(ctx, &settings[s], 0);
+    for (size_t i = 0; i < ARENA; i++) ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[i], a.g[i], 0));
+    steps(o, 3);
+    for (size_t i = 0; i < ARENA; i++) {
+      ASSERT_OK(ctx, cliv_tensor_copy(a.p[i], b.p[i], NULL));
+      ASSERT_OK(ctx, cliv_optimizer_add(resumed, b.p[i], b.g[i], 0));
+    }
+    for (size_t i = 0; i < ARENA; i++)
+      for (size_t k = 0; k < cliv_optimizer_state_count(o, i); k++) {
+        const char *name = cliv_optimizer_state_name(o, i, k);
+        cliv_tensor *from, *to;
+        ASSERT_OK(ctx, cliv_optimizer_state(o, i, name, &from));
+        ASSERT_OK(ctx, cliv_optimizer_state(resumed, i, name, &to));
+        ASSERT_OK(ctx, cliv_tensor_copy(from, to, NULL));
+        cliv_tensor_free(from);
+        cliv_tensor_free(to);
+      }
+    ASSERT_OK(ctx, cliv_optimizer_set_steps(resumed, cliv_optimizer_steps(o)));
+    steps(o, 3);
+    steps(resumed, 3);
+    assert_int_equal(cliv_optimizer_steps(resumed), 6);
+    for (size_t i = 0; i < ARENA; i++) {
+      float *want = test_read(a.p[i]), *got = test_read(b.p[i]);
+      ASSERT_SAME(CLIV_F32, got, want, arena_shape(i));
+      free(want);
+      free(got);
+    }
+    cliv_optimizer_free(o);
+    cliv_optimizer_free(resumed);
+    arena_free(&a);
+    arena_free(&b);
+    cliv_context_free(ctx);
+  }
+}
+
+/* ---- the queue ---- */
+
+/* Far more steps than there are slots for scalars, none waited for; the last one's event; the caller's tensors already freed. */
+static void many_steps_without_waiting(void **state) {
+  (void)state;
+  const int count = 3 * CLIV__SLOTS + 5;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  float *result[2];
+  for (int waits = 0; waits < 2; waits++) {
+    const size_t n = 100;
+    cliv_tensor *p, *g;
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p));
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &g));
+    ASSERT_OK(ctx, cliv_tensor_fill(p, 1, NULL));
+    ASSERT_OK(ctx, cliv_tensor_fill(g, 0.5, NULL));
+    cliv_optimizer *o = make(ctx, &settings[5], 0);
+    ASSERT_OK(ctx, cliv_optimizer_add(o, p, g, 0));
+    cliv_tensor_free(g);
+    for (int t = 0; t < count; t++) {
+      cl_event done = NULL;
+      const cliv_sync sync = {.done = t + 1 == count ? &done : NULL};
+      ASSERT_OK(ctx, cliv_optimizer_step(o, &sync));
+      if (waits) ASSERT_OK(ctx, cliv_context_finish(ctx));
+      if (t + 1 < count) continue;
+      ASSERT_CL(clWaitForEvents(1, &done));
+      ASSERT_CL(clReleaseEvent(done));
+    }
+    cliv_optimizer_free(o);
+    result[waits] = test_read(p);
+    cliv_tensor_free(p);
+  }
+  ASSERT_SAME(CLIV_F32, result[0], result[1], 100);
+  free(result[0]);
+  free(result[1]);
+  cliv_context_free(ctx);
+}
+
+/* In a caller's out-of-order queue, with several launches a step. */
+static void out_of_order_queue(void **state) {
+  (void)state;
+  cliv_context *own = test_open(CLIV_WALK_AUTO);
+  cl_context context = cliv_context_cl_context(own);
+  cl_device_id device = cliv_context_cl_device(own);
+  cl_int code;
+  cl_command_queue queue = clCreateCommandQueue(context, device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &code);
+  if (code != CL_SUCCESS) { /* the device has no such queues */
+    cliv_context_free(own);
+    skip();
+  }
+  cliv_context *ctx;
+  ASSERT_OK(NULL, cliv_context_wrap(context, device, queue, NULL, &ctx));
+  size_t bytes[2];
+  unsigned char *all[2];
+  for (int k = 0; k < 2; k++) {
+    cliv_optimizer *o = make(k ? ctx : own, &settings[3], 0);
+    set s = set_make(k ? ctx : own, o, CLIV_F32, CLIV_BF16, 0);
+    cl_event done = NULL;
+    ASSERT_OK(NULL, cliv_optimizer_step(o, &(cliv_sync){.done = &done}));
+    ASSERT_OK(NULL, cliv_optimizer_step(o, &(cliv_sync){.wait_count = 1, .wait = &done}));
+    steps(o, 2);
+    ASSERT_CL(clReleaseEvent(done));
+    all[k] = set_bytes(&s, o, &bytes[k]);
+    cliv_optimizer_free(o);
+    set_free(&s);
+  }
+  assert_int_equal(bytes[0], bytes[1]);
+  ASSERT_BITS(all[1], all[0], bytes[0]);
+  free(all[0]);
+  free(all[1]);
+  cliv_context_free(ctx);
+  ASSERT_CL(clReleaseCommandQueue(queue));
+  cliv_context_free(own);
+}
+
+static void nothing_to_step(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cliv_optimizer *o = make(ctx, &settings[5], 0);
+  test_guarded p = test_guard1(ctx, CLIV_F32, 0, 0, NULL), g = test_guard1(ctx, CLIV_F32, 0, 0, NULL);
+  for (int k = 0; k < 2; k++) {
+    cl_event done = NULL;
+    ASSERT_OK(ctx, cliv_optimizer_step(o, &(cliv_sync){.done = &done}));
+    assert_non_null(done);
+    ASSERT_CL(clWaitForEvents(1, &done));
+    ASSERT_CL(clReleaseEvent(done));
+    if (k == 0) ASSERT_OK(ctx, cliv_optimizer_add(o, p.tensor, g.tensor, 0));
+  }
+  assert_int_equal(cliv_optimizer_steps(o), 2);
+  cliv_optimizer_free(o);
+  cliv_optimizer_free(NULL);
+  test_guard_free(&p);
+  test_guard_free(&g);
+  cliv_context_free(ctx);
+}
+
+/* ---- refusals ---- */
+
+static void refuses_names_and_values(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cliv_optimizer *o = (cliv_optimizer *)ctx;
+  ASSERT_FAILS(NULL, cliv_optimizer_create(NULL, "adam", NULL, &o), CLIV_NULL, "ctx");
+  assert_null(o);
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adamx", NULL, &o), CLIV_NAME, "sgd, adagrad, rmsprop, adam, adamw, lion");
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, NULL, NULL, &o), CLIV_NULL, "rule");
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adam", &(cliv_optimizer_options){.chunk = 100}, &o), CLIV_VALUE, "100");
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adam", &(cliv_optimizer_options){.size = 1}, &o), CLIV_VALUE, "size");
+  o = make(ctx, &settings[0], 0);
+  const struct {
+    const char *hyper;
+    double value;
+    cliv_status status;
+    const char *part;
+  } bad[] = {{"lr", -1, CLIV_VALUE, "lr of sgd is -1; it must be at least 0"},
+             {"lr", NAN, CLIV_VALUE, "nan"},
+             {"lr", INFINITY, CLIV_VALUE, "inf"},
+             {"momentum", 1.5, CLIV_VALUE, "at most 1"},
+             {"nesterov", 0.5, CLIV_VALUE, "0 or 1"},
+             {"beta1", 0.9, CLIV_NAME, "lr, momentum, dampening"},
+             {NULL, 0, CLIV_NULL, "hyper"}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    ASSERT_FAILS(ctx, cliv_optimizer_set(o, CLIV_ALL_GROUPS, bad[i].hyper, bad[i].value), bad[i].status, bad[i].part);
+  ASSERT_FAILS(ctx, cliv_optimizer_set(o, 1, "lr", 1), CLIV_VALUE, "group 1");
+  double value = 7;
+  ASSERT_FAILS(ctx, cliv_optimizer_get(o, -1, "lr", &value), CLIV_VALUE, "group -1");
+  ASSERT_FAILS(ctx, cliv_optimizer_get(o, 0, "eps", &value), CLIV_NAME, "eps");
+  assert_true(value == 7);
+  ASSERT_OK(ctx, cliv_optimizer_get(o, 0, "lr", &value));
+  assert_true(value == 0.1);
+  cliv_optimizer_free(o);
+
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, "adam", NULL, &o));
+  ASSERT_FAILS(ctx, cliv_optimizer_set(o, 0, "beta2", 1), CLIV_VALUE, "below 1");
+  cliv_optimizer_free(o);
+  cliv_context_free(ctx);
+}
+
+static void refuses_conflicts(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cliv_optimizer *o = make(ctx, &settings[1], 0);
+  ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "nesterov", 1));
+  ASSERT_FAILS(ctx, cliv_optimizer_step(o, NULL), CLIV_VALUE, "nesterov needs a momentum");
+  ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "momentum", 0.9));
+  ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "dampening", 0.1));
+  ASSERT_FAILS(ctx, cliv_optimizer_step(o, NULL), CLIV_VALUE, "dampening 0");
+  ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "nesterov", 0));
+  ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "averaged", 1));
+  ASSERT_FAILS(ctx, cliv_optimizer_step(o, NULL), CLIV_VALUE, "averaged needs dampening 0");
+  assert_int_equal(cliv_optimizer_steps(o), 0);
+  cliv_optimizer_free(o);
+  cliv_context_free(ctx);
+}
+
+static void refuses_tensors(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO), *other = test_open(CLIV_WALK_AUTO);
+  cliv_optimizer *o = make(ctx, &settings[4], 0);
+  const size_t shape[] = {6, 8}, part[] = {6, 4};
+  cliv_tensor *p, *g, *flat, *integers, *column, *foreign, *shifted, *half;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape, &p));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape, &g));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (const size_t[]){48}, &flat));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I32, 2, shape, &integers));
+  ASSERT_OK(ctx, cliv_tensor_view(p, 0, 2, part, 8, &column));
+  ASSERT_OK(ctx, cliv_tensor_view(p, 8, 1, (const size_t[]){8}, 0, &shifted));
+  ASSERT_OK(ctx, cliv_tensor_view(g, 8, 1, (const size_t[]){8}, 0, &half));
+  ASSERT_OK(other, cliv_tensor_create(other, CLIV_F32, 2, shape, &foreign));
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, NULL, g, 0), CLIV_NULL, "param");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, p, NULL, 0), CLIV_NULL, "grad");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, p, g, 1), CLIV_VALUE, "group 1");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, p, flat, 0), CLIV_SHAPE, "float32 [48]");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, p, integers, 0), CLIV_DTYPE, "int32");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, column, column, 0), CLIV_LAYOUT, "pitch of 8");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, p, foreign, 0), CLIV_VALUE, "another context");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, p, p, 0), CLIV_OVERLAP, "its gradient");
+  if (cliv_context_has(ctx, CLIV_F64)) {
+    cliv_tensor *wide;
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F64, 2, shape, &wide));
+    ASSERT_FAILS(ctx, cliv_optimizer_add(o, wide, g, 0), CLIV_DTYPE, "float64");
+    cliv_tensor_free(wide);
+  }
+  assert_int_equal(cliv_optimizer_param_count(o), 0);
+  ASSERT_OK(ctx, cliv_optimizer_add(o, p, g, 0));
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, p, g, 0), CLIV_OVERLAP, "parameter 0");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, shifted, half, 0), CLIV_OVERLAP, "parameter 0");
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, g, p, 0), CLIV_OVERLAP, "parameter 0's gradient");
+  cliv_tensor *view;
+  ASSERT_FAILS(ctx, cliv_optimizer_state(o, 1, "exp_avg", &view), CLIV_VALUE, "parameter 1");
+  ASSERT_FAILS(ctx, cliv_optimizer_state(o, 0, "momentum_buffer", &view), CLIV_NAME, "exp_avg, exp_avg_sq");
+  assert_null(view);
+  assert_null(cliv_optimizer_state_name(o, 0, 2));
+  assert_int_equal(cliv_optimizer_state_count(o, 1), 0);
+  cliv_tensor *const all[] = {p, g, flat, integers, column, foreign, shifted, half};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  cliv_optimizer_free(o);
+  cliv_context_free(other);
+  cliv_context_free(ctx);
+}
+
+/* ---- special values ---- */
+
+/* What is not finite: NaN gradients reach weight and states as the canonical NaN; lion does not move where its mean is 0. */
+static void special_values(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t s = 0; s < SETTINGS; s++) {
+      const float start[] = {1, 1, 1}, slope[] = {NAN, 0, 1};
+      test_guarded p = test_guard1(ctx, CLIV_F32, 3, 0, start), g = test_guard1(ctx, CLIV_F32, 3, 0, slope);
+      cliv_optimizer *o = make(ctx, &settings[s], 0);
+      ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "weight_decay", 0));
+      ASSERT_OK(ctx, cliv_optimizer_add(o, p.tensor, g.tensor, 0));
+      steps(o, 2);
+      float *got = test_read(p.tensor);
+      uint32_t bits;
+      memcpy(&bits, &got[0], sizeof bits);
+      assert_int_equal(bits, 0x7fc00000);
+      assert_true(got[1] == 1 && got[2] < 1);
+      free(got);
+      for (size_t k = 0; k < cliv_optimizer_state_count(o, 0); k++) {
+        cliv_tensor *view;
+        ASSERT_OK(ctx, cliv_optimizer_state(o, 0, cliv_optimizer_state_name(o, 0, k), &view));
+        float *v = test_read(view);
+        memcpy(&bits, &v[0], sizeof bits);
+        assert_int_equal(bits, 0x7fc00000);
+        free(v);
+        cliv_tensor_free(view);
+      }
+      cliv_optimizer_free(o);
+      test_guard_free(&p);
+      test_guard_free(&g);
+    }
+    cliv_context_free(ctx);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(layouts_agree),
+      cmocka_unit_test(narrow_storage_rounds_once),
+      cmocka_unit_test(arena_steps_in_one_launch),
+      cmocka_unit_test(small_limits_change_nothing),
+      cmocka_unit_test(too_large_for_the_device),
+      cmocka_unit_test(groups_have_their_own),
+      cmocka_unit_test(latecomers_count_from_their_first_step),
+      cmocka_unit_test(states_come_and_go),
+      cmocka_unit_test(initial_states),
+      cmocka_unit_test(resumes),
+      cmocka_unit_test(many_steps_without_waiting),
+      cmocka_unit_test(out_of_order_queue),
+      cmocka_unit_test(nothing_to_step),
+      cmocka_unit_test(refuses_names_and_values),
+      cmocka_unit_test(refuses_conflicts),
+      cmocka_unit_test(refuses_tensors),
+      cmocka_unit_test(special_values),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
