@@ -1,14 +1,18 @@
 /* fused.cl: fused(a, b, c) is a * b + c rounded once, for every operand, on every device.
  *
- *   -D FMA_FLUSHES   the driver's fma() takes subnormal operands for 0, gives 0 for subnormal results and may give -0 for +0. Then it
- *                    serves where none of that can be, and integers do the rest. Float only; +, -, * must be right everywhere.
+ *   -D FMA_FLUSHES   the driver's fma() takes subnormal operands for 0, gives 0 for subnormal results and may give -0
+ *                    for +0. Then it serves where none of that can be, and integers do the rest. Float only; +, -, *
+ *                    must be right everywhere.
  */
 #ifndef FMA_FLUSHES
 real fused(real a, real b, real c) { return fma(a, b, c); }
 #else
 
 /* x * 2^-n, with a last bit of 1 where anything is lost. */
-ulong shift_sticky(ulong x, int n) { return n == 0 ? x : n > 63 ? (ulong)(x != 0) : (x >> n) | (ulong)((x << (64 - n)) != 0); }
+ulong shift_sticky(ulong x, int n) {
+  if (n == 0) return x;
+  return n > 63 ? (ulong)(x != 0) : (x >> n) | (ulong)((x << (64 - n)) != 0);
+}
 
 /* A float's magnitude as *m * 2^e. */
 int take_apart(float x, ulong *m) {
@@ -48,11 +52,14 @@ float fused_by_integers(float a, float b, float c) {
   const uint sign = (as_uint(a) ^ as_uint(b)) & 0x80000000u, other = as_uint(c) & 0x80000000u;
   if (sign == other) return as_float(sign | put_together(product + mc, e));
   if (product == mc) return 0.0f;
-  return product > mc ? as_float(sign | put_together(product - mc, e)) : as_float(other | put_together(mc - product, e));
+  if (product > mc) return as_float(sign | put_together(product - mc, e));
+  return as_float(other | put_together(mc - product, e));
 }
 
 /* 1 where |x| is below `limit`, both as bits. */
-ureal below(real x, uint limit) { return choose((as_ureal(x) & (ureal)MAGNITUDE_BITS) < (ureal)limit, (ureal)1, (ureal)0); }
+ureal below(real x, uint limit) {
+  return choose((as_ureal(x) & (ureal)MAGNITUDE_BITS) < (ureal)limit, (ureal)1, (ureal)0);
+}
 
 real fused(real a, real b, real c) {
   const real r = fma(a, b, c);

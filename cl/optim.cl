@@ -5,11 +5,11 @@
  *   -D STATES=2 -D S0=exp_avg -D S1=exp_avg_sq -D WITH_exp_avg -D WITH_exp_avg_sq
  *                            the states that are kept, each in a buffer of its own at the same indices
  *
- * The tensors lie anywhere in the buffers p and g. They are cut into chunks of a few thousand elements; a row holds the scalars of
- * the chunk's parameter group for this step. Chunks are independent, so nothing depends on who takes which.
+ * The tensors lie anywhere in the buffers p and g. They are cut into chunks of a few thousand elements; a row holds the
+ * scalars of the chunk's parameter group for this step. Chunks are independent, so nothing depends on who takes which.
  *
- * CPU walk: work-item r takes the chunks from runs[r] to runs[r + 1], which the host has made equally heavy, W elements at a time.
- * GPU walk: work-group k takes chunk first + k, its work-items neighbouring elements.
+ * CPU walk: work-item r takes the chunks from runs[r] to runs[r + 1], which the host has made equally heavy, W elements
+ * at a time. GPU walk: work-group k takes chunk first + k, its work-items neighbouring elements.
  */
 typedef CAT(P_T, _t) stored_parameter;
 typedef CAT(G_T, _t) stored_gradient;
@@ -77,7 +77,8 @@ void step_chunk(chunk c, row h, __global stored_parameter *restrict p, __global 
 #define STATE_PASS(buffer, name) , buffer
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
                          EACH_STATE(STATE_ARGUMENT), __global const chunk *restrict chunks,
-                         __global const row *restrict rows, __global const uint *restrict runs, uint first, uint count) {
+                         __global const row *restrict rows, __global const uint *restrict runs, uint first,
+                         uint count) {
   const size_t r = get_global_id(0);
   if (r >= count) return;
   const uint end = runs[first + r + 1];

@@ -2,14 +2,14 @@
  *
  *   void rule(real *w, real g, rule_state *s, rule_scalars h)
  *
- * gives the weight *w and the states their next values; g is the gradient, of the sign that is to be descended. The scalars are what
- * the host worked out for this step and group from the hyper-parameters and the step number, in double, rounded once: the
- * rule's row in src/optim/rules.c fills them in the order of the struct. A state that the hyper-parameters in force do not need
- * has no WITH_<state> and is not kept.
+ * gives the weight *w and the states their next values; g is the gradient, of the sign that is to be descended. The
+ * scalars are what the host worked out for this step and group from the hyper-parameters and the step number, in
+ * double, rounded once: the rule's row in src/optim/rules.c fills them in the order of the struct. A state that the
+ * hyper-parameters in force do not need has no WITH_<state> and is not kept.
  *
- * Order and rounding of the operations are those of PyTorch's single-tensor code on a CPU: a fused multiply-add where its kernels
- * have one (fused), separate operations where they are separate. Bits then differ from PyTorch's only by its square root, which
- * is not the correctly rounded one.
+ * Order and rounding of the operations are those of PyTorch's single-tensor code on a CPU: a fused multiply-add where
+ * its kernels have one (fused), separate operations where they are separate. Bits then differ from PyTorch's only by
+ * its square root, which is not the correctly rounded one.
  */
 
 /* From `from` towards `to` by `weight`; exact at both ends. */
@@ -92,7 +92,8 @@ void adam(real *w, real g, adam_state *s, adam_scalars h) {
   *w = *w * h.keep + divide(h.minus_step * s->exp_avg, size);
 }
 
-/* No fused multiply-add in the direction: its sign decides the whole step, and a sum rounded otherwise may have another one. */
+/* No fused multiply-add in the direction: its sign decides the whole step, and a sum rounded in another way may have
+ * another one. */
 typedef struct {
   real exp_avg;
 } lion_state;

@@ -1,4 +1,5 @@
-/* fused(): a * b + c rounded once, with the device's own fma and with the integers that stand in where that one fails. */
+/* fused(): a * b + c rounded once, with the device's own fma and with the integers that stand in where that one fails.
+ * */
 #include "support.h"
 
 #include <math.h>
@@ -91,8 +92,8 @@ static void same_as_host(cliv_context *ctx, const char *options) {
     }
     for (int k = 0; k < 3; k++) ASSERT_OK(ctx, cliv_tensor_write(t[k], host[k], n * sizeof(float)));
     const cl_ulong count = n;
-    ASSERT_OK(ctx, LAUNCH(ctx, kernel, RANGE1(n, 1), NULL, ARG(t[0]->mem), ARG(t[1]->mem), ARG(t[2]->mem), ARG(t[3]->mem),
-                          ARG(count)));
+    ASSERT_OK(ctx, LAUNCH(ctx, kernel, RANGE1(n, 1), NULL, ARG(t[0]->mem), ARG(t[1]->mem), ARG(t[2]->mem),
+                          ARG(t[3]->mem), ARG(count)));
     float *got = test_read(t[3]);
     ASSERT_SAME(CLIV_F32, got, host[3], n);
     free(got);

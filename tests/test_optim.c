@@ -1,4 +1,5 @@
-/* Optimizers around the rules: layouts, launches, groups, storage types, resuming, refusals. What the rules compute is test_rules.c's. */
+/* Optimizers around the rules: layouts, launches, groups, storage types, resuming, refusals. What the rules compute is
+ * test_rules.c's. */
 #include "support.h"
 
 #include <math.h>
@@ -104,7 +105,8 @@ typedef struct layout {
   size_t group_size, chunk, shift;
 } layout;
 
-static unsigned char *run_layout(const setting *with, const layout *l, cliv_dtype p_type, cliv_dtype g_type, size_t *bytes) {
+static unsigned char *run_layout(const setting *with, const layout *l, cliv_dtype p_type, cliv_dtype g_type,
+                                 size_t *bytes) {
   cliv_context *ctx = test_open_group(l->walk, l->group_size);
   cliv_optimizer *o = make(ctx, with, l->chunk);
   set s = set_make(ctx, o, p_type, g_type, l->shift);
@@ -119,8 +121,11 @@ static unsigned char *run_layout(const setting *with, const layout *l, cliv_dtyp
 /* Walk, group size, chunk and alignment change nothing, and nothing outside the tensors is written. */
 static void layouts_agree(void **state) {
   (void)state;
-  static const layout layouts[] = {{CLIV_WALK_CPU, 0, 0, 0}, {CLIV_WALK_GPU, 0, 0, 0},    {CLIV_WALK_CPU, 0, 64, 3},
-                                   {CLIV_WALK_GPU, 32, 64, 5}, {CLIV_WALK_GPU, 64, 8192, 1}};
+  static const layout layouts[] = {{CLIV_WALK_CPU, 0, 0, 0},
+                                   {CLIV_WALK_GPU, 0, 0, 0},
+                                   {CLIV_WALK_CPU, 0, 64, 3},
+                                   {CLIV_WALK_GPU, 32, 64, 5},
+                                   {CLIV_WALK_GPU, 64, 8192, 1}};
   for (size_t i = 0; i < SETTINGS; i++) {
     size_t want_bytes, bytes;
     unsigned char *want = run_layout(&settings[i], &layouts[0], CLIV_F32, CLIV_F32, &want_bytes);
@@ -134,7 +139,8 @@ static void layouts_agree(void **state) {
   }
 }
 
-/* Narrow storage: a step from the same values is float32's, with the parameter rounded once; states are float32's bits. */
+/* Narrow storage: a step from the same values is float32's, with the parameter rounded once; states are float32's bits.
+ * */
 static void narrow_storage_rounds_once(void **state) {
   (void)state;
   static const cliv_dtype types[] = {CLIV_F32, CLIV_F16, CLIV_BF16};
@@ -468,7 +474,8 @@ static void resumes(void **state) {
 
 /* ---- the queue ---- */
 
-/* Far more steps than there are slots for scalars, none waited for; the last one's event; the caller's tensors already freed. */
+/* Far more steps than there are slots for scalars, none waited for; the last one's event; the caller's tensors already
+ * freed. */
 static void many_steps_without_waiting(void **state) {
   (void)state;
   const int count = 3 * CLIV__SLOTS + 5;
@@ -569,7 +576,8 @@ static void refuses_names_and_values(void **state) {
   cliv_optimizer *o = (cliv_optimizer *)ctx;
   ASSERT_FAILS(NULL, cliv_optimizer_create(NULL, "adam", NULL, &o), CLIV_NULL, "ctx");
   assert_null(o);
-  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adamx", NULL, &o), CLIV_NAME, "sgd, adagrad, rmsprop, adam, adamw, lion");
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adamx", NULL, &o), CLIV_NAME,
+               "sgd, adagrad, rmsprop, adam, adamw, lion");
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, NULL, NULL, &o), CLIV_NULL, "rule");
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adam", &(cliv_optimizer_options){.chunk = 100}, &o), CLIV_VALUE, "100");
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adam", &(cliv_optimizer_options){.size = 1}, &o), CLIV_VALUE, "size");
@@ -668,7 +676,8 @@ static void refuses_tensors(void **state) {
 
 /* ---- special values ---- */
 
-/* What is not finite: NaN gradients reach weight and states as the canonical NaN; lion does not move where its mean is 0. */
+/* What is not finite: NaN gradients reach weight and states as the canonical NaN; lion does not move where its mean is
+ * 0. */
 static void special_values(void **state) {
   (void)state;
   for (size_t w = 0; w < TEST_WALKS; w++) {

@@ -46,7 +46,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 typedef struct golden {
   cliv_safetensors *file;
   cliv_optimizer *optimizer;
-  cliv_tensor *params, *grads; /* (cases × kinds, GOLDEN_PITCH) */
+  cliv_tensor *params, *grads;  /* (cases × kinds, GOLDEN_PITCH) */
   char names[GOLDEN_CASES][48]; /* CASE.KIND, one a parameter */
   size_t count;
   bool exact; /* every bit as PyTorch has it: rules without a square root, which PyTorch does not round correctly */
@@ -326,13 +326,15 @@ static void set_options(cliv_context *ctx, cliv_optimizer *o, const char *option
 }
 
 /* |got - want| within `units` roundings of `weight`. */
-static void within(const struct variant *v, const char *what, size_t i, double got, double want, double weight, double units) {
+static void within(const struct variant *v, const char *what, size_t i, double got, double want, double weight,
+                   double units) {
   if (!(fabs(got - want) <= units * 0x1p-24 * weight + 0x1p-149))
     fail_msg("%s %s: %s[%zu] is %.9g, not %.9g (off by %.2f roundings)", v->rule, v->options, what, i, got, want,
              fabs(got - want) / (0x1p-24 * weight));
 }
 
-/* Each step starts from what the device has, so that no error adds up and every element can be held to a few roundings. */
+/* Each step starts from what the device has, so that no error adds up and every element can be held to a few roundings.
+ * */
 static void follows_variant(cliv_context *ctx, const struct variant *v, const struct reference *ref) {
   enum { STEPS = 4 };
   const size_t n = test_small() ? 100 : 1000;

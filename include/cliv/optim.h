@@ -5,18 +5,19 @@
  *   cliv_optimizer_set(opt, CLIV_ALL_GROUPS, "lr", 3e-4);
  *   for (i …) cliv_optimizer_add(opt, weight[i], grad[i], CLIV_DEFAULT_GROUP);
  *   for (;;) {
- *     …                                                         gradients of this step into grad[i], in the context's order
+ *     …                                                         gradients of this step into grad[i]
  *     cliv_optimizer_step(opt, NULL);
  *   }
  *
- * Parameters and gradients are float32, float16 or bfloat16 in any mixture; arithmetic and states are float32, and a narrow parameter
- * is rounded once, to nearest even, when it is stored. All tensors whose parameters share a cl_mem and whose gradients share one (an
- * arena, see cliv/tensor.h) step in one launch; other tensors cost one launch for each pair of buffers. Launches are cut where
- * one would exceed 2²⁸ elements.
+ * Parameters and gradients are float32, float16 or bfloat16 in any mixture; arithmetic and states are float32, and a
+ * narrow parameter is rounded once, to nearest even, when it is stored. All tensors whose parameters share a cl_mem and
+ * whose gradients share one (an arena, see cliv/tensor.h) step in one launch; other tensors cost one launch for each
+ * pair of buffers. Launches are cut where one would exceed 2²⁸ elements.
  *
- * Results are the same to the last bit on every device and for every way the tensors lie in memory. Scalars that depend on the step
- * (bias corrections) are computed on the host in double from the step number, by multiplications alone, and rounded once.
- * The order of operations is PyTorch's, see docs/optim.md; a NaN in a gradient makes weight and states NaN.
+ * Results are the same to the last bit on every device and for every way the tensors lie in memory. Scalars that depend
+ * on the step (bias corrections) are computed on the host in double from the step number, by multiplications alone, and
+ * rounded once. The order of operations is PyTorch's, see docs/optim.md; a NaN in a gradient makes weight and states
+ * NaN.
  */
 #ifndef CLIV_OPTIM_H
 #define CLIV_OPTIM_H
@@ -53,27 +54,28 @@ typedef struct cliv_rule_info {
 } cliv_rule_info;
 
 CLIV_API size_t cliv_rule_count(void);
-CLIV_API const cliv_rule_info *cliv_rule_get(size_t index);        /* NULL past the end */
-CLIV_API const cliv_rule_info *cliv_rule_find(const char *name);   /* NULL when there is none */
+CLIV_API const cliv_rule_info *cliv_rule_get(size_t index);      /* NULL past the end */
+CLIV_API const cliv_rule_info *cliv_rule_find(const char *name); /* NULL when there is none */
 
 /* ---- optimizers ---- */
 
 typedef struct cliv_optimizer cliv_optimizer;
 
 typedef struct cliv_optimizer_options {
-  size_t size;  /* sizeof(cliv_optimizer_options) of the caller; 0: this version's */
-  size_t chunk; /* elements that are handed out together: a multiple of 64 up to 2²⁰; 0: 4096. Changes speed, never results */
+  size_t size; /* sizeof(cliv_optimizer_options) of the caller; 0: this version's */
+  /* Elements that are handed out together: a multiple of 64 up to 2²⁰; 0: 4096. Changes speed, never results. */
+  size_t chunk;
 } cliv_optimizer_options;
 
 enum { CLIV_DEFAULT_GROUP = 0, CLIV_ALL_GROUPS = -1 };
 
-/* An optimizer without tensors, with group 0 at the rule's defaults. options may be NULL. Fails with NULL, NAME, VALUE, HOST_MEMORY.
- * It belongs to the context's thread; free it before the context. */
+/* An optimizer without tensors, with group 0 at the rule's defaults. options may be NULL. Fails with NULL, NAME, VALUE,
+ * HOST_MEMORY. It belongs to the context's thread; free it before the context. */
 CLIV_API cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cliv_optimizer_options *options,
                                            cliv_optimizer **out) CLIV_MUST_CHECK;
 
-/* Releases states and references. Steps already enqueued still run; blocks until the device has taken the last step's scalars from
- * host memory. NULL does nothing. */
+/* Releases states and references. Steps already enqueued still run; blocks until the device has taken the last step's
+ * scalars from host memory. NULL does nothing. */
 CLIV_API void cliv_optimizer_free(cliv_optimizer *optimizer);
 
 CLIV_API const cliv_rule_info *cliv_optimizer_rule(const cliv_optimizer *optimizer);
@@ -81,24 +83,25 @@ CLIV_API const cliv_rule_info *cliv_optimizer_rule(const cliv_optimizer *optimiz
 /* One more group of parameters; its hyper-parameters start as copies of group 0's. *group is its number. */
 CLIV_API cliv_status cliv_optimizer_group(cliv_optimizer *optimizer, int *group) CLIV_MUST_CHECK;
 
-/* Sets a hyper-parameter of one group, or of CLIV_ALL_GROUPS there are, from the next step on. NAME: the rule has none of this name;
- * the sentence lists those it has. VALUE: no such group, or a value out of the bounds (NaN is out of all). Whether
- * hyper-parameters go together (nesterov needs momentum) is checked by the step. */
-CLIV_API cliv_status cliv_optimizer_set(cliv_optimizer *optimizer, int group, const char *hyper, double value) CLIV_MUST_CHECK;
+/* Sets a hyper-parameter of one group, or of CLIV_ALL_GROUPS there are, from the next step on. NAME: the rule has none
+ * of this name; the sentence lists those it has. VALUE: no such group, or a value out of the bounds (NaN is out of
+ * all). Whether hyper-parameters go together (nesterov needs momentum) is checked by the step. */
+CLIV_API cliv_status cliv_optimizer_set(cliv_optimizer *optimizer, int group, const char *hyper,
+                                        double value) CLIV_MUST_CHECK;
 CLIV_API cliv_status cliv_optimizer_get(const cliv_optimizer *optimizer, int group, const char *hyper,
                                         double *value) CLIV_MUST_CHECK;
 
-/* Puts a parameter and its gradient under the optimizer's care: every step reads `grad` and changes `param` in place. Both may be
- * freed by the caller, the memory is referenced. They are dense, of one shape, of the optimizer's context, and no
- * added parameter shares memory with another tensor of the optimizer (gradients may share theirs). The parameter's number is the count of those
- * added before it. A parameter added after some steps counts its own steps from there, as in PyTorch.
- * Fails with NULL, VALUE, SHAPE, DTYPE, LAYOUT, OVERLAP, HOST_MEMORY. */
+/* Puts a parameter and its gradient under the optimizer's care: every step reads `grad` and changes `param` in place.
+ * Both may be freed by the caller, the memory is referenced. They are dense, of one shape, of the optimizer's context,
+ * and no added parameter shares memory with another tensor of the optimizer (gradients may share theirs). The
+ * parameter's number is the count of those added before it. A parameter added after some steps counts its own steps
+ * from there, as in PyTorch. Fails with NULL, VALUE, SHAPE, DTYPE, LAYOUT, OVERLAP, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_add(cliv_optimizer *optimizer, cliv_tensor *param, cliv_tensor *grad,
                                         int group) CLIV_MUST_CHECK;
 CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
 
-/* One step over all parameters. Asynchronous; the first step after adding tensors also lays out states and may compile. When it
- * fails, the count of steps stays as it was; arguments and memory are settled before anything is enqueued.
+/* One step over all parameters. Asynchronous; the first step after adding tensors also lays out states and may compile.
+ * When it fails, the count of steps stays as it was; arguments and memory are settled before anything is enqueued.
  * Fails with VALUE (hyper-parameters that exclude each other), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
@@ -106,14 +109,15 @@ CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_s
 CLIV_API uint64_t cliv_optimizer_steps(const cliv_optimizer *optimizer);
 CLIV_API cliv_status cliv_optimizer_set_steps(cliv_optimizer *optimizer, uint64_t steps) CLIV_MUST_CHECK;
 
-/* The states that parameter `param` has with its group's present hyper-parameters: how many, and the k-th one's name (NULL past
- * the end). */
+/* The states that parameter `param` has with its group's present hyper-parameters: how many, and the k-th one's name
+ * (NULL past the end). */
 CLIV_API size_t cliv_optimizer_state_count(const cliv_optimizer *optimizer, size_t param);
 CLIV_API const char *cliv_optimizer_state_name(const cliv_optimizer *optimizer, size_t param, size_t k);
 
-/* A view of a state, float32 of the parameter's shape, to read for a checkpoint or to write for resuming; the caller frees it.
- * It shows the state in use until a tensor is added, or a hyper-parameter changes which states exist: ask again then.
- * NAME: the rule has no such state. STATE: it has, but with other hyper-parameters. VALUE: no such parameter. */
+/* A view of a state, float32 of the parameter's shape, to read for a checkpoint or to write for resuming; the caller
+ * frees it. It shows the state in use until a tensor is added, or a hyper-parameter changes which states exist: ask
+ * again then. NAME: the rule has no such state. STATE: it has, but with other hyper-parameters. VALUE: no such
+ * parameter. */
 CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t param, const char *state,
                                           cliv_tensor **view) CLIV_MUST_CHECK;
 

@@ -1,4 +1,5 @@
-/* Optimizers: groups, hyper-parameters, tensors, steps. See cliv/optim.h; memory and launches are laid out in plan.c. */
+/* Optimizers: groups, hyper-parameters, tensors, steps. See cliv/optim.h; memory and launches are laid out in plan.c.
+ * */
 #include "optim/optim.h"
 
 #include <stdio.h>
@@ -56,7 +57,8 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
           "the options' size field is %zu; this version of the library knows %zu", options->size, sizeof *options);
   const size_t chunk = options ? options->chunk : 0;
   REQUIRE(ctx, chunk % CHUNK_STEP == 0 && chunk <= CHUNK_MAX, VALUE,
-          "a chunk of %zu elements is asked for; it must be a multiple of %d up to %d, or 0", chunk, CHUNK_STEP, CHUNK_MAX);
+          "a chunk of %zu elements is asked for; it must be a multiple of %d up to %d, or 0", chunk, CHUNK_STEP,
+          CHUNK_MAX);
   const cliv__rule *found = cliv__rule_find(rule);
   if (!found) return fail_name(ctx, "update rule", rule, rule_names());
 
@@ -96,8 +98,8 @@ const cliv_rule_info *cliv_optimizer_rule(const cliv_optimizer *o) { return &o->
 /* ---- groups and hyper-parameters ---- */
 
 static cliv_status check_group(const cliv_optimizer *o, int group) {
-  REQUIRE(o->ctx, group >= 0 && group < o->group_count, VALUE, "there is no parameter group %d; the last one is %d", group,
-          o->group_count - 1);
+  REQUIRE(o->ctx, group >= 0 && group < o->group_count, VALUE, "there is no parameter group %d; the last one is %d",
+          group, o->group_count - 1);
   return CLIV_OK;
 }
 
@@ -122,8 +124,7 @@ static cliv_status find_hyper(const cliv_optimizer *o, const char *name, int *in
 }
 
 static cliv_status check_bounds(cliv_context *ctx, const char *rule, const cliv_hyper_info *h, double value) {
-  if (h->flag)
-    REQUIRE(ctx, value == 0 || value == 1, VALUE, "%s of %s is %g; it must be 0 or 1", h->name, rule, value);
+  if (h->flag) REQUIRE(ctx, value == 0 || value == 1, VALUE, "%s of %s is %g; it must be 0 or 1", h->name, rule, value);
   else
     REQUIRE(ctx, value >= h->min && (h->max_excluded ? value < h->max : value <= h->max), VALUE,
             "%s of %s is %g; it must be at least %g and %s %g", h->name, rule, value, h->min,
@@ -170,8 +171,8 @@ static cliv_status check_tensor(const cliv_optimizer *o, const cliv_tensor *t, c
   REQUIRE(o->ctx, t->ctx == o->ctx, VALUE, "the %s belongs to another context than the optimizer", what);
   REQUIRE(o->ctx, t->dtype == CLIV_F32 || t->dtype == CLIV_F16 || t->dtype == CLIV_BF16, DTYPE,
           "the %s is %s; optimizers step float32, float16 and bfloat16", what, cliv__describe(t, a));
-  REQUIRE(o->ctx, cliv__dense(t), LAYOUT, "the %s has rows of %zu with a pitch of %zu; it must be dense", what, t->columns,
-          t->pitch);
+  REQUIRE(o->ctx, cliv__dense(t), LAYOUT, "the %s has rows of %zu with a pitch of %zu; it must be dense", what,
+          t->columns, t->pitch);
   return CLIV_OK;
 }
 
@@ -180,7 +181,8 @@ static cliv_status check_overlap(const cliv_optimizer *o, const cliv_tensor *p, 
   for (size_t i = 0; i < o->param_count; i++) {
     REQUIRE(o->ctx, !cliv__overlap(p, o->params[i].p), OVERLAP,
             "the parameter shares memory with parameter %zu, which is already there", i);
-    REQUIRE(o->ctx, !cliv__overlap(p, o->params[i].g), OVERLAP, "the parameter shares memory with parameter %zu's gradient", i);
+    REQUIRE(o->ctx, !cliv__overlap(p, o->params[i].g), OVERLAP,
+            "the parameter shares memory with parameter %zu's gradient", i);
     REQUIRE(o->ctx, !cliv__overlap(g, o->params[i].p), OVERLAP, "the gradient shares memory with parameter %zu", i);
   }
   return CLIV_OK;
@@ -246,13 +248,14 @@ cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *st
   REQUIRE_NOT_NULL(o->ctx, view);
   *view = NULL;
   REQUIRE_NOT_NULL(o->ctx, state);
-  REQUIRE(o->ctx, param < o->param_count, VALUE, "there is no parameter %zu; the optimizer has %zu", param, o->param_count);
+  REQUIRE(o->ctx, param < o->param_count, VALUE, "there is no parameter %zu; the optimizer has %zu", param,
+          o->param_count);
   const cliv_rule_info *rule = &o->rule->info;
   size_t k = 0;
   while (k < rule->state_count && strcmp(rule->states[k].name, state)) k++;
   if (k == rule->state_count) return fail_name(o->ctx, "state", state, state_names(rule));
-  REQUIRE(o->ctx, kept_by(o, param) >> k & 1, STATE, "%s keeps no %s with these hyper-parameters (%s)", rule->name, state,
-          rule->states[k].meaning);
+  REQUIRE(o->ctx, kept_by(o, param) >> k & 1, STATE, "%s keeps no %s with these hyper-parameters (%s)", rule->name,
+          state, rule->states[k].meaning);
   if (o->stale) TRY(cliv__plan_make(o));
   const cliv__place *place = &o->plan.places[param];
   const cliv_tensor *p = o->params[param].p;

@@ -14,11 +14,12 @@ typedef struct cliv__param {
 
 /* Where a parameter's states are. */
 typedef struct cliv__place {
-  unsigned kept; /* bit k: state k exists */
+  unsigned kept;      /* bit k: state k exists */
   size_t bank, first; /* first element in each of the bank's planes */
 } cliv__place;
 
-/* Device memory for the states of parameters that keep the same ones: a plane each, as large as the device allocates in one piece. */
+/* Device memory for the states of parameters that keep the same ones: a plane each, as large as the device allocates in
+ * one piece. */
 typedef struct cliv__bank {
   unsigned kept;
   size_t elements;
@@ -39,7 +40,8 @@ typedef struct cliv__row {
   uint64_t born;
 } cliv__row;
 
-/* The scalars of a step on their way to the device: the write is asynchronous, so the host's copy must stay until `written`. */
+/* The scalars of a step on their way to the device: the write is asynchronous, so the host's copy must stay until
+ * `written`. */
 enum { CLIV__SLOTS = 32 };
 typedef struct cliv__slot {
   float *values;
@@ -52,11 +54,11 @@ typedef struct cliv__plan {
   cliv__bank *banks;
   cliv__batch *batches;
   cliv__row *rows;
-  size_t row_floats;      /* floats a row: the gradient's factor, then the rule's scalars */
+  size_t row_floats;            /* floats a row: the gradient's factor, then the rule's scalars */
   cl_mem chunks, runs, scalars; /* NULL when nothing has elements; runs only in the CPU walk */
   cliv__slot slots[CLIV__SLOTS];
-  size_t slot;       /* the next to write */
-  float *current;    /* what the device has, or will have, in `scalars`; NULL: nothing yet */
+  size_t slot;    /* the next to write */
+  float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */
 } cliv__plan;
 
 struct cliv_optimizer {
@@ -64,7 +66,7 @@ struct cliv_optimizer {
   const cliv__rule *rule;
   size_t chunk;  /* elements */
   size_t launch; /* the most elements in one launch, but for the last chunk */
-  int maximize; /* index of that hyper-parameter */
+  int maximize;  /* index of that hyper-parameter */
   int group_count;
   double *hyper; /* [group][rule's hyper-parameters] */
   size_t param_count, param_room;

@@ -9,11 +9,11 @@
 #include "runtime/tensor.h"
 
 enum {
-  STATE_ALIGN = 64,         /* elements: a cache line, and what float16 wants */
-  RUNS_PER_UNIT = 8,        /* runs for each compute unit, so that they can be dealt out evenly … */
-  RUN_LEAST = 4096,         /* … but none shorter than this, to be worth its start, … */
-  RUN_ENOUGH = 32768,       /* … and more of them when they would be longer than this */
-  CHUNK_WEIGHT = 64         /* what a chunk costs beside its elements, in elements */
+  STATE_ALIGN = 64,   /* elements: a cache line, and what float16 wants */
+  RUNS_PER_UNIT = 8,  /* runs for each compute unit, so that they can be dealt out evenly … */
+  RUN_LEAST = 4096,   /* … but none shorter than this, to be worth its start, … */
+  RUN_ENOUGH = 32768, /* … and more of them when they would be longer than this */
+  CHUNK_WEIGHT = 64   /* what a chunk costs beside its elements, in elements */
 };
 
 /* As in cl/optim.cl. */
@@ -77,13 +77,16 @@ static double initial_state(const cliv_optimizer *o, size_t param, size_t state)
   return hyper ? cliv__hyper(o, o->params[param].group)[cliv__rule_hyper(o->rule, hyper)] : 0;
 }
 
-static cliv_status state_view(const cliv_optimizer *o, const cliv__plan *plan, size_t param, size_t state, cliv_tensor **out) {
+static cliv_status state_view(const cliv_optimizer *o, const cliv__plan *plan, size_t param, size_t state,
+                              cliv_tensor **out) {
   const cliv__place *at = &plan->places[param];
   return cliv_tensor_view(plan->banks[at->bank].plane[state], at->first, 1, &o->params[param].p->count, 0, out);
 }
 
-/* A state's first contents: carried over from the plan in force, or initial where that differs from the rest of the plane. */
-static cliv_status settle_state(const cliv_optimizer *o, const cliv__plan *plan, size_t param, size_t state, double filled) {
+/* A state's first contents: carried over from the plan in force, or initial where that differs from the rest of the
+ * plane. */
+static cliv_status settle_state(const cliv_optimizer *o, const cliv__plan *plan, size_t param, size_t state,
+                                double filled) {
   const bool carried = param < o->plan.param_count && o->plan.places[param].kept >> state & 1;
   const double initial = initial_state(o, param, state);
   if (o->params[param].p->count == 0 || (!carried && initial == filled)) return CLIV_OK;
@@ -134,8 +137,8 @@ static cliv_status make_banks(const cliv_optimizer *o, cliv__plan *plan) {
 
 static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t a, size_t b) {
   const cliv__param *x = &o->params[a], *y = &o->params[b];
-  return x->p->mem == y->p->mem && x->g->mem == y->g->mem && x->p->dtype == y->p->dtype &&
-         x->g->dtype == y->g->dtype && plan->places[a].bank == plan->places[b].bank;
+  return x->p->mem == y->p->mem && x->g->mem == y->g->mem && x->p->dtype == y->p->dtype && x->g->dtype == y->g->dtype &&
+         plan->places[a].bank == plan->places[b].bank;
 }
 
 static cl_uint row_of(cliv__plan *plan, const cliv__param *param) {
@@ -212,8 +215,8 @@ static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, 
   const cl_uint row = row_of(plan, x);
   for (size_t i = 0; i < x->p->count; i += o->chunk) {
     const size_t rest = x->p->count - i, count = rest < o->chunk ? rest : o->chunk;
-    t->chunks[t->chunk_count++] = (chunk){cliv__first(x->p) + i, cliv__first(x->g) + i, plan->places[param].first + i,
-                                          (cl_uint)count, row};
+    t->chunks[t->chunk_count++] =
+        (chunk){cliv__first(x->p) + i, cliv__first(x->g) + i, plan->places[param].first + i, (cl_uint)count, row};
   }
 }
 
@@ -257,8 +260,8 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
   TRY(sort_launches(o, plan, t));
   size_t chunks = 0;
   for (size_t i = 0; i < o->param_count; i++) chunks += cliv__div_up(o->params[i].p->count, o->chunk);
-  REQUIRE(o->ctx, chunks < CL_UINT_MAX, DEVICE_LIMIT, "%zu chunks of %zu elements are too many; set a larger chunk", chunks,
-          o->chunk);
+  REQUIRE(o->ctx, chunks < CL_UINT_MAX, DEVICE_LIMIT, "%zu chunks of %zu elements are too many; set a larger chunk",
+          chunks, o->chunk);
   TRY(ALLOCATE(o->ctx, chunks, &t->chunks));
   TRY(ALLOCATE(o->ctx, chunks + 1, &t->runs));
   TRY(ALLOCATE(o->ctx, t->launch_count + chunks * o->chunk / o->launch, &plan->batches));

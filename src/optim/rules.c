@@ -1,4 +1,5 @@
-/* The one table of update rules: hyper-parameters, states, scalars of a step. Their arithmetic is in cl/optim_ops.cl. */
+/* The one table of update rules: hyper-parameters, states, scalars of a step. Their arithmetic is in cl/optim_ops.cl.
+ * */
 #include "optim/rules.h"
 
 #include <float.h>
@@ -15,10 +16,14 @@ static double power(double base, uint64_t n) {
 
 /* ---- hyper-parameters that many rules have ---- */
 
-#define POSITIVE(name, initial, meaning) {name, initial, 0, FLT_MAX, 0, 0, meaning}
-#define FRACTION(name, initial, meaning) {name, initial, 0, 1, 0, 0, meaning}
-#define BETA(name, initial, meaning) {name, initial, 0, 1, 1, 0, meaning}
-#define FLAG(name, initial, meaning) {name, initial, 0, 1, 0, 1, meaning}
+#define POSITIVE(name, initial, meaning) \
+  { name, initial, 0, FLT_MAX, 0, 0, meaning }
+#define FRACTION(name, initial, meaning) \
+  { name, initial, 0, 1, 0, 0, meaning }
+#define BETA(name, initial, meaning) \
+  { name, initial, 0, 1, 1, 0, meaning }
+#define FLAG(name, initial, meaning) \
+  { name, initial, 0, 1, 0, 1, meaning }
 #define LR(initial) POSITIVE("lr", initial, "learning rate")
 #define MAXIMIZE FLAG("maximize", 0, "ascend instead of descend")
 #define COUPLED_DECAY POSITIVE("weight_decay", 0, "L2 penalty, added to the gradient")
@@ -31,10 +36,12 @@ enum { SGD_LR, SGD_MOMENTUM, SGD_DAMPENING, SGD_WEIGHT_DECAY, SGD_NESTEROV, SGD_
 static const cliv_hyper_info sgd_hypers[] = {
     [SGD_LR] = LR(1e-3),
     [SGD_MOMENTUM] = FRACTION("momentum", 0, "how much of the velocity is kept"),
-    [SGD_DAMPENING] = FRACTION("dampening", 0, "how much of the gradient is kept out of the velocity after the first step"),
+    [SGD_DAMPENING] =
+        FRACTION("dampening", 0, "how much of the gradient is kept out of the velocity after the first step"),
     [SGD_WEIGHT_DECAY] = COUPLED_DECAY,
     [SGD_NESTEROV] = FLAG("nesterov", 0, "look ahead along the velocity; needs momentum, and dampening 0"),
-    [SGD_AVERAGED] = FLAG("averaged", 0, "velocity is the running mean momentum*v + (1 - momentum)*g; needs dampening 0"),
+    [SGD_AVERAGED] =
+        FLAG("averaged", 0, "velocity is the running mean momentum*v + (1 - momentum)*g; needs dampening 0"),
     [SGD_MAXIMIZE] = MAXIMIZE,
 };
 static const cliv_state_info sgd_states[] = {{"momentum_buffer", NULL, "velocity; kept when momentum > 0"}};
@@ -79,7 +86,15 @@ static void adagrad_scalars(const double *h, uint64_t t, double *out) {
 
 /* ---- rmsprop ---- */
 
-enum { RMSPROP_LR, RMSPROP_ALPHA, RMSPROP_EPS, RMSPROP_WEIGHT_DECAY, RMSPROP_MOMENTUM, RMSPROP_CENTERED, RMSPROP_MAXIMIZE };
+enum {
+  RMSPROP_LR,
+  RMSPROP_ALPHA,
+  RMSPROP_EPS,
+  RMSPROP_WEIGHT_DECAY,
+  RMSPROP_MOMENTUM,
+  RMSPROP_CENTERED,
+  RMSPROP_MAXIMIZE
+};
 static const cliv_hyper_info rmsprop_hypers[] = {
     [RMSPROP_LR] = LR(1e-2),
     [RMSPROP_ALPHA] = FRACTION("alpha", 0.99, "how much of the mean square is kept"),
@@ -110,12 +125,13 @@ static void rmsprop_scalars(const double *h, uint64_t t, double *out) {
 /* ---- adam, adamw ---- */
 
 enum { ADAM_LR, ADAM_BETA1, ADAM_BETA2, ADAM_EPS, ADAM_WEIGHT_DECAY, ADAM_BIAS_CORRECTION, ADAM_MAXIMIZE };
-#define ADAM_HYPERS(decay)                                                                                               \
-  {                                                                                                                      \
-    [ADAM_LR] = LR(1e-3), [ADAM_BETA1] = BETA("beta1", 0.9, "how much of the mean gradient is kept"),                    \
-    [ADAM_BETA2] = BETA("beta2", 0.999, "how much of the mean square is kept"), [ADAM_EPS] = EPS(1e-8),                  \
-    [ADAM_WEIGHT_DECAY] = decay,                                                                                         \
-    [ADAM_BIAS_CORRECTION] = FLAG("bias_correction", 1, "divide both means by 1 - beta^t"), [ADAM_MAXIMIZE] = MAXIMIZE,  \
+#define ADAM_HYPERS(decay)                                                                              \
+  {                                                                                                     \
+    [ADAM_LR] = LR(1e-3), [ADAM_BETA1] = BETA("beta1", 0.9, "how much of the mean gradient is kept"),   \
+    [ADAM_BETA2] = BETA("beta2", 0.999, "how much of the mean square is kept"), [ADAM_EPS] = EPS(1e-8), \
+    [ADAM_WEIGHT_DECAY] = decay,                                                                        \
+    [ADAM_BIAS_CORRECTION] = FLAG("bias_correction", 1, "divide both means by 1 - beta^t"),             \
+    [ADAM_MAXIMIZE] = MAXIMIZE,                                                                         \
   }
 static const cliv_hyper_info adam_hypers[] = ADAM_HYPERS(COUPLED_DECAY);
 static const cliv_hyper_info adamw_hypers[] =
@@ -169,22 +185,23 @@ static void lion_scalars(const double *h, uint64_t t, double *out) {
 
 /* ---- the table ---- */
 
-#define INFO(name, summary, source, hypers, states) {name, summary, source, COUNT(hypers), COUNT(states), hypers, states}
+#define INFO(name, summary, source, hypers, states) \
+  { name, summary, source, COUNT(hypers), COUNT(states), hypers, states }
 
 static const cliv__rule rules[] = {
-    {INFO("sgd", "gradient descent, with momentum in three forms", "torch.optim.SGD 2.15", sgd_hypers, sgd_states), "sgd", 5,
-     sgd_scalars, sgd_kept, sgd_conflict},
+    {INFO("sgd", "gradient descent, with momentum in three forms", "torch.optim.SGD 2.15", sgd_hypers, sgd_states),
+     "sgd", 5, sgd_scalars, sgd_kept, sgd_conflict},
     {INFO("adagrad", "steps shrink with the sum of squared gradients", "torch.optim.Adagrad 2.15", adagrad_hypers,
           adagrad_states),
      "adagrad", 3, adagrad_scalars, NULL, NULL},
-    {INFO("rmsprop", "steps divided by the root of the mean squared gradient", "torch.optim.RMSprop 2.15", rmsprop_hypers,
-          rmsprop_states),
+    {INFO("rmsprop", "steps divided by the root of the mean squared gradient", "torch.optim.RMSprop 2.15",
+          rmsprop_hypers, rmsprop_states),
      "rmsprop", 6, rmsprop_scalars, rmsprop_kept, NULL},
-    {INFO("adam", "mean gradient over root of mean squared gradient", "torch.optim.Adam 2.15; arXiv 1412.6980", adam_hypers,
-          adam_states),
+    {INFO("adam", "mean gradient over root of mean squared gradient", "torch.optim.Adam 2.15; arXiv 1412.6980",
+          adam_hypers, adam_states),
      "adam", 8, adam_scalars, NULL, NULL},
-    {INFO("adamw", "adam with weight decay apart from the gradient", "torch.optim.AdamW 2.15; arXiv 1711.05101", adamw_hypers,
-          adam_states),
+    {INFO("adamw", "adam with weight decay apart from the gradient", "torch.optim.AdamW 2.15; arXiv 1711.05101",
+          adamw_hypers, adam_states),
      "adam", 8, adamw_scalars, NULL, NULL},
     {INFO("lion", "the sign of a mean gradient", "arXiv 2302.06675 and its authors' code (google/automl, lion_pytorch)",
           lion_hypers, lion_states),

@@ -10,12 +10,13 @@ typedef struct cliv__rule {
   cliv_rule_info info;
   const char *function; /* in cl/optim_ops.cl; rules may share one */
   size_t scalar_count;
-  /* The scalars of a step that `function` sees, in the order of its struct. hyper: in the order of info.hypers; t: the step's
-   * number, 1 for the first. */
+  /* The scalars of a step that `function` sees, in the order of its struct. hyper: in the order of info.hypers; t: the
+   * step's number, 1 for the first. */
   void (*scalars)(const double *hyper, uint64_t t, double *out);
   /* Bit k: state k is kept with these hyper-parameters. NULL: all are, always. */
   unsigned (*kept)(const double *hyper);
-  /* What is wrong with hyper-parameters that are each within bounds, or NULL. The member is NULL where nothing can be. */
+  /* What is wrong with hyper-parameters that are each within bounds, or NULL. The member is NULL where nothing can be.
+   * */
   const char *(*conflict)(const double *hyper);
 } cliv__rule;
 
