@@ -11,6 +11,10 @@
 #define PART_FIRST 1u /* this launch starts the chains */
 #define PART_LAST 2u  /* this launch applies alpha and beta */
 
+SCALAR canonical_one(SCALAR x) {
+  const SCALAR_UINT bits = CAT(as_, SCALAR_UINT)(x);
+  return (bits & MAGNITUDE_BITS) > INFINITY_BITS ? CAT(as_, SCALAR)((SCALAR_UINT)CANONICAL_NAN_BITS) : x;
+}
 real finish(real s, real alpha, real beta, real old) { return canonical(fma(alpha, s, beta * old)); }
 real finish_new(real s, real alpha) { return canonical(alpha * s); }
 

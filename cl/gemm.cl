@@ -3,36 +3,51 @@
  * Element (i,k) of op(A) at a[a_first + i·a_row + k·a_step]; C (i,j) at c[c_first + i·c_pitch + j]. Where k is cut, the running sums
  * lie in `sums`, (i,j) at sums[sums_first + i·sums_pitch + j], which may be C itself when C is not read.
  *
- *   -D ROWS=8      CPU walk: rows of a tile (2, 4 or 8); its columns are the W lanes of a vector
+ *   -D A_PACKED, B_PACKED   CPU walk: they come packed
  *   -D GROUP_X, GROUP_Y     GPU walk: work-items of a group along columns and rows, 4 × 4 elements each
  */
 #ifdef WALK_CPU
 
-/* op(B) comes as panels of W columns, row k of panel p at b[b_first + p·b_panel + k·b_step]. Packed panels are padded with zeros
- * to W columns. With in_place (n ≥ W) they are B itself, and the last one is moved left so that it ends with the row. */
-#define IN_PLACE 4u /* in parts */
+/* A tile is ROWS rows by the W lanes of a vector: 6 by 16 fill the registers of a machine with 16 of 32 bytes, and are enough to keep one
+ * with wider or more registers busy.
+ *
+ * op(B) comes as panels of W columns, row k of panel p at b[b_first + p·b_panel + k·b_step]. Packed panels are filled up to W
+ * columns. Those of B in place (-D B_PACKED not given) are not: the W lanes of a row may reach into the next row, and where they would
+ * reach beyond B's last row, b_columns from b_first to its end, they are taken one by one.
+ * Tile t of A begins at a[a_first + t·a_tile]; with -D A_PACKED its rows are neighbours: a_row is 1, a_step is ROWS. */
+#define ROWS 6
+#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
 
-#if ROWS == 8
-#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#elif ROWS == 4
-#define EACH_ROW(X) X(0) X(1) X(2) X(3)
+#ifdef A_PACKED
+#define A_ROW 1
+#define A_STEP ROWS
+#define AT_ROW(r) (r)
 #else
-#define EACH_ROW(X) X(0) X(1)
+#define A_ROW a_row
+#define A_STEP a_step
+#define AT_ROW(r) min((ulong)(r), last_row)
+#endif
+
+#ifdef B_PACKED
+#define B_STEP W
+#else
+#define B_STEP b_step
 #endif
 
 #define ROW_START(r) \
   real s##r = (real)0; \
-  __global const SCALAR *a##r = a_tile + min((ulong)r, last_row) * a_row;
-#define ROW_RESUME(r) s##r = take(sums_tile + min((ulong)r, last_row) * sums_pitch, from, to);
+  __global const SCALAR *a##r = a_tile_at + AT_ROW(r) * A_ROW;
 #define ROW_STEP(r) s##r = fma((real)a##r[at], v, s##r);
-#define ROW_KEEP(r) if (r <= last_row) put(s##r, sums_tile + r * sums_pitch, from, to);
-#define ROW_SCALE(r) if (r <= last_row) put(finish_new(s##r, alpha), c_tile + r * c_pitch, from, to);
-#define ROW_FINISH(r) \
-  if (r <= last_row) put(finish(s##r, alpha, beta, take(c_tile + r * c_pitch, from, to)), c_tile + r * c_pitch, from, to);
+#define ROW_RESUME(r) s##r = LOAD_W(sums_at, r * sums_pitch);
+#define ROW_KEEP(r) STORE_W(s##r, sums_at, r * sums_pitch);
+#define ROW_SCALE(r) STORE_W(finish_new(s##r, alpha), c_at, r * c_pitch);
+#define ROW_FINISH(r) STORE_W(finish(s##r, alpha, beta, LOAD_W(c_at, r * c_pitch)), c_at, r * c_pitch);
+#define ROW_FROM_EDGE(r) s##r = LOAD_W(edge, r * W);
+#define ROW_TO_EDGE(r) STORE_W(s##r, edge, r * W);
 
-/* Work-item (p, q): panel p of columns, tiles q·per … of rows. A tile's A is a[a_first + tile·a_tile_step …]. */
-__kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, ulong a_tile_step,
-                   __global const SCALAR *b, ulong b_first, ulong b_panel, ulong b_step_,
+/* Work-item (p, q): panel p of columns, tiles q·per … of rows. */
+__kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, ulong a_tile,
+                   __global const SCALAR *b, ulong b_first, ulong b_columns, ulong b_panel, ulong b_step_,
                    __global SCALAR *sums, ulong sums_first, ulong sums_pitch_,
                    __global SCALAR *c, ulong c_first, ulong c_pitch_,
                    ulong m, ulong n, ulong k_, ulong per, SCALAR alpha_, SCALAR beta_, uint parts_) {
@@ -42,32 +57,68 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
   const ulong panel = get_global_id(0), tiles = (m + ROWS - 1) / ROWS;
   const ulong tile_begin = get_global_id(1) * per, tile_end = min(tile_begin + per, tiles);
   if (panel * W >= n) return;
-  const bool moved = (parts & IN_PLACE) && panel * W + W > n;
-  const ulong column = moved ? n - W : panel * W;
-  const uint from = moved ? (uint)(panel * W - column) : 0u, to = (uint)min((ulong)W, n - column);
-  __global const SCALAR *b_column = b + b_first + (moved ? column : panel * b_panel);
+  const ulong column = panel * W;
+  const uint width = (uint)min((ulong)W, n - column);
+  __global const SCALAR *b_column = b + b_first + panel * b_panel;
+#ifdef B_PACKED
+  const ulong k_whole = k_end;
+#else
+  const ulong reach = (k_end - 1) * b_step + b_columns - column; /* elements from b_column to B's end */
+  const ulong k_whole = reach < W ? 0 : min(k_end, (reach - W) / b_step + 1);
+#endif
 
   for (ulong tile = tile_begin; tile < tile_end; tile++) {
     const ulong row = tile * ROWS, last_row = min((ulong)ROWS, m - row) - 1;
-    __global const SCALAR *a_tile = a + a_first + tile * a_tile_step;
-    __global SCALAR *sums_tile = sums + sums_first + row * sums_pitch + column;
-    __global SCALAR *c_tile = c + c_first + row * c_pitch + column;
+    const bool whole = last_row == ROWS - 1 && width == W;
+    __global const SCALAR *a_tile_at = a + a_first + tile * a_tile;
+    __global SCALAR *sums_at = sums + sums_first + row * sums_pitch + column;
+    __global SCALAR *c_at = c + c_first + row * c_pitch + column;
+    SCALAR edge[ROWS * W];
     EACH_ROW(ROW_START)
-    if (!(parts & PART_FIRST)) { EACH_ROW(ROW_RESUME) }
+    if (!(parts & PART_FIRST)) {
+      if (whole) {
+        EACH_ROW(ROW_RESUME)
+      } else {
+        for (ulong r = 0; r <= last_row; r++)
+          for (uint l = 0; l < width; l++) edge[r * W + l] = sums_at[r * sums_pitch + l];
+        EACH_ROW(ROW_FROM_EDGE)
+      }
+    }
     __global const SCALAR *b_row = b_column;
     ulong at = 0;
-    for (ulong k = 0; k < k_end; k++) {
+    for (ulong k = 0; k < k_whole; k++) {
       const real v = LOAD_W(b_row, 0);
       EACH_ROW(ROW_STEP)
-      at += a_step;
-      b_row += b_step;
+      at += A_STEP;
+      b_row += B_STEP;
     }
-    if (!(parts & PART_LAST)) {
-      EACH_ROW(ROW_KEEP)
-    } else if (beta == 0) {
-      EACH_ROW(ROW_SCALE)
+#ifndef B_PACKED
+    for (ulong k = k_whole; k < k_end; k++) {
+      const real v = take(b_row, 0, width);
+      EACH_ROW(ROW_STEP)
+      at += A_STEP;
+      b_row += B_STEP;
+    }
+#endif
+    if (whole) {
+      if (!(parts & PART_LAST)) {
+        EACH_ROW(ROW_KEEP)
+      } else if (beta == 0) {
+        EACH_ROW(ROW_SCALE)
+      } else {
+        EACH_ROW(ROW_FINISH)
+      }
     } else {
-      EACH_ROW(ROW_FINISH)
+      EACH_ROW(ROW_TO_EDGE)
+      for (ulong r = 0; r <= last_row; r++)
+        for (uint l = 0; l < width; l++) {
+          __global SCALAR *to_sum = sums_at + r * sums_pitch + l, *to_c = c_at + r * c_pitch + l;
+          const SCALAR s = edge[r * W + l];
+          if (!(parts & PART_LAST))
+            *to_sum = s;
+          else
+            *to_c = canonical_one(beta == 0 ? alpha * s : fma(alpha, s, beta * *to_c));
+        }
     }
   }
 }

@@ -1,28 +1,23 @@
 /* gemm_pack.cl: copies of A and B in the order in which the CPU walk of gemm.cl reads them, so that it runs through memory
  * without jumps (with a pitch that is a power of two all rows of a tile would fall on the same cache lines).
  *
- *   -D PACK_ROWS         rows as they are, at another pitch: to[i·to_step + k] = from[i·pitch + k]
- *   -D PACK_COLUMNS      panels of WIDTH columns: to[p·to_step + k·WIDTH + l] = from[k·pitch + p·WIDTH + l]
- *   -D PACK_TRANSPOSED   the same of the transpose (WIDTH = W): to[p·to_step + k·WIDTH + l] = from[(p·WIDTH + l)·pitch + k]
+ * A panel is WIDTH rows of A (6) or columns of B (W), k by k: panel p at to[p·to_step + k·WIDTH + l].
  *
- * `count` rows or columns of `depth` values of k each. The last panel is filled up with zeros. Work-item (u, v) does units
- * u·per … of rows or panels, values v·RUN … of k.
+ *   -D PACK_COLUMNS      from[k·pitch + p·WIDTH + l]: columns of B as it is, rows of A transposed
+ *   -D PACK_ROWS         from[(p·WIDTH + l)·pitch + k]: columns of B transposed, rows of A as it is
+ *
+ * `count` rows or columns of `depth` values of k each. The last panel is filled up with zeros. Work-item (u, v) does panels
+ * from u·per, values of k from v·RUN.
  */
 #define RUN 256
 
-#if defined(PACK_ROWS)
+#ifdef PACK_COLUMNS
 
-void pack_unit(__global const SCALAR *from, ulong pitch, __global SCALAR *to, ulong to_step, ulong count, ulong unit,
-               ulong begin, ulong end) {
-  __global const SCALAR *source = from + unit * pitch;
-  __global SCALAR *target = to + unit * to_step;
-  ulong k = begin;
-  for (; k + W <= end; k += W) STORE_W(LOAD_W(source, k), target, k);
-  for (; k < end; k++) target[k] = source[k];
-}
-#define UNITS count
-
-#elif defined(PACK_COLUMNS)
+#if WIDTH == W
+#define COPY(p, q) STORE_W(LOAD_W(p, 0), q, 0)
+#else
+#define COPY(p, q) vstore4(vload4(0, p), 0, q), vstore2(vload2(0, (p) + 4), 0, (q) + 4)
+#endif
 
 void pack_unit(__global const SCALAR *from, ulong pitch, __global SCALAR *to, ulong to_step, ulong count, ulong unit,
                ulong begin, ulong end) {
@@ -30,22 +25,22 @@ void pack_unit(__global const SCALAR *from, ulong pitch, __global SCALAR *to, ul
   __global const SCALAR *source = from + unit * WIDTH;
   __global SCALAR *target = to + unit * to_step;
   if (lanes == WIDTH) {
-    for (ulong k = begin; k < end; k++) CAT(vstore, WIDTH)(CAT(vload, WIDTH)(0, source + k * pitch), 0, target + k * WIDTH);
+    for (ulong k = begin; k < end; k++) COPY(source + k * pitch, target + k * WIDTH);
   } else {
     for (ulong k = begin; k < end; k++)
       for (uint l = 0; l < WIDTH; l++) target[k * WIDTH + l] = l < lanes ? source[k * pitch + l] : (SCALAR)0;
   }
 }
-#define UNITS ((count + WIDTH - 1) / WIDTH)
 
 #else
 
 void pack_unit(__global const SCALAR *from, ulong pitch, __global SCALAR *to, ulong to_step, ulong count, ulong unit,
                ulong begin, ulong end) {
-  const uint lanes = (uint)min((ulong)W, count - unit * W);
-  __global const SCALAR *source = from + unit * W * pitch;
+  const uint lanes = (uint)min((ulong)WIDTH, count - unit * WIDTH);
+  __global const SCALAR *source = from + unit * WIDTH * pitch;
   __global SCALAR *target = to + unit * to_step;
   ulong k = begin;
+#if WIDTH == W
   if (lanes == W) {
     for (; k + W <= end; k += W) {
       real x[W], y[W];
@@ -56,10 +51,17 @@ void pack_unit(__global const SCALAR *from, ulong pitch, __global SCALAR *to, ul
       for (uint l = 0; l < W; l++) STORE_W(x[l], target, (k + l) * W);
     }
   }
+#else
+  if (lanes == WIDTH) {
+    for (; k < end; k++) {
+#pragma unroll
+      for (uint l = 0; l < WIDTH; l++) target[k * WIDTH + l] = source[l * pitch + k];
+    }
+  }
+#endif
   for (; k < end; k++)
-    for (uint l = 0; l < W; l++) target[k * W + l] = l < lanes ? source[l * pitch + k] : (SCALAR)0;
+    for (uint l = 0; l < WIDTH; l++) target[k * WIDTH + l] = l < lanes ? source[l * pitch + k] : (SCALAR)0;
 }
-#define UNITS ((count + W - 1) / W)
 
 #endif
 
@@ -68,6 +70,6 @@ __kernel void pack(__global const SCALAR *from_, ulong from_first, ulong pitch_,
   const ulong pitch = pitch_, to_step = to_step_, count = count_, depth = depth_, per = per_;
   __global const SCALAR *from = from_ + from_first;
   const ulong begin = get_global_id(1) * RUN, end = min(begin + RUN, depth);
-  const ulong last = min((get_global_id(0) + 1) * per, (ulong)UNITS);
+  const ulong last = min((get_global_id(0) + 1) * per, (count + WIDTH - 1) / WIDTH);
   for (ulong unit = get_global_id(0) * per; unit < last; unit++) pack_unit(from, pitch, to_, to_step, count, unit, begin, end);
 }

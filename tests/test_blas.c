@@ -240,7 +240,7 @@ static void cuts(void **state) {
   };
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    const size_t m = small(ctx) ? 21 : 67, n = small(ctx) ? 37 : 101, k = small(ctx) ? 23 : 61;
+    const size_t m = small(ctx) ? 13 : 67, n = small(ctx) ? 21 : 101, k = small(ctx) ? 12 : 61;
     for (unsigned i = 0; i < 8 * sizeof all / sizeof *all; i++) {
       const product p = {.dtype = CLIV_F32, .m = m, .n = n, .k = k, .ta = i & 1, .tb = i & 2, .alpha = 0.7,
                          .beta = i & 4 ? -0.4 : 0, .gap = i % 3, .lead = i % 2, .what = hardest(ctx, i % 2 ? 3 : 0),
@@ -256,9 +256,9 @@ static void thin(void **state) {
   (void)state;
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    const size_t long_side = small(ctx) ? 70 : 531;
-    for (unsigned i = 0; i < 48; i++) {
-      product p = {.dtype = CLIV_F32, .m = long_side, .n = 1, .k = i & 8 ? 67 : 5, .ta = i & 1, .tb = i & 2, .alpha = -1.5,
+    const size_t long_side = small(ctx) ? 37 : 531, long_sum = small(ctx) ? 21 : 67;
+    for (unsigned i = 0; i < 48; i += small(ctx) ? 5 : 1) {
+      product p = {.dtype = CLIV_F32, .m = long_side, .n = 1, .k = i & 8 ? long_sum : 5, .ta = i & 1, .tb = i & 2, .alpha = -1.5,
                    .beta = i & 4 ? 0.25 : 0, .gap = i % 3, .lead = i % 4, .what_c = i & 4 ? NORMAL : NANS, .seed = 70 + i};
       const size_t narrow[] = {1, 2, 3};
       p.n = narrow[i / 16];
@@ -331,6 +331,9 @@ static const cliv_provider providers[] = {
 };
 enum { PROVIDERS = sizeof providers / sizeof *providers };
 
+/* Under Oclgrind exact alone: CLBlast's caches are torn down at exit after Oclgrind, and the process ends in an abort. */
+static size_t provider_count(cliv_context *ctx) { return strstr(ctx->facts.platform, "Oclgrind") ? 1 : PROVIDERS; }
+
 /* exact: the same bits. clblast: close, with the gaps untouched. */
 static void compare(cliv_provider provider, const matrix *c, double terms) {
   float *got = test_read(c->base.tensor);
@@ -353,7 +356,7 @@ static void vectors(void **state) {
   (void)state;
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    for (unsigned i = 0; i < 16 * PROVIDERS; i++) {
+    for (unsigned i = 0; i < 16 * provider_count(ctx); i++) {
       const cliv_blas_options options = {.provider = providers[i / 16]};
       const bool ta = i & 1, row = i & 2; /* row: x is 1 × k; else k × 1 with a pitch */
       const double beta = i & 4 ? -0.5 : 0;
@@ -385,13 +388,13 @@ static void axpy(void **state) {
   const size_t *sizes = test_sizes(&count);
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    for (unsigned i = 0; i < 2 * count * PROVIDERS; i++) {
-      const cliv_blas_options options = {.provider = providers[i % PROVIDERS]};
-      const size_t n = sizes[i / 2 / PROVIDERS];
-      const bool pitched = i / PROVIDERS % 2;
+    for (unsigned i = 0; i < 2 * count * provider_count(ctx); i++) {
+      const cliv_blas_options options = {.provider = providers[i / 2 / count]};
+      const size_t n = sizes[i / 2 % count];
+      const bool pitched = i % 2;
       if (pitched && n > 5000) continue;
       const double alpha = alphas[i % 3];
-      const contents what = options.provider == CLIV_PROVIDER_EXACT && i % 2 ? hardest(ctx, 4) : NORMAL;
+      const contents what = options.provider == CLIV_PROVIDER_EXACT && n % 2 ? hardest(ctx, 4) : NORMAL;
       matrix x = make_matrix(ctx, CLIV_F32, pitched ? 3 : 1, n, pitched ? 2 : 0, 1, what, i);
       matrix y = make_matrix(ctx, CLIV_F32, pitched ? 3 : 1, n, pitched ? 5 : 0, 0, what, i + 1);
       ASSERT_OK(ctx, cliv_axpy(ctx, alpha, x.view, y.view, &options, NULL));
@@ -411,23 +414,21 @@ static void axpy(void **state) {
 
 static void clblast(void **state) {
   (void)state;
-#ifdef CLIV_HAVE_CLBLAST
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
-  for (size_t i = 0; i < (small(ctx) ? 6 : 24); i++) {
+#ifdef CLIV_HAVE_CLBLAST
+  for (size_t i = 0; i < (provider_count(ctx) < 2 ? 0 : small(ctx) ? 6 : 24); i++) {
     product p = random_product(i, small(ctx) ? 20 : 200);
     p.what_c = p.beta == 0 ? NANS : NORMAL;
     check_error(ctx, &p, CLIV_PROVIDER_CLBLAST);
   }
-  cliv_context_free(ctx);
 #else
-  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   const product p = {.dtype = CLIV_F32, .m = 2, .n = 2, .k = 2, .alpha = 1};
   operands o = make_operands(ctx, &p);
   ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 0, o.c.view,
                               &(cliv_blas_options){.provider = CLIV_PROVIDER_CLBLAST}, NULL), CLIV_NO_CLBLAST, "exact");
   free_operands(&o);
-  cliv_context_free(ctx);
 #endif
+  cliv_context_free(ctx);
 }
 
 static void choice(void **state) {
@@ -483,7 +484,7 @@ static void events(void **state) {
   (void)state;
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    for (size_t i = 0; i < PROVIDERS; i++) check_events(ctx, providers[i]);
+    for (size_t i = 0; i < provider_count(ctx); i++) check_events(ctx, providers[i]);
     /* The same on an out-of-order queue, where the device has such. */
     cl_int code;
     const cl_command_queue queue = clCreateCommandQueue(cliv_context_cl_context(ctx), cliv_context_cl_device(ctx),
@@ -492,7 +493,7 @@ static void events(void **state) {
       cliv_context *loose;
       ASSERT_OK(NULL, cliv_context_wrap(cliv_context_cl_context(ctx), cliv_context_cl_device(ctx), queue,
                                         &(cliv_context_options){.walk = test_walks[w]}, &loose));
-      for (size_t i = 0; i < PROVIDERS; i++) check_events(loose, providers[i]);
+      for (size_t i = 0; i < provider_count(ctx); i++) check_events(loose, providers[i]);
       cliv_context_free(loose);
       clReleaseCommandQueue(queue);
     }

@@ -11,7 +11,8 @@
 #include "runtime/program.h"
 #include "runtime/scratch.h"
 
-enum { PART_FIRST = 1, PART_LAST = 2, IN_PLACE = 4 }; /* as in cl/blas.cl and cl/gemm.cl */
+enum { PART_FIRST = 1, PART_LAST = 2 }; /* as in cl/blas.cl */
+enum { ROWS = 6 };          /* CPU walk: rows of a tile */
 enum { TILE = 4 };          /* GPU walk: elements of a work-item along each side */
 enum { PACK_RUN = 256 };    /* values of k that a work-item of gemm_pack.cl copies at a time */
 enum { UPDATE_RUN = 1024 }; /* columns of a work-item of blas1.cl in the CPU walk */
@@ -163,7 +164,6 @@ typedef struct job {
   cl_ulong rows, width;             /* of a tile (CPU) or a group's tile (GPU) */
   cl_ulong block_k, block_m, block_n;
   cl_ulong sums_first, sums_pitch;
-  cl_ulong a_pitch;                 /* of packed rows */
   size_t group_x, group_y;          /* GPU walk */
 } job;
 
@@ -179,7 +179,7 @@ typedef struct piece {
 static cl_ulong choose_block_k(const job *j, const cliv__cuts *cuts) {
   if (cuts && cuts->block_k) return cuts->block_k;
   const cl_ulong work = (cl_ulong)1 << 26, area = j->g->m * j->g->n;
-  return most(j->ctx->walk == CLIV_WALK_CPU ? 2048 : 1 << 16, work / area);
+  return most(j->ctx->walk == CLIV_WALK_CPU ? 512 : 1 << 16, work / area);
 }
 
 /* Rows and columns of a launch: about `work` multiply-adds, in whole tiles. */
@@ -191,30 +191,30 @@ static void choose_blocks(job *j, const cliv__cuts *cuts) {
   j->block_m = least(cliv__round_up(j->g->m, j->rows), most(1, area / j->block_n / j->rows) * j->rows);
 }
 
+/* A kernel that packs into `room`: its panels of `width` are rows of a matrix (rows), or columns. */
+static cliv_status prepare_pack(const job *j, bool rows, cl_ulong width, cl_ulong count, int slot, cl_kernel *kernel,
+                                cl_mem *room) {
+  char choices[64];
+  snprintf(choices, sizeof choices, "-D %s -D WIDTH=%d", rows ? "PACK_ROWS" : "PACK_COLUMNS", (int)width);
+  TRY(get(j->ctx, j->g->dtype, "blas.cl gemm_pack.cl", "pack", choices, kernel));
+  return cliv__scratch(j->ctx, slot, cliv__round_up(count, width) * j->block_k * cliv_dtype_size(j->g->dtype), room);
+}
+
 static cliv_status prepare_cpu(job *j, const cliv__cuts *cuts) {
   const cliv__gemm *g = j->g;
-  char choices[64];
   j->width = lanes(g->dtype);
-  j->rows = g->m <= 2 ? 2 : g->m <= 4 ? 4 : 8;
+  j->rows = ROWS;
   choose_blocks(j, cuts);
-  snprintf(choices, sizeof choices, "-D ROWS=%d", (int)j->rows);
-  TRY(get(j->ctx, g->dtype, "blas.cl gemm.cl", "gemm", choices, &j->kernel));
+  /* Copying pays where an element is used some hundred times; of B, which is read across its rows, as soon as it leaves the caches. */
+  const bool far = g->k * g->b.pitch * cliv_dtype_size(g->dtype) > (1 << 19);
   const int wish_a = cuts ? cuts->pack_a : 0, wish_b = cuts ? cuts->pack_b : 0;
-  if (wish_a ? wish_a > 0 : g->n > 64) {
-    snprintf(choices, sizeof choices, g->trans_a ? "-D PACK_COLUMNS -D WIDTH=%d" : "-D PACK_ROWS", (int)j->rows);
-    TRY(get(j->ctx, g->dtype, "blas.cl gemm_pack.cl", "pack", choices, &j->pack_a));
-    /* Beyond a power of two, so that the rows of a tile lie on different cache lines. */
-    j->a_pitch = cliv__round_up(j->block_k, 16) + 16;
-    const size_t room = g->trans_a ? cliv__round_up(g->m, j->rows) * j->block_k : g->m * j->a_pitch;
-    TRY(cliv__scratch(j->ctx, CLIV__SCRATCH_PACK_A, room * cliv_dtype_size(g->dtype), &j->room_a));
-  }
-  if (g->trans_b || g->n < j->width || (wish_b ? wish_b > 0 : g->m > 64)) {
-    snprintf(choices, sizeof choices, g->trans_b ? "-D PACK_TRANSPOSED" : "-D PACK_COLUMNS -D WIDTH=%d", (int)j->width);
-    TRY(get(j->ctx, g->dtype, "blas.cl gemm_pack.cl", "pack", choices, &j->pack_b));
-    const size_t room = cliv__round_up(g->n, j->width) * j->block_k;
-    TRY(cliv__scratch(j->ctx, CLIV__SCRATCH_PACK_B, room * cliv_dtype_size(g->dtype), &j->room_b));
-  }
-  return CLIV_OK;
+  if (wish_a ? wish_a > 0 : g->n >= 512)
+    TRY(prepare_pack(j, !g->trans_a, j->rows, g->m, CLIV__SCRATCH_PACK_A, &j->pack_a, &j->room_a));
+  if (g->trans_b || (wish_b ? wish_b > 0 : far && g->m > 4 * ROWS))
+    TRY(prepare_pack(j, g->trans_b, j->width, g->n, CLIV__SCRATCH_PACK_B, &j->pack_b, &j->room_b));
+  char choices[64];
+  snprintf(choices, sizeof choices, "%s%s", j->pack_a ? "-D A_PACKED " : "", j->pack_b ? "-D B_PACKED" : "");
+  return get(j->ctx, g->dtype, "blas.cl gemm.cl", "gemm", choices, &j->kernel);
 }
 
 static cliv_status prepare_gpu(job *j, const cliv__cuts *cuts) {
@@ -244,23 +244,21 @@ static cliv_status prepare_sums(job *j) {
 }
 
 static cliv_status pack(const job *j, cl_kernel kernel, const cliv__matrix *from, cl_ulong first, cl_mem to,
-                        cl_ulong to_step, cl_ulong count, cl_ulong width, cl_ulong depth, const cliv_sync *sync) {
-  const cl_ulong units = cliv__div_up(count, width), per = share(j->ctx, units, width == 1 ? 16 : 4);
-  return LAUNCH(j->ctx, kernel, RANGE2(cliv__div_up(units, per), cliv__div_up(depth, PACK_RUN), 1, 1), sync, ARG(from->mem),
-                ARG(first), ARG(from->pitch), ARG(to), ARG(to_step), ARG(count), ARG(depth), ARG(per));
+                        cl_ulong count, cl_ulong width, cl_ulong depth, const cliv_sync *sync) {
+  const cl_ulong panels = cliv__div_up(count, width), per = share(j->ctx, panels, 4), step = depth * width;
+  return LAUNCH(j->ctx, kernel, RANGE2(cliv__div_up(panels, per), cliv__div_up(depth, PACK_RUN), 1, 1), sync, ARG(from->mem),
+                ARG(first), ARG(from->pitch), ARG(to), ARG(step), ARG(count), ARG(depth), ARG(per));
 }
 
 /* Copies of this block of k. */
 static cliv_status pack_block(const job *j, cl_ulong k, cl_ulong depth) {
   const cliv__gemm *g = j->g;
   const cliv_sync part = part_of(j->sync, k == 0, false);
-  if (j->pack_a)
-    TRY(pack(j, j->pack_a, &g->a, g->a.first + k * (g->trans_a ? g->a.pitch : 1), j->room_a,
-             g->trans_a ? depth * j->rows : j->a_pitch, g->m, g->trans_a ? j->rows : 1, depth, &part));
-  if (j->pack_b)
-    TRY(pack(j, j->pack_b, &g->b, g->b.first + k * (g->trans_b ? 1 : g->b.pitch), j->room_b, depth * j->width, g->n, j->width,
-             depth, j->pack_a ? SYNC_NONE : &part));
-  return CLIV_OK;
+  const cl_ulong a_first = g->a.first + k * (g->trans_a ? g->a.pitch : 1);
+  const cl_ulong b_first = g->b.first + k * (g->trans_b ? 1 : g->b.pitch);
+  if (j->pack_a) TRY(pack(j, j->pack_a, &g->a, a_first, j->room_a, g->m, j->rows, depth, &part));
+  if (!j->pack_b) return CLIV_OK;
+  return pack(j, j->pack_b, &g->b, b_first, j->room_b, g->n, j->width, depth, j->pack_a ? SYNC_NONE : &part);
 }
 
 static cliv_status multiply_cpu(const job *j, const piece *p) {
@@ -270,19 +268,17 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
   cl_ulong a_first = g->a.first + p->i * a_row + p->k * a_step, a_tile = j->rows * a_row;
   if (j->pack_a) {
     a = j->room_a;
-    a_row = g->trans_a ? 1 : j->a_pitch;
-    a_step = g->trans_a ? j->rows : 1;
-    a_tile = j->rows * (g->trans_a ? p->depth : j->a_pitch);
-    a_first = p->i / j->rows * a_tile;
+    a_tile = j->rows * p->depth;
+    a_first = p->i * p->depth;
   }
-  cl_ulong b_first = g->b.first + p->k * g->b.pitch + p->j, b_panel = j->width, b_step = g->b.pitch;
+  cl_ulong b_first = g->b.first + p->k * g->b.pitch + p->j, b_columns = g->n - p->j, b_panel = j->width, b_step = g->b.pitch;
   if (j->pack_b) {
     b = j->room_b;
     b_first = p->j * p->depth;
     b_panel = p->depth * j->width;
     b_step = j->width;
   }
-  const cl_uint parts = (p->first ? PART_FIRST : 0u) | (p->last ? PART_LAST : 0u) | (j->pack_b ? 0u : IN_PLACE);
+  const cl_uint parts = (p->first ? PART_FIRST : 0u) | (p->last ? PART_LAST : 0u);
   const cl_ulong sums_first = j->sums_first + p->i * j->sums_pitch + p->j, c_first = g->c.first + p->i * g->c.pitch + p->j;
   const cl_ulong tiles = cliv__div_up(p->m, j->rows), panels = cliv__div_up(p->n, j->width);
   /* A work-item's rows of A are to stay in a core's second cache while its neighbours use them again. */
@@ -290,7 +286,7 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
   const cl_ulong per = least(cached, most(1, tiles * panels / (8 * (cl_ulong)j->ctx->facts.compute_units)));
   const scalar alpha = scalar_of(g->dtype, g->alpha), beta = scalar_of(g->dtype, g->beta);
   return LAUNCH(j->ctx, j->kernel, RANGE2(panels, cliv__div_up(tiles, per), 1, 1), &p->sync, ARG(a), ARG(a_first), ARG(a_row),
-                ARG(a_step), ARG(a_tile), ARG(b), ARG(b_first), ARG(b_panel), ARG(b_step), ARG(j->sums), ARG(sums_first),
+                ARG(a_step), ARG(a_tile), ARG(b), ARG(b_first), ARG(b_columns), ARG(b_panel), ARG(b_step), ARG(j->sums), ARG(sums_first),
                 ARG(j->sums_pitch), ARG(g->c.mem), ARG(c_first), ARG(g->c.pitch), ARG(p->m), ARG(p->n), ARG(p->depth),
                 ARG(per), ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(parts));
 }
@@ -311,13 +307,13 @@ static cliv_status multiply_gpu(const job *j, const piece *p) {
                 ARG(parts));
 }
 
-/* The pieces of one block of k. A last piece narrower than a panel goes with the one before it. */
+/* The pieces of one block of k. */
 static cliv_status multiply_block(const job *j, cl_ulong k, cl_ulong depth) {
   const cliv__gemm *g = j->g;
   const bool packed = j->pack_a || j->pack_b;
   piece p = {.k = k, .depth = depth, .first = k == 0, .last = k + depth == g->k};
   for (p.j = 0; p.j < g->n; p.j += p.n) {
-    p.n = g->n - p.j < j->block_n + j->width ? g->n - p.j : j->block_n;
+    p.n = least(j->block_n, g->n - p.j);
     for (p.i = 0; p.i < g->m; p.i += p.m) {
       p.m = least(j->block_m, g->m - p.i);
       p.sync = part_of(j->sync, p.first && !packed && p.i == 0 && p.j == 0, p.last && p.i + p.m == g->m && p.j + p.n == g->n);
