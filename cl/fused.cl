@@ -36,7 +36,7 @@ int special(float x) { return (as_uint(x) & 0x7fffffffu) >= 0x7f800000u; }
 
 /* By integers: both terms with their highest bit at 2^61, the smaller one shifted to the larger one's exponent. */
 float fused_by_integers(float a, float b, float c) {
-  if (a == 0.0f || b == 0.0f || special(a) || special(b)) return a * b + c;
+  if (!(fabs(a) > 0.0f && fabs(b) > 0.0f) || special(a) || special(b)) return a * b + c;
   if (special(c)) return c;
   ulong ma, mb, mc;
   int ep = take_apart(a, &ma) + take_apart(b, &mb), ec = take_apart(c, &mc);

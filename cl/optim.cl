@@ -62,7 +62,7 @@ void step_chunk(chunk c, row h, __global stored_parameter *restrict p, __global 
   uint i = 0;
 #define READ(T) CAT(load_, T)
 #define WRITE(T) CAT(store_, T)
-#define AT(first) (first) + i
+#define AT(first) (size_t)((first) + i)
   for (; i + W <= c.count; i += W) UPDATE
 #undef READ
 #undef WRITE
@@ -70,7 +70,7 @@ void step_chunk(chunk c, row h, __global stored_parameter *restrict p, __global 
   const uint rest = c.count - i;
 #define READ(T) CAT(CAT(load_, T), _part)
 #define WRITE(T) CAT(CAT(store_, T), _part)
-#define AT(first) (first) + i, rest
+#define AT(first) (size_t)((first) + i), rest
   if (rest) UPDATE
 }
 
@@ -88,7 +88,7 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
 #else
 #define READ(T) CAT(load_, T)
 #define WRITE(T) CAT(store_, T)
-#define AT(first) (first) + i
+#define AT(first) (size_t)((first) + i)
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
                          EACH_STATE(STATE_ARGUMENT), __global const chunk *restrict chunks,
                          __global const row *restrict rows, uint first, uint count) {

@@ -21,7 +21,7 @@ real interpolate(real from, real to, float weight) {
 
 /* Coupled decay: the gradient of g's function plus decay/2 · w². No decay leaves g as it is, whatever w holds. */
 real with_decay(real g, real w, float decay) {
-  const ireal some = decay != 0.0f ? (ireal)-1 : (ireal)0;
+  const ireal some = fabs(decay) > 0.0f ? (ireal)-1 : (ireal)0;
   return choose(some, fused((real)decay, w, g), g);
 }
 
@@ -36,8 +36,10 @@ void sgd(real *w, real g, sgd_state *s, sgd_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
 #ifdef WITH_momentum_buffer
   s->momentum_buffer = fused((real)h.gain, g, h.momentum * s->momentum_buffer);
-  const ireal ahead = h.nesterov != 0.0f ? (ireal)-1 : (ireal)0;
+  const ireal ahead = h.nesterov > 0.0f ? (ireal)-1 : (ireal)0;
   g = choose(ahead, fused((real)h.momentum, s->momentum_buffer, h.gain * g), s->momentum_buffer);
+#else
+  (void)s;
 #endif
   *w = fused((real)h.minus_lr, g, *w);
 }
@@ -102,7 +104,7 @@ typedef struct {
 } lion_scalars;
 void lion(real *w, real g, lion_state *s, lion_scalars h) {
   const real direction = h.beta1 * s->exp_avg + h.one_minus_beta1 * g;
-  const real size = choose(direction == 0.0f, direction, copysign((real)1.0f, direction));
-  *w = fused((real)h.minus_lr, choose(is_nan(direction), direction, size), *w * h.keep);
+  const real sign = choose(fabs(direction) > 0.0f, copysign((real)1.0f, direction), direction); /* 0 and NaN stay */
+  *w = fused((real)h.minus_lr, sign, *w * h.keep);
   s->exp_avg = fused((real)h.one_minus_beta2, g, h.beta2 * s->exp_avg);
 }
