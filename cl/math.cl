@@ -13,16 +13,17 @@
  *   real_softplus, real_silu          2 ulp
  */
 
-#if (defined(REAL_F64) || defined(ROUNDS_DIVIDE)) && !defined(REAL_I64)
-real divide(real a, real b) { return a / b; }
-real square_root(real x) { return sqrt(x); }
-#elif !defined(REAL_I64)
+#ifndef REAL_I64
+#if defined(REAL_F64) || defined(ROUNDS_DIVIDE)
+static real divide(real a, real b) { return a / b; }
+static real square_root(real x) { return sqrt(x); }
+#else
 
 /* The positive float beside q on the side that the sign of `left` points to. */
-real beside(real q, real left) { return as_real(as_ireal(q) + choose(left > (real)0.0f, (ireal)1, (ireal)(-1))); }
+static real beside(real q, real left) { return as_real(as_ireal(q) + choose(left > (real)0.0f, (ireal)1, (ireal)(-1))); }
 
 /* a / b of magnitudes, both as bits, by long division: right for every operand, and slow. */
-ureal long_division(ureal a, ureal b) {
+static ureal long_division(ureal a, ureal b) {
   const ureal hidden = 0x00800000u, infinite = INFINITY_BITS;
   /* a = ma * 2^(ea - 150) with ma of 24 bits; subnormals are lifted into the normal range first. */
   const ureal la = choose(a < hidden, as_ureal(as_real(a) * (real)0x1p32f), a);
@@ -55,7 +56,7 @@ ureal long_division(ureal a, ureal b) {
 
 /* One division of the device's, of any accuracy down to 12 bits, then exact residuals: after a step of Newton's q is within a unit of
  * the last place, so the quotient's rounding is q or its neighbour, whichever leaves less. Ties do not occur. */
-real divide(real a, real b) {
+static real divide(real a, real b) {
   const ureal ua = as_ureal(a) & MAGNITUDE_BITS, ub = as_ureal(b) & MAGNITUDE_BITS, ea = ua >> 23, eb = ub >> 23;
   const real n = as_real(ua), d = as_real(ub), y = (real)1.0f / d;
   real q = n * y;
@@ -72,14 +73,14 @@ real divide(real a, real b) {
 
 /* The same with the device's reciprocal square root, for x from 2^-78 on. x - s*s is a multiple of the square of s's unit, and
  * x lies nearer to s*s than to the neighbour's square exactly when the root lies nearer to s. */
-real root_of_normal(real x) {
+static real root_of_normal(real x) {
   const real y = rsqrt(x), s0 = x * y;
   const real s = fma(fma(-s0, s0, x), (real)0.5f * y, s0);
   const real left = fma(-s, s, x), other = beside(s, left);
   return choose(fabs(fma(-other, other, x)) < fabs(left), other, s);
 }
 
-real square_root(real x) {
+static real square_root(real x) {
   const ureal u = as_ureal(x);
   real s = root_of_normal(x);
   const ureal unfit = choose(u - 0x18800000u > (ureal)(0x7f7fffffu - 0x18800000u), (ureal)1, (ureal)0);
@@ -95,23 +96,23 @@ real square_root(real x) {
 }
 #endif
 
-#if !defined(REAL_F64) && !defined(REAL_I64)
+#ifndef REAL_F64
 /* ---- exponentials ------------------------------------------------------------------------------------------------------- */
 
 /* 2^k for -126 <= k <= 127. */
-real power_of_two(ireal k) { return as_real((k + 127) << 23); }
+static real power_of_two(ireal k) { return as_real((k + 127) << 23); }
 
 /* y * 2^k, rounded once if y * 2^(k/2) is normal: |k| up to 252. */
-real scale(real y, ireal k) { return y * power_of_two(k >> 1) * power_of_two(k - (k >> 1)); }
+static real scale(real y, ireal k) { return y * power_of_two(k >> 1) * power_of_two(k - (k >> 1)); }
 
 /* x limited to [low, high]; NaN stays. */
-real limit(real x, float low, float high) {
+static real limit(real x, float low, float high) {
   const real y = choose(x < (real)low, (real)low, x);
   return choose(y > (real)high, (real)high, y);
 }
 
 /* The integer nearest to x, |x| < 2^22, and the same as a float. */
-ireal nearest(real x, real *whole) {
+static ireal nearest(real x, real *whole) {
   const real t = x + (real)12582912.0f;
   *whole = t - (real)12582912.0f;
   return as_ireal(t) - 0x4b400000;
@@ -119,7 +120,7 @@ ireal nearest(real x, real *whole) {
 
 /* e^x = (1 + r + s) * 2^k for |x| <= 120, where |r| <= log(2) / 2 and |s| <= 0.07 is known to a few more bits than r. Minimax relative to
  * r + s: 2^-32. */
-real exp_parts(real x, ireal *k, real *s) {
+static real exp_parts(real x, ireal *k, real *s) {
   real n;
   *k = nearest(x * (real)0x1.715476p+0f, &n);
   const real whole = fma(n, (real)-0x1.62e4p-1f, x), r = fma(n, (real)-0x1.7f7d1cp-20f, whole);
@@ -135,14 +136,14 @@ real exp_parts(real x, ireal *k, real *s) {
 }
 
 /* The same as (y + rest) * 2^k, 0.7 < y < 1.42. */
-real exp_pair(real x, ireal *k, real *rest) {
+static real exp_pair(real x, ireal *k, real *rest) {
   real s;
   const real r = exp_parts(x, k, &s), a = (real)1.0f + r, b = s + (r - (a - (real)1.0f)), y = a + b;
   *rest = b - (y - a);
   return y;
 }
 
-real real_exp(real x) {
+static real real_exp(real x) {
   ireal k;
   real s;
   const real r = exp_parts(limit(x, -120.0f, 120.0f), &k, &s), y = (real)1.0f + r;
@@ -150,7 +151,7 @@ real real_exp(real x) {
 }
 
 /* 2^k - 1 + 2^k r + 2^k s, all halved, since 2^128 is no float. What the first two sums lose is added with the smallest term. */
-real real_expm1(real x) {
+static real real_expm1(real x) {
   ireal k;
   real s;
   const real r = exp_parts(limit(x, -20.0f, 100.0f), &k, &s);
@@ -162,7 +163,7 @@ real real_expm1(real x) {
 }
 
 /* 2^x = (1 + t) * 2^k. Minimax on |r| <= 1/2, relative to t: 2^-34. */
-real real_exp2(real x) {
+static real real_exp2(real x) {
   real n;
   const real y = limit(x, -152.0f, 129.0f);
   const ireal k = nearest(y, &n);
@@ -180,7 +181,7 @@ real real_exp2(real x) {
 /* ---- logarithms --------------------------------------------------------------------------------------------------------- */
 
 /* log(1 + f) - f for 2/3 <= 1 + f < 4/3. Minimax relative to log(1 + f): 2^-27.6. */
-real log1p_rest(real f) {
+static real log1p_rest(real f) {
   real q = (real)-0x1.0805acp-3f;
   q = fma(q, f, (real)0x1.1e66d4p-3f);
   q = fma(q, f, (real)-0x1.f31130p-4f);
@@ -194,16 +195,16 @@ real log1p_rest(real f) {
 }
 
 /* The k that brings a normal x into [2/3, 4/3) * 2^k. */
-ireal log_exponent(real x) { return (as_ireal(x) - 0x3f2aaaab) >> 23; }
+static ireal log_exponent(real x) { return (as_ireal(x) - 0x3f2aaaab) >> 23; }
 
 /* k * (high + low) + f + rest, where k * high is exact and above f, or 0. */
-real log_sum(ireal k, float high, float low, real f, real rest) {
+static real log_sum(ireal k, float high, float low, real f, real rest) {
   const real n = to_real(k), a = n * (real)high, s = a + f;
   return s + ((f - (s - a)) + fma(n, (real)low, rest));
 }
 
 /* f and k of a positive x; a subnormal one is lifted first. */
-real log_parts(real x, ireal *k) {
+static real log_parts(real x, ireal *k) {
   const real y = choose(x < (real)0x1p-126f, x * (real)0x1p32f, x);
   const ireal e = log_exponent(y);
   *k = e - choose(x < (real)0x1p-126f, (ireal)32, (ireal)0);
@@ -211,7 +212,7 @@ real log_parts(real x, ireal *k) {
 }
 
 /* What is no positive finite number: 0, infinity, NaN and the negatives. */
-real log_special(real x, real y) {
+static real log_special(real x, real y) {
   const ureal u = as_ureal(x);
   y = choose((u & MAGNITUDE_BITS) == (ureal)0, as_real((ureal)0xff800000u), y);
   y = choose(u == (ureal)INFINITY_BITS, x, y);
@@ -219,24 +220,24 @@ real log_special(real x, real y) {
   return choose(is_nan(x), as_real((ureal)CANONICAL_NAN_BITS), y);
 }
 
-real real_log(real x) {
+static real real_log(real x) {
   ireal k;
   const real f = log_parts(x, &k);
   return log_special(x, log_sum(k, 0x1.62e4p-1f, 0x1.7f7d1cp-20f, f, log1p_rest(f)));
 }
 
 /* log2(1 + f) = f * c + rest: with c = high + low and f * high split by fma, so that only small parts are rounded. */
-real log_based(real x, float c_high, float c_low, float two_high, float two_low) {
+static real log_based(real x, float c_high, float c_low, float two_high, float two_low) {
   ireal k;
   const real f = log_parts(x, &k), r = log1p_rest(f);
   const real g = f * (real)c_high, e = fma(f, (real)c_high, -g);
   const real rest = fma(r, (real)c_high, fma(f + r, (real)c_low, e));
   return log_special(x, log_sum(k, two_high, two_low, g, rest));
 }
-real real_log2(real x) { return log_based(x, 0x1.715476p+0f, 0x1.4ae0c0p-26f, 1.0f, 0.0f); }
-real real_log10(real x) { return log_based(x, 0x1.bcb7b2p-2f, -0x1.5b235ep-27f, 0x1.344p-2f, 0x1.3509f8p-18f); }
+static real real_log2(real x) { return log_based(x, 0x1.715476p+0f, 0x1.4ae0c0p-26f, 1.0f, 0.0f); }
+static real real_log10(real x) { return log_based(x, 0x1.bcb7b2p-2f, -0x1.5b235ep-27f, 0x1.344p-2f, 0x1.3509f8p-18f); }
 
-real real_log1p(real x) {
+static real real_log1p(real x) {
   const ireal k = log_exponent((real)1.0f + x);
   const real half_way = power_of_two(-(k >> 1)), rest_of_way = power_of_two((k >> 1) - k);
   /* f = x 2^-k + (2^-k - 1), and what the sum loses, carried to first order through log(1 + f). */
@@ -251,12 +252,12 @@ real real_log1p(real x) {
 
 /* ---- activations -------------------------------------------------------------------------------------------------------- */
 
-real with_sign_of(real magnitude, real sign) {
+static real with_sign_of(real magnitude, real sign) {
   return as_real((as_ureal(magnitude) & MAGNITUDE_BITS) | (as_ureal(sign) & ~(ureal)MAGNITUDE_BITS));
 }
 
 /* Near 0 a polynomial (minimax, 2^-32), further out 1 - 2 / (e^2x + 1). */
-real real_tanh(real x) {
+static real real_tanh(real x) {
   const real a = as_real(as_ureal(x) & MAGNITUDE_BITS), z = a * a;
   real p = (real)0x1.18e1dep-9f;
   p = fma(p, z, (real)-0x1.0bf4fep-7f);
@@ -271,7 +272,7 @@ real real_tanh(real x) {
 
 /* factor / (1 + e^-x); for negative x as factor e^x / (1 + e^x), with the power of two of e^x left to the end so that small
  * results are rounded once. The reciprocal of 1 + e^-|x| is carried to more than a float. */
-real sigmoid_times(real x, real factor) {
+static real sigmoid_times(real x, real factor) {
   ireal k;
   real p_rest;
   const real p = exp_pair(limit(-fabs(x), -120.0f, 0.0f), &k, &p_rest), e = scale(p, k);
@@ -280,13 +281,14 @@ real sigmoid_times(real x, real factor) {
   const real q = choose(x < (real)0.0f, p, (real)1.0f), q_rest = choose(x < (real)0.0f, p_rest, (real)0.0f);
   const real n = factor * q, n_rest = fma(factor, q, -n) + factor * q_rest;
   const real product = fma(n, y, fma(n, y_rest, n_rest * y));
-  const real small = choose(fabs(factor) < (real)0x1p-60f, n * y, product);
-  return choose(x < (real)0.0f, scale(small, k), small);
+  const real extreme = choose(fabs(factor) < (real)0x1p-60f, n * y, choose(is_finite(factor), product, n * y));
+  return choose(x < (real)0.0f, scale(extreme, k), extreme);
 }
-real real_sigmoid(real x) { return sigmoid_times(x, (real)1.0f); }
-real real_silu(real x) { return sigmoid_times(x, choose(x < (real)-200.0f, (real)-200.0f, x)); }
+static real real_sigmoid(real x) { return sigmoid_times(x, (real)1.0f); }
+static real real_silu(real x) { return sigmoid_times(x, choose(x < (real)-200.0f, (real)-200.0f, x)); }
 
-real real_softplus(real x) {
+static real real_softplus(real x) {
   return choose(x > (real)0.0f, x, (real)0.0f) + real_log1p(real_exp(-fabs(x)));
 }
+#endif
 #endif

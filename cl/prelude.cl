@@ -11,6 +11,7 @@
  *   T_t                          the type of one stored element
  *   real load_T(p, i)            W elements from p[i]
  *   real load_T_part(p, i, n)    the first n < W of them, the rest 0
+ *   real load_T_ring(p, i, c, n) elements c, c + 1, … of a ring of n that begins at p[i]; c < n
  *   void store_T(x, p, i), store_T_part(x, p, i, n)
  * with p a __global pointer and i in elements; f64 only where real is double, the floats not where it is an integer. Narrow floats
  * are rounded to nearest even with integer code; a NaN is stored as the canonical quiet one. A float stored as an integer is
@@ -97,7 +98,7 @@ typedef uchar u8_t;
 
 /* Conversions between stored bits (widened to uint) and float, for one element and for W of them. */
 #define DEFINE_NARROW(F, U, suffix, SELECT, AS_F, AS_U)                                                              \
-  F CAT(half_to_float, suffix)(U h) {                                                                                \
+  static F CAT(half_to_float, suffix)(U h) {                                                                         \
     const U sign = (h & 0x8000u) << 16, m = (h & 0x7fffu) << 13;                                                      \
     const U normal = m + (112u << 23);                                                                               \
     const U subnormal = AS_U(AS_F(m + (113u << 23)) - AS_F((U)(113u << 23)));                                        \
@@ -106,7 +107,7 @@ typedef uchar u8_t;
     r = SELECT(m >= (U)(31u << 23), special, r);                                                                     \
     return AS_F(r | sign);                                                                                           \
   }                                                                                                                  \
-  U CAT(float_to_half, suffix)(F x) {                                                                                \
+  static U CAT(float_to_half, suffix)(F x) {                                                                         \
     const U sign = (AS_U(x) >> 16) & 0x8000u, a = AS_U(x) & 0x7fffffffu;                                             \
     const U normal = (a + 0xc8000fffu + ((a >> 13) & 1u)) >> 13;                                                     \
     const U subnormal = AS_U(AS_F(a) + 0.5f) - 0x3f000000u;                                                          \
@@ -114,8 +115,8 @@ typedef uchar u8_t;
     r = SELECT(a >= (U)0x47800000u, (U)0x7c00u, r) | sign;                                                           \
     return SELECT(a > (U)0x7f800000u, (U)0x7e00u, r);                                                                \
   }                                                                                                                  \
-  F CAT(bfloat_to_float, suffix)(U h) { return AS_F(h << 16); }                                                      \
-  U CAT(float_to_bfloat, suffix)(F x) {                                                                              \
+  static F CAT(bfloat_to_float, suffix)(U h) { return AS_F(h << 16); }                                               \
+  static U CAT(float_to_bfloat, suffix)(F x) {                                                                       \
     const U u = AS_U(x);                                                                                             \
     const U r = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;                                                              \
     return SELECT((u & 0x7fffffffu) > (U)0x7f800000u, (U)0x7fc0u, r);                                                \
@@ -141,20 +142,32 @@ DEFINE_NARROW(WIDE(float), WIDE(uint), _w, SELECT_V, CAT(as_, WIDE(float)), CAT(
 
 /* FROM: stored W elements -> real; TO: real -> stored W elements. */
 #define DEFINE_STORAGE(T, FROM, TO)                                                                                  \
-  real CAT(load_, T)(__global const CAT(T, _t) *p, size_t i) { return FROM(LOAD_W(p, i)); }                          \
-  void CAT(store_, T)(real x, __global CAT(T, _t) *p, size_t i) { STORE_W(TO(x), p, i); }                            \
+  static real CAT(load_, T)(__global const CAT(T, _t) *p, size_t i) { return FROM(LOAD_W(p, i)); }                   \
+  static void CAT(store_, T)(real x, __global CAT(T, _t) *p, size_t i) { STORE_W(TO(x), p, i); }                     \
   DEFINE_STORAGE_PART(T, FROM, TO)
 #if W == 1
-#define DEFINE_STORAGE_PART(T, FROM, TO)
+#define DEFINE_STORAGE_PART(T, FROM, TO)                                                                             \
+  static real CAT(CAT(load_, T), _ring)(__global const CAT(T, _t) *p, size_t i, size_t c, size_t n) {                \
+    return FROM(p[i + c]);                                                                                           \
+  }
 #else
 #define DEFINE_STORAGE_PART(T, FROM, TO)                                                                             \
-  real CAT(CAT(load_, T), _part)(__global const CAT(T, _t) *p, size_t i, uint n) {                                   \
+  static real CAT(CAT(load_, T), _part)(__global const CAT(T, _t) *p, size_t i, uint n) {                            \
     CAT(T, _t) lanes[W];                                                                                             \
     for (uint k = 0; k < W; k++) lanes[k] = (CAT(T, _t))0;                                                           \
     for (uint k = 0; k < n; k++) lanes[k] = p[i + k];                                                                \
     return FROM(CAT(vload, W)(0, lanes));                                                                            \
   }                                                                                                                  \
-  void CAT(CAT(store_, T), _part)(real x, __global CAT(T, _t) *p, size_t i, uint n) {                                \
+  static real CAT(CAT(load_, T), _ring)(__global const CAT(T, _t) *p, size_t i, size_t c, size_t n) {                \
+    CAT(T, _t) lanes[W];                                                                                             \
+    if (c + W <= n) return FROM(LOAD_W(p, i + c));                                                                   \
+    for (uint k = 0; k < W; k++) {                                                                                   \
+      lanes[k] = p[i + c];                                                                                           \
+      c = c + 1 == n ? 0 : c + 1;                                                                                    \
+    }                                                                                                                \
+    return FROM(CAT(vload, W)(0, lanes));                                                                            \
+  }                                                                                                                  \
+  static void CAT(CAT(store_, T), _part)(real x, __global CAT(T, _t) *p, size_t i, uint n) {                         \
     CAT(T, _t) lanes[W];                                                                                             \
     CAT(vstore, W)(TO(x), 0, lanes);                                                                                 \
     for (uint k = 0; k < n; k++) p[i + k] = lanes[k];                                                                \
@@ -167,24 +180,34 @@ typedef double f64_t;
 #define F64_STORE(x) canonical(x)
 DEFINE_STORAGE(f64, F64_SAME, F64_STORE)
 #define REAL_TO_F32(x) CONVERT_F32(x)
+/* To a float on the way to a narrower one: rounded to odd, so that the second rounding gives what a single one would. */
+static WIDE(float) real_to_odd(real x) {
+  const WIDE(float) f = CONVERT_F32(x);
+  const real back = to_real(f);
+  const WIDE(uint) beyond = CONVERT_U32(choose(fabs(back) > fabs(x), (ireal)1, (ireal)0));
+  const WIDE(uint) inexact = CONVERT_U32(choose(back != x, (ireal)1, (ireal)0));
+  return CAT(as_, WIDE(float))((CAT(as_, WIDE(uint))(f) - beyond) | inexact);
+}
+#define REAL_TO_NARROW(x) real_to_odd(x)
 #else
 #define REAL_TO_F32(x) (x)
+#define REAL_TO_NARROW(x) (x)
 #endif
 
 #define F32_LOAD(x) to_real(x)
 #define F32_NAN(x) NARROW(canonical_f32)(x)
-float canonical_f32(float x) { return (as_uint(x) & 0x7fffffffu) > 0x7f800000u ? as_float(0x7fc00000u) : x; }
+static float canonical_f32(float x) { return (as_uint(x) & 0x7fffffffu) > 0x7f800000u ? as_float(0x7fc00000u) : x; }
 #if W > 1
-WIDE(float) canonical_f32_w(WIDE(float) x) {
+static WIDE(float) canonical_f32_w(WIDE(float) x) {
   const WIDE(uint) u = CAT(as_, WIDE(uint))(x);
   return CAT(as_, WIDE(float))(select(u, (WIDE(uint))0x7fc00000u, (u & 0x7fffffffu) > (WIDE(uint))0x7f800000u));
 }
 #endif
 #define F32_STORE(x) F32_NAN(REAL_TO_F32(x))
 #define F16_LOAD(x) to_real(NARROW(half_to_float)(CONVERT_U32(x)))
-#define F16_STORE(x) CONVERT_U16(NARROW(float_to_half)(REAL_TO_F32(x)))
+#define F16_STORE(x) CONVERT_U16(NARROW(float_to_half)(REAL_TO_NARROW(x)))
 #define BF16_LOAD(x) to_real(NARROW(bfloat_to_float)(CONVERT_U32(x)))
-#define BF16_STORE(x) CONVERT_U16(NARROW(float_to_bfloat)(REAL_TO_F32(x)))
+#define BF16_STORE(x) CONVERT_U16(NARROW(float_to_bfloat)(REAL_TO_NARROW(x)))
 #define INT_LOAD(x) to_real(x)
 #ifdef REAL_I64
 #define I32_STORE(x) CAT(convert_, WIDE(int))(x)

@@ -11,6 +11,7 @@
 #include <cliv/dtype.h>
 #include <cliv/gather.h>
 #include <cliv/loss.h>
+#include <cliv/map.h>
 #include <cliv/model.h>
 #include <cliv/npy.h>
 #include <cliv/optim.h>

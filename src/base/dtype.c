@@ -19,6 +19,11 @@ static bool is_dtype(cliv_dtype dtype) { return (unsigned)dtype < CLIV_DTYPE_COU
 
 const char *cliv_dtype_name(cliv_dtype dtype) { return is_dtype(dtype) ? types[dtype].name : "?"; }
 
+const char *cliv__dtype_storage(cliv_dtype dtype) {
+  static const char *const storage[] = {"f32", "f16", "bf16", "f64", "i32", "i64", "u8"};
+  return is_dtype(dtype) ? storage[dtype] : "?";
+}
+
 size_t cliv_dtype_size(cliv_dtype dtype) { return is_dtype(dtype) ? types[dtype].size : 0; }
 
 cliv_status cliv_dtype_parse(const char *name, cliv_dtype *out) {

@@ -9,4 +9,7 @@
  * when dtype or ndim is none. Either out-pointer may be NULL. */
 bool cliv__shape_size(cliv_dtype dtype, int ndim, const size_t *shape, size_t *count, size_t *bytes);
 
+/* What kernels call the storage of this type: "f32" (see cl/prelude.cl); "?" for a value that is no dtype. */
+const char *cliv__dtype_storage(cliv_dtype dtype);
+
 #endif
