@@ -39,25 +39,39 @@ void put(real x, __global SCALAR *p, uint from, uint to) {
   for (uint l = from; l < to; l++) p[l] = lanes[l];
 }
 
-/* TRANSPOSE(x, y): x[0 … W-1] as the rows of a square, transposed in place; y is room. Merging row i with row i + W/2 lane by lane
- * moves one bit of the row's number into the lane's and one back: after log2 W stages they have changed places. */
+/* TRANSPOSE(x, y): x[0 … W-1] as the rows of a square, transposed in place; y is room. Compilers have one instruction for each of these
+ * steps: first within the quarters of the vectors (16 bytes), between neighbouring rows; then whole quarters change places. */
+#define QUARTER (W / 4)
 #if W == 16
-#define STAGES 4
-#define MERGE_LO(a, b) (real)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#define MERGE_HI(a, b) (real)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
-#else
-#define STAGES 3
-#define MERGE_LO(a, b) (real)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
-#define MERGE_HI(a, b) (real)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#endif
-#define TRANSPOSE(x, y)                                     \
-  _Pragma("unroll") for (uint stage = 0; stage < STAGES; stage++) { \
-    _Pragma("unroll") for (uint i = 0; i < W / 2; i++) {    \
-      y[2 * i] = MERGE_LO(x[i], x[i + W / 2]);              \
-      y[2 * i + 1] = MERGE_HI(x[i], x[i + W / 2]);          \
-    }                                                       \
-    _Pragma("unroll") for (uint i = 0; i < W; i++) x[i] = y[i]; \
+#define LOW_SINGLES(a, b) (real)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, a.sd, b.sd)
+#define HIGH_SINGLES(a, b) (real)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, a.sf, b.sf)
+#define LOW_PAIRS(a, b) (real)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd)
+#define HIGH_PAIRS(a, b) (real)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef)
+#define WITHIN_QUARTERS(x, y, g)                                                                             \
+  {                                                                                                          \
+    const real low0 = LOW_SINGLES(x[4 * g], x[4 * g + 1]), high0 = HIGH_SINGLES(x[4 * g], x[4 * g + 1]);     \
+    const real low1 = LOW_SINGLES(x[4 * g + 2], x[4 * g + 3]), high1 = HIGH_SINGLES(x[4 * g + 2], x[4 * g + 3]); \
+    y[g] = LOW_PAIRS(low0, low1), y[4 + g] = HIGH_PAIRS(low0, low1);                                         \
+    y[8 + g] = LOW_PAIRS(high0, high1), y[12 + g] = HIGH_PAIRS(high0, high1);                                \
   }
+#else
+#define LOW_SINGLES(a, b) (real)(a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6)
+#define HIGH_SINGLES(a, b) (real)(a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7)
+#define WITHIN_QUARTERS(x, y, g) \
+  { y[g] = LOW_SINGLES(x[2 * g], x[2 * g + 1]), y[4 + g] = HIGH_SINGLES(x[2 * g], x[2 * g + 1]); }
+#endif
+#define EVEN_QUARTERS(a, b) (real)(a.lo.lo, a.hi.lo, b.lo.lo, b.hi.lo)
+#define ODD_QUARTERS(a, b) (real)(a.lo.hi, a.hi.hi, b.lo.hi, b.hi.hi)
+#define WHOLE_QUARTERS(x, y, c)                                                                              \
+  {                                                                                                          \
+    const real low0 = (real)(y[4 * c].lo, y[4 * c + 1].lo), high0 = (real)(y[4 * c].hi, y[4 * c + 1].hi);    \
+    const real low1 = (real)(y[4 * c + 2].lo, y[4 * c + 3].lo), high1 = (real)(y[4 * c + 2].hi, y[4 * c + 3].hi); \
+    x[c] = EVEN_QUARTERS(low0, low1), x[QUARTER + c] = ODD_QUARTERS(low0, low1);                             \
+    x[2 * QUARTER + c] = EVEN_QUARTERS(high0, high1), x[3 * QUARTER + c] = ODD_QUARTERS(high0, high1);       \
+  }
+#define TRANSPOSE(x, y)                                                        \
+  _Pragma("unroll") for (uint g = 0; g < 4; g++) WITHIN_QUARTERS(x, y, g)      \
+  _Pragma("unroll") for (uint c = 0; c < QUARTER; c++) WHOLE_QUARTERS(x, y, c)
 
 #else
 
