@@ -12,7 +12,7 @@
 #ifdef REAL_I64
 #define rank(x) (x)
 #define unless_nan(x, value) (value)
-static real magnitude(real x) { return choose(x < (real)0, -x, x); }
+static real magnitude(real x) { return as_real(abs(x)); }
 #else
 /* Integers in the order of the floats. */
 static ireal rank(real x) {
