@@ -39,11 +39,7 @@ static double ref_ge(double x, double y) { return x >= y; }
 static double ref_logical_and(double x, double y) { return x != 0 && y != 0; }
 static double ref_logical_or(double x, double y) { return x != 0 || y != 0; }
 
-static const struct {
-  const char *name;
-  double (*unary)(double);
-  double (*binary)(double, double);
-} lines[] = {
+static const map_reference lines[] = {
     {"copy", ref_copy, NULL},
     {"neg", ref_neg, NULL},
     {"abs", fabs, NULL},
@@ -88,11 +84,16 @@ static const struct {
     {"logical_or", NULL, ref_logical_or},
 };
 
-double reference_map(const char *op, double x, double y) {
+const map_reference *reference_map_line(const char *op) {
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-    if (!strcmp(lines[i].name, op)) return lines[i].unary ? lines[i].unary(x) : lines[i].binary(x, y);
+    if (!strcmp(lines[i].name, op)) return &lines[i];
   fail_msg("map '%s' has no reference", op);
-  return 0;
+  return NULL;
+}
+
+double reference_map(const char *op, double x, double y) {
+  const map_reference *line = reference_map_line(op);
+  return line->unary ? line->unary(x) : line->binary(x, y);
 }
 
 int64_t reference_map_integer(const char *op, int64_t x, int64_t y) {
