@@ -57,13 +57,13 @@ install_packages() {
     --no-install-recommends -o DPkg::Lock::Timeout=600 "${missing[@]}"
 }
 
-# configure PRESET ARGUMENTS…: runs CMake in build/PRESET unless it was configured there with the same arguments before.
+# configure PRESET ARGUMENTS…: runs CMake in build/PRESET unless it was configured there with the same arguments before. With others, or in
+# a tree that was moved or copied, it starts anew: what CMake keeps of the old arguments would stay in force.
 configure() {
   local dir=$build/$1 wanted
   wanted=$(printf '%s\n' "$root" "${@:2}")
   [[ -f $dir/build.ninja && -f $dir/configured && $(<"$dir/configured") == "$wanted" ]] && return 0
-  # A tree that was moved or copied: CMake refuses the old cache.
-  [[ -f $dir/configured && $(head -n 1 "$dir/configured") == "$root" ]] || rm -rf "$dir/CMakeCache.txt" "$dir/CMakeFiles"
+  rm -rf "$dir/configured" "$dir/CMakeCache.txt" "$dir/CMakeFiles"
   say "Configuring build/$1"
   mkdir -p "$dir"
   logged "$1-configure" cmake -S "$root" --preset "$1" "${@:2}"
@@ -73,7 +73,6 @@ configure() {
 # compile DIR TARGETS…: builds what has changed.
 compile() {
   local dir=$build/$1
-  ninja -C "$dir" -n "${@:2}" 2>/dev/null | grep -q 'no work to do' && return 0
-  say "Building build/$1"
+  [[ -f $dir/.ninja_log ]] || say "Building build/$1"
   logged "$1-build" ninja -C "$dir" "${@:2}"
 }
