@@ -309,7 +309,10 @@ bool cli_open(cli *c, cliv_context **out) {
   const cliv_context_options options = {
       .size = sizeof options, .device = c->device, .walk = c->walk, .no_disk_cache = c->no_cache};
   const cliv_status status = cliv_context_create(&options, out);
-  if (status) cli_report_with(c, NULL, status);
+  const char *const variable = c->device ? NULL : getenv("CLIV_DEVICE");
+  if (variable && (status == CLIV_SELECTOR || status == CLIV_NO_DEVICE)) /* or the user wonders who asked for it */
+    cli_report(c, status, "environment variable CLIV_DEVICE: %s", cliv_last_error(NULL));
+  else if (status) cli_report_with(c, NULL, status);
   return !status;
 }
 

@@ -3,6 +3,7 @@
 
 static const cli_command kinds[] = {
     {"reduce", "A sum, norm, maximum ... of all elements, or of every row", op_reduce},
+    {"map", "A function of every element, or of two arrays' elements", op_map},
     {"step", "An update rule over a sequence of gradients", op_step},
     {"gemm", "A product of matrices", op_gemm},
     {"list", "Every operation of every kind", op_list},
@@ -18,7 +19,8 @@ int cmd_op(int argc, const char **argv) {
           "One operation on .npy files, so that anyone can check a device, a driver or this project against NumPy.",
       .example =
           "cliv op list\n"
-          "cliv op reduce --op logsumexp --axis last x.npy -o y.npy",
+          "cliv op reduce --op logsumexp --axis last x.npy -o y.npy\n"
+          "cliv op map --op exp x.npy -o y.npy",
       .commands = kinds,
   };
   return cli_dispatch(&group, argc, argv);

@@ -1,5 +1,6 @@
 /* cliv op list: every operation of every kind, from the library's tables. */
 #include <cliv/blas.h>
+#include <cliv/map.h>
 #include <cliv/optim.h>
 #include <cliv/reduce.h>
 #include <float.h>
@@ -8,7 +9,7 @@
 
 #include "cli/op.h"
 
-/* ---- reduce ---- */
+/* ---- reduce, map ---- */
 
 static json_t *reductions_json(void) {
   static const char *const results[] = {[CLIV_REDUCE_VALUE] = "value",
@@ -29,6 +30,28 @@ static void print_reductions(void) {
   for (size_t i = 0; i < cliv_reduce_count(); i++) {
     const cliv_reduce_info *const r = cliv_reduce_get(i);
     printf("  %-16s %s\n", r->name, r->summary);
+  }
+}
+
+static json_t *maps_json(void) {
+  static const char *const results[] = {[CLIV_MAP_VALUE] = "value", [CLIV_MAP_TRUTH] = "truth", [CLIV_MAP_ANY] = "any"};
+  json_t *const list = json_array();
+  for (size_t i = 0; i < cliv_map_count(); i++) {
+    const cliv_map_info *const m = cliv_map_get(i);
+    json_array_append_new(
+        list, json_pack("{s:s, s:i, s:s, s:s, s:s, s:f, s:b, s:b}", "name", m->name, "arity", m->arity, "formula",
+                        m->formula, "summary", m->summary, "result", results[m->result], "ulp", m->ulp, "float64",
+                        m->float64, "integers", m->integers));
+  }
+  return list;
+}
+
+static void print_maps(void) {
+  for (size_t i = 0; i < cliv_map_count(); i++) {
+    const cliv_map_info *const m = cliv_map_get(i);
+    char error[32] = "exact";
+    if (m->ulp > 0) snprintf(error, sizeof error, "%g ulp", m->ulp);
+    printf("  %-16s %-24s %-10s %s\n", m->name, m->formula, error, m->summary);
   }
 }
 
@@ -105,6 +128,7 @@ static const struct {
   void (*print)(void);
 } kinds[] = {
     {"reduce", "all elements, or every row, to one", reductions_json, print_reductions},
+    {"map", "a function of every element, its largest error in units of the last place", maps_json, print_maps},
     {"step", "update rules: hyper-parameters with default and bounds, and states", rules_json, print_rules},
     {"gemm", "matrix products, by provider", products_json, print_products},
 };
@@ -112,7 +136,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [reduce|step|gemm]",
+                           .arguments = "[OPTION]... [reduce|map|step|gemm]",
                            .about = "Every operation of every kind, or of one.",
                            .example = "cliv op list\ncliv op list step --json",
                            .most = 1,
@@ -122,7 +146,7 @@ int op_list(int argc, const char **argv) {
   size_t only = 0;
   while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
   if (only == KINDS)
-    return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; choose one of: reduce, step, gemm", c.args[0]);
+    return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; choose one of: reduce, map, step, gemm", c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {
     if (c.json) json_object_set_new(document, kinds[i].kind, kinds[i].json());

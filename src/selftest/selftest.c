@@ -15,7 +15,10 @@ static const struct {
 static const struct {
   const char *name;
   void (*run)(cliv__selftest *test);
-} kinds[] = {{"reduce", cliv__selftest_reductions}, {"step", cliv__selftest_steps}, {"gemm", cliv__selftest_products}};
+} kinds[] = {{"map", cliv__selftest_maps},
+             {"reduce", cliv__selftest_reductions},
+             {"step", cliv__selftest_steps},
+             {"gemm", cliv__selftest_products}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 const char *cliv_selftest_kind(size_t index) { return index < KINDS ? kinds[index].name : NULL; }

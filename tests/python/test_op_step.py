@@ -1,0 +1,75 @@
+"""`cliv op step` against the trajectories of PyTorch in tests/golden."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+from support import SOURCE, document, done
+
+
+def safetensors(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        body = file.read()
+    metadata = header.pop("__metadata__")
+    arrays = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        assert entry["dtype"] == "F32"
+        arrays[name] = np.frombuffer(body[begin:end], "<f4").reshape(entry["shape"])
+    return metadata, arrays
+
+
+METADATA, GOLDEN = safetensors(f"{SOURCE}/tests/golden/torch.safetensors")
+CASES = {case: dict(word.split("=") for word in text.split()) for case, text in METADATA.items() if text.startswith("rule=")}
+KINDS = sorted(name.split(".")[1] for name in GOLDEN if name.startswith("gradients."))
+STEPS = 20
+
+
+def test_every_rule_has_a_trajectory():
+    assert {row["name"] for row in document("op", "list", "step")["step"]} == {case["rule"] for case in CASES.values()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_parameter_after_20_steps(case, tmp_path):
+    """All kinds of gradients in one run: one row of the parameter each."""
+    settings = dict(CASES[case])
+    rule = settings.pop("rule")
+    np.save(tmp_path / "p.npy", np.stack([GOLDEN["initial"]] * len(KINDS)))
+    np.save(tmp_path / "g.npy", np.stack([GOLDEN[f"gradients.{kind}"][:STEPS] for kind in KINDS], axis=1))
+    sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    done("op", "step", "--rule", rule, "--preset", "torch", *sets, "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy",
+         "-o", tmp_path / "out.npy")
+    got = np.load(tmp_path / "out.npy").astype(np.float64)
+    for row, kind in enumerate(KINDS):
+        want = GOLDEN[f"{case}.{kind}.p20"].astype(np.float64)
+        # Relative to the largest weight: where the exact result passes by zero, PyTorch's own forms differ by more than its size.
+        error = np.abs(got[row] - want).max() / np.abs(want).max()
+        assert error <= 1e-6, kind
+
+
+def test_states(tmp_path):
+    """The states after 50 steps, each in a file of its own."""
+    states = tmp_path / "states"
+    np.save(tmp_path / "p.npy", GOLDEN["initial"])
+    np.save(tmp_path / "g.npy", GOLDEN["gradients.random"])
+    done("op", "step", "--rule", "adamw", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy",
+         "--states", states)
+    assert {path.name for path in states.iterdir()} == {"exp_avg.npy", "exp_avg_sq.npy"}
+    for name in ("exp_avg", "exp_avg_sq"):
+        want = GOLDEN[f"adamw-0.random.{name}"]
+        np.testing.assert_allclose(np.load(states / f"{name}.npy"), want, rtol=1e-6, atol=1e-7 * np.abs(want).max())
+
+
+def test_shapes(tmp_path):
+    """Any shape of the parameter, one without axes too; no steps leave it as it is."""
+    out = tmp_path / "out.npy"
+    for shape in [(), (1,), (2, 3, 4), (0, 3)]:
+        p = np.full(shape, 3, np.float32)
+        np.save(tmp_path / "p.npy", p)
+        for steps in (0, 2):
+            np.save(tmp_path / "g.npy", np.ones((steps, *shape), np.float32))
+            done("op", "step", "--rule", "sgd", "--set", "lr=0.5", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy",
+                 "-o", out)
+            assert np.array_equal(np.load(out), p - np.float32(0.5 * steps))
