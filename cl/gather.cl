@@ -33,7 +33,7 @@ __kernel void gather(__global const ELEMENT *table, const ulong table_first, con
                      const ulong columns_each) {
   const ulong i = get_global_id(0);
   if (i >= rows * columns) return;
-  const ulong r = columns == 1 ? i : i >> 32 ? i / columns : (uint)i / (uint)columns;
+  const ulong r = columns == 1 ? i : (i | columns) >> 32 ? i / columns : (uint)i / (uint)columns;
   const ulong c = i - r * columns, index = (ulong)indices[indices_first + r];
   out[out_first + r * out_pitch + c] = index < table_rows ? table[table_first + index * table_pitch + c] : (ELEMENT)0;
 }

@@ -173,7 +173,7 @@ DEFINE_BLOCK(pivot_block, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIE
 #define LOCAL_LANES(acc, name)
 #define IN_LANES(name)
 #define EACH_BLOCK                                                                        \
-  const ulong begin = get_global_id(0) * (ulong)run;                                      \
+  const ulong begin = get_global_id(0) * run;                                             \
   const ulong end = min(begin + run, blocks);                                             \
   for (ulong block = begin; block < end; block++)
 #define STORES 1

@@ -53,6 +53,16 @@ static void fills_every_type(void **state) {
     free(x);
     test_guard_free(&g);
   }
+  test_guarded h = test_guard1(ctx, CLIV_F16, 3, 0, NULL); /* rounded once: by way of float it would be 1 */
+  ASSERT_OK(ctx, cliv_tensor_fill(h.tensor, 1 + 0x1p-11 + 0x1p-40, NULL));
+  unsigned char *half = test_read(h.tensor);
+  assert_true(test_get(CLIV_F16, half, 2) == 1 + 0x1p-10);
+  free(half);
+  ASSERT_OK(ctx, cliv_tensor_fill(h.tensor, -1e300, NULL));
+  half = test_read(h.tensor);
+  assert_true(test_get(CLIV_F16, half, 0) == -INFINITY);
+  free(half);
+  test_guard_free(&h);
   test_guarded g = test_guard1(ctx, CLIV_U8, 5, 0, NULL);
   ASSERT_FAILS(ctx, cliv_tensor_fill(g.tensor, 256, NULL), CLIV_VALUE, "256");
   ASSERT_FAILS(ctx, cliv_tensor_fill(g.tensor, 0.5, NULL), CLIV_VALUE, "0.5");
@@ -87,6 +97,19 @@ static void views_share_memory(void **state) {
   y = test_read(dense);
   for (int i = 0; i < 20; i++) assert_true(y[i] == -1.0f);
   free(y);
+  cliv_tensor *both, *left, *right; /* a pitched and a dense part of one buffer */
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){60}, &both));
+  ASSERT_OK(ctx, cliv_tensor_fill(both, 5, NULL));
+  ASSERT_OK(ctx, cliv_tensor_view(both, 0, 2, (size_t[]){4, 5}, 10, &left));
+  ASSERT_OK(ctx, cliv_tensor_view(both, 40, 2, (size_t[]){4, 5}, 0, &right));
+  ASSERT_OK(ctx, cliv_tensor_write(left, x, 20 * sizeof *x));
+  ASSERT_OK(ctx, cliv_tensor_copy(left, right, NULL));
+  y = test_read(right);
+  ASSERT_BITS(y, x, 20 * sizeof *x);
+  free(y);
+  cliv_tensor_free(left);
+  cliv_tensor_free(right);
+  cliv_tensor_free(both);
   ASSERT_FAILS(ctx, cliv_tensor_view(view, 0, 1, (size_t[]){36}, 0, &inner), CLIV_SHAPE, "past its base");
   assert_null(inner);
   ASSERT_FAILS(ctx, cliv_tensor_view(view, SIZE_MAX, 1, (size_t[]){1}, 0, &inner), CLIV_SHAPE, "past its base");
@@ -179,6 +202,8 @@ static void arenas_share_one_allocation(void **state) {
   for (int i = 0; i < 4; i++) cliv_tensor_free(t[i]);
   ASSERT_FAILS(ctx, cliv_arena_create(ctx, CLIV_F32, 2, (int[]){1, 1}, (size_t[]){SIZE_MAX / 8, SIZE_MAX / 8}, t),
                CLIV_SHAPE, NULL);
+  ASSERT_FAILS(ctx, cliv_arena_create(ctx, CLIV_F32, 2, (int[]){1, 1}, (size_t[]){SIZE_MAX / 4 - 64, 128}, t), CLIV_SHAPE,
+               NULL);
   assert_null(t[0]);
 }
 

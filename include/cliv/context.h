@@ -41,7 +41,8 @@ typedef struct cliv_context_options {
 
 /* What a call waits for and signals, in OpenCL's terms. Where a function takes a `const cliv_sync *`, NULL means:
  * no events beyond the context's own order. An event given back in *done belongs to the caller (clReleaseEvent). On failure
- * *done is NULL. */
+ * *done is NULL. Nothing is flushed: before waiting for *done by other means than OpenCL's own waits (a callback, polling, another
+ * queue), call clFlush on the queue. */
 typedef struct cliv_sync {
   cl_uint wait_count;
   const cl_event *wait;

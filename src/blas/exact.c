@@ -74,7 +74,7 @@ static cliv_status update(cliv_context *ctx, const char *kind, cliv_dtype dtype,
     per = most(1, UPDATE_RUN / c.columns);
     range = RANGE2(cliv__div_up(c.columns, UPDATE_RUN), cliv__div_up(c.rows, per), 1, 1);
   } else {
-    const size_t group = ctx->group_size ? ctx->group_size : 64;
+    const size_t group = cliv__group(ctx, 64);
     range = c.columns >= group ? RANGE2(c.columns, c.rows, group, 1) : RANGE2(c.columns, c.rows, 1, group);
   }
   return LAUNCH(ctx, kernel, range, sync, ARG(x->mem), ARG(x->first), ARG(x->pitch), ARG(y->mem), ARG(y->first),
@@ -126,7 +126,7 @@ cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_
   const scalar alpha = scalar_of(g->dtype, g->alpha), beta = scalar_of(g->dtype, g->beta);
   const size_t each = (size_t)lanes(g->dtype) * (g->trans_a ? 4 : 1);
   const cliv__range range = ctx->walk == CLIV_WALK_CPU ? RANGE1(cliv__div_up(g->m, each), 1)
-                                                       : RANGE1(g->m, ctx->group_size ? ctx->group_size : 64);
+                                                       : RANGE1(g->m, cliv__group(ctx, 64));
   for (cl_ulong k = 0; k < g->k; k += block) {
     const bool first = k == 0, last = k + block >= g->k;
     const cl_uint parts = (first ? PART_FIRST : 0u) | (last ? PART_LAST : 0u);

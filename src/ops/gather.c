@@ -23,6 +23,8 @@ static size_t row_pitch(const cliv_tensor *t) { return t->ndim == 2 ? t->pitch :
 
 static cliv_status check(cliv_context *ctx, const cliv_tensor *table, const cliv_tensor *indices, const cliv_tensor *out) {
   char a[160], b[160];
+  REQUIRE(ctx, table->ctx == ctx && indices->ctx == ctx && out->ctx == ctx, VALUE,
+          "the tensors belong to another context than the one given");
   REQUIRE(ctx, indices->dtype == CLIV_I32 || indices->dtype == CLIV_I64, DTYPE,
           "indices must be int32 or int64, not %s", cliv__describe(indices, a));
   REQUIRE(ctx, indices->ndim == 1, SHAPE, "indices must have one axis, not %s", cliv__describe(indices, a));
@@ -65,7 +67,7 @@ cliv_status cliv_gather(cliv_context *ctx, const cliv_tensor *table, const cliv_
   const cl_ulong columns_each = columns < RUN ? columns : RUN, rows_each = RUN / columns_each;
   const cliv__range range = ctx->walk == CLIV_WALK_CPU
                                 ? RANGE2(cliv__div_up(columns, columns_each), cliv__div_up(rows, rows_each), 1, 1)
-                                : RANGE1(out->count, ctx->group_size ? ctx->group_size : 64);
+                                : RANGE1(out->count, cliv__group(ctx, 64));
   const cl_mem table_mem = table->count ? table->mem : indices->mem; /* of an empty table nothing is read */
   return LAUNCH(ctx, kernel, range, sync, ARG(table_mem), ARG(table_first), ARG(table_pitch), ARG(table_rows),
                 ARG(indices->mem), ARG(indices_first), ARG(out->mem), ARG(out_first), ARG(out_pitch), ARG(rows),

@@ -40,6 +40,8 @@ static cliv_status find(cliv_context *ctx, const char *name, size_t *index) {
 static cliv_status check(cliv_context *ctx, const cliv_loss_info *loss, const cliv_tensor *logits, const cliv_tensor *targets,
                          const cliv_tensor *losses, const cliv_tensor *gradient) {
   char a[160], b[160];
+  REQUIRE(ctx, logits->ctx == ctx && targets->ctx == ctx && (!losses || losses->ctx == ctx) && (!gradient || gradient->ctx == ctx),
+          VALUE, "the tensors belong to another context than the one given");
   REQUIRE(ctx, logits->dtype == CLIV_F32, DTYPE, "%s takes float32 logits, not %s", loss->name, cliv__describe(logits, a));
   REQUIRE(ctx, logits->ndim == 2 && logits->columns > 0, SHAPE, "%s takes logits of shape [rows, outputs], not %s", loss->name,
           cliv__describe(logits, a));
@@ -83,7 +85,7 @@ static cliv_status single(cliv_context *ctx, const char *point, const cliv_tenso
   const cl_ulong l = losses ? cliv__first(losses) : 0, g = gradient ? cliv__first(gradient) : 0;
   const cl_uint wanted = (losses ? LOSSES : 0) | (gradient ? GRADIENT : 0);
   const cl_mem losses_mem = losses ? losses->mem : logits->mem, gradient_mem = gradient ? gradient->mem : logits->mem;
-  const size_t group = cpu ? 1 : ctx->group_size ? ctx->group_size : 64;
+  const size_t group = cpu ? 1 : cliv__group(ctx, 64);
   return LAUNCH(ctx, kernel, RANGE1(cliv__div_up(rows, rows_each), group), sync, ARG(logits->mem), ARG(z), ARG(targets->mem),
                 ARG(t), ARG(losses_mem), ARG(l), ARG(gradient_mem), ARG(g), ARG(rows), ARG(rows_each), ARG(by_slope),
                 ARG(wanted));
@@ -125,9 +127,9 @@ cliv_status cliv_loss(cliv_context *ctx, const char *name, const cliv_tensor *lo
   const cliv__arg args[] = {ARG(logits->mem), ARG(z), ARG(z_pitch), ARG(targets->mem), ARG(t), ARG(t_pitch),
                             ARG(losses_mem), ARG(l), ARG(gradient_mem), ARG(g), ARG(g_pitch), ARG(rows), ARG(columns),
                             ARG(rows_each), ARG(by_sum), ARG(by_slope), ARG(wanted),
-                            LOCAL((ctx->group_size ? ctx->group_size : 64) * sizeof(cl_float))};
+                            LOCAL(cliv__group(ctx, 64) * sizeof(cl_float))};
   const size_t count = sizeof args / sizeof *args;
   if (ctx->walk == CLIV_WALK_CPU)
     return cliv__launch(ctx, kernel, RANGE1(cliv__div_up(rows, rows_each), 1), sync, args, count - 1);
-  return cliv__launch(ctx, kernel, RANGE1(rows * LANES, ctx->group_size ? ctx->group_size : 64), sync, args, count);
+  return cliv__launch(ctx, kernel, RANGE1(rows * LANES, cliv__group(ctx, 64)), sync, args, count);
 }

@@ -78,7 +78,7 @@ static bool is_integer(cliv_dtype t) { return t == CLIV_I32 || t == CLIV_I64 || 
 
 static cliv_status check_dtype(cliv_context *ctx, const cliv_map_info *op, cliv_dtype t) {
   const bool allowed = is_integer(t) ? op->integers : t == CLIV_F64 ? op->float64 : true;
-  REQUIRE(ctx, allowed, DTYPE, "map '%s' is not defined for %s, only for float32, float16, bfloat16%s%s", op->name,
+  REQUIRE(ctx, cliv_dtype_size(t) > 0 && allowed, DTYPE, "map '%s' is not defined for %s, only for float32, float16, bfloat16%s%s", op->name,
           cliv_dtype_name(t), op->float64 ? ", float64" : "", op->integers ? ", int32, int64, uint8" : "");
   return CLIV_OK;
 }
@@ -189,7 +189,7 @@ static cliv_status launch(cliv_context *ctx, const call *c, const cliv_sync *syn
   TRY(cliv__kernel(ctx, "math.cl map_ops.cl map.cl", options, "map", &kernel));
 
   const cl_ulong n = c->x->count, each = share(ctx, n), x_first = cliv__first(c->x), out_first = cliv__first(c->out);
-  const size_t group = ctx->walk == CLIV_WALK_CPU ? 1 : ctx->group_size ? ctx->group_size : 64;
+  const size_t group = ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, 64);
   const cliv__range range = RANGE1(cliv__div_up(n, each), group);
 #define COMMON ARG(c->x->mem), ARG(x_first), ARG(c->out->mem), ARG(out_first), ARG(n), ARG(each)
   if (c->source == NO_Y) return LAUNCH(ctx, kernel, range, sync, COMMON);

@@ -162,7 +162,7 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
   args[n++] = ARG(left);
   args[n++] = ARG(out);
   args[n++] = ARG(out_origin);
-  const size_t group = ctx->group_size ? ctx->group_size : ctx->facts.max_group_size < GROUP ? ctx->facts.max_group_size : GROUP;
+  const size_t group = cliv__group(ctx, GROUP);
   const cliv__range range = cpu ? RANGE1(cliv__div_up(blocks, run), 1) : RANGE1(blocks * group, group);
   return cliv__launch(ctx, kernel, range, sync, args, n);
 }
@@ -191,9 +191,11 @@ static bool same_shape(const cliv_tensor *a, const cliv_tensor *b) {
 static cliv_status check_shapes(cliv_context *ctx, const request *q, bool all) {
   char x[160], y[160];
   const cliv_tensor *a = q->x, *o = q->out;
-  REQUIRE(ctx, !q->y || (same_shape(a, q->y) && a->dtype == q->y->dtype && a->pitch == q->y->pitch), SHAPE,
+  REQUIRE(ctx, !q->y || (same_shape(a, q->y) && a->dtype == q->y->dtype), SHAPE,
           "'%s' takes two tensors of one type and shape, not %s and %s", q->op->info.name, cliv__describe(a, x),
           cliv__describe(q->y, y));
+  REQUIRE(ctx, !q->y || a->rows <= 1 || a->pitch == q->y->pitch, LAYOUT,
+          "'%s' takes two tensors of one pitch; theirs are %zu and %zu", q->op->info.name, a->pitch, q->y ? q->y->pitch : 0);
   if (all) {
     REQUIRE(ctx, o->count == 1, SHAPE, "reducing over all axes gives one element, but out is %s", cliv__describe(o, y));
     REQUIRE(ctx, cliv__dense(a), LAYOUT, "reducing over all axes needs a dense tensor; this one has rows of %zu with a pitch of %zu",

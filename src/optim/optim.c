@@ -337,9 +337,7 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, con
   if (runs) args[n++] = ARG(plan->runs);
   args[n++] = ARG(batch->first);
   args[n++] = ARG(batch->count);
-  const size_t most = o->ctx->facts.max_group_size;
-  const size_t own = most && most < GROUP_SIZE ? most : GROUP_SIZE;
-  const size_t local = runs ? 1 : o->ctx->group_size ? o->ctx->group_size : own;
+  const size_t local = runs ? 1 : cliv__group(o->ctx, GROUP_SIZE);
   return cliv__launch(o->ctx, batch->kernel, RANGE1(batch->count * local, local), sync, args, n);
 }
 

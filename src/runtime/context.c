@@ -112,7 +112,7 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
     return status;
   }
   ctx->walk = walk_of(&ctx->facts, o->walk);
-  ctx->group_size = o->group_size < ctx->facts.max_group_size ? o->group_size : ctx->facts.max_group_size;
+  ctx->group_size = o->group_size;
   ctx->cache_dir = o->no_disk_cache ? NULL : cliv__cache_dir(o->cache_dir);
   *out = ctx;
   return CLIV_OK;

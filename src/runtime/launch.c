@@ -44,6 +44,12 @@ cliv_status cliv__order_end(cliv_context *ctx, cliv__order *order, cl_int code, 
   return CLIV_OK;
 }
 
+size_t cliv__group(const cliv_context *ctx, size_t wanted) {
+  size_t group = ctx->group_size ? ctx->group_size : wanted;
+  while (group > 1 && group > ctx->facts.max_group_size) group /= 2;
+  return group;
+}
+
 cliv_status cliv__nothing(cliv_context *ctx, const cliv_sync *sync) {
   if (!sync || (sync->wait_count == 0 && !sync->done)) return CLIV_OK;
   cliv__order order;

@@ -60,6 +60,9 @@ typedef struct cliv__order {
 cliv_status cliv__order_begin(cliv_context *ctx, const cliv_sync *sync, cliv__order *order);
 cliv_status cliv__order_end(cliv_context *ctx, cliv__order *order, cl_int code, const char *what);
 
+/* Work-items a group: what the context's options ask for, else `wanted`, a power of two; as far as the device goes. */
+size_t cliv__group(const cliv_context *ctx, size_t wanted);
+
 /* `a` rounded up to a multiple of `b`; `a`/`b` rounded up. */
 static inline size_t cliv__round_up(size_t a, size_t b) { return (a + b - 1) / b * b; }
 static inline size_t cliv__div_up(size_t a, size_t b) { return (a + b - 1) / b; }

@@ -1,6 +1,7 @@
 /* Tensors: dtype, shape and place over a cl_mem that is counted by OpenCL's references. */
 #include "runtime/tensor.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,13 +210,26 @@ cliv_status cliv_tensor_read(const cliv_tensor *t, void *host, size_t bytes) {
   return cliv__order_end(t->ctx, &order, code, "copying from the device to the host");
 }
 
+/* The float towards zero of value, with a last bit of 1 when anything was lost: rounding that once more to a narrower type is rounding
+ * value itself. */
+static float to_odd(double value) {
+  float f = (float)value;
+  if (!isfinite(f) || (double)f == value) return isfinite(value) && isinf(f) ? copysignf(FLT_MAX, f) : f;
+  if (fabs((double)f) > fabs(value)) f = nextafterf(f, 0);
+  uint32_t bits;
+  memcpy(&bits, &f, sizeof bits);
+  bits |= 1;
+  memcpy(&f, &bits, sizeof bits);
+  return f;
+}
+
 /* `value` in storage form; false where an integer type cannot hold it exactly. */
 static bool encode(cliv_dtype dtype, double value, void *pattern) {
   switch (dtype) {
     case CLIV_F32: memcpy(pattern, &(float){(float)value}, 4); return true;
     case CLIV_F64: memcpy(pattern, &value, 8); return true;
-    case CLIV_F16: memcpy(pattern, &(uint16_t){cliv_float_to_half((float)value)}, 2); return true;
-    case CLIV_BF16: memcpy(pattern, &(uint16_t){cliv_float_to_bfloat((float)value)}, 2); return true;
+    case CLIV_F16: memcpy(pattern, &(uint16_t){cliv_float_to_half(to_odd(value))}, 2); return true;
+    case CLIV_BF16: memcpy(pattern, &(uint16_t){cliv_float_to_bfloat(to_odd(value))}, 2); return true;
     default: break;
   }
   const double low = dtype == CLIV_U8 ? 0 : dtype == CLIV_I32 ? INT32_MIN : -0x1p63;
@@ -245,6 +259,28 @@ cliv_status cliv_tensor_fill(cliv_tensor *t, double value, const cliv_sync *sync
   return cliv__order_end(ctx, &order, code, "clEnqueueFillBuffer");
 }
 
+/* `bytes` from one element to another. */
+static cliv_status copy_bytes(const cliv_tensor *from, cliv_tensor *to, size_t from_element, size_t to_element, size_t bytes,
+                              const cliv_sync *sync) {
+  const size_t element = cliv_dtype_size(from->dtype);
+  cliv__order order;
+  TRY(cliv__order_begin(from->ctx, sync, &order));
+  const cl_int code = clEnqueueCopyBuffer(from->ctx->queue, from->mem, to->mem, from->offset + from_element * element,
+                                          to->offset + to_element * element, bytes, order.wait_count, order.wait, order.event);
+  return cliv__order_end(from->ctx, &order, code, "copying on the device");
+}
+
+static cliv_status copy_rectangle(const cliv_tensor *from, cliv_tensor *to, const cliv_sync *sync) {
+  const size_t element = cliv_dtype_size(from->dtype), region[] = {from->columns * element, from->rows, 1};
+  const size_t start_from[] = {from->offset, 0, 0}, start_to[] = {to->offset, 0, 0};
+  cliv__order order;
+  TRY(cliv__order_begin(from->ctx, sync, &order));
+  const cl_int code =
+      clEnqueueCopyBufferRect(from->ctx->queue, from->mem, to->mem, start_from, start_to, region, from->pitch * element, 0,
+                              to->pitch * element, 0, order.wait_count, order.wait, order.event);
+  return cliv__order_end(from->ctx, &order, code, "copying on the device");
+}
+
 cliv_status cliv_tensor_copy(const cliv_tensor *from, cliv_tensor *to, const cliv_sync *sync) {
   REQUIRE_NOT_NULL(NULL, from);
   cliv_context *ctx = from->ctx;
@@ -258,18 +294,18 @@ cliv_status cliv_tensor_copy(const cliv_tensor *from, cliv_tensor *to, const cli
   REQUIRE(ctx, (cliv__dense(from) && cliv__dense(to)) || from->columns == to->columns, LAYOUT,
           "tensors with a pitch are copied row by row: the rows have %zu and %zu elements", from->columns, to->columns);
   if (from->count == 0) return cliv__nothing(ctx, sync);
-  const rectangle r = rectangle_of(from), s = rectangle_of(to);
-  const bool linear = r.host_pitch == 0 && s.host_pitch == 0;
-  const size_t row = from->columns * cliv_dtype_size(from->dtype), region[] = {row, from->rows, 1};
-  const size_t pitch_from = from->pitch * cliv_dtype_size(from->dtype), pitch_to = to->pitch * cliv_dtype_size(to->dtype);
-  cliv__order order;
-  TRY(cliv__order_begin(ctx, sync, &order));
-  const cl_int code =
-      linear ? clEnqueueCopyBuffer(ctx->queue, from->mem, to->mem, from->offset, to->offset, from->span, order.wait_count,
-                                   order.wait, order.event)
-             : clEnqueueCopyBufferRect(ctx->queue, from->mem, to->mem, r.origin, s.origin, region, pitch_from, 0, pitch_to,
-                                       0, order.wait_count, order.wait, order.event);
-  return cliv__order_end(ctx, &order, code, "copying on the device");
+  const bool dense = cliv__dense(from) && cliv__dense(to);
+  /* OpenCL refuses rectangles of different pitches within one buffer: those go row by row. */
+  if (!dense && from->mem == to->mem && from->pitch != to->pitch) {
+    const size_t row = from->columns * cliv_dtype_size(from->dtype);
+    for (size_t i = 0; i < from->rows; i++) {
+      const cliv_sync part = {i == 0 && sync ? sync->wait_count : 0, i == 0 && sync ? sync->wait : NULL,
+                              i + 1 == from->rows && sync ? sync->done : NULL};
+      TRY(copy_bytes(from, to, i * from->pitch, i * to->pitch, row, &part));
+    }
+    return CLIV_OK;
+  }
+  return dense ? copy_bytes(from, to, 0, 0, from->span, sync) : copy_rectangle(from, to, sync);
 }
 
 cliv_status cliv_tensor_from_array(cliv_context *ctx, const cliv_array *array, cliv_tensor **out) {
@@ -308,12 +344,12 @@ cliv_status cliv_arena_create(cliv_context *ctx, cliv_dtype dtype, size_t count,
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE(ctx, count == 0 || ndims != NULL, NULL, "cliv_arena_create: argument 'ndims' is NULL");
   TRY(check_type(ctx, dtype));
-  const size_t element = cliv_dtype_size(dtype);
+  const size_t element = cliv_dtype_size(dtype), most = SIZE_MAX / element - ARENA_ALIGN;
   size_t total = 0, at = 0; /* elements; axes read */
   cliv_tensor probe = {.ctx = ctx, .dtype = dtype};
   for (size_t i = 0; i < count; at += (size_t)ndims[i++]) {
     TRY(set_shape(ctx, &probe, ndims[i], shapes ? shapes + at : NULL, 0));
-    REQUIRE(ctx, probe.count <= SIZE_MAX / element - total - ARENA_ALIGN, SHAPE,
+    REQUIRE(ctx, total <= most && probe.count <= most - total, SHAPE,
             "the arena's %zu tensors are more than memory can address", count);
     total += cliv__round_up(probe.count, ARENA_ALIGN);
   }
