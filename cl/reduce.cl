@@ -20,7 +20,7 @@ enum { LANES = 256, BLOCK = 4096 };
 
 /* What a block reads from: `first` is its first element. */
 #ifdef SECOND
-#define SOURCE __global const part *restrict parts, ulong first
+#define SOURCE __global const part * parts, ulong first
 #define FROM parts, first
 part at(SOURCE, uint i) { return parts[first + i]; }
 #else
@@ -35,7 +35,7 @@ typedef CAT(X_T, _t) stored;
 #define LANE_IDS ((ireal)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #endif
 #ifdef INPUTS_2
-#define SOURCE __global const stored *restrict x, ulong first, __global const stored *restrict y, ulong first_y
+#define SOURCE __global const stored * x, ulong first, __global const stored * y, ulong first_y
 #define FROM x, first, y, first_y
 #define MAPPED(x_, y_) element(x_, y_, LANE_IDS + (ireal)(int)i)
 acc at(SOURCE, uint i) { return MAPPED(LOAD(x, first + i), LOAD(y, first_y + i)); }
@@ -43,7 +43,7 @@ acc at(SOURCE, uint i) { return MAPPED(LOAD(x, first + i), LOAD(y, first_y + i))
 acc at_part(SOURCE, uint i, uint k) { return MAPPED(LOAD_PART(x, first + i, k), LOAD_PART(y, first_y + i, k)); }
 #endif
 #elif defined(PIVOT)
-#define SOURCE __global const stored *restrict x, ulong first, SCALAR pivot
+#define SOURCE __global const stored * x, ulong first, SCALAR pivot
 #define FROM x, first, pivot
 acc at(SOURCE, uint i) { return element(LOAD(x, first + i), pivot); }
 pivot_acc pivot_at(SOURCE, uint i) { return pivot_element(LOAD(x, first + i)); }
@@ -52,7 +52,7 @@ acc at_part(SOURCE, uint i, uint k) { return element(LOAD_PART(x, first + i, k),
 pivot_acc pivot_at_part(SOURCE, uint i, uint k) { return pivot_element(LOAD_PART(x, first + i, k)); }
 #endif
 #else
-#define SOURCE __global const stored *restrict x, ulong first
+#define SOURCE __global const stored * x, ulong first
 #define FROM x, first
 acc at(SOURCE, uint i) { return element(LOAD(x, first + i), LANE_IDS + (ireal)(int)i); }
 #if W > 1
