@@ -76,8 +76,13 @@ static void square(bench *b, size_t n, double goal) {
   bench_fill(p.y, p.n * p.n, 2, -1, 1);
   BENCH_OK(ctx, cliv_tensor_write(p.a, p.x, bytes));
   BENCH_OK(ctx, cliv_tensor_write(p.b, p.y, bytes));
-  bench_row row = {.name = name, .unit = "GFLOP/s", .work = 2e-9 * pow((double)p.n, 3), .goal = goal, .check = right,
-                   .check_arg = &p, .sides = {{"cliv exact", exact, &p}}};
+  bench_row row = {.name = name,
+                   .unit = "GFLOP/s",
+                   .work = 2e-9 * pow((double)p.n, 3),
+                   .goal = goal,
+                   .check = right,
+                   .check_arg = &p,
+                   .sides = {{"cliv exact", exact, &p}}};
   size_t sides = 1;
   if (native_has_gemm()) row.sides[sides++] = (bench_side){"OpenBLAS", native, &p};
 #ifdef CLIV_HAVE_CLBLAST

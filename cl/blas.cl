@@ -5,8 +5,8 @@
  * and then, with beta·c rounded first,
  *   c = alpha·s                   where beta is 0: c is not read
  *   c = fma(alpha, s, beta·c)     otherwise
- * stored with the canonical NaN. No tiling, packing or cutting breaks a chain: where k is cut, the running sum is kept as it
- * is and the next launch goes on from it. Nothing is padded along k: fma(0, 0, -0) would be +0.
+ * stored with the canonical NaN. No tiling, packing or cutting breaks a chain: where k is cut, the running sum is
+ * kept as it is and the next launch goes on from it. Nothing is padded along k: fma(0, 0, -0) would be +0.
  */
 #define PART_FIRST 1u /* this launch starts the chains */
 #define PART_LAST 2u  /* this launch applies alpha and beta */
@@ -39,12 +39,15 @@ void put(real x, __global SCALAR *p, uint from, uint to) {
   for (uint l = from; l < to; l++) p[l] = lanes[l];
 }
 
-/* TRANSPOSE(x, y): x[0 … W-1] as the rows of a square, transposed in place; y is room. Compilers have one instruction for each of these
- * steps: first within the quarters of the vectors (16 bytes), between neighbouring rows; then whole quarters change places. */
+/* TRANSPOSE(x, y): x[0 … W-1] as the rows of a square, transposed in place; y is room. Compilers have one instruction
+ * for each of these steps: first within the quarters of the vectors (16 bytes), between neighbouring rows; then whole
+ * quarters change places. */
 #define QUARTER (W / 4)
 #if W == 16
-#define LOW_SINGLES(a, b) (real)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, a.sd, b.sd)
-#define HIGH_SINGLES(a, b) (real)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, a.sf, b.sf)
+#define LOW_SINGLES(a, b) \
+  (real)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, a.sd, b.sd)
+#define HIGH_SINGLES(a, b) \
+  (real)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, a.sf, b.sf)
 #define LOW_PAIRS(a, b) (real)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd)
 #define HIGH_PAIRS(a, b) (real)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef)
 #define WITHIN_QUARTERS(x, y, g)                                                                             \

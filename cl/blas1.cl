@@ -1,8 +1,8 @@
 /* blas1.cl: the element-wise operations of blas.h, over a matrix of rows × columns.
  *
- *   -D UPDATE=scale   c = factor·c; +0 where factor is 0, and c is not read       a product that sums nothing
- *   -D UPDATE=axpy    c = fma(factor, x, c)                             x a matrix of the same shape
- *   -D UPDATE=ger     c = fma(factor, fma(x, y, +0), c)                 x down the rows, y along the columns: gemm with k = 1
+ *   -D UPDATE=scale   c = factor·c; +0 where factor is 0, and c is not read: a product that sums nothing
+ *   -D UPDATE=axpy    c = fma(factor, x, c), x a matrix of the same shape
+ *   -D UPDATE=ger     c = fma(factor, fma(x, y, +0), c), x down the rows, y along the columns: gemm with k = 1
  *
  * c (i,j) at c[c_first + i·c_pitch + j], x (i,j) at x[x_first + i·x_row + j], y j at y[y_first + j·y_step].
  * Work-item (u, v): columns from u·RUN, rows from v·per.

@@ -1,20 +1,22 @@
 /* gemm.cl: C = alpha op(A) op(B) + beta C: the chains of blas.cl over one block of k for every element of C.
  *
- * Element (i,k) of op(A) at a[a_first + i·a_row + k·a_step]; C (i,j) at c[c_first + i·c_pitch + j]. Where k is cut, the running sums
- * lie in `sums`, (i,j) at sums[sums_first + i·sums_pitch + j], which may be C itself when C is not read.
+ * Element (i,k) of op(A) at a[a_first + i·a_row + k·a_step]; C (i,j) at c[c_first + i·c_pitch + j]. Where k is cut,
+ * the running sums lie in `sums`, (i,j) at sums[sums_first + i·sums_pitch + j], which may be C itself when C is not
+ * read.
  *
  *   -D A_PACKED, B_PACKED   CPU walk: they come packed
  *   -D GROUP_X, GROUP_Y     GPU walk: work-items of a group along columns and rows, 4 × 4 elements each
  */
 #ifdef WALK_CPU
 
-/* A tile is ROWS rows by the W lanes of a vector: 6 by 16 fill the registers of a machine with 16 of 32 bytes, and are enough to keep one
- * with wider or more registers busy.
+/* A tile is ROWS rows by the W lanes of a vector: 6 by 16 fill the registers of a machine with 16 of 32 bytes, and
+ * are enough to keep one with wider or more registers busy.
  *
- * op(B) comes as panels of W columns, row k of panel p at b[b_first + p·b_panel + k·b_step]. Packed panels are filled up to W
- * columns. Those of B in place (-D B_PACKED not given) are not: the W lanes of a row may reach into the next row, and where they would
- * reach beyond B's last row, b_columns from b_first to its end, they are taken one by one.
- * Tile t of A begins at a[a_first + t·a_tile]; with -D A_PACKED its rows are neighbours: a_row is 1, a_step is ROWS. */
+ * op(B) comes as panels of W columns, row k of panel p at b[b_first + p·b_panel + k·b_step]. Packed panels are filled
+ * up to W columns. Those of B in place (-D B_PACKED not given) are not: the W lanes of a row may reach into the next
+ * row, and where they would reach beyond B's last row, b_columns from b_first to its end, they are taken one by one.
+ * Tile t of A begins at a[a_first + t·a_tile]; with -D A_PACKED its rows are neighbours: a_row is 1, a_step is ROWS.
+ * */
 #define ROWS 6
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
 
@@ -51,7 +53,8 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
                    __global SCALAR *sums, ulong sums_first, ulong sums_pitch_,
                    __global SCALAR *c, ulong c_first, ulong c_pitch_,
                    ulong m, ulong n, ulong k_, ulong per, SCALAR alpha_, SCALAR beta_, uint parts_) {
-  const ulong a_row = a_row_, a_step = a_step_, b_step = b_step_, sums_pitch = sums_pitch_, c_pitch = c_pitch_, k_end = k_;
+  const ulong a_row = a_row_, a_step = a_step_, b_step = b_step_, k_end = k_;
+  const ulong sums_pitch = sums_pitch_, c_pitch = c_pitch_;
   const SCALAR alpha = alpha_, beta = beta_;
   const uint parts = parts_;
   const ulong panel = get_global_id(0), tiles = (m + ROWS - 1) / ROWS;
@@ -125,8 +128,9 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
 
 #else
 
-/* A group makes a tile of 4·GROUP_Y × 4·GROUP_X elements, DEPTH values of k at a time through local memory. A work-item's
- * elements are GROUP_Y rows and GROUP_X columns apart. Neighbouring work-items fetch neighbours in memory. What lies beyond the edges is 0 in local memory and is not stored. */
+/* A group makes a tile of 4·GROUP_Y × 4·GROUP_X elements, DEPTH values of k at a time through local memory. A
+ * work-item's elements are GROUP_Y rows and GROUP_X columns apart. Neighbouring work-items fetch neighbours in
+ * memory. What lies beyond the edges is 0 in local memory and is not stored. */
 #define DEPTH 16
 #define TILE_M (4 * GROUP_Y)
 #define TILE_N (4 * GROUP_X)
@@ -159,11 +163,13 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
   for (ulong k = 0; k < k_end; k += DEPTH) {
     for (uint e = item; e < DEPTH * TILE_M; e += GROUP) {
       const uint d = a_step == 1 ? e % DEPTH : e / TILE_M, t = a_step == 1 ? e / DEPTH : e % TILE_M;
-      a_tile[d][t] = k + d < k_end && row + t < m ? a[a_first + (row + t) * a_row + (k + d) * a_step] : (SCALAR)0;
+      const bool inside = k + d < k_end && row + t < m;
+      a_tile[d][t] = inside ? a[a_first + (row + t) * a_row + (k + d) * a_step] : (SCALAR)0;
     }
     for (uint e = item; e < DEPTH * TILE_N; e += GROUP) {
       const uint d = b_column == 1 ? e / TILE_N : e % DEPTH, t = b_column == 1 ? e % TILE_N : e / DEPTH;
-      b_tile[d][t] = k + d < k_end && column + t < n ? b[b_first + (column + t) * b_column + (k + d) * b_step] : (SCALAR)0;
+      const bool inside = k + d < k_end && column + t < n;
+      b_tile[d][t] = inside ? b[b_first + (column + t) * b_column + (k + d) * b_step] : (SCALAR)0;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     const uint depth = (uint)min((ulong)DEPTH, k_end - k);
@@ -181,13 +187,12 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
 #pragma unroll
     for (uint q = 0; q < 4; q++) {
       const ulong i = row + p * GROUP_Y + y, j = column + q * GROUP_X + x;
-      if (i < m && j < n) {
-        if (!(parts & PART_LAST)) {
-          sums_at[i * sums_pitch + j] = s[p][q];
-        } else {
-          c_at[i * c_pitch + j] = beta == 0 ? finish_new(s[p][q], alpha) : finish(s[p][q], alpha, beta, c_at[i * c_pitch + j]);
-        }
-      }
+      if (i >= m || j >= n) continue;
+      __global SCALAR *to = c_at + i * c_pitch + j;
+      if (!(parts & PART_LAST))
+        sums_at[i * sums_pitch + j] = s[p][q];
+      else
+        *to = beta == 0 ? finish_new(s[p][q], alpha) : finish(s[p][q], alpha, beta, *to);
     }
   }
 }

@@ -1,14 +1,14 @@
 /* gemv.cl: y = alpha op(A) x + beta y, the product of blas.cl with one column.
  *
- * Elements: op(A) (i,k) at a[a_first + i·a_row + k·a_step], x k at x[x_first + k·x_step], y i at y[y_first + i·y_step], the running
- * sum of i at sums[i]. A launch does k_count values of k.
+ * Elements: op(A) (i,k) at a[a_first + i·a_row + k·a_step], x k at x[x_first + k·x_step], y i at y[y_first +
+ * i·y_step], the running sum of i at sums[i]. A launch does k_count values of k.
  *
  *   -D A_BY_ROW   a_step is 1: op(A) = A. Otherwise a_row is 1: op(A) = A transposed.
  */
-#define GEMV_ARGUMENTS                                                                              \
-  __global const SCALAR *a_, ulong a_first, ulong a_row_, ulong a_step_, __global const SCALAR *x_, ulong x_first, ulong x_step_, \
-  __global SCALAR *sums, __global SCALAR *y_, ulong y_first, ulong y_step_, ulong m_, ulong k_count_, SCALAR alpha_, \
-  SCALAR beta_, uint parts_
+#define GEMV_ARGUMENTS                                                                                          \
+  __global const SCALAR *a_, ulong a_first, ulong a_row_, ulong a_step_, __global const SCALAR *x_, ulong x_first, \
+  ulong x_step_, __global SCALAR *sums, __global SCALAR *y_, ulong y_first, ulong y_step_, ulong m_,              \
+  ulong k_count_, SCALAR alpha_, SCALAR beta_, uint parts_
 #define GEMV_LOCALS                                                                                 \
   __global const SCALAR *a = a_ + a_first, *x = x_ + x_first;                                       \
   __global SCALAR *y = y_ + y_first;                                                                \

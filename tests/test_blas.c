@@ -1,4 +1,5 @@
-/* cliv/blas.h: bits against the same chains on the host, errors against double, both walks, every cut, both providers. */
+/* cliv/blas.h: bits against the same chains on the host, errors against double, both walks, every cut, both
+ * providers. */
 #include <cliv/blas.h>
 #include <math.h>
 #include <stdlib.h>
@@ -54,38 +55,35 @@ static size_t at(const matrix *m, size_t i, size_t j) { return m->lead + i * m->
 
 /* ---- the definition, on the host ---- */
 
-#define DEFINE_CHAIN(T, U, FMA, NAN_BITS)                                                                             \
-  static T canonical_##T(T x) {                                                                                       \
-    const U bits = NAN_BITS;                                                                                          \
-    if (x != x) memcpy(&x, &bits, sizeof x);                                                                          \
-    return x;                                                                                                         \
-  }                                                                                                                   \
-  static void chain_##T(const matrix *a, bool ta, const matrix *b, bool tb, size_t k, T alpha, T beta, matrix *c) {    \
-    const T *pa = a->host, *pb = b->host;                                                                             \
-    T *pc = c->host;                                                                                                  \
-    for (size_t i = 0; i < c->rows; i++)                                                                              \
-      for (size_t j = 0; j < c->columns; j++) {                                                                       \
-        T s = 0, *r = pc + at(c, i, j);                                                                               \
-        for (size_t l = 0; l < k; l++)                                                                                \
-          s = FMA(pa[ta ? at(a, l, i) : at(a, i, l)], pb[tb ? at(b, j, l) : at(b, l, j)], s);                         \
-        if (k == 0 || alpha == 0)                                                                                     \
-          *r = beta == 1 ? *r : beta == 0 ? 0 : canonical_##T(beta * *r);                                             \
-        else if (beta == 0)                                                                                           \
-          *r = canonical_##T(alpha * s);                                                                              \
-        else {                                                                                                        \
-          const T scaled = beta * *r;                                                                                 \
-          *r = canonical_##T(FMA(alpha, s, scaled));                                                                  \
-        }                                                                                                             \
-      }                                                                                                               \
+#define DEFINE_CHAIN(T, U, FMA, NAN_BITS)                                                                           \
+  static T canonical_##T(T x) {                                                                                     \
+    const U bits = NAN_BITS;                                                                                        \
+    if (x != x) memcpy(&x, &bits, sizeof x);                                                                        \
+    return x;                                                                                                       \
+  }                                                                                                                 \
+  static void chain_##T(const matrix *a, bool ta, const matrix *b, bool tb, size_t k, T alpha, T beta, matrix *c) { \
+    const T *pa = a->host, *pb = b->host;                                                                           \
+    T *pc = c->host;                                                                                                \
+    for (size_t i = 0; i < c->rows; i++)                                                                            \
+      for (size_t j = 0; j < c->columns; j++) {                                                                     \
+        T s = 0, *r = pc + at(c, i, j);                                                                             \
+        for (size_t l = 0; l < k; l++)                                                                              \
+          s = FMA(pa[ta ? at(a, l, i) : at(a, i, l)], pb[tb ? at(b, j, l) : at(b, l, j)], s);                       \
+        if (k == 0 || alpha == 0) *r = beta == 1 ? *r : beta == 0 ? 0 : canonical_##T(beta * *r);                   \
+        else if (beta == 0) *r = canonical_##T(alpha * s);                                                          \
+        else {                                                                                                      \
+          const T scaled = beta * *r;                                                                               \
+          *r = canonical_##T(FMA(alpha, s, scaled));                                                                \
+        }                                                                                                           \
+      }                                                                                                             \
   }
 DEFINE_CHAIN(float, uint32_t, fmaf, 0x7fc00000u)
 DEFINE_CHAIN(double, uint64_t, fma, 0x7ff8000000000000u)
 
-static void reference(const matrix *a, bool ta, const matrix *b, bool tb, size_t k, double alpha, double beta, matrix *c) {
-  if (c->dtype == CLIV_F64)
-    chain_double(a, ta, b, tb, k, alpha, beta, c);
-  else
-    chain_float(a, ta, b, tb, k, (float)alpha, (float)beta, c);
+static void reference(const matrix *a, bool ta, const matrix *b, bool tb, size_t k, double alpha, double beta,
+                      matrix *c) {
+  if (c->dtype == CLIV_F64) chain_double(a, ta, b, tb, k, alpha, beta, c);
+  else chain_float(a, ta, b, tb, k, (float)alpha, (float)beta, c);
 }
 
 /* ---- one product ---- */
@@ -107,7 +105,8 @@ typedef struct operands {
 static operands make_operands(cliv_context *ctx, const product *p) {
   operands o;
   o.a = make_matrix(ctx, p->dtype, p->ta ? p->k : p->m, p->ta ? p->m : p->k, p->gap, p->lead, p->what, p->seed + 1);
-  o.b = make_matrix(ctx, p->dtype, p->tb ? p->n : p->k, p->tb ? p->k : p->n, p->gap / 2, p->lead / 2, p->what, p->seed + 2);
+  o.b = make_matrix(ctx, p->dtype, p->tb ? p->n : p->k, p->tb ? p->k : p->n, p->gap / 2, p->lead / 2, p->what,
+                    p->seed + 2);
   o.c = make_matrix(ctx, p->dtype, p->m, p->n, p->gap * 2, p->lead, p->what_c, p->seed + 3);
   return o;
 }
@@ -116,9 +115,11 @@ static void free_operands(operands *o) { free_matrix(&o->a), free_matrix(&o->b),
 
 /* The internal description, for calls with cuts of the test's own. */
 static cliv__gemm describe(const product *p, const operands *o) {
-#define MATRIX(t) {(t)->mem, cliv__first(t), (t)->rows, (t)->columns, (t)->pitch}
-  return (cliv__gemm){p->dtype, p->ta, p->tb, p->m, p->n, p->k, p->alpha, p->beta,
-                      MATRIX(o->a.view), MATRIX(o->b.view), MATRIX(o->c.view)};
+#define MATRIX(t) \
+  { (t)->mem, cliv__first(t), (t)->rows, (t)->columns, (t)->pitch }
+  return (cliv__gemm){
+      p->dtype,         p->ta, p->tb, p->m, p->n, p->k, p->alpha, p->beta, MATRIX(o->a.view), MATRIX(o->b.view),
+      MATRIX(o->c.view)};
 }
 
 /* Bits of C, its gaps and its surroundings against the chains on the host. */
@@ -149,7 +150,8 @@ static void check_error(cliv_context *ctx, const product *p, cliv_provider provi
     for (size_t j = 0; j < p->n; j++) {
       double s = 0, size = 0;
       for (size_t l = 0; l < p->k; l++) {
-        const double term = (double)a[p->ta ? at(&o.a, l, i) : at(&o.a, i, l)] * b[p->tb ? at(&o.b, j, l) : at(&o.b, l, j)];
+        const double term =
+            (double)a[p->ta ? at(&o.a, l, i) : at(&o.a, i, l)] * b[p->tb ? at(&o.b, j, l) : at(&o.b, l, j)];
         s += term;
         size += fabs(term);
       }
@@ -171,9 +173,17 @@ static size_t pick(uint64_t seed, uint64_t i, size_t low, size_t high) {
 static product random_product(uint64_t i, size_t largest) {
   static const double factors[] = {1, 0, -1, 0.5, 1.7, -0.3};
   const uint64_t seed = 1000 + i;
-  product p = {.dtype = CLIV_F32, .m = pick(seed, 1, 1, largest), .n = pick(seed, 2, 1, largest), .k = pick(seed, 3, 1, largest),
-               .ta = test_bits(seed, 4) & 1, .tb = test_bits(seed, 5) & 1, .alpha = factors[test_bits(seed, 6) % 6],
-               .beta = factors[test_bits(seed, 7) % 6], .gap = pick(seed, 8, 0, 6), .lead = pick(seed, 9, 0, 7), .seed = seed};
+  product p = {.dtype = CLIV_F32,
+               .m = pick(seed, 1, 1, largest),
+               .n = pick(seed, 2, 1, largest),
+               .k = pick(seed, 3, 1, largest),
+               .ta = test_bits(seed, 4) & 1,
+               .tb = test_bits(seed, 5) & 1,
+               .alpha = factors[test_bits(seed, 6) % 6],
+               .beta = factors[test_bits(seed, 7) % 6],
+               .gap = pick(seed, 8, 0, 6),
+               .lead = pick(seed, 9, 0, 7),
+               .seed = seed};
   if (i % 4 == 1) p.m = pick(seed, 10, 1, 9);
   if (i % 4 == 2) p.n = pick(seed, 11, 1, 17);
   if (i % 8 == 3) p.k = pick(seed, 12, 0, 3);
@@ -182,8 +192,8 @@ static product random_product(uint64_t i, size_t largest) {
   return p;
 }
 
-/* Where the device keeps no subnormals, the bits of those are outside the definition. Such devices emulate fma, too (Mesa's llvmpipe),
- * and take a hundred times as long. */
+/* Where the device keeps no subnormals, the bits of those are outside the definition. Such devices emulate fma, too
+ * (Mesa's llvmpipe), and take a hundred times as long. */
 static bool keeps_subnormals(cliv_context *ctx) {
   cl_device_fp_config config = 0;
   ASSERT_CL(clGetDeviceInfo(cliv_context_cl_device(ctx), CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL));
@@ -229,22 +239,32 @@ static void double_precision(void **state) {
 static void cuts(void **state) {
   (void)state;
   static const cliv__cuts all[] = {
-    {0},
-    {.pack_a = 1, .pack_b = 1},
-    {.pack_a = -1, .pack_b = -1},
-    {.block_k = 16, .pack_a = 1, .pack_b = -1},
-    {.block_k = 7, .pack_a = -1, .pack_b = 1},
-    {.block_k = 5, .launch_work = 3000, .pack_a = 1, .pack_b = 1},
-    {.block_k = 21, .launch_work = 9000, .pack_a = -1, .pack_b = -1},
-    {.block_k = 1 << 20, .launch_work = 1, .pack_a = 1, .pack_b = 1},
+      {0},
+      {.pack_a = 1, .pack_b = 1},
+      {.pack_a = -1, .pack_b = -1},
+      {.block_k = 16, .pack_a = 1, .pack_b = -1},
+      {.block_k = 7, .pack_a = -1, .pack_b = 1},
+      {.block_k = 5, .launch_work = 3000, .pack_a = 1, .pack_b = 1},
+      {.block_k = 21, .launch_work = 9000, .pack_a = -1, .pack_b = -1},
+      {.block_k = 1 << 20, .launch_work = 1, .pack_a = 1, .pack_b = 1},
   };
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     const size_t m = small(ctx) ? 13 : 67, n = small(ctx) ? 21 : 101, k = small(ctx) ? 12 : 61;
     for (unsigned i = 0; i < 8 * sizeof all / sizeof *all; i++) {
-      const product p = {.dtype = CLIV_F32, .m = m, .n = n, .k = k, .ta = i & 1, .tb = i & 2, .alpha = 0.7,
-                         .beta = i & 4 ? -0.4 : 0, .gap = i % 3, .lead = i % 2, .what = hardest(ctx, i % 2 ? 3 : 0),
-                         .what_c = i & 4 ? NORMAL : NANS, .seed = 7 + i};
+      const product p = {.dtype = CLIV_F32,
+                         .m = m,
+                         .n = n,
+                         .k = k,
+                         .ta = i & 1,
+                         .tb = i & 2,
+                         .alpha = 0.7,
+                         .beta = i & 4 ? -0.4 : 0,
+                         .gap = i % 3,
+                         .lead = i % 2,
+                         .what = hardest(ctx, i % 2 ? 3 : 0),
+                         .what_c = i & 4 ? NORMAL : NANS,
+                         .seed = 7 + i};
       check_exact(ctx, &p, &all[i / 8]);
     }
     cliv_context_free(ctx);
@@ -258,8 +278,18 @@ static void thin(void **state) {
     cliv_context *ctx = test_open(test_walks[w]);
     const size_t long_side = small(ctx) ? 37 : 531, long_sum = small(ctx) ? 21 : 67;
     for (unsigned i = 0; i < 48; i += small(ctx) ? 5 : 1) {
-      product p = {.dtype = CLIV_F32, .m = long_side, .n = 1, .k = i & 8 ? long_sum : 5, .ta = i & 1, .tb = i & 2, .alpha = -1.5,
-                   .beta = i & 4 ? 0.25 : 0, .gap = i % 3, .lead = i % 4, .what_c = i & 4 ? NORMAL : NANS, .seed = 70 + i};
+      product p = {.dtype = CLIV_F32,
+                   .m = long_side,
+                   .n = 1,
+                   .k = i & 8 ? long_sum : 5,
+                   .ta = i & 1,
+                   .tb = i & 2,
+                   .alpha = -1.5,
+                   .beta = i & 4 ? 0.25 : 0,
+                   .gap = i % 3,
+                   .lead = i % 4,
+                   .what_c = i & 4 ? NORMAL : NANS,
+                   .seed = 70 + i};
       const size_t narrow[] = {1, 2, 3};
       p.n = narrow[i / 16];
       if (i & 8) {
@@ -278,7 +308,8 @@ static void thin(void **state) {
 static void long_sums(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_CPU);
-  const product p = {.dtype = CLIV_F32, .m = 200, .n = 170, .k = 2500, .alpha = 1, .beta = 1, .what_c = NORMAL, .seed = 5};
+  const product p = {
+      .dtype = CLIV_F32, .m = 200, .n = 170, .k = 2500, .alpha = 1, .beta = 1, .what_c = NORMAL, .seed = 5};
   if (!small(ctx)) check_exact(ctx, &p, NULL);
   if (!small(ctx)) check_error(ctx, &p, CLIV_PROVIDER_EXACT);
   cliv_context_free(ctx);
@@ -291,8 +322,17 @@ static void groups(void **state) {
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     cliv_context *ctx = test_open_group(CLIV_WALK_GPU, sizes[s]);
     for (unsigned i = 0; i < 4; i++) {
-      const product p = {.dtype = CLIV_F32, .m = 35, .n = 45, .k = 29, .ta = i & 1, .tb = i & 2, .alpha = 1, .beta = 0.5,
-                         .gap = 1, .what_c = NORMAL, .seed = 40 + i};
+      const product p = {.dtype = CLIV_F32,
+                         .m = 35,
+                         .n = 45,
+                         .k = 29,
+                         .ta = i & 1,
+                         .tb = i & 2,
+                         .alpha = 1,
+                         .beta = 0.5,
+                         .gap = 1,
+                         .what_c = NORMAL,
+                         .seed = 40 + i};
       check_exact(ctx, &p, NULL);
     }
     cliv_context_free(ctx);
@@ -308,8 +348,16 @@ static void nothing_to_sum(void **state) {
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (unsigned i = 0; i < 18; i++) {
-      product p = {.dtype = CLIV_F32, .m = 19, .n = 33, .k = 3, .alpha = 0, .beta = betas[i % 3], .gap = i % 2, .what = NANS,
-                   .what_c = i % 3 ? hardest(ctx, 4) : NANS, .seed = 90 + i};
+      product p = {.dtype = CLIV_F32,
+                   .m = 19,
+                   .n = 33,
+                   .k = 3,
+                   .alpha = 0,
+                   .beta = betas[i % 3],
+                   .gap = i % 2,
+                   .what = NANS,
+                   .what_c = i % 3 ? hardest(ctx, 4) : NANS,
+                   .seed = 90 + i};
       if (i / 3 == 1) p.alpha = -0.0;
       if (i / 3 == 2) p.alpha = 1e-60; /* 0 as a float32 */
       if (i / 3 == 3) p.k = 0, p.alpha = 1;
@@ -323,15 +371,15 @@ static void nothing_to_sum(void **state) {
 
 /* ---- gemv, ger, axpy ---- */
 
-static const cliv_provider providers[] = {
-  CLIV_PROVIDER_EXACT,
+static const cliv_provider providers[] = {CLIV_PROVIDER_EXACT,
 #ifdef CLIV_HAVE_CLBLAST
-  CLIV_PROVIDER_CLBLAST
+                                          CLIV_PROVIDER_CLBLAST
 #endif
 };
 enum { PROVIDERS = sizeof providers / sizeof *providers };
 
-/* Under Oclgrind exact alone: CLBlast's caches are torn down at exit after Oclgrind, and the process ends in an abort. */
+/* Under Oclgrind exact alone: CLBlast's caches are torn down at exit after Oclgrind, and the process ends in an
+ * abort. */
 static size_t provider_count(cliv_context *ctx) { return strstr(ctx->facts.platform, "Oclgrind") ? 1 : PROVIDERS; }
 
 /* exact: the same bits. clblast: close, with the gaps untouched. */
@@ -424,8 +472,10 @@ static void clblast(void **state) {
 #else
   const product p = {.dtype = CLIV_F32, .m = 2, .n = 2, .k = 2, .alpha = 1};
   operands o = make_operands(ctx, &p);
-  ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 0, o.c.view,
-                              &(cliv_blas_options){.provider = CLIV_PROVIDER_CLBLAST}, NULL), CLIV_NO_CLBLAST, "exact");
+  ASSERT_FAILS(ctx,
+               cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 0, o.c.view,
+                         &(cliv_blas_options){.provider = CLIV_PROVIDER_CLBLAST}, NULL),
+               CLIV_NO_CLBLAST, "exact");
   free_operands(&o);
 #endif
   cliv_context_free(ctx);
@@ -452,7 +502,8 @@ static void choice(void **state) {
 
 /* ---- events ---- */
 
-/* A product that waits for a user event, cut in many launches: nothing runs before the event, done comes after everything. */
+/* A product that waits for a user event, cut in many launches: nothing runs before the event, done comes after
+ * everything. */
 static void check_events(cliv_context *ctx, cliv_provider provider) {
   product p = {.dtype = CLIV_F32, .m = 40, .n = 50, .k = 30, .alpha = 1, .beta = 1, .what_c = NORMAL, .seed = 3};
   operands o = make_operands(ctx, &p);
@@ -463,9 +514,11 @@ static void check_events(cliv_context *ctx, cliv_provider provider) {
   const cliv_sync sync = {1, &gate, &done};
   if (provider == CLIV_PROVIDER_EXACT) {
     const cliv__gemm g = describe(&p, &o);
-    ASSERT_OK(ctx, cliv__exact_gemm(ctx, &g, &(cliv__cuts){.block_k = 8, .launch_work = 2000, .pack_a = 1, .pack_b = 1}, &sync));
+    ASSERT_OK(ctx, cliv__exact_gemm(ctx, &g, &(cliv__cuts){.block_k = 8, .launch_work = 2000, .pack_a = 1, .pack_b = 1},
+                                    &sync));
   } else {
-    ASSERT_OK(ctx, cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 1, o.c.view, &(cliv_blas_options){.provider = provider}, &sync));
+    ASSERT_OK(ctx, cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 1, o.c.view, &(cliv_blas_options){.provider = provider},
+                             &sync));
   }
   assert_non_null(done);
   cl_int execution = CL_COMPLETE;
@@ -512,9 +565,12 @@ static cliv_tensor *tensor(cliv_context *ctx, cliv_dtype dtype, int ndim, size_t
 static void refusals(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO), *other = test_open(CLIV_WALK_AUTO);
-  cliv_tensor *a = tensor(ctx, CLIV_F32, 2, 3, 4), *b = tensor(ctx, CLIV_F32, 2, 4, 5), *c = tensor(ctx, CLIV_F32, 2, 3, 5);
-  cliv_tensor *cube = tensor(ctx, CLIV_F32, 3, 3, 4), *half = tensor(ctx, CLIV_F16, 2, 3, 5), *whole = tensor(ctx, CLIV_I32, 2, 3, 5);
-  cliv_tensor *x = tensor(ctx, CLIV_F32, 1, 4, 0), *y = tensor(ctx, CLIV_F32, 1, 3, 0), *foreign = tensor(other, CLIV_F32, 2, 4, 5);
+  cliv_tensor *a = tensor(ctx, CLIV_F32, 2, 3, 4), *b = tensor(ctx, CLIV_F32, 2, 4, 5),
+              *c = tensor(ctx, CLIV_F32, 2, 3, 5);
+  cliv_tensor *cube = tensor(ctx, CLIV_F32, 3, 3, 4), *half = tensor(ctx, CLIV_F16, 2, 3, 5),
+              *whole = tensor(ctx, CLIV_I32, 2, 3, 5);
+  cliv_tensor *x = tensor(ctx, CLIV_F32, 1, 4, 0), *y = tensor(ctx, CLIV_F32, 1, 3, 0),
+              *foreign = tensor(other, CLIV_F32, 2, 4, 5);
   cliv_tensor *big = tensor(ctx, CLIV_F32, 2, 8, 8), *left, *right, *upper;
   ASSERT_OK(ctx, cliv_tensor_view(big, 0, 2, (size_t[]){4, 4}, 8, &left));
   ASSERT_OK(ctx, cliv_tensor_view(big, 4, 2, (size_t[]){4, 4}, 8, &right));
@@ -536,7 +592,8 @@ static void refusals(void **state) {
   ASSERT_FAILS(ctx, GEMM(a, b, whole), CLIV_DTYPE, "int32");
   ASSERT_FAILS(ctx, GEMM(a, foreign, c), CLIV_VALUE, "another context");
   ASSERT_FAILS(ctx, GEMM(left, left, upper), CLIV_OVERLAP, "shares memory");
-  ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, a, b, 0, c, &(cliv_blas_options){.provider = (cliv_provider)7}, NULL), CLIV_VALUE, "7");
+  ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, a, b, 0, c, &(cliv_blas_options){.provider = (cliv_provider)7}, NULL),
+               CLIV_VALUE, "7");
   ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, a, b, 0, c, &(cliv_blas_options){.size = 3}, NULL), CLIV_VALUE, "size");
   ASSERT_FAILS(ctx, cliv_gemm(ctx, 0, 0, 1, a, b, 0, c, NULL, &(cliv_sync){1, NULL, NULL}), CLIV_NULL, "list");
   ASSERT_FAILS(ctx, cliv_gemv(ctx, 0, 1, a, NULL, 0, y, NULL, NULL), CLIV_NULL, "'x'");
@@ -558,11 +615,11 @@ static void refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(random_shapes),  cmocka_unit_test(double_precision), cmocka_unit_test(cuts),
-    cmocka_unit_test(thin),           cmocka_unit_test(long_sums),        cmocka_unit_test(groups),
-    cmocka_unit_test(nothing_to_sum), cmocka_unit_test(vectors),          cmocka_unit_test(axpy),
-    cmocka_unit_test(clblast),        cmocka_unit_test(choice),           cmocka_unit_test(events),
-    cmocka_unit_test(refusals),
+      cmocka_unit_test(random_shapes),  cmocka_unit_test(double_precision), cmocka_unit_test(cuts),
+      cmocka_unit_test(thin),           cmocka_unit_test(long_sums),        cmocka_unit_test(groups),
+      cmocka_unit_test(nothing_to_sum), cmocka_unit_test(vectors),          cmocka_unit_test(axpy),
+      cmocka_unit_test(clblast),        cmocka_unit_test(choice),           cmocka_unit_test(events),
+      cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,31 +1,34 @@
 /* cliv/blas.h: products of matrices and vectors.
  *
- * Matrices are 2-D tensors, row-major, of any offset and pitch. Vectors are 1-D tensors, or 2-D ones of one column (of any pitch) or one
- * row. All operands of a call have the same type: float32, or float64 where the device has it; other types are refused with DTYPE.
- * alpha and beta are rounded to that type first. Everything is enqueued in the context's order; nothing here blocks, but the first
- * call of a kind compiles its kernels.
+ * Matrices are 2-D tensors, row-major, of any offset and pitch. Vectors are 1-D tensors, or 2-D ones of one column
+ * (of any pitch) or one row. All operands of a call have the same type: float32, or float64 where the device has it;
+ * other types are refused with DTYPE. alpha and beta are rounded to that type first. Everything is enqueued in the
+ * context's order; nothing here blocks, but the first call of a kind compiles its kernels.
  *
  * Two providers compute them:
  *
- *   exact    Cliv's own. The result has one definition, so its bits are the same on every conforming device, in both walks, at
- *            every launch shape: with op(A) m × k and op(B) k × n, each element of C is one chain of fused multiply-adds
+ *   exact    Cliv's own. The result has one definition, so its bits are the same on every conforming device, in both
+ *            walks, at every launch shape: with op(A) m × k and op(B) k × n, each element of C is one chain of fused
+ *            multiply-adds
  *                s = +0;  s = fma(op(A)[i,k], op(B)[k,j], s)  for k = 0, 1, 2, …
  *            and then
  *                C[i,j] = alpha·s                          where beta is 0 (one rounding)
- *                C[i,j] = fma(alpha, s, beta·C[i,j])      otherwise (beta·C[i,j] rounded first)
- *            A NaN that is stored is the canonical one. (Subnormal numbers, below 2^-126, are kept by devices that report
- *            CL_FP_DENORM; others may take and give zeros for them.)
- *   clblast  CLBlast's. Its results depend on device, shape and tuning, and are outside that promise. Its first product in a process
- *            takes seconds, since CLBlast compiles anew in each. Status NO_CLBLAST when the library was built without it.
+ *                C[i,j] = fma(alpha, s, beta·C[i,j])       otherwise (beta·C[i,j] rounded first)
+ *            A NaN that is stored is the canonical one. (Subnormal numbers, below 2^-126, are kept by devices that
+ *            report CL_FP_DENORM; others may take and give zeros for them.)
+ *   clblast  CLBlast's. Its results depend on device, shape and tuning, and are outside that promise. Its first
+ *            product in a process takes seconds, since CLBlast compiles anew in each. Status NO_CLBLAST when the
+ *            library was built without it.
  *
  * AUTO takes exact on CPU devices; on others clblast where it was built in, else exact.
  *
- * What holds for both, as in any BLAS: with beta = 0 the result is written without being read, so a NaN in it does not matter; with
- * alpha = 0, or nothing to sum (k = 0), A and B are not read and C becomes beta·C: +0 where beta is 0, untouched where beta is 1.
+ * What holds for both, as in any BLAS: with beta = 0 the result is written without being read, so a NaN in it does
+ * not matter; with alpha = 0, or nothing to sum (k = 0), A and B are not read and C becomes beta·C: +0 where beta is
+ * 0, untouched where beta is 1.
  *
- * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; OVERLAP (the result shares memory with an operand); VALUE (tensors of
- * another context, provider out of range); NO_CLBLAST; DEVICE_MEMORY, OPENCL, BUILD, CLBLAST from below. A call that fails before
- * its work is enqueued has changed nothing.
+ * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; OVERLAP (the result shares memory with an
+ * operand); VALUE (tensors of another context, provider out of range); NO_CLBLAST; DEVICE_MEMORY, OPENCL, BUILD,
+ * CLBLAST from below. A call that fails before its work is enqueued has changed nothing.
  */
 #ifndef CLIV_BLAS_H
 #define CLIV_BLAS_H
@@ -53,24 +56,25 @@ CLIV_API cliv_status cliv_provider_parse(const char *name, cliv_provider *out) C
 /* What AUTO stands for on this context: EXACT or CLBLAST. */
 CLIV_API cliv_provider cliv_blas_auto(const cliv_context *ctx);
 
-/* C = alpha op(A) op(B) + beta C. A: m × k, or k × m with trans_a; B: k × n, or n × k with trans_b; C: m × n, not overlapping A or B.
- * trans_a, trans_b: 0 or not. options, sync: may be NULL. */
+/* C = alpha op(A) op(B) + beta C. A: m × k, or k × m with trans_a; B: k × n, or n × k with trans_b; C: m × n, not
+ * overlapping A or B. trans_a, trans_b: 0 or not. options, sync: may be NULL. */
 CLIV_API cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha, const cliv_tensor *a,
                                const cliv_tensor *b, double beta, cliv_tensor *c, const cliv_blas_options *options,
                                const cliv_sync *sync) CLIV_MUST_CHECK;
 
-/* y = alpha op(A) x + beta y: the product above with one column, and the same bits. A: m × k, or k × m with trans_a; x: k; y: m. */
+/* y = alpha op(A) x + beta y: the product above with one column, and the same bits. A: m × k, or k × m with trans_a;
+ * x: k; y: m. */
 CLIV_API cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_tensor *a, const cliv_tensor *x,
                                double beta, cliv_tensor *y, const cliv_blas_options *options,
                                const cliv_sync *sync) CLIV_MUST_CHECK;
 
-/* A += alpha x y': the product above with k = 1 and beta = 1, and the same bits: A[i,j] = fma(alpha, fma(x[i], y[j], +0), A[i,j]).
- * A: m × n; x: m; y: n. */
-CLIV_API cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, const cliv_tensor *y, cliv_tensor *a,
-                              const cliv_blas_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
+/* A += alpha x y': the product above with k = 1 and beta = 1, and the same bits:
+ * A[i,j] = fma(alpha, fma(x[i], y[j], +0), A[i,j]). A: m × n; x: m; y: n. */
+CLIV_API cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, const cliv_tensor *y,
+                              cliv_tensor *a, const cliv_blas_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
-/* y += alpha x: y[i] = fma(alpha, x[i], y[i]); untouched where alpha is 0. x and y: tensors of the same shape, of any number of axes
- * and any pitch. */
+/* y += alpha x: y[i] = fma(alpha, x[i], y[i]); untouched where alpha is 0. x and y: tensors of the same shape, of any
+ * number of axes and any pitch. */
 CLIV_API cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cliv_tensor *y,
                                const cliv_blas_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 

@@ -9,8 +9,7 @@
 static const struct {
   cliv_provider provider;
   const char *name;
-} provider_names[] = {
-  {CLIV_PROVIDER_AUTO, "auto"}, {CLIV_PROVIDER_EXACT, "exact"}, {CLIV_PROVIDER_CLBLAST, "clblast"}};
+} provider_names[] = {{CLIV_PROVIDER_AUTO, "auto"}, {CLIV_PROVIDER_EXACT, "exact"}, {CLIV_PROVIDER_CLBLAST, "clblast"}};
 enum { PROVIDERS = sizeof provider_names / sizeof *provider_names };
 
 const char *cliv_provider_name(cliv_provider provider) {
@@ -27,13 +26,14 @@ cliv_status cliv_provider_parse(const char *name, cliv_provider *out) {
       *out = provider_names[i].provider;
       return CLIV_OK;
     }
-  return cliv__fail(NULL, CLIV_NAME, "there is no provider of matrix products named '%s'; there are auto, exact, clblast",
-                    name);
+  return cliv__fail(NULL, CLIV_NAME,
+                    "there is no provider of matrix products named '%s'; there are auto, exact, clblast", name);
 }
 
 /* ---- the choice ---- */
 
-/* The one place where AUTO is decided. CLBlast's parameters know no CPU; elsewhere it is the faster until measured otherwise. */
+/* The one place where AUTO is decided. CLBlast's parameters know no CPU; elsewhere it is the faster until measured
+ * otherwise. */
 cliv_provider cliv_blas_auto(const cliv_context *ctx) {
 #ifdef CLIV_HAVE_CLBLAST
   if (ctx && !(ctx->facts.type & CL_DEVICE_TYPE_CPU)) return CLIV_PROVIDER_CLBLAST;
@@ -53,8 +53,9 @@ static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, c
 #ifdef CLIV_HAVE_CLBLAST
   *out = provider == CLIV_PROVIDER_CLBLAST ? &cliv__blas_clblast : &cliv__blas_exact;
 #else
-  REQUIRE(ctx, provider != CLIV_PROVIDER_CLBLAST, NO_CLBLAST,
-          "this library was built without CLBlast; configure it with -DCLIV_CLBLAST=ON, or ask for the provider 'exact'");
+  REQUIRE(
+      ctx, provider != CLIV_PROVIDER_CLBLAST, NO_CLBLAST,
+      "this library was built without CLBlast; configure it with -DCLIV_CLBLAST=ON, or ask for the provider 'exact'");
   *out = &cliv__blas_exact;
 #endif
   return CLIV_OK;
@@ -64,7 +65,8 @@ static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, c
 
 static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
   char a[160], b[160];
-  REQUIRE(ctx, operand->ctx == ctx && result->ctx == ctx, VALUE, "a tensor belongs to another context: make a view or a copy of it in this one");
+  REQUIRE(ctx, operand->ctx == ctx && result->ctx == ctx, VALUE,
+          "a tensor belongs to another context: make a view or a copy of it in this one");
   REQUIRE(ctx, result->dtype == CLIV_F32 || result->dtype == CLIV_F64, DTYPE,
           "matrix products are computed in float32 and float64, not for %s", cliv__describe(result, b));
   REQUIRE(ctx, operand->dtype == result->dtype, DTYPE, "the operand %s and the result %s differ in type",
@@ -80,16 +82,17 @@ static bool is_vector(const cliv_tensor *t) {
   return t->ndim == 1 || (t->ndim == 2 && (t->shape[0] == 1 || t->shape[1] == 1));
 }
 
-#define REQUIRE_MATRIX(ctx, t)                                                                          \
-  do {                                                                                                  \
-    char text[160];                                                                                     \
-    REQUIRE(ctx, is_matrix(t), SHAPE, "%s: '%s' must be a matrix (two axes), not %s", __func__, #t, cliv__describe(t, text)); \
+#define REQUIRE_MATRIX(ctx, t)                                                                      \
+  do {                                                                                              \
+    char text[160];                                                                                 \
+    REQUIRE(ctx, is_matrix(t), SHAPE, "%s: '%s' must be a matrix (two axes), not %s", __func__, #t, \
+            cliv__describe(t, text));                                                               \
   } while (0)
-#define REQUIRE_VECTOR(ctx, t)                                                                          \
-  do {                                                                                                  \
-    char text[160];                                                                                     \
-    REQUIRE(ctx, is_vector(t), SHAPE, "%s: '%s' must be a vector (one axis, one row or one column), not %s", __func__, #t, \
-            cliv__describe(t, text));                                                                   \
+#define REQUIRE_VECTOR(ctx, t)                                                                                         \
+  do {                                                                                                                 \
+    char text[160];                                                                                                    \
+    REQUIRE(ctx, is_vector(t), SHAPE, "%s: '%s' must be a vector (one axis, one row or one column), not %s", __func__, \
+            #t, cliv__describe(t, text));                                                                              \
   } while (0)
 
 /* ---- descriptions for the providers ---- */
@@ -118,8 +121,9 @@ static cliv_status scale(cliv_context *ctx, const cliv_tensor *c, double beta, c
 
 /* ---- operations ---- */
 
-cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha, const cliv_tensor *a, const cliv_tensor *b,
-                      double beta, cliv_tensor *c, const cliv_blas_options *options, const cliv_sync *sync) {
+cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha, const cliv_tensor *a,
+                      const cliv_tensor *b, double beta, cliv_tensor *c, const cliv_blas_options *options,
+                      const cliv_sync *sync) {
   REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
   REQUIRE_NOT_NULL(ctx, a);
@@ -129,8 +133,9 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
   REQUIRE_MATRIX(ctx, b);
   REQUIRE_MATRIX(ctx, c);
   const size_t m = a->shape[trans_a ? 1 : 0], k = a->shape[trans_a ? 0 : 1], n = b->shape[trans_b ? 0 : 1];
-  REQUIRE(ctx, b->shape[trans_b ? 1 : 0] == k, SHAPE, "gemm: op(A) is %zu × %zu and op(B) is %zu × %zu: %zu and %zu must be equal",
-          m, k, b->shape[trans_b ? 1 : 0], n, k, b->shape[trans_b ? 1 : 0]);
+  REQUIRE(ctx, b->shape[trans_b ? 1 : 0] == k, SHAPE,
+          "gemm: op(A) is %zu × %zu and op(B) is %zu × %zu: %zu and %zu must be equal", m, k, b->shape[trans_b ? 1 : 0],
+          n, k, b->shape[trans_b ? 1 : 0]);
   REQUIRE(ctx, c->shape[0] == m && c->shape[1] == n, SHAPE, "gemm: the product is %zu × %zu, but C is %zu × %zu", m, n,
           c->shape[0], c->shape[1]);
   TRY(check_type(ctx, a, c));
@@ -141,12 +146,13 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
   alpha = rounded(c->dtype, alpha);
   beta = rounded(c->dtype, beta);
   if (c->count == 0 || k == 0 || alpha == 0) return scale(ctx, c, beta, sync);
-  const cliv__gemm g = {c->dtype, trans_a != 0, trans_b != 0, m, n, k, alpha, beta, matrix_of(a), matrix_of(b), matrix_of(c)};
+  const cliv__gemm g = {c->dtype, trans_a != 0, trans_b != 0, m,           n, k, alpha,
+                        beta,     matrix_of(a), matrix_of(b), matrix_of(c)};
   return provider->gemm(ctx, &g, sync);
 }
 
-cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_tensor *a, const cliv_tensor *x, double beta,
-                      cliv_tensor *y, const cliv_blas_options *options, const cliv_sync *sync) {
+cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_tensor *a, const cliv_tensor *x,
+                      double beta, cliv_tensor *y, const cliv_blas_options *options, const cliv_sync *sync) {
   REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
   REQUIRE_NOT_NULL(ctx, a);
@@ -203,7 +209,8 @@ cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cli
   REQUIRE_NOT_NULL(ctx, y);
   bool same = x->ndim == y->ndim;
   for (int d = 0; same && d < x->ndim; d++) same = x->shape[d] == y->shape[d];
-  REQUIRE(ctx, same, SHAPE, "axpy: x is %s and y is %s: their shapes must be equal", cliv__describe(x, a), cliv__describe(y, b));
+  REQUIRE(ctx, same, SHAPE, "axpy: x is %s and y is %s: their shapes must be equal", cliv__describe(x, a),
+          cliv__describe(y, b));
   TRY(check_type(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
   TRY(choose(ctx, options, &provider));

@@ -11,30 +11,30 @@ static const struct {
   int code;
   const char *text;
 } codes[] = {
-  {CLBlastNotImplemented, "not implemented"},
-  {CLBlastInvalidMatrixA, "A is not a valid buffer"},
-  {CLBlastInvalidMatrixB, "B is not a valid buffer"},
-  {CLBlastInvalidMatrixC, "C is not a valid buffer"},
-  {CLBlastInvalidVectorX, "x is not a valid buffer"},
-  {CLBlastInvalidVectorY, "y is not a valid buffer"},
-  {CLBlastInvalidDimension, "a dimension is 0"},
-  {CLBlastInvalidLeadDimA, "the pitch of A is too short"},
-  {CLBlastInvalidLeadDimB, "the pitch of B is too short"},
-  {CLBlastInvalidLeadDimC, "the pitch of C is too short"},
-  {CLBlastInvalidIncrementX, "the step of x is 0"},
-  {CLBlastInvalidIncrementY, "the step of y is 0"},
-  {CLBlastInsufficientMemoryA, "the buffer of A is too small"},
-  {CLBlastInsufficientMemoryB, "the buffer of B is too small"},
-  {CLBlastInsufficientMemoryC, "the buffer of C is too small"},
-  {CLBlastInsufficientMemoryX, "the buffer of x is too small"},
-  {CLBlastInsufficientMemoryY, "the buffer of y is too small"},
-  {CLBlastInsufficientMemoryTemp, "the temporary buffer is too small"},
-  {CLBlastInvalidLocalMemUsage, "not enough local memory on this device"},
-  {CLBlastNoHalfPrecision, "the device has no float16"},
-  {CLBlastNoDoublePrecision, "the device has no float64"},
-  {CLBlastDatabaseError, "no parameters for this device in its database"},
-  {CLBlastUnknownError, "an unspecified error"},
-  {CLBlastUnexpectedError, "an unexpected exception"},
+    {CLBlastNotImplemented, "not implemented"},
+    {CLBlastInvalidMatrixA, "A is not a valid buffer"},
+    {CLBlastInvalidMatrixB, "B is not a valid buffer"},
+    {CLBlastInvalidMatrixC, "C is not a valid buffer"},
+    {CLBlastInvalidVectorX, "x is not a valid buffer"},
+    {CLBlastInvalidVectorY, "y is not a valid buffer"},
+    {CLBlastInvalidDimension, "a dimension is 0"},
+    {CLBlastInvalidLeadDimA, "the pitch of A is too short"},
+    {CLBlastInvalidLeadDimB, "the pitch of B is too short"},
+    {CLBlastInvalidLeadDimC, "the pitch of C is too short"},
+    {CLBlastInvalidIncrementX, "the step of x is 0"},
+    {CLBlastInvalidIncrementY, "the step of y is 0"},
+    {CLBlastInsufficientMemoryA, "the buffer of A is too small"},
+    {CLBlastInsufficientMemoryB, "the buffer of B is too small"},
+    {CLBlastInsufficientMemoryC, "the buffer of C is too small"},
+    {CLBlastInsufficientMemoryX, "the buffer of x is too small"},
+    {CLBlastInsufficientMemoryY, "the buffer of y is too small"},
+    {CLBlastInsufficientMemoryTemp, "the temporary buffer is too small"},
+    {CLBlastInvalidLocalMemUsage, "not enough local memory on this device"},
+    {CLBlastNoHalfPrecision, "the device has no float16"},
+    {CLBlastNoDoublePrecision, "the device has no float64"},
+    {CLBlastDatabaseError, "no parameters for this device in its database"},
+    {CLBlastUnknownError, "an unspecified error"},
+    {CLBlastUnexpectedError, "an unexpected exception"},
 };
 
 static const char *text_of(int code) {
@@ -55,7 +55,8 @@ static cliv_status end(cliv_context *ctx, cliv__order *order, CLBlastStatusCode 
   if (code == CLBlastSuccess) return cliv__order_end(ctx, order, CL_SUCCESS, routine);
   free(order->list);
   order->list = NULL;
-  return cliv__fail(ctx, CLIV_CLBLAST, "CLBlast's %s failed on device '%s': %s (%d); the provider 'exact' may serve instead", routine,
+  return cliv__fail(ctx, CLIV_CLBLAST,
+                    "CLBlast's %s failed on device '%s': %s (%d); the provider 'exact' may serve instead", routine,
                     ctx->facts.name, text_of(code), (int)code);
 }
 
@@ -67,23 +68,22 @@ static cliv_status clblast_gemm(cliv_context *ctx, const cliv__gemm *g, const cl
   const bool wide = g->dtype == CLIV_F64;
   size_t bytes = 0;
   cl_mem room;
-  CLBlastStatusCode code =
-      (wide ? CLBlastDGemmTempBufferSize : CLBlastSGemmTempBufferSize)(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k,
-                                                                       g->a.first, g->a.pitch, g->b.first, g->b.pitch,
-                                                                       g->c.first, g->c.pitch, &ctx->queue, &bytes);
+  CLBlastStatusCode code = (wide ? CLBlastDGemmTempBufferSize : CLBlastSGemmTempBufferSize)(
+      CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, g->a.first, g->a.pitch, g->b.first, g->b.pitch, g->c.first,
+      g->c.pitch, &ctx->queue, &bytes);
   REQUIRE(ctx, code == CLBlastSuccess, CLBLAST, "CLBlast cannot tell the memory it needs on device '%s': %s (%d)",
           ctx->facts.name, text_of(code), (int)code);
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_CLBLAST, bytes, &room));
   cliv__order order;
   TRY(begin(ctx, sync, &order));
   if (wide)
-    code = CLBlastDgemmWithTempBuffer(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, g->alpha, g->a.mem, g->a.first, g->a.pitch,
-                                      g->b.mem, g->b.first, g->b.pitch, g->beta, g->c.mem, g->c.first, g->c.pitch,
-                                      &ctx->queue, order.event, room);
-  else
-    code = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, (float)g->alpha, g->a.mem, g->a.first,
-                                      g->a.pitch, g->b.mem, g->b.first, g->b.pitch, (float)g->beta, g->c.mem, g->c.first,
+    code = CLBlastDgemmWithTempBuffer(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, g->alpha, g->a.mem, g->a.first,
+                                      g->a.pitch, g->b.mem, g->b.first, g->b.pitch, g->beta, g->c.mem, g->c.first,
                                       g->c.pitch, &ctx->queue, order.event, room);
+  else
+    code = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, (float)g->alpha, g->a.mem,
+                                      g->a.first, g->a.pitch, g->b.mem, g->b.first, g->b.pitch, (float)g->beta,
+                                      g->c.mem, g->c.first, g->c.pitch, &ctx->queue, order.event, room);
   return end(ctx, &order, code, "gemm");
 }
 
@@ -100,8 +100,9 @@ static cliv_status clblast_gemv(cliv_context *ctx, const cliv__gemv *g, const cl
       g->dtype == CLIV_F64
           ? CLBlastDgemv(CLBlastLayoutRowMajor, ta, rows, columns, g->alpha, g->a.mem, g->a.first, g->a.pitch, g->x.mem,
                          g->x.first, g->x.step, g->beta, g->y.mem, g->y.first, g->y.step, &ctx->queue, order.event)
-          : CLBlastSgemv(CLBlastLayoutRowMajor, ta, rows, columns, (float)g->alpha, g->a.mem, g->a.first, g->a.pitch, g->x.mem,
-                         g->x.first, g->x.step, (float)g->beta, g->y.mem, g->y.first, g->y.step, &ctx->queue, order.event);
+          : CLBlastSgemv(CLBlastLayoutRowMajor, ta, rows, columns, (float)g->alpha, g->a.mem, g->a.first, g->a.pitch,
+                         g->x.mem, g->x.first, g->x.step, (float)g->beta, g->y.mem, g->y.first, g->y.step, &ctx->queue,
+                         order.event);
   return end(ctx, &order, code, "gemv");
 }
 
@@ -111,15 +112,15 @@ static cliv_status clblast_ger(cliv_context *ctx, cliv_dtype dtype, double alpha
   TRY(begin(ctx, sync, &order));
   const CLBlastStatusCode code =
       dtype == CLIV_F64
-          ? CLBlastDger(CLBlastLayoutRowMajor, a->rows, a->columns, alpha, x->mem, x->first, x->step, y->mem, y->first, y->step,
-                        a->mem, a->first, a->pitch, &ctx->queue, order.event)
-          : CLBlastSger(CLBlastLayoutRowMajor, a->rows, a->columns, (float)alpha, x->mem, x->first, x->step, y->mem, y->first,
-                        y->step, a->mem, a->first, a->pitch, &ctx->queue, order.event);
+          ? CLBlastDger(CLBlastLayoutRowMajor, a->rows, a->columns, alpha, x->mem, x->first, x->step, y->mem, y->first,
+                        y->step, a->mem, a->first, a->pitch, &ctx->queue, order.event)
+          : CLBlastSger(CLBlastLayoutRowMajor, a->rows, a->columns, (float)alpha, x->mem, x->first, x->step, y->mem,
+                        y->first, y->step, a->mem, a->first, a->pitch, &ctx->queue, order.event);
   return end(ctx, &order, code, "ger");
 }
 
-static cliv_status axpy_row(cliv_context *ctx, cliv_dtype dtype, cl_ulong count, double alpha, cl_mem x, cl_ulong x_first,
-                            cl_mem y, cl_ulong y_first, const cliv_sync *sync) {
+static cliv_status axpy_row(cliv_context *ctx, cliv_dtype dtype, cl_ulong count, double alpha, cl_mem x,
+                            cl_ulong x_first, cl_mem y, cl_ulong y_first, const cliv_sync *sync) {
   cliv__order order;
   TRY(begin(ctx, sync, &order));
   const CLBlastStatusCode code =
@@ -134,7 +135,8 @@ static cliv_status clblast_axpy(cliv_context *ctx, cliv_dtype dtype, double alph
   const bool dense = x->pitch == x->columns && y->pitch == y->columns;
   const cl_ulong rows = dense ? 1 : x->rows, columns = dense ? x->rows * x->columns : x->columns;
   for (cl_ulong i = 0; i < rows; i++) {
-    const cliv_sync part = {i == 0 && sync ? sync->wait_count : 0, sync ? sync->wait : NULL, i + 1 == rows && sync ? sync->done : NULL};
+    const cliv_sync part = {i == 0 && sync ? sync->wait_count : 0, sync ? sync->wait : NULL,
+                            i + 1 == rows && sync ? sync->done : NULL};
     TRY(axpy_row(ctx, dtype, columns, alpha, x->mem, x->first + i * x->pitch, y->mem, y->first + i * y->pitch, &part));
   }
   return CLIV_OK;

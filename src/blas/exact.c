@@ -1,8 +1,9 @@
 /* The provider `exact`: the chains of cl/blas.cl by the walks of cl/gemm.cl, cl/gemv.cl and cl/blas1.cl.
  *
- * The CPU walk of gemm multiplies a tile of ROWS rows by a panel of W columns in registers. A and B are copied (packed) before it
- * where their elements are used often enough to pay for that; otherwise they are read where they lie. Work is cut along k so that a
- * panel stays in a core's cache, and along rows and columns so that no launch lasts too long. No cut changes a bit.
+ * The CPU walk of gemm multiplies a tile of ROWS rows by a panel of W columns in registers. A and B are copied
+ * (packed) before it where their elements are used often enough to pay for that; otherwise they are read where they
+ * lie. Work is cut along k so that a panel stays in a core's cache, and along rows and columns so that no launch
+ * lasts too long. No cut changes a bit.
  */
 #include "blas/exact.h"
 
@@ -12,10 +13,11 @@
 #include "runtime/scratch.h"
 
 enum { PART_FIRST = 1, PART_LAST = 2 }; /* as in cl/blas.cl */
-enum { ROWS = 6 };          /* CPU walk: rows of a tile */
-enum { TILE = 4 };          /* GPU walk: elements of a work-item along each side */
-enum { PACK_RUN = 256 };    /* values of k that a work-item of gemm_pack.cl copies at a time */
-enum { UPDATE_RUN = 1024 }; /* columns of a work-item of blas1.cl in the CPU walk */
+enum { ROWS = 6 };                      /* CPU walk: rows of a tile */
+enum { TILE = 4 };                      /* GPU walk: elements of a work-item along each side */
+enum { DEPTH = 16 };                    /* GPU walk: values of k at a time */
+enum { PACK_RUN = 256 };                /* values of k that a work-item of gemm_pack.cl copies at a time */
+enum { UPDATE_RUN = 1024 };             /* columns of a work-item of blas1.cl in the CPU walk */
 
 /* A number as a kernel's SCALAR argument. */
 typedef struct scalar {
@@ -28,10 +30,8 @@ typedef struct scalar {
 
 static scalar scalar_of(cliv_dtype dtype, double x) {
   scalar s = {cliv_dtype_size(dtype), {0}};
-  if (dtype == CLIV_F64)
-    s.as.d = x;
-  else
-    s.as.f = (float)x;
+  if (dtype == CLIV_F64) s.as.d = x;
+  else s.as.f = (float)x;
   return s;
 }
 #define ARG_SCALAR(s) ((cliv__arg){(s).size, &(s).as})
@@ -41,7 +41,8 @@ static cl_ulong most(cl_ulong a, cl_ulong b) { return a > b ? a : b; }
 
 static cl_ulong lanes(cliv_dtype dtype) { return dtype == CLIV_F64 ? 8 : 16; }
 
-/* How many of `count` units a work-item does, so that every compute unit has several to choose from; at most `largest`. */
+/* How many of `count` units a work-item does, so that every compute unit has several to choose from; at most
+ * `largest`. */
 static cl_ulong share(const cliv_context *ctx, cl_ulong count, cl_ulong largest) {
   return most(1, least(largest, count / (4 * (cl_ulong)ctx->facts.compute_units)));
 }
@@ -89,7 +90,8 @@ static void join_rows(cliv__matrix *m) {
   m->rows = 1;
 }
 
-cliv_status cliv__blas_scale(cliv_context *ctx, cliv_dtype dtype, double beta, const cliv__matrix *c, const cliv_sync *sync) {
+cliv_status cliv__blas_scale(cliv_context *ctx, cliv_dtype dtype, double beta, const cliv__matrix *c,
+                             const cliv_sync *sync) {
   cliv__matrix to = *c;
   if (to.pitch == to.columns) join_rows(&to);
   const cliv__vector none = {to.mem, 0, 0, 1};
@@ -130,7 +132,8 @@ cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_
   for (cl_ulong k = 0; k < g->k; k += block) {
     const bool first = k == 0, last = k + block >= g->k;
     const cl_uint parts = (first ? PART_FIRST : 0u) | (last ? PART_LAST : 0u);
-    const cl_ulong depth = least(block, g->k - k), a_first = g->a.first + k * step, x_first = g->x.first + k * g->x.step;
+    const cl_ulong depth = least(block, g->k - k), a_first = g->a.first + k * step,
+                   x_first = g->x.first + k * g->x.step;
     const cliv_sync part = part_of(sync, first, last);
     TRY(LAUNCH(ctx, kernel, range, &part, ARG(g->a.mem), ARG(a_first), ARG(row), ARG(step), ARG(g->x.mem), ARG(x_first),
                ARG(g->x.step), ARG(sums), ARG(g->y.mem), ARG(g->y.first), ARG(g->y.step), ARG(g->m), ARG(depth),
@@ -148,7 +151,8 @@ static cliv__gemv as_gemv(const cliv__gemm *g) {
   const cliv__vector a = {g->a.mem, g->a.first, g->k, g->trans_a ? g->a.pitch : 1};
   const cliv__vector b = {g->b.mem, g->b.first, g->k, g->trans_b ? 1 : g->b.pitch};
   if (g->n == 1)
-    return (cliv__gemv){g->dtype, g->trans_a, g->m, g->k, g->alpha, g->beta, g->a, b, {g->c.mem, g->c.first, g->m, g->c.pitch}};
+    return (cliv__gemv){
+        g->dtype, g->trans_a, g->m, g->k, g->alpha, g->beta, g->a, b, {g->c.mem, g->c.first, g->m, g->c.pitch}};
   return (cliv__gemv){g->dtype, !g->trans_b, g->n, g->k, g->alpha, g->beta, g->b, a, {g->c.mem, g->c.first, g->n, 1}};
 }
 
@@ -161,10 +165,10 @@ typedef struct job {
   const cliv_sync *sync;
   cl_kernel kernel, pack_a, pack_b; /* pack_*: NULL where read in place */
   cl_mem room_a, room_b, sums;
-  cl_ulong rows, width;             /* of a tile (CPU) or a group's tile (GPU) */
+  cl_ulong rows, width; /* of a tile (CPU) or a group's tile (GPU) */
   cl_ulong block_k, block_m, block_n;
   cl_ulong sums_first, sums_pitch;
-  size_t group_x, group_y;          /* GPU walk */
+  size_t group_x, group_y; /* GPU walk */
 } job;
 
 /* One launch's part of the job. */
@@ -174,8 +178,8 @@ typedef struct piece {
   cliv_sync sync;
 } piece;
 
-/* Blocks of k: B's panel (depth × W) is to stay in a core's nearer caches with a tile of A. Small results take longer blocks, so that a
- * launch is worth its start. */
+/* Blocks of k: B's panel (depth × W) is to stay in a core's nearer caches with a tile of A. Small results take longer
+ * blocks, so that a launch is worth its start. */
 static cl_ulong choose_block_k(const job *j, const cliv__cuts *cuts) {
   if (cuts && cuts->block_k) return cuts->block_k;
   const cl_ulong work = (cl_ulong)1 << 26, area = j->g->m * j->g->n;
@@ -205,7 +209,8 @@ static cliv_status prepare_cpu(job *j, const cliv__cuts *cuts) {
   j->width = lanes(g->dtype);
   j->rows = ROWS;
   choose_blocks(j, cuts);
-  /* Copying pays where an element is used some hundred times; of B, which is read across its rows, as soon as it leaves the caches. */
+  /* Copying pays where an element is used some hundred times; of B, which is read across its rows, as soon as it
+   * leaves the caches. */
   const bool far = g->k * g->b.pitch * cliv_dtype_size(g->dtype) > (1 << 19);
   const int wish_a = cuts ? cuts->pack_a : 0, wish_b = cuts ? cuts->pack_b : 0;
   if (wish_a ? wish_a > 0 : g->n >= 512)
@@ -217,10 +222,18 @@ static cliv_status prepare_cpu(job *j, const cliv__cuts *cuts) {
   return get(j->ctx, g->dtype, "blas.cl gemm.cl", "gemm", choices, &j->kernel);
 }
 
+/* Whether the device runs such a group of the GPU walk: its items, and the local memory of its two tiles. */
+static bool group_fits(const job *j, size_t group) {
+  size_t side = 1;
+  while (side * side < group) side *= 2;
+  const size_t local = 2 * (side * TILE + 1) * DEPTH * cliv_dtype_size(j->g->dtype);
+  return group <= j->ctx->facts.max_group_size && local <= j->ctx->facts.local_memory;
+}
+
 static cliv_status prepare_gpu(job *j, const cliv__cuts *cuts) {
   const cliv__gemm *g = j->g;
   size_t group = j->ctx->group_size ? j->ctx->group_size : 256;
-  while (!j->ctx->group_size && group > 16 && group > j->ctx->facts.max_group_size) group /= 2;
+  while (!j->ctx->group_size && group > 16 && !group_fits(j, group)) group /= 2;
   for (j->group_x = 1; j->group_x * j->group_x < group;) j->group_x *= 2;
   j->group_y = group / j->group_x;
   j->rows = j->group_y * TILE;
@@ -246,8 +259,8 @@ static cliv_status prepare_sums(job *j) {
 static cliv_status pack(const job *j, cl_kernel kernel, const cliv__matrix *from, cl_ulong first, cl_mem to,
                         cl_ulong count, cl_ulong width, cl_ulong depth, const cliv_sync *sync) {
   const cl_ulong panels = cliv__div_up(count, width), per = share(j->ctx, panels, 4), step = depth * width;
-  return LAUNCH(j->ctx, kernel, RANGE2(cliv__div_up(panels, per), cliv__div_up(depth, PACK_RUN), 1, 1), sync, ARG(from->mem),
-                ARG(first), ARG(from->pitch), ARG(to), ARG(step), ARG(count), ARG(depth), ARG(per));
+  return LAUNCH(j->ctx, kernel, RANGE2(cliv__div_up(panels, per), cliv__div_up(depth, PACK_RUN), 1, 1), sync,
+                ARG(from->mem), ARG(first), ARG(from->pitch), ARG(to), ARG(step), ARG(count), ARG(depth), ARG(per));
 }
 
 /* Copies of this block of k. */
@@ -271,7 +284,8 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
     a_tile = j->rows * p->depth;
     a_first = p->i * p->depth;
   }
-  cl_ulong b_first = g->b.first + p->k * g->b.pitch + p->j, b_columns = g->n - p->j, b_panel = j->width, b_step = g->b.pitch;
+  cl_ulong b_first = g->b.first + p->k * g->b.pitch + p->j, b_columns = g->n - p->j, b_panel = j->width,
+           b_step = g->b.pitch;
   if (j->pack_b) {
     b = j->room_b;
     b_first = p->j * p->depth;
@@ -279,32 +293,35 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
     b_step = j->width;
   }
   const cl_uint parts = (p->first ? PART_FIRST : 0u) | (p->last ? PART_LAST : 0u);
-  const cl_ulong sums_first = j->sums_first + p->i * j->sums_pitch + p->j, c_first = g->c.first + p->i * g->c.pitch + p->j;
+  const cl_ulong sums_first = j->sums_first + p->i * j->sums_pitch + p->j,
+                 c_first = g->c.first + p->i * g->c.pitch + p->j;
   const cl_ulong tiles = cliv__div_up(p->m, j->rows), panels = cliv__div_up(p->n, j->width);
   /* A work-item's rows of A are to stay in a core's second cache while its neighbours use them again. */
   const cl_ulong cached = most(1, ((cl_ulong)1 << 18) / (j->rows * p->depth * cliv_dtype_size(g->dtype)));
   const cl_ulong per = least(cached, most(1, tiles * panels / (8 * (cl_ulong)j->ctx->facts.compute_units)));
   const scalar alpha = scalar_of(g->dtype, g->alpha), beta = scalar_of(g->dtype, g->beta);
-  return LAUNCH(j->ctx, j->kernel, RANGE2(panels, cliv__div_up(tiles, per), 1, 1), &p->sync, ARG(a), ARG(a_first), ARG(a_row),
-                ARG(a_step), ARG(a_tile), ARG(b), ARG(b_first), ARG(b_columns), ARG(b_panel), ARG(b_step), ARG(j->sums), ARG(sums_first),
-                ARG(j->sums_pitch), ARG(g->c.mem), ARG(c_first), ARG(g->c.pitch), ARG(p->m), ARG(p->n), ARG(p->depth),
-                ARG(per), ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(parts));
+  return LAUNCH(j->ctx, j->kernel, RANGE2(panels, cliv__div_up(tiles, per), 1, 1), &p->sync, ARG(a), ARG(a_first),
+                ARG(a_row), ARG(a_step), ARG(a_tile), ARG(b), ARG(b_first), ARG(b_columns), ARG(b_panel), ARG(b_step),
+                ARG(j->sums), ARG(sums_first), ARG(j->sums_pitch), ARG(g->c.mem), ARG(c_first), ARG(g->c.pitch),
+                ARG(p->m), ARG(p->n), ARG(p->depth), ARG(per), ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(parts));
 }
 
 static cliv_status multiply_gpu(const job *j, const piece *p) {
   const cliv__gemm *g = j->g;
   const cl_ulong a_row = g->trans_a ? 1 : g->a.pitch, a_step = g->trans_a ? g->a.pitch : 1;
   const cl_ulong b_column = g->trans_b ? g->b.pitch : 1, b_step = g->trans_b ? 1 : g->b.pitch;
-  const cl_ulong a_first = g->a.first + p->i * a_row + p->k * a_step, b_first = g->b.first + p->j * b_column + p->k * b_step;
-  const cl_ulong sums_first = j->sums_first + p->i * j->sums_pitch + p->j, c_first = g->c.first + p->i * g->c.pitch + p->j;
+  const cl_ulong a_first = g->a.first + p->i * a_row + p->k * a_step,
+                 b_first = g->b.first + p->j * b_column + p->k * b_step;
+  const cl_ulong sums_first = j->sums_first + p->i * j->sums_pitch + p->j,
+                 c_first = g->c.first + p->i * g->c.pitch + p->j;
   const cl_uint parts = (p->first ? PART_FIRST : 0u) | (p->last ? PART_LAST : 0u);
   const scalar alpha = scalar_of(g->dtype, g->alpha), beta = scalar_of(g->dtype, g->beta);
   const cliv__range range = RANGE2(cliv__div_up(p->n, j->width) * j->group_x, cliv__div_up(p->m, j->rows) * j->group_y,
                                    j->group_x, j->group_y);
   return LAUNCH(j->ctx, j->kernel, range, &p->sync, ARG(g->a.mem), ARG(a_first), ARG(a_row), ARG(a_step), ARG(g->b.mem),
-                ARG(b_first), ARG(b_column), ARG(b_step), ARG(j->sums), ARG(sums_first), ARG(j->sums_pitch), ARG(g->c.mem),
-                ARG(c_first), ARG(g->c.pitch), ARG(p->m), ARG(p->n), ARG(p->depth), ARG_SCALAR(alpha), ARG_SCALAR(beta),
-                ARG(parts));
+                ARG(b_first), ARG(b_column), ARG(b_step), ARG(j->sums), ARG(sums_first), ARG(j->sums_pitch),
+                ARG(g->c.mem), ARG(c_first), ARG(g->c.pitch), ARG(p->m), ARG(p->n), ARG(p->depth), ARG_SCALAR(alpha),
+                ARG_SCALAR(beta), ARG(parts));
 }
 
 /* The pieces of one block of k. */
@@ -316,7 +333,8 @@ static cliv_status multiply_block(const job *j, cl_ulong k, cl_ulong depth) {
     p.n = least(j->block_n, g->n - p.j);
     for (p.i = 0; p.i < g->m; p.i += p.m) {
       p.m = least(j->block_m, g->m - p.i);
-      p.sync = part_of(j->sync, p.first && !packed && p.i == 0 && p.j == 0, p.last && p.i + p.m == g->m && p.j + p.n == g->n);
+      p.sync = part_of(j->sync, p.first && !packed && p.i == 0 && p.j == 0,
+                       p.last && p.i + p.m == g->m && p.j + p.n == g->n);
       TRY(j->ctx->walk == CLIV_WALK_CPU ? multiply_cpu(j, &p) : multiply_gpu(j, &p));
     }
   }

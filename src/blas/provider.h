@@ -1,5 +1,5 @@
-/* What a maker of matrix products must offer. blas.c checks the arguments, takes out what needs no provider (empty results, nothing
- * to sum), chooses one, and calls it; exact.c and clblast.c are the two there are.
+/* What a maker of matrix products must offer. blas.c checks the arguments, takes out what needs no provider (empty
+ * results, nothing to sum), chooses one, and calls it; exact.c and clblast.c are the two there are.
  */
 #ifndef CLIV_BLAS_PROVIDER_H
 #define CLIV_BLAS_PROVIDER_H
@@ -20,8 +20,8 @@ typedef struct cliv__vector {
   cl_ulong first, count, step;
 } cliv__vector;
 
-/* A product C = alpha op(A) op(B) + beta C: C is m × n, the sum is over k. None of m, n, k is 0, alpha is not 0. alpha and beta are
- * already rounded to the dtype. */
+/* A product C = alpha op(A) op(B) + beta C: C is m × n, the sum is over k. None of m, n, k is 0, alpha is not 0.
+ * alpha and beta are already rounded to the dtype. */
 typedef struct cliv__gemm {
   cliv_dtype dtype;
   bool trans_a, trans_b;
@@ -40,9 +40,10 @@ typedef struct cliv__gemv {
   cliv__vector x, y;
 } cliv__gemv;
 
-/* Every member: called by blas.c only; enqueues and does not block (but may compile on its first call); waits for and signals `sync`
- * (may be NULL); leaves the result as it was when it fails before its first launch; keeps none of the pointers. Memory belongs to the
- * caller. The arguments are checked, of one dtype (float32 or float64), and C (y, A of ger) overlaps nothing that is read. */
+/* Every member: called by blas.c only; enqueues and does not block (but may compile on its first call); waits for and
+ * signals `sync` (may be NULL); leaves the result as it was when it fails before its first launch; keeps none of the
+ * pointers. Memory belongs to the caller. The arguments are checked, of one dtype (float32 or float64), and C (y, A
+ * of ger) overlaps nothing that is read. */
 typedef struct cliv__blas_provider {
   const char *name; /* for sentences and listings */
   cliv_status (*gemm)(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync);
@@ -61,6 +62,7 @@ extern const cliv__blas_provider cliv__blas_clblast;
 #endif
 
 /* C = beta C (+0 where beta is 0) by the exact provider's kernel: what a product that sums nothing comes to. */
-cliv_status cliv__blas_scale(cliv_context *ctx, cliv_dtype dtype, double beta, const cliv__matrix *c, const cliv_sync *sync);
+cliv_status cliv__blas_scale(cliv_context *ctx, cliv_dtype dtype, double beta, const cliv__matrix *c,
+                             const cliv_sync *sync);
 
 #endif
