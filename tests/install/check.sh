@@ -77,9 +77,8 @@ for program in "$work"/guest-c* "$work"/cmake/guest_c*; do
   "$program"
 done
 
-if [[ -f $source/README.md ]] && grep -q '^```c$' "$source/README.md"; then
-  step "The README's example"
-  awk '/^```c$/ {inside = 1; next} /^```$/ {inside = 0} inside' "$source/README.md" >"$work/readme.c"
-  cc -std=c99 "${strict[@]}" "$work/readme.c" -o "$work/readme" "${flags[@]}"
-  "$work/readme"
-fi
+step "The examples"
+for example in "$source"/examples/*.c; do
+  cc -std=c99 "${strict[@]}" "$example" -o "$work/example" "${flags[@]}"
+  "$work/example"
+done
