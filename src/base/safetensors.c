@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/dtype.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/status.h"
 
 enum { MOST_HEADER = 100000000 }; /* as in the format's own implementation */
@@ -393,7 +394,7 @@ cliv_status cliv_safetensors_write(const char *path, const cliv_named_array *arr
   json_t *root = json_object();
   REQUIRE(NULL, root != NULL, HOST_MEMORY, "%s: out of memory", cliv__shown(path));
   cliv_status status = describe_all(root, path, arrays, count, metadata, metadata_count);
-  char *header = status ? NULL : json_dumps(root, JSON_COMPACT);
+  char *header = status ? NULL : cliv__json_dump(root, JSON_COMPACT);
   json_decref(root);
   if (!status && !header) status = cliv__fail(NULL, CLIV_HOST_MEMORY, "%s: out of memory", cliv__shown(path));
   if (!status) status = write_parts(path, header, arrays, count);

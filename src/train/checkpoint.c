@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "train/trainer.h"
 
@@ -118,7 +119,7 @@ static cliv_status add_text(const cliv_trainer *t, bundle *b, const char *key, c
 }
 
 static char *dump(json_t *json) {
-  char *text = json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
+  char *text = cliv__json_dump(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
   json_decref(json);
   return text;
 }
@@ -212,7 +213,7 @@ static cliv_status compare_config(const cliv_trainer *t, const char *shown, cons
   json_object_foreach(now, key, value) {
     if (status || json_equal(value, json_object_get(then, key))) continue;
     json_t *old = json_object_get(then, key);
-    char *a = json_dumps(old, JSON_ENCODE_ANY | JSON_COMPACT), *b = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *a = cliv__json_dump(old, JSON_ENCODE_ANY | JSON_COMPACT), *b = cliv__json_dump(value, JSON_ENCODE_ANY | JSON_COMPACT);
     status = cliv__fail(t->ctx, CLIV_DATA, "%s: cannot be continued: its '%s' is %.100s, here it is %.100s", shown, key,
                         a ? a : "missing", b ? b : "?");
     free(a);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "runtime/context.h"
 #include "train/trainer.h"
@@ -151,7 +152,7 @@ static cliv_status open_folder(run *r) {
 static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 static char *dump(json_t *json, size_t flags) {
-  char *text = json ? json_dumps(json, flags | JSON_REAL_PRECISION(17)) : NULL;
+  char *text = cliv__json_dump(json, flags | JSON_REAL_PRECISION(17));
   json_decref(json);
   return text;
 }

@@ -18,6 +18,8 @@ enum { RESULT = 4096, ROWS = 40, COLUMNS = 25, COUNT = ROWS * COLUMNS };
 
 static const fault_layer *layer;
 static float numbers[COUNT];
+static char *dir, *rows_file; /* a file with rows to train on */
+static const char *only = ""; /* works whose name contains this */
 
 /* ---- pieces of work: each leaves what it computed in `result`, and everything it made freed ---- */
 
@@ -137,21 +139,39 @@ static cliv_status exact_products(cliv_context *ctx, float *result) {
   return products(ctx, CLIV_PROVIDER_EXACT, result);
 }
 
+/* A whole training, without files. */
+static cliv_status training(cliv_context *ctx, float *result) {
+  static const char *const target = "y";
+  const cliv_run_options options = {.path = rows_file,
+                                    .data = {.targets = &target, .target_count = 1},
+                                    .training = {.model = "softmax", .epochs = 1, .batch = 8},
+                                    .out = ""};
+  cliv_run_result r;
+  const cliv_status status = cliv_train(ctx, &options, &r);
+  if (status) return status;
+  result[0] = (float)r.training.loss;
+  result[1] = (float)r.validation.loss;
+  result[2] = (float)r.steps;
+  return CLIV_OK;
+}
+
 typedef enum start { OPENED, OPENING, WRAPPING } start;
 
 static const struct work {
   const char *name;
   cliv_status (*run)(cliv_context *ctx, float *result);
   start start; /* whether opening the context, or wrapping one around an out-of-order queue, is part of it */
+  long step;   /* from one call that fails to the next: more than 1 where there are many */
 } works[] = {
-    {"open a context", facts, OPENING},
-    {"tensors", tensors, OPENED},
-    {"tensors out of order", tensors, WRAPPING},
-    {"gather", gather, OPENED},
-    {"reductions", reductions, OPENED},
-    {"optimizer", optimizer, OPENED},
-    {"optimizer out of order", optimizer, WRAPPING},
-    {"products", exact_products, OPENED},
+    {"open a context", facts, OPENING, 1},
+    {"tensors", tensors, OPENED, 1},
+    {"tensors out of order", tensors, WRAPPING, 1},
+    {"gather", gather, OPENED, 1},
+    {"reductions", reductions, OPENED, 1},
+    {"optimizer", optimizer, OPENED, 1},
+    {"optimizer out of order", optimizer, WRAPPING, 1},
+    {"products", exact_products, OPENED, 1},
+    {"training", training, OPENED, 13},
 };
 enum { WORKS = sizeof works / sizeof works[0] };
 
@@ -246,11 +266,12 @@ static void sweep(bool memory, int no_disk_cache, int walks) {
     const cliv_context_options options = {.walk = test_walks[k], .no_disk_cache = no_disk_cache};
     for (const struct work *w = works; w < works + WORKS; w++) {
       if (w->start == OPENING && k > 0) continue; /* the walk does not matter to it */
+      if (!strstr(w->name, only)) continue;
       const cliv_status status = run(w, &options, (fault){memory, 0, 0}, want, said);
       if (status) fail_msg("%s, no fault: %s", w->name, said);
       for (int sticky = 0; sticky < ways(); sticky++) {
         long n = 1;
-        while (try_fault(w, &options, (fault){memory, n, sticky}, want)) n++;
+        while (try_fault(w, &options, (fault){memory, n, sticky}, want)) n += *only ? 1 : w->step;
         print_message("%s, %s walk: %ld %s\n", w->name, test_walk_name(options.walk), n - 1,
                       memory ? "allocations" : "calls");
       }
@@ -281,11 +302,12 @@ static cliv_status clblast_products(cliv_context *ctx, float *result) {
 /* In one context, since CLBlast compiles for seconds in each; what it keeps alive in it is what it kept before. */
 static void every_call_of_clblast(void **state) {
   (void)state;
-  static const struct work w = {"products by CLBlast", clblast_products, OPENED};
+  static const struct work w = {"products by CLBlast", clblast_products, OPENED, 1};
   static float want[RESULT], got[RESULT];
   const cliv_context_options options = {.walk = CLIV_WALK_CPU};
   char alive[256];
   cliv_context *ctx;
+  if (!strstr(w.name, only)) return;
   ASSERT_OK(NULL, cliv_context_create(&options, &ctx));
   ASSERT_OK(ctx, w.run(ctx, want));
   snprintf(alive, sizeof alive, "%s", layer->leaks());
@@ -301,7 +323,16 @@ static void every_call_of_clblast(void **state) {
 }
 #endif
 
-static int find_layer(void **state) {
+static void write_rows(void) {
+  char text[20 * 40] = "a,b,y\n";
+  for (uint64_t i = 0; i < 20; i++)
+    sprintf(text + strlen(text), "%.3f,%.3f,%c\n", test_uniform(2, i, -1, 1), test_uniform(3, i, -1, 1), "pqr"[i % 3]);
+  dir = test_temp_dir();
+  rows_file = test_join(dir, "rows.csv");
+  test_write_file(rows_file, text, strlen(text));
+}
+
+static int prepare(void **state) {
   (void)state;
   const char *path = getenv("OPENCL_LAYERS");
   cl_uint count;
@@ -311,10 +342,22 @@ static int find_layer(void **state) {
   if (!layer) fail_msg("OPENCL_LAYERS does not name the fault layer, or the OpenCL loader does not load layers");
   memfault_with_json();
   for (size_t i = 0; i < COUNT; i++) numbers[i] = (float)test_uniform(1, i, -1, 1);
+  write_rows();
   return 0;
 }
 
-int main(void) {
+static int clean(void **state) {
+  (void)state;
+  test_remove_tree(dir);
+  free(rows_file);
+  free(dir);
+  return 0;
+}
+
+/* fault_opencl [TEXT [TEST]]: all works, or those with the text in their name, whole; all tests, or those of this pattern. */
+int main(int argc, char **argv) {
+  if (argc > 1) only = argv[1];
+  if (argc > 2) cmocka_set_test_filter(argv[2]);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_call),
       cmocka_unit_test(every_call_without_disk_cache),
@@ -323,5 +366,5 @@ int main(void) {
       cmocka_unit_test(every_call_of_clblast),
 #endif
   };
-  return cmocka_run_group_tests(tests, find_layer, NULL);
+  return cmocka_run_group_tests(tests, prepare, clean);
 }
