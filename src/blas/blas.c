@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "blas/provider.h"
+#include "runtime/quirks.h"
 #include "runtime/tensor.h"
 
 static const struct {
@@ -43,11 +44,13 @@ cliv_provider cliv_blas_auto(const cliv_context *ctx) {
   return CLIV_PROVIDER_EXACT;
 }
 
-static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, const cliv__blas_provider **out) {
+/* `vectors`: the call is one of CLBlast's vector routines, which small work-groups break. */
+static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, bool vectors, const cliv__blas_provider **out) {
   REQUIRE(ctx, !options || options->size == 0 || options->size == sizeof *options, VALUE,
           "the options' size field is %zu; this version of the library knows %zu", options->size, sizeof *options);
   cliv_provider provider = options ? options->provider : CLIV_PROVIDER_AUTO;
-  if (provider == CLIV_PROVIDER_AUTO) provider = cliv_blas_auto(ctx);
+  const bool broken = vectors && (ctx->facts.quirks & CLIV__QUIRK_SMALL_GROUPS);
+  if (provider == CLIV_PROVIDER_AUTO) provider = broken ? CLIV_PROVIDER_EXACT : cliv_blas_auto(ctx);
   REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,
           "%d is no provider of matrix products", (int)provider);
 #ifdef CLIV_HAVE_CLBLAST
@@ -141,7 +144,7 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
   TRY(check_type(ctx, a, c));
   TRY(check_type(ctx, b, c));
   const cliv__blas_provider *provider = NULL;
-  TRY(choose(ctx, options, &provider));
+  TRY(choose(ctx, options, false, &provider));
 
   alpha = rounded(c->dtype, alpha);
   beta = rounded(c->dtype, beta);
@@ -167,7 +170,7 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
   TRY(check_type(ctx, a, y));
   TRY(check_type(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
-  TRY(choose(ctx, options, &provider));
+  TRY(choose(ctx, options, true, &provider));
 
   alpha = rounded(y->dtype, alpha);
   beta = rounded(y->dtype, beta);
@@ -191,7 +194,7 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
   TRY(check_type(ctx, x, a));
   TRY(check_type(ctx, y, a));
   const cliv__blas_provider *provider = NULL;
-  TRY(choose(ctx, options, &provider));
+  TRY(choose(ctx, options, true, &provider));
 
   alpha = rounded(a->dtype, alpha);
   if (a->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
@@ -213,7 +216,7 @@ cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cli
           cliv__describe(y, b));
   TRY(check_type(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
-  TRY(choose(ctx, options, &provider));
+  TRY(choose(ctx, options, true, &provider));
 
   alpha = rounded(y->dtype, alpha);
   if (y->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);

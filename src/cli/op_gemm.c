@@ -1,5 +1,6 @@
 /* cliv op gemm: one product of two matrices. */
 #include <cliv/blas.h>
+#include <math.h>
 
 #include "cli/op.h"
 
@@ -22,9 +23,10 @@ static bool product(op_run *run, const gemm_options *o, cliv_provider provider, 
     const size_t shape[] = {cliv_tensor_shape(a)[o->trans_a ? 1 : 0], cliv_tensor_shape(b)[o->trans_b ? 0 : 1]};
     if (!op_make(run, cliv_tensor_dtype(a), 2, shape, out)) return false;
   }
+  const double beta = !o->c ? 0 : isnan(o->beta) ? 1 : o->beta;
   const cliv_blas_options options = {.size = sizeof options, .provider = provider};
   return op_check(
-      run, cliv_gemm(run->ctx, o->trans_a, o->trans_b, o->alpha, a, b, o->c ? o->beta : 0, *out, &options, NULL));
+      run, cliv_gemm(run->ctx, o->trans_a, o->trans_b, o->alpha, a, b, beta, *out, &options, NULL));
 }
 
 static int multiply(cli *c, const gemm_options *o) {
@@ -33,7 +35,7 @@ static int multiply(cli *c, const gemm_options *o) {
   cliv_tensor *out = NULL;
   if (!op_require(c, o->output, "-o", "it names the .npy file to write")) return cli_done(c);
   if (o->provider && cliv_provider_parse(o->provider, &provider)) return cli_fail_with(c, NULL, CLIV_NAME);
-  if (!o->c && o->beta != 0)
+  if (!o->c && !isnan(o->beta))
     return cli_fail(c, CLIV_VALUE, "option '--beta' is %g, but there is no C for it; name its file by --c", o->beta);
   if (op_read(&run, c->args[0]) && op_read(&run, c->args[1]) && (!o->c || op_read(&run, o->c)) && op_open(&run) &&
       product(&run, o, provider, &out)) {
@@ -44,13 +46,13 @@ static int multiply(cli *c, const gemm_options *o) {
 }
 
 int op_gemm(int argc, const char **argv) {
-  gemm_options o = {.alpha = 1};
+  gemm_options o = {.alpha = 1, .beta = NAN}; /* NaN: not given */
   const struct poptOption options[] = {
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},
       {"ta", 0, POPT_ARG_NONE, &o.trans_a, 0, "Take A transposed", NULL},
       {"tb", 0, POPT_ARG_NONE, &o.trans_b, 0, "Take B transposed", NULL},
       {"alpha", 0, POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &o.alpha, 0, "Factor of the product", "NUMBER"},
-      {"beta", 0, POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &o.beta, 0, "Factor of C", "NUMBER"},
+      {"beta", 0, POPT_ARG_DOUBLE, &o.beta, 0, "Factor of C; 1 unless given", "NUMBER"},
       {"c", 0, POPT_ARG_STRING, &o.c, 0, "The matrix C, added beta times", "C.npy"},
       {"provider", 0, POPT_ARG_STRING, &o.provider, 0, "auto, exact (the same bits on every device) or clblast",
        "NAME"},
