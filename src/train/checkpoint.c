@@ -15,28 +15,6 @@
 
 /* ---- the configuration ---- */
 
-json_t *cliv__json_text(const char *text) {
-  json_t *string = json_string(text);
-  if (string) return string;
-  char *copy = strdup(text);
-  if (!copy) return NULL;
-  for (char *p = copy; *p; p++)
-    if ((unsigned char)*p >= 0x80) *p = '?';
-  string = json_string(copy);
-  free(copy);
-  return string;
-}
-
-json_t *cliv__json_texts(const char *const *texts, size_t count) {
-  json_t *list = json_array();
-  for (size_t i = 0; i < count; i++)
-    if (json_array_append_new(list, cliv__json_text(texts[i]))) {
-      json_decref(list);
-      return NULL;
-    }
-  return list;
-}
-
 /* Of all that is trained and evaluated on, so that a checkpoint is not continued on other data. */
 static json_t *data_hash(const cliv_data *data) {
   const cliv_data_info *info = cliv_data_describe(data);
@@ -204,9 +182,10 @@ cliv_status cliv_trainer_save_checkpoint(const cliv_trainer *t, const char *path
 
 /* The first key in which the two differ, for the sentence. */
 static cliv_status compare_config(const cliv_trainer *t, const char *shown, const char *text) {
-  json_t *then = json_loads(text, 0, NULL), *now = cliv__trainer_config(t);
+  json_error_t error;
+  json_t *then = json_loads(text, 0, &error), *now = cliv__trainer_config(t);
   cliv_status status = CLIV_OK;
-  if (!now) status = no_memory(t);
+  if (!now || (!then && json_error_code(&error) == json_error_out_of_memory)) status = no_memory(t);
   else if (!json_is_object(then)) status = cliv__fail(t->ctx, CLIV_FORMAT, "%s: its configuration is no JSON object", shown);
   const char *key;
   json_t *value;

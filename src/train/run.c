@@ -47,8 +47,15 @@ static double now(void) {
 
 /* ---- the folder ---- */
 
-static char *path_in(const run *r, const char *sub, const char *name) {
-  return cliv__format("%s/%s%s%s", r->result->folder, sub, *sub ? "/" : "", name);
+/* On the stack: the way out of a failure must not need memory. */
+typedef struct place {
+  char text[sizeof((cliv_run_result *)0)->folder + 64];
+} place;
+
+static place path_in(const run *r, const char *sub, const char *name) {
+  place p;
+  snprintf(p.text, sizeof p.text, "%s/%s%s%s", r->result->folder, sub, *sub ? "/" : "", name);
+  return p;
 }
 
 static cliv_status no_memory(const run *r) { return cliv__fail(r->ctx, CLIV_HOST_MEMORY, "no memory for the run"); }
@@ -83,12 +90,11 @@ static cliv_status make_numbered(run *r) {
 
 /* True when config.json says that Cliv made the folder. */
 static bool is_run(const run *r) {
-  char *path = path_in(r, "", FILES[CONFIG]);
-  json_t *config = path ? json_load_file(path, 0, NULL) : NULL;
+  const place file = path_in(r, "", FILES[CONFIG]);
+  json_t *config = json_load_file(file.text, 0, NULL);
   const char *format = json_string_value(json_object_get(config, "format"));
   const bool yes = format && !strcmp(format, RUN_FORMAT);
   json_decref(config);
-  free(path);
   return yes;
 }
 
@@ -126,13 +132,11 @@ static cliv_status use_folder(run *r) {
 /* What cannot be removed is left; the status of what went wrong before matters more. */
 static void clear_staging(const run *r) {
   for (int i = 0; i < FILE_COUNT; i++) {
-    char *path = path_in(r, STAGING, FILES[i]);
-    if (path) unlink(path);
-    free(path);
+    const place file = path_in(r, STAGING, FILES[i]);
+    unlink(file.text);
   }
-  char *folder = path_in(r, "", STAGING);
-  if (folder) rmdir(folder);
-  free(folder);
+  const place staging = path_in(r, "", STAGING);
+  rmdir(staging.text);
 }
 
 /* The staging folder is made before the training begins, so that a place that cannot be written is told at once. */
@@ -140,11 +144,8 @@ static cliv_status open_folder(run *r) {
   if (r->options->out && !*r->options->out) return CLIV_OK;
   TRY(r->options->out ? use_folder(r) : make_numbered(r));
   clear_staging(r);
-  char *staging = path_in(r, "", STAGING);
-  if (!staging) return no_memory(r);
-  const bool failed = mkdir(staging, 0777) && errno != EEXIST;
-  free(staging);
-  return failed ? fail_folder(r, "the run's folder cannot be written") : CLIV_OK;
+  const place staging = path_in(r, "", STAGING);
+  return mkdir(staging.text, 0777) && errno != EEXIST ? fail_folder(r, "the run's folder cannot be written") : CLIV_OK;
 }
 
 /* ---- the files ---- */
@@ -231,19 +232,17 @@ static void sync_folder(const char *path) {
 /* The first `count` of FILES: all are written aside, and only then moved to their names. */
 static cliv_status save(run *r, int count) {
   if (!*r->result->folder) return CLIV_OK;
-  char *from[FILE_COUNT] = {NULL}, *to[FILE_COUNT] = {NULL};
   cliv_status status = CLIV_OK;
   for (int i = 0; i < count && !status; i++) {
-    from[i] = path_in(r, STAGING, FILES[i]);
-    to[i] = path_in(r, "", FILES[i]);
-    status = from[i] && to[i] ? write_staged(r, i, from[i]) : no_memory(r);
+    const place aside = path_in(r, STAGING, FILES[i]);
+    status = write_staged(r, i, aside.text);
   }
   for (int i = 0; i < count && !status; i++) {
-    if (rename(from[i], to[i])) status = fail_folder(r, "a finished file cannot be given its name");
+    const place from = path_in(r, STAGING, FILES[i]), to = path_in(r, "", FILES[i]);
+    if (rename(from.text, to.text)) status = fail_folder(r, "a finished file cannot be given its name");
     r->kept = r->kept || !status;
   }
   if (!status) sync_folder(r->result->folder);
-  for (int i = 0; i < count; i++) free(from[i]), free(to[i]);
   r->saved = now();
   return status;
 }
@@ -292,8 +291,9 @@ static cliv_status append(run *r, const struct cliv__epoch *e) {
 }
 
 /* The metrics of the epochs that the checkpoint has; a file that is damaged or absent costs its lines, no more. */
-static cliv_status read_metrics(run *r, const char *path) {
-  FILE *file = fopen(path, "r");
+static cliv_status read_metrics(run *r) {
+  const place metrics = path_in(r, "", FILES[METRICS]);
+  FILE *file = fopen(metrics.text, "r");
   cliv_status status = CLIV_OK;
   while (file && !status) {
     json_t *line = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL);
@@ -308,15 +308,11 @@ static cliv_status read_metrics(run *r, const char *path) {
 }
 
 static cliv_status resume(run *r) {
-  char *checkpoint = path_in(r, "", FILES[CHECKPOINT]), *metrics = path_in(r, "", FILES[METRICS]);
-  cliv_status status = checkpoint && metrics ? cliv_trainer_resume(r->trainer, checkpoint) : no_memory(r);
-  if (!status && cliv_trainer_epochs(r->trainer) > r->epochs)
-    status = cliv__fail(r->ctx, CLIV_VALUE, "%s: has %zu epochs behind it already; %zu in all are asked for",
-                        cliv__shown(r->result->folder), cliv_trainer_epochs(r->trainer), r->epochs);
-  if (!status) status = read_metrics(r, metrics);
-  free(checkpoint);
-  free(metrics);
-  return status;
+  const place checkpoint = path_in(r, "", FILES[CHECKPOINT]);
+  TRY(cliv_trainer_resume(r->trainer, checkpoint.text));
+  REQUIRE(r->ctx, cliv_trainer_epochs(r->trainer) <= r->epochs, VALUE, "%s: has %zu epochs behind it already; %zu in all are asked for",
+          cliv__shown(r->result->folder), cliv_trainer_epochs(r->trainer), r->epochs);
+  return read_metrics(r);
 }
 
 /* ---- training ---- */

@@ -33,10 +33,6 @@ struct cliv_trainer {
 /* The whole configuration as JSON: what was given and what was taken by default. Where, when and on what it ran is not in it. NULL without memory. */
 json_t *cliv__trainer_config(const cliv_trainer *trainer);
 
-/* JSON strings of any bytes: what is no UTF-8 becomes '?'. NULL without memory. */
-json_t *cliv__json_text(const char *text);
-json_t *cliv__json_texts(const char *const *texts, size_t count);
-
 /* The epochs of a run: what metrics.jsonl has line by line. */
 typedef struct cliv__history {
   size_t count, room;

@@ -139,6 +139,29 @@ static cliv_status exact_products(cliv_context *ctx, float *result) {
   return products(ctx, CLIV_PROVIDER_EXACT, result);
 }
 
+/* Losses and gradients of single outputs and of rows of them. */
+static cliv_status losses(cliv_context *ctx, float *result) {
+  static const size_t column[] = {COUNT, 1}, rows[] = {ROWS};
+  cliv_tensor *z = NULL, *t = NULL, *g = NULL, *l = NULL, *classes = NULL, *z1 = NULL, *t1 = NULL;
+  cliv_status status = make(ctx, &z);
+  if (!status) status = make(ctx, &t);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, shape, &g);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 1, rows, &l);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_I32, 1, rows, &classes);
+  if (!status) status = cliv_tensor_fill(classes, 3, NULL);
+  if (!status) status = cliv_tensor_view(z, 0, 2, column, 0, &z1);
+  if (!status) status = cliv_tensor_view(t, 0, 2, column, 0, &t1);
+  if (!status) status = cliv_loss(ctx, "cross_entropy", z, classes, 1, l, g, NULL);
+  if (!status) status = cliv_loss(ctx, "mse", z1, t1, 1, NULL, z1, NULL);
+  if (!status) status = cliv_loss(ctx, "binary_cross_entropy", z, t, 1, l, z, NULL);
+  if (!status) status = cliv_tensor_read(l, result, ROWS * sizeof(float));
+  if (!status) status = cliv_tensor_read(g, result + ROWS, COUNT * sizeof(float));
+  if (!status) status = cliv_tensor_read(z, result + ROWS + COUNT, COUNT * sizeof(float));
+  cliv_tensor *const all[] = {z, t, g, l, classes, z1, t1};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  return status;
+}
+
 /* A whole training, without files. */
 static cliv_status training(cliv_context *ctx, float *result) {
   static const char *const target = "y";
@@ -171,6 +194,7 @@ static const struct work {
     {"optimizer", optimizer, OPENED, 1},
     {"optimizer out of order", optimizer, WRAPPING, 1},
     {"products", exact_products, OPENED, 1},
+    {"losses", losses, OPENED, 1},
     {"training", training, OPENED, 13},
 };
 enum { WORKS = sizeof works / sizeof works[0] };
