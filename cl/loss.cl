@@ -49,9 +49,11 @@ real row_max(real x) {
 #define SCRATCH_PARAMETER , __local float *scratch
 #define SCRATCH , scratch
 
-real get(__global const float *row, ulong c, ulong width) { return c + LANE < width ? row[c + LANE] : 0.0f; }
+real get(__global const float *row, ulong c, ulong width) {
+  return c + (ulong)LANE < width ? row[c + (ulong)LANE] : 0.0f;
+}
 void put(real x, __global float *row, ulong c, ulong width) {
-  if (c + LANE < width) store_f32(x, row, c + LANE);
+  if (c + (ulong)LANE < width) store_f32(x, row, c + (ulong)LANE);
 }
 /* Called by the whole group. What lanes read of the row in global memory before it, others may overwrite after. */
 #define DEFINE_ROW(name, JOIN)                                                      \
