@@ -195,6 +195,7 @@ static void every_allocation(void **state) {
   (void)state;
   for (size_t o = 0; o < COUNT(others) + COUNT(writers); o++) {
     const bool is_writer = o >= COUNT(others);
+    memfault_json(is_writer);
     const char *name = is_writer ? writers[o - COUNT(others)].name : others[o].name;
     for (int sticky = 0; sticky < 2; sticky++) {
       for (long n = 1;; n++) {
@@ -203,10 +204,7 @@ static void every_allocation(void **state) {
         const cliv_status status = is_writer ? write_target(o - COUNT(others)) : others[o].run();
         const int fired = memfault_fired();
         memfault_arm(0, 0);
-        /* Where its memory runs out Jansson may speak of a malformed text instead. */
-        const bool json = fired && status == CLIV_FORMAT && !is_writer && others[o].run == read_safetensors;
-        if ((status != (fired ? CLIV_HOST_MEMORY : CLIV_OK) && !json) || open_descriptors() != descriptors ||
-            entries() != before)
+        if (status != (fired ? CLIV_HOST_MEMORY : CLIV_OK) || open_descriptors() != descriptors || entries() != before)
           fail_msg("%s, allocation %ld: status %d: %s", name, n, (int)status, cliv_last_error(NULL));
         if (!fired) break;
       }
@@ -225,8 +223,9 @@ static struct {
 static int prepare(void **state) {
   (void)state;
   static const char table[] = "a,b\n1,y\n2,x\n3.25,x\n";
-  memfault_with_json();
   for (size_t i = 0; i < COUNT(numbers); i++) numbers[i] = (float)i;
+  if (access("/dev/shm", W_OK) == 0)
+    setenv("TMPDIR", "/dev/shm", 0); /* flushing a thousand times takes a minute on a disk */
   dir = test_temp_dir();
   for (size_t i = 0; i < COUNT(paths); i++) *paths[i].path = test_join(dir, paths[i].name);
   test_write_file(in_csv, table, sizeof table - 1);

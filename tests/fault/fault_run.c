@@ -111,6 +111,7 @@ static void every_allocation_of_a_run(void **state) {
   (void)state;
   for (int over = 0; over < 2; over++) {
     int fired = 1;
+    memfault_json(!over); /* an older run's configuration is read */
     for (long n = 1; fired; n++) {
       start_with(over);
       memfault_arm(n, 0);
@@ -118,8 +119,8 @@ static void every_allocation_of_a_run(void **state) {
       fired = memfault_fired();
       memfault_arm(0, 0);
       const size_t there = whole_files("allocation", n);
-      /* The cache of compiled programs does without memory; so does a sentence that would have been longer. */
-      const bool good = status == CLIV_HOST_MEMORY ? fired && (there == FILES || !over) : !status && there == FILES;
+      /* The cache of compiled programs does without memory. */
+      const bool good = status ? status == CLIV_HOST_MEMORY && fired && (there == FILES || !over) : there == FILES;
       if (!good) fail_msg("allocation %ld: status %d, %zu files: %s", n, (int)status, there, cliv_last_error(ctx));
       if (!fired) print_message("%ld allocations\n", n - 1);
     }
@@ -132,12 +133,13 @@ static int prepare(void **state) {
   for (uint64_t i = 0; i < 20; i++)
     sprintf(text + strlen(text), "%.3f,%.3f,%.3f\n", test_uniform(2, i, -1, 1), test_uniform(3, i, -1, 1),
             test_uniform(4, i, -1, 1));
+  if (access("/dev/shm", W_OK) == 0)
+    setenv("TMPDIR", "/dev/shm", 0); /* flushing a thousand times takes a minute on a disk */
   dir = test_temp_dir();
   rows_file = test_join(dir, "rows.csv");
   folder = test_join(dir, "folder");
   for (int i = 0; i < FILES; i++) files[i] = test_join(folder, names[i]);
   test_write_file(rows_file, text, strlen(text));
-  memfault_with_json();
   ctx = test_open(CLIV_WALK_AUTO);
   return 0;
 }
