@@ -5,7 +5,8 @@
  *   -D SECOND -D SINGLE       a later stage: the input is the parts of the stage before
  *
  * A row has `columns` elements and blocks_per_row blocks. When that is 1, the result goes to out; else each block's part to parts.
- * CPU walk: a work-item does a run of `run` blocks, each in vectors of W lanes. GPU walk: a work-group of any size does a block.
+ * CPU walk: a work-item does a run of `share` blocks, row by row in vectors of W lanes, so that memory is read in order.
+ * GPU walk: a work-group of any size does a block, or several blocks of no more than `share` lanes, a power of two: short rows.
  */
 enum { LANES = 256, BLOCK = 4096 };
 
@@ -18,15 +19,18 @@ enum { LANES = 256, BLOCK = 4096 };
 #define PUT_u8(x) (uchar)(x)
 #define PUT CAT(PUT_, OUT_T)
 
-/* What a block reads from: `first` is its first element. */
+/* ---- what a block reads ---- */
+
+/* first: the block's first element; room: how many elements there are to be read from it on, also past its row. */
 #ifdef SECOND
-#define SOURCE __global const part * parts, ulong first
+#define SOURCE __global const part *parts, ulong first
 #define FROM parts, first
-part at(SOURCE, uint i) { return parts[first + i]; }
+static part at(SOURCE, uint i) { return parts[first + i]; }
 #else
 typedef CAT(X_T, _t) stored;
 #define LOAD CAT(load_, X_T)
-#define LOAD_PART CAT(CAT(load_, X_T), _part)
+/* The first k < W elements from i on, then whatever. */
+#define LOAD_SOME(p, i) (room - (i) >= W ? LOAD(p, first + (i)) : CAT(CAT(load_, X_T), _part)(p, first + (i), k))
 #if W == 1
 #define LANE_IDS 0
 #elif W == 8
@@ -34,42 +38,47 @@ typedef CAT(X_T, _t) stored;
 #else
 #define LANE_IDS ((ireal)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #endif
+#define PLACES(i) (LANE_IDS + (ireal)(int)(i))
 #ifdef INPUTS_2
-#define SOURCE __global const stored * x, ulong first, __global const stored * y, ulong first_y
-#define FROM x, first, y, first_y
-#define MAPPED(x_, y_) element(x_, y_, LANE_IDS + (ireal)(int)i)
-acc at(SOURCE, uint i) { return MAPPED(LOAD(x, first + i), LOAD(y, first_y + i)); }
+#define SOURCE __global const stored *x, __global const stored *y, ulong first, ulong apart, uint room
+#define FROM x, y, first, apart, room
+static acc at(SOURCE, uint i) { return element(LOAD(x, first + i), LOAD(y, first + apart + i), PLACES(i)); }
 #if W > 1
-acc at_part(SOURCE, uint i, uint k) { return MAPPED(LOAD_PART(x, first + i, k), LOAD_PART(y, first_y + i, k)); }
+static acc at_some(SOURCE, uint i, uint k) {
+  const real a = LOAD_SOME(x, i);
+  first += apart;
+  return element(a, LOAD_SOME(y, i), PLACES(i));
+}
 #endif
 #elif defined(PIVOT)
-#define SOURCE __global const stored * x, ulong first, SCALAR pivot
-#define FROM x, first, pivot
-acc at(SOURCE, uint i) { return element(LOAD(x, first + i), pivot); }
-pivot_acc pivot_at(SOURCE, uint i) { return pivot_element(LOAD(x, first + i)); }
+#define SOURCE __global const stored *x, ulong first, SCALAR pivot, uint room
+#define FROM x, first, pivot, room
+static acc at(SOURCE, uint i) { return element(LOAD(x, first + i), pivot); }
+static pivot_acc pivot_at(SOURCE, uint i) { return pivot_element(LOAD(x, first + i)); }
 #if W > 1
-acc at_part(SOURCE, uint i, uint k) { return element(LOAD_PART(x, first + i, k), pivot); }
-pivot_acc pivot_at_part(SOURCE, uint i, uint k) { return pivot_element(LOAD_PART(x, first + i, k)); }
+static acc at_some(SOURCE, uint i, uint k) { return element(LOAD_SOME(x, i), pivot); }
+static pivot_acc pivot_at_some(SOURCE, uint i, uint k) { return pivot_element(LOAD_SOME(x, i)); }
 #endif
 #else
-#define SOURCE __global const stored * x, ulong first
-#define FROM x, first
-acc at(SOURCE, uint i) { return element(LOAD(x, first + i), LANE_IDS + (ireal)(int)i); }
+#define SOURCE __global const stored *x, ulong first, uint room
+#define FROM x, first, room
+static acc at(SOURCE, uint i) { return element(LOAD(x, first + i), PLACES(i)); }
 #if W > 1
-acc at_part(SOURCE, uint i, uint k) { return element(LOAD_PART(x, first + i, k), LANE_IDS + (ireal)(int)i); }
+static acc at_some(SOURCE, uint i, uint k) { return element(LOAD_SOME(x, i), PLACES(i)); }
 #endif
 #endif
 #endif
 
-/* ---- a block's lanes, joined: `name` for what is reduced, and once more for the pivot ---- */
+/* ---- a block's lanes, joined: once for what is reduced, and once more for the pivot ----
+ * These functions are not static: what clang leaves behind when it inlines static ones that return structs, oclgrind cannot run. */
 
 #ifdef WALK_CPU
 enum { VECTORS = LANES / W };
 
 /* Lanes from k on hold the identity instead. */
 #define KEEP(type, stored, name) m.name = choose(LANE_IDS < (ireal)(int)k, m.name, none.name);
-#define DOWN_8(type, stored, name) b.name = b.name.s89abcdef89abcdef;
 #if W == 16
+#define DOWN_8(type, stored, name) b.name = b.name.s89abcdef89abcdef;
 #define DOWN_4(type, stored, name) b.name = b.name.s4567456745674567;
 #define DOWN_2(type, stored, name) b.name = b.name.s2323232323232323;
 #define DOWN_1(type, stored, name) b.name = b.name.s1111111111111111;
@@ -78,73 +87,76 @@ enum { VECTORS = LANES / W };
 #define DOWN_2(type, stored, name) b.name = b.name.s23232323;
 #define DOWN_1(type, stored, name) b.name = b.name.s11111111;
 #endif
-#define HALVE(join, FIELDS, DOWN) b = a; FIELDS(DOWN) a = join(a, b);
-
+/* Lanes above n are identities, which need no joining. */
+#define HALVE(join, FIELDS, s)  \
+  if (n > s) {                  \
+    b = a;                      \
+    FIELDS(DOWN_##s)            \
+    a = join(a, b);             \
+  }
 #if W == 16
-#define HALVES(join, FIELDS) HALVE(join, FIELDS, DOWN_8) HALVE(join, FIELDS, DOWN_4) HALVE(join, FIELDS, DOWN_2) HALVE(join, FIELDS, DOWN_1)
+#define HALVES(join, FIELDS) \
+  HALVE(join, FIELDS, 8) HALVE(join, FIELDS, 4) HALVE(join, FIELDS, 2) HALVE(join, FIELDS, 1)
 #elif W == 8
-#define HALVES(join, FIELDS) HALVE(join, FIELDS, DOWN_4) HALVE(join, FIELDS, DOWN_2) HALVE(join, FIELDS, DOWN_1)
+#define HALVES(join, FIELDS) HALVE(join, FIELDS, 4) HALVE(join, FIELDS, 2) HALVE(join, FIELDS, 1)
 #else
 #define HALVES(join, FIELDS)
 #endif
 #if W == 1
-#define SHORT_LANES(acc, at, init, join, FIELDS)
+#define LAST_LANES(acc, at, init, join, FIELDS)
 #else
-#define SHORT_LANES(acc, at, init, join, FIELDS)     \
-  if (i < n) {                                       \
-    const uint k = n - i;                            \
-    const acc none = init();                         \
-    acc m = CAT(at, _part)(FROM, i, k);              \
-    FIELDS(KEEP)                                     \
-    a = join(a, m);                                  \
+#define LAST_LANES(acc, at, init, join, FIELDS)                \
+  if (k) {                                                     \
+    const acc none = init();                                   \
+    acc m = CAT(at, _some)(FROM, n - k, k);                    \
+    FIELDS(KEEP)                                               \
+    lanes[whole] = rows ? join(lanes[whole], m) : m;           \
   }
 #endif
 
-#define DEFINE_BLOCK(name, acc, at, init, join, FIELDS)                                                    \
-  acc name(SOURCE, uint n) {                                                                               \
-    acc lanes[VECTORS];                                                                                    \
-    if (n == BLOCK) {                                                                                      \
-      for (uint v = 0; v < VECTORS; v++) {                                                                 \
-        acc a = at(FROM, v * W);                                                                           \
-        for (uint r = 1; r < BLOCK / LANES; r++) a = join(a, at(FROM, r * LANES + v * W));                 \
-        lanes[v] = a;                                                                                      \
-      }                                                                                                    \
-      for (uint s = VECTORS / 2; s; s >>= 1)                                                               \
-        for (uint v = 0; v < s; v++) lanes[v] = join(lanes[v], lanes[v + s]);                              \
-    } else {                                                                                               \
-      const uint used = min((n + W - 1) / W, (uint)VECTORS);                                               \
-      lanes[0] = init();                                                                                   \
-      for (uint v = 0; v < used; v++) {                                                                    \
-        acc a = init();                                                                                    \
-        uint i = v * W;                                                                                    \
-        for (; i + W <= n; i += LANES) a = join(a, at(FROM, i));                                           \
-        SHORT_LANES(acc, at, init, join, FIELDS)                                                           \
-        lanes[v] = a;                                                                                      \
-      }                                                                                                    \
-      for (uint s = VECTORS / 2; s; s >>= 1)                                                               \
-        for (uint v = 0; v + s < used && v < s; v++) lanes[v] = join(lanes[v], lanes[v + s]);              \
-    }                                                                                                      \
-    acc a = lanes[0], b;                                                                                   \
-    HALVES(join, FIELDS)                                                                                   \
-    (void)b;                                                                                               \
-    return a;                                                                                              \
+/* Full rows, then the vectors of the last one, of which `whole` are full and one may have k elements. Lanes that have none are left
+ * out of the joins, as the identity may be. */
+#define DEFINE_BLOCK(name, acc, at, init, join, FIELDS)                                                      \
+  acc name(SOURCE, uint n) {                                                                          \
+    acc lanes[VECTORS];                                                                                      \
+    const uint rows = n / LANES, whole = n % LANES / W, k = n % W;                                           \
+    const uint used = rows ? VECTORS : whole + (k ? 1 : 0);                                                  \
+    if (rows)                                                                                                \
+      for (uint v = 0; v < VECTORS; v++) lanes[v] = at(FROM, v * W);                                         \
+    for (uint r = 1; r < rows; r++)                                                                          \
+      for (uint v = 0; v < VECTORS; v++) lanes[v] = join(lanes[v], at(FROM, r * LANES + v * W));             \
+    for (uint v = 0; v < whole; v++) {                                                                       \
+      const acc m = at(FROM, rows * LANES + v * W);                                                          \
+      lanes[v] = rows ? join(lanes[v], m) : m;                                                               \
+    }                                                                                                        \
+    LAST_LANES(acc, at, init, join, FIELDS)                                                                  \
+    if (n == 0) lanes[0] = init();                                                                           \
+    for (uint s = VECTORS / 2; s; s >>= 1)                                                                   \
+      for (uint v = 0; v < s && v + s < used; v++) lanes[v] = join(lanes[v], lanes[v + s]);                  \
+    acc a = lanes[0], b;                                                                                     \
+    HALVES(join, FIELDS)                                                                                     \
+    (void)b;                                                                                                 \
+    return a;                                                                                                \
   }
 #else
 
-#define DEFINE_BLOCK(name, acc, at, init, join, FIELDS)                                                    \
-  acc name(SOURCE, uint n, __local acc *lanes) {                                                           \
-    const uint id = (uint)get_local_id(0), size = (uint)get_local_size(0);                                 \
-    for (uint lane = id; lane < LANES; lane += size) {                                                     \
-      acc a = init();                                                                                      \
-      for (uint i = lane; i < n; i += LANES) a = join(a, at(FROM, i));                                     \
-      lanes[lane] = a;                                                                                     \
-    }                                                                                                      \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                          \
-    for (uint s = LANES / 2; s; s >>= 1) {                                                                 \
-      for (uint lane = id; lane < s; lane += size) lanes[lane] = join(lanes[lane], lanes[lane + s]);       \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                        \
-    }                                                                                                      \
-    return lanes[0];                                                                                       \
+/* This work-item's lanes are `lane`, lane + step, … below `share`; none when lane == share. */
+#define DEFINE_BLOCK(name, acc, at, init, join, FIELDS)                                                      \
+  acc name(SOURCE, uint n, __local acc *lanes, uint lane, uint step, uint share) {                    \
+    for (uint l = lane; l < share; l += step) {                                                              \
+      acc a = init();                                                                                        \
+      if (n == BLOCK)                                                                                        \
+        for (uint r = 0; r < BLOCK / LANES; r++) a = join(a, at(FROM, r * LANES + l));                       \
+      else                                                                                                   \
+        for (uint i = l; i < n; i += LANES) a = join(a, at(FROM, i));                                        \
+      lanes[l] = a;                                                                                          \
+    }                                                                                                        \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                            \
+    for (uint s = share / 2; s; s >>= 1) {                                                                   \
+      for (uint l = lane; l < s; l += step) lanes[l] = join(lanes[l], lanes[l + s]);                         \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                          \
+    }                                                                                                        \
+    return lanes[0];                                                                                         \
   }
 #endif
 
@@ -162,64 +174,67 @@ DEFINE_BLOCK(pivot_block, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIE
 
 /* ---- the kernel ---- */
 
-/* Block b of its row: where it starts and how many elements it has. */
-#define LOCATE                                                                            \
-  const ulong row = block / per_row, b = block - row * per_row;                           \
-  const ulong rest = length - b * BLOCK;                                                  \
-  const uint n = length == 0 ? 0 : rest < BLOCK ? (uint)rest : BLOCK;                     \
-  const ulong first = origin + row * pitch + b * BLOCK;
-
-#ifdef WALK_CPU
-#define LOCAL_LANES(acc, name)
-#define IN_LANES(name)
-#define EACH_BLOCK                                                                        \
-  const ulong begin = get_global_id(0) * run;                                             \
-  const ulong end = min(begin + run, blocks);                                             \
-  for (ulong block = begin; block < end; block++)
-#define STORES 1
-#else
-#define LOCAL_LANES(acc, name) __local acc name[LANES];
-#define IN_LANES(name) , name
-#define EACH_BLOCK const ulong block = get_group_id(0); /* there are as many groups as blocks */
-#define STORES (get_local_id(0) == 0)
-#endif
-
 #ifdef SECOND
 #define INPUT __global const part *restrict parts
 #define COMPUTE const part p = reduce_block(parts, first, n IN_LANES(lanes));
 #elif defined(INPUTS_2)
 #define INPUT __global const stored *restrict x, __global const stored *restrict y, ulong origin_y
-#define COMPUTE                                                                             \
-  const acc a = reduce_block(x, first, y, origin_y + (first - origin), n IN_LANES(lanes));  \
+#define COMPUTE                                                                                   \
+  const acc a = reduce_block(x, y, first, origin_y - origin, room, n IN_LANES(lanes));            \
   const part p = lift(a, b * BLOCK, n);
 #elif defined(PIVOT)
 #define INPUT __global const stored *restrict x
-#define COMPUTE                                                                             \
-  const pivot_acc q = pivot_block(x, first, 0, n IN_LANES(pivot_lanes));                    \
-  const SCALAR pivot = pivot_of(q, n);                                                      \
-  const acc a = reduce_block(x, first, pivot, n IN_LANES(lanes));                           \
-  const part p = lift(a, pivot, n);
+#define COMPUTE                                                                                   \
+  const SCALAR pivot = pivot_of(pivot_block(x, first, 0, room, n IN_LANES(pivot_lanes)), n);      \
+  const part p = lift(reduce_block(x, first, pivot, room, n IN_LANES(lanes)), pivot, n);
 #else
 #define INPUT __global const stored *restrict x
-#define COMPUTE                                                                             \
-  const acc a = reduce_block(x, first, n IN_LANES(lanes));                                  \
-  const part p = lift(a, b * BLOCK, n);
+#define COMPUTE const part p = lift(reduce_block(x, first, room, n IN_LANES(lanes)), b * BLOCK, n);
 #endif
 
-/* origin: the first element of the input; pitch: elements from row to row; total: elements a row had in the first stage. */
-__kernel void reduce(INPUT, ulong origin, ulong columns, ulong pitch, ulong blocks_per_row, ulong blocks, ulong run,
-                     ulong total, __global part *restrict left, __global CAT(OUT_T, _t) *restrict out, ulong out_origin) {
-  LOCAL_LANES(acc, lanes)
-#if defined(PIVOT) && !defined(SECOND)
-  LOCAL_LANES(pivot_acc, pivot_lanes)
-#endif
-  const ulong length = columns, per_row = blocks_per_row; /* some drivers read arguments wrongly under control flow */
-  EACH_BLOCK {
+/* Block b of its row: where it starts, how many elements it has, and how many can be read. */
+#define LOCATE                                                                    \
+  const ulong rest = length - b * BLOCK, first = origin + row * pitch + b * BLOCK; \
+  const uint n = length == 0 ? 0 : rest < BLOCK ? (uint)rest : BLOCK;             \
+  const uint room = end - first < 2 * BLOCK ? (uint)(end - first) : 2 * BLOCK;
+#define STORE                                                                     \
+  if (per_row == 1) out[out_origin + row] = PUT(finish(p, total));                \
+  else left[block] = p;
+
+/* origin, end: the first element of the input, and where it ends; pitch: elements from row to row; total: elements a row had in the
+ * first stage. */
+__kernel void reduce(INPUT, ulong origin_, ulong end_, ulong columns, ulong pitch_, ulong blocks_per_row, ulong blocks_,
+                     ulong share_, ulong total_, __global part *restrict left, __global CAT(OUT_T, _t) *restrict out,
+                     ulong out_origin_) {
+  /* Some drivers read arguments wrongly under control flow. */
+  const ulong origin = origin_, end = end_, length = columns, pitch = pitch_, per_row = blocks_per_row;
+  const ulong blocks = blocks_, share = share_, total = total_, out_origin = out_origin_;
+#ifdef WALK_CPU
+#define IN_LANES(name)
+  const ulong begin = get_global_id(0) * share, stop = min(begin + share, blocks);
+  ulong row = begin / per_row, b = begin - row * per_row;
+  for (ulong block = begin; block < stop; block++) {
     LOCATE
     COMPUTE
-    if (STORES) {
-      if (per_row == 1) out[out_origin + row] = PUT(finish(p, total));
-      else left[block] = p;
-    }
+    STORE
+    b++;
+    if (b == per_row) row++, b = 0;
   }
+#else
+#define IN_LANES(name) , name + slot * spread, lane, step, spread
+  __local acc lanes[LANES];
+#if defined(PIVOT) && !defined(SECOND)
+  __local pivot_acc pivot_lanes[LANES];
+#endif
+  const uint spread = (uint)share, step = min(spread, (uint)get_local_size(0));
+  const uint at_once = min((uint)get_local_size(0), (uint)LANES) / step, id = (uint)get_local_id(0);
+  const uint busy = id < at_once * step, slot = busy ? id / step : 0, lane = busy ? id - slot * step : spread;
+  const ulong wanted = get_group_id(0) * at_once + slot, block = min(wanted, blocks - 1);
+  const ulong row = per_row == 1 ? block : block / per_row, b = block - row * per_row;
+  LOCATE
+  COMPUTE
+  if (lane == 0 && wanted < blocks) {
+    STORE
+  }
+#endif
 }

@@ -9,7 +9,8 @@
 #include "runtime/tensor.h"
 
 enum {
-  BLOCK = 4096,        /* elements a block, as in cl/reduce.cl */
+  BLOCK = 4096,        /* elements a block, as in cl/reduce.cl … */
+  LANES = 256,         /* … and its lanes */
   PART_BYTES = 16,     /* the largest part: four floats, or a key and an index */
   PART_BYTES_F64 = 32,
   GROUP = 64,          /* work-items a block in the GPU walk */
@@ -108,12 +109,19 @@ static stage next_stage(stage s) {
   return s;
 }
 
-/* Blocks a work-item of the CPU walk does in a row. */
+/* Blocks that a work-item of the CPU walk does in a row. */
 static cl_ulong run_length(const cliv_context *ctx, const stage *s) {
   const cl_ulong blocks = s->rows * s->blocks_per_row, runs = (cl_ulong)ctx->facts.compute_units * RUNS_PER_UNIT;
   const cl_ulong even = cliv__div_up(blocks, runs ? runs : 1);
   const cl_ulong elements = s->columns < BLOCK ? s->columns + 1 : BLOCK, longest = cliv__div_up(RUN_ELEMENTS, elements);
   return even < longest ? even : longest;
+}
+
+/* Lanes that a block has in the GPU walk: as many as are needed, so that a group does several short rows. */
+static cl_ulong spread(const stage *s) {
+  cl_ulong lanes = 1;
+  while (lanes < LANES && lanes < s->columns) lanes *= 2;
+  return lanes;
 }
 
 static cliv_status kernel_of(cliv_context *ctx, const row *r, cliv_dtype input, cliv_dtype output, bool second,
@@ -142,8 +150,9 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
   TRY(kernel_of(ctx, q->op, q->x->dtype, q->out->dtype, second, &kernel));
   const cl_mem input = second ? parts : q->x->mem, out = q->out->mem;
   const cl_ulong origin = second ? 0 : cliv__first(q->x), blocks = s->rows * s->blocks_per_row;
-  const cl_ulong run = run_length(ctx, s), out_origin = cliv__first(q->out);
-  cliv__arg args[13];
+  const cl_ulong share = cpu ? run_length(ctx, s) : spread(s), out_origin = cliv__first(q->out);
+  const cl_ulong end = origin + (s->rows - 1) * s->pitch + s->columns;
+  cliv__arg args[14];
   size_t n = 0;
   args[n++] = ARG(input);
   const cl_mem y = q->y ? q->y->mem : NULL;
@@ -153,17 +162,19 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
     args[n++] = ARG(origin_y);
   }
   args[n++] = ARG(origin);
+  args[n++] = ARG(end);
   args[n++] = ARG(s->columns);
   args[n++] = ARG(s->pitch);
   args[n++] = ARG(s->blocks_per_row);
   args[n++] = ARG(blocks);
-  args[n++] = ARG(run);
+  args[n++] = ARG(share);
   args[n++] = ARG(q->total);
   args[n++] = ARG(left);
   args[n++] = ARG(out);
   args[n++] = ARG(out_origin);
   const size_t group = cliv__group(ctx, GROUP);
-  const cliv__range range = cpu ? RANGE1(cliv__div_up(blocks, run), 1) : RANGE1(blocks * group, group);
+  const size_t at_once = share < group ? (group < LANES ? group : LANES) / share : 1;
+  const cliv__range range = cpu ? RANGE1(cliv__div_up(blocks, share), 1) : RANGE1(cliv__div_up(blocks, at_once) * group, group);
   return cliv__launch(ctx, kernel, range, sync, args, n);
 }
 
