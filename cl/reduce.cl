@@ -13,11 +13,16 @@ enum { LANES = 256, BLOCK = 4096 };
 #define PUT_f32(x) canonical_f32((float)(x))
 #define PUT_f16(x) (ushort)float_to_half((float)(x))
 #define PUT_bf16(x) (ushort)float_to_bfloat((float)(x))
-#define PUT_f64(x) ((x) != (x) ? as_double(CANONICAL_NAN_BITS) : (x))
+#define PUT_f64(x) canonical_f64(x)
 #define PUT_i32(x) (int)(x)
 #define PUT_i64(x) (x)
 #define PUT_u8(x) (uchar)(x)
 #define PUT CAT(PUT_, OUT_T)
+#ifdef REAL_F64
+double canonical_f64(double x) {
+  return (as_ulong(x) & MAGNITUDE_BITS) > INFINITY_BITS ? as_double(CANONICAL_NAN_BITS) : x;
+}
+#endif
 
 /* ---- what a block reads ---- */
 

@@ -21,7 +21,7 @@
 #include "runtime/cache.h"
 #include "runtime/trial.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000, BAD_FOR_SECONDS = 3600 };
+enum { DEFAULT_TIMEOUT_MS = 30000, BAD_FOR_SECONDS = 3600 };
 
 static const char KEY_FORMAT[] = "driver verdict 1\n%s";
 
