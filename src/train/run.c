@@ -88,14 +88,20 @@ static cliv_status make_numbered(run *r) {
   return fail_folder(r, "a million runs are there already");
 }
 
-/* True when config.json says that Cliv made the folder. */
-static bool is_run(const run *r) {
-  const place file = path_in(r, "", FILES[CONFIG]);
-  json_t *config = json_load_file(file.text, 0, NULL);
-  const char *format = json_string_value(json_object_get(config, "format"));
-  const bool yes = format && !strcmp(format, RUN_FORMAT);
-  json_decref(config);
-  return yes;
+/* Whether config.json says that Cliv made the folder. It is not parsed, so that a lack of memory is not taken for a no. */
+static cliv_status check_run(const run *r) {
+  char text[4096] = "";
+  const place config = path_in(r, "", FILES[CONFIG]);
+  const int file = open(config.text, O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno != ENOENT) return fail_folder(r, "the run's configuration cannot be opened");
+  const ssize_t bytes = file < 0 ? 0 : read(file, text, sizeof text - 1);
+  const int code = errno;
+  if (file >= 0) close(file);
+  errno = code;
+  if (bytes < 0) return fail_folder(r, "the run's configuration cannot be read");
+  REQUIRE(r->ctx, strstr(text, "\"" RUN_FORMAT "\"") != NULL, FILE,
+          "%s: has files in it and is no run folder of Cliv's; choose another folder", cliv__shown(r->result->folder));
+  return CLIV_OK;
 }
 
 /* 1 empty but for what an interrupted run left, 0 not, -1 unreadable. */
@@ -124,7 +130,7 @@ static cliv_status use_folder(run *r) {
   REQUIRE(r->ctx, S_ISDIR(info.st_mode), FILE, "%s: is no folder; a run is kept in a folder", shown);
   const int empty = is_empty(out);
   if (empty < 0) return fail_folder(r, "the run's folder cannot be read");
-  REQUIRE(r->ctx, empty || is_run(r), FILE, "%s: has files in it and is no run folder of Cliv's; choose another folder", shown);
+  if (!empty) TRY(check_run(r));
   REQUIRE(r->ctx, !empty || !r->options->resume, FILE, "%s: is empty, so there is no run to go on with", shown);
   return CLIV_OK;
 }
