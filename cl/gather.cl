@@ -9,10 +9,10 @@
 
 #ifdef WALK_CPU
 /* A work-item: `rows_each` rows of one chunk of `columns_each` columns. */
-__kernel void gather(__global const ELEMENT *table, const ulong table_first, const ulong table_pitch, const ulong table_rows,
-                     __global const INDEX *indices, const ulong indices_first, __global ELEMENT *out, const ulong out_first,
-                     const ulong out_pitch, const ulong rows, const ulong columns, const ulong rows_each,
-                     const ulong columns_each) {
+__kernel void gather(__global const ELEMENT *table, const ulong table_first, const ulong table_pitch,
+                     const ulong table_rows, __global const INDEX *indices, const ulong indices_first,
+                     __global ELEMENT *out, const ulong out_first, const ulong out_pitch, const ulong rows,
+                     const ulong columns, const ulong rows_each, const ulong columns_each) {
   const ulong r0 = get_global_id(1) * rows_each, r1 = min(r0 + rows_each, rows);
   const ulong c0 = get_global_id(0) * columns_each, c1 = min(c0 + columns_each, columns);
   for (ulong r = r0; r < r1; r++) {
@@ -27,10 +27,10 @@ __kernel void gather(__global const ELEMENT *table, const ulong table_first, con
 }
 #else
 /* A work-item: one element. Neighbours take neighbouring columns, then the next row. */
-__kernel void gather(__global const ELEMENT *table, const ulong table_first, const ulong table_pitch, const ulong table_rows,
-                     __global const INDEX *indices, const ulong indices_first, __global ELEMENT *out, const ulong out_first,
-                     const ulong out_pitch, const ulong rows, const ulong columns, const ulong rows_each,
-                     const ulong columns_each) {
+__kernel void gather(__global const ELEMENT *table, const ulong table_first, const ulong table_pitch,
+                     const ulong table_rows, __global const INDEX *indices, const ulong indices_first,
+                     __global ELEMENT *out, const ulong out_first, const ulong out_pitch, const ulong rows,
+                     const ulong columns, const ulong rows_each, const ulong columns_each) {
   const ulong i = get_global_id(0);
   if (i >= rows * columns) return;
   const ulong r = columns == 1 ? i : (i | columns) >> 32 ? i / columns : (uint)i / (uint)columns;

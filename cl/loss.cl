@@ -4,8 +4,9 @@
  *   -D POINT=f -D SINGLE    entry loss_single: the same for one dense column, where a row's sum is its only element
  *   (otherwise)             entry loss_softmax
  *
- * Offsets and pitches are in elements. A row has 16 lanes. CPU walk: the lanes of a float16; a work-item does `rows_each` rows. GPU
- * walk: 16 neighbouring work-items; a group does as many rows as it has sixteens. `wanted` says which outputs are there.
+ * Offsets and pitches are in elements. A row has 16 lanes. CPU walk: the lanes of a float16; a work-item does
+ * `rows_each` rows. GPU walk: 16 neighbouring work-items; a group does as many rows as it has sixteens. `wanted` says
+ * which outputs are there.
  */
 enum { LANES = 16, LOSSES = 1, GRADIENT = 2 };
 
@@ -77,7 +78,8 @@ DEFINE_ROW(row_max, larger)
 #define INSIDE(c, width) (LANE < (ireal)(int)min((width) - (c), (ulong)LANES))
 #define IS_COLUMN(c, column) (LANE == (ireal)(int)min((column) - (c), (ulong)LANES)) /* beyond the 16: no lane */
 
-/* In front of a block that does row r. In the GPU walk work-items without a row go along with width 0, for the barriers' sake. */
+/* In front of a block that does row r. In the GPU walk work-items without a row go along with width 0, for the
+ * barriers' sake. */
 #ifdef WALK_CPU
 #define EACH_ROW                                                                       \
   const ulong width = columns, end = min((get_global_id(0) + 1) * rows_each, rows);    \
@@ -117,8 +119,8 @@ __kernel void loss_points(__global const float *logits, const ulong logits_first
 __kernel void loss_softmax(__global const float *logits, const ulong logits_first, const ulong logits_pitch,
                            __global const int *targets, const ulong targets_first, const ulong targets_pitch,
                            __global float *losses, const ulong losses_first, __global float *gradient,
-                           const ulong gradient_first, const ulong gradient_pitch, const ulong rows, const ulong columns,
-                           const ulong rows_each, const float by_sum, const float by_slope,
+                           const ulong gradient_first, const ulong gradient_pitch, const ulong rows,
+                           const ulong columns, const ulong rows_each, const float by_sum, const float by_slope,
                            const uint wanted SCRATCH_PARAMETER) {
   EACH_ROW {
     __global const float *z = logits + logits_first + r * logits_pitch;
@@ -165,7 +167,8 @@ __kernel void loss_single(__global const float *logits, const ulong logits_first
 #if W > 1
     if (end - i < W) {
       const uint n = (uint)(end - i);
-      const real loss = POINT(load_f32_part(logits, logits_first + i, n), load_f32_part(targets, targets_first + i, n), &slope);
+      const real z = load_f32_part(logits, logits_first + i, n), t = load_f32_part(targets, targets_first + i, n);
+      const real loss = POINT(z, t, &slope);
       if (wanted & LOSSES) store_f32_part(loss, losses, losses_first + i, n);
       if (wanted & GRADIENT) store_f32_part(slope * by_slope, gradient, gradient_first + i, n);
       return;

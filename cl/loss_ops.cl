@@ -1,4 +1,5 @@
-/* loss_ops.cl: losses that are a sum over the outputs, one output at a time: the loss, and its slope with respect to z. */
+/* loss_ops.cl: losses that are a sum over the outputs, one output at a time: the loss, and its slope with respect to
+ * z. */
 
 real mse(real z, real t, real *slope) {
   const real e = z - t;

@@ -115,9 +115,9 @@ static void refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(sizes_and_types),
-    cmocka_unit_test(more_axes),
-    cmocka_unit_test(refusals),
+      cmocka_unit_test(sizes_and_types),
+      cmocka_unit_test(more_axes),
+      cmocka_unit_test(refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

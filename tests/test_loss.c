@@ -1,4 +1,4 @@
-/* cliv/loss.h: against double references, equal bits in both walks and every group size, hostile logits, guard zones. */
+/* cliv/loss.h: double references, equal bits in both walks and every group size, hostile logits, guard zones. */
 #include <cliv/loss.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 
 #define UNIT 0x1p-24 /* half a unit in the last place of 1 */
 
-/* One row in double: loss, gradient (of the loss, unscaled), and bounds on the errors of both. Sums of K float32 terms in 16 lanes err by
- * at most K/16 + 5 roundings; the functions by a few units. */
+/* One row in double: loss, gradient (of the loss, unscaled), and bounds on the errors of both. Sums of K float32 terms
+ * in 16 lanes err by at most K/16 + 5 roundings; the functions by a few units. */
 typedef struct row_reference {
   double loss, bound;
   double *gradient, *gradient_bound;
@@ -54,7 +54,8 @@ static void reference_cross(const float *z, int32_t t, size_t k, row_reference *
     const double p = exp((double)z[j] - most) / sum;
     r->gradient[j] = p - (j == (size_t)t);
     r->gradient_bound[j] =
-        UNIT * (p * (roundings + spread + (isinf(z[j]) ? 0 : most - (double)z[j])) + 2 * fabs(r->gradient[j])) + 0x1p-148;
+        UNIT * (p * (roundings + spread + (isinf(z[j]) ? 0 : most - (double)z[j])) + 2 * fabs(r->gradient[j])) +
+        0x1p-148;
   }
 }
 
@@ -78,14 +79,16 @@ static problem make_problem(const cliv_loss_info *loss, size_t m, size_t k) {
 
 static void free_problem(problem *p) { free(p->z), free(p->t), free(p->classes); }
 
-/* Runs with guard zones; losses: m values, gradient: m × k. `pitch` may be wider than k, `place`: gradient over the logits. */
-static void run_loss(cliv_context *ctx, const problem *p, double scale, size_t pitch, size_t shift, bool in_place, float *losses,
-                     float *gradient) {
+/* Runs with guard zones; losses: m values, gradient: m × k. `pitch` may be wider than k, `place`: gradient over the
+ * logits. */
+static void run_loss(cliv_context *ctx, const problem *p, double scale, size_t pitch, size_t shift, bool in_place,
+                     float *losses, float *gradient) {
   const size_t m = p->m, k = p->k;
   float *spread = test_alloc(m * pitch * 4);
   memset(spread, 0, m * pitch * 4);
   for (size_t i = 0; i < m; i++) memcpy(spread + i * pitch, p->z + i * k, k * 4);
-  test_guarded z = test_guard1(ctx, CLIV_F32, m * pitch, shift, spread), g = test_guard1(ctx, CLIV_F32, m * pitch, shift, spread);
+  test_guarded z = test_guard1(ctx, CLIV_F32, m * pitch, shift, spread),
+               g = test_guard1(ctx, CLIV_F32, m * pitch, shift, spread);
   test_guarded t = p->loss->takes_classes ? test_guard1(ctx, CLIV_I32, m, shift, p->classes)
                                           : test_guard(ctx, CLIV_F32, 2, (size_t[]){m, k}, shift, p->t);
   test_guarded l = test_guard1(ctx, CLIV_F32, m, shift, NULL);
@@ -113,15 +116,16 @@ static void compare(const problem *p, double scale, const float *losses, const f
     else reference_bce(z, t, p->k, &r);
     ASSERT_NEAR((double)losses[i], r.loss, r.bound);
     for (size_t j = 0; j < p->k; j++)
-      ASSERT_NEAR((double)gradient[i * p->k + j], scale * r.gradient[j], fabs(scale) * (r.gradient_bound[j] + 0x1p-140) + 0x1p-149);
+      ASSERT_NEAR((double)gradient[i * p->k + j], scale * r.gradient[j],
+                  fabs(scale) * (r.gradient_bound[j] + 0x1p-140) + 0x1p-149);
   }
   free(r.gradient), free(r.gradient_bound);
 }
 
 static const struct {
   size_t m, k;
-} SHAPES[] = {{1, 1},   {257, 1},  {4097, 1}, {2, 2},   {33, 3},  {255, 10}, {64, 15}, {64, 16},
-              {63, 17}, {5, 255},  {5, 256},  {3, 257}, {1, 4097}, {2, 1000}, {1, 4096}, {100003, 1}, {30011, 10}};
+} SHAPES[] = {{1, 1},   {257, 1}, {4097, 1}, {2, 2},    {33, 3},   {255, 10}, {64, 15},    {64, 16},   {63, 17},
+              {5, 255}, {5, 256}, {3, 257},  {1, 4097}, {2, 1000}, {1, 4096}, {100003, 1}, {30011, 10}};
 
 static void every_loss_every_shape(void **state) {
   (void)state;
@@ -203,7 +207,8 @@ static void hostile_logits(void **state) {
     const cliv_loss_info *cross = NULL;
     for (size_t n = 0; n < cliv_loss_count(); n++)
       if (cliv_loss_at(n)->takes_classes) cross = cliv_loss_at(n);
-    float z[] = {1e4f, -1e4f, 0, /**/ -INFINITY, 1, 2, /**/ 0, NAN, 0, /**/ 88, 88, 88, /**/ 0, 0, 0, /**/ 3e38f, -3e38f, 1};
+    float z[] = {1e4f,    -1e4f, 0,  /**/ -INFINITY, 1, 2, /**/ 0,     NAN,    0,
+                 /**/ 88, 88,    88, /**/ 0,         0, 0, /**/ 3e38f, -3e38f, 1};
     int32_t classes[] = {1, 2, 0, 0, 7, 0};
     problem p = {cross, 6, 3, z, NULL, classes};
     float losses[8], g[18];
@@ -234,9 +239,12 @@ static void parts_and_refusals(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   const float zero[6] = {0};
-  test_guarded z = test_guard(ctx, CLIV_F32, 2, (size_t[]){2, 3}, 0, zero), g = test_guard(ctx, CLIV_F32, 2, (size_t[]){2, 3}, 0, zero);
-  test_guarded t = test_guard1(ctx, CLIV_I32, 2, 0, (const int32_t[]){0, 2}), l = test_guard1(ctx, CLIV_F32, 2, 0, NULL);
-  test_guarded three = test_guard1(ctx, CLIV_F32, 3, 0, zero), none = test_guard(ctx, CLIV_F32, 2, (size_t[]){0, 3}, 0, NULL);
+  test_guarded z = test_guard(ctx, CLIV_F32, 2, (size_t[]){2, 3}, 0, zero),
+               g = test_guard(ctx, CLIV_F32, 2, (size_t[]){2, 3}, 0, zero);
+  test_guarded t = test_guard1(ctx, CLIV_I32, 2, 0, (const int32_t[]){0, 2}),
+               l = test_guard1(ctx, CLIV_F32, 2, 0, NULL);
+  test_guarded three = test_guard1(ctx, CLIV_F32, 3, 0, zero),
+               none = test_guard(ctx, CLIV_F32, 2, (size_t[]){0, 3}, 0, NULL);
   test_guarded no_classes = test_guard1(ctx, CLIV_I32, 0, 0, NULL);
   ASSERT_OK(ctx, cliv_loss(ctx, "cross_entropy", z.tensor, t.tensor, 1, l.tensor, NULL, NULL));
   float *got = test_read(l.tensor);
@@ -251,9 +259,12 @@ static void parts_and_refusals(void **state) {
   ASSERT_FAILS(ctx, cliv_loss(ctx, "hinge", z.tensor, t.tensor, 1, NULL, g.tensor, NULL), CLIV_NAME, "cross_entropy");
   ASSERT_FAILS(ctx, cliv_loss(ctx, "mse", z.tensor, t.tensor, 1, NULL, g.tensor, NULL), CLIV_DTYPE, "int32");
   ASSERT_FAILS(ctx, cliv_loss(ctx, "mse", z.tensor, three.tensor, 1, NULL, g.tensor, NULL), CLIV_SHAPE, "[3]");
-  ASSERT_FAILS(ctx, cliv_loss(ctx, "cross_entropy", three.tensor, t.tensor, 1, NULL, NULL, NULL), CLIV_SHAPE, "[rows, outputs]");
-  ASSERT_FAILS(ctx, cliv_loss(ctx, "cross_entropy", z.tensor, t.tensor, 1, three.tensor, NULL, NULL), CLIV_SHAPE, "2 rows");
-  ASSERT_FAILS(ctx, cliv_loss(ctx, "cross_entropy", z.tensor, t.tensor, NAN, NULL, g.tensor, NULL), CLIV_VALUE, "scale");
+  ASSERT_FAILS(ctx, cliv_loss(ctx, "cross_entropy", three.tensor, t.tensor, 1, NULL, NULL, NULL), CLIV_SHAPE,
+               "[rows, outputs]");
+  ASSERT_FAILS(ctx, cliv_loss(ctx, "cross_entropy", z.tensor, t.tensor, 1, three.tensor, NULL, NULL), CLIV_SHAPE,
+               "2 rows");
+  ASSERT_FAILS(ctx, cliv_loss(ctx, "cross_entropy", z.tensor, t.tensor, NAN, NULL, g.tensor, NULL), CLIV_VALUE,
+               "scale");
   ASSERT_FAILS(ctx, cliv_loss(ctx, "cross_entropy", NULL, t.tensor, 1, NULL, g.tensor, NULL), CLIV_NULL, "logits");
   test_guard_free(&z), test_guard_free(&g), test_guard_free(&t), test_guard_free(&l);
   test_guard_free(&three), test_guard_free(&none), test_guard_free(&no_classes);
@@ -262,8 +273,9 @@ static void parts_and_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(every_loss_every_shape), cmocka_unit_test(one_result),         cmocka_unit_test(same_on_every_device),
-    cmocka_unit_test(hostile_logits),         cmocka_unit_test(parts_and_refusals),
+      cmocka_unit_test(every_loss_every_shape), cmocka_unit_test(one_result),
+      cmocka_unit_test(same_on_every_device),   cmocka_unit_test(hostile_logits),
+      cmocka_unit_test(parts_and_refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

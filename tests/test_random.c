@@ -9,11 +9,13 @@
 static const struct {
   uint32_t counter[4], key[2], out[4];
 } KNOWN[] = {
-  {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-  {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff},
-   {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-  {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0},
-   {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+    {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+     {0xffffffff, 0xffffffff},
+     {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+    {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+     {0xa4093822, 0x299f31d0},
+     {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 };
 
 static void known_answers(void **state) {
@@ -73,7 +75,8 @@ static void permutation_is_a_permutation(void **state) {
   }
 }
 
-/* Every element reaches every place equally often over many streams; and the sequence is pinned, for it decides trained models. */
+/* Every element reaches every place equally often over many streams; and the sequence is pinned, for it decides trained
+ * models. */
 static void permutation_is_fair_and_pinned(void **state) {
   (void)state;
   enum { N = 5, STREAMS = 20000 };
@@ -85,7 +88,8 @@ static void permutation_is_fair_and_pinned(void **state) {
   }
   const double expected = (double)STREAMS / N;
   for (int i = 0; i < N; i++)
-    for (int j = 0; j < N; j++) assert_true(fabs((double)count[i][j] - expected) < 4.5 * sqrt(expected * (1 - 1.0 / N)));
+    for (int j = 0; j < N; j++)
+      assert_true(fabs((double)count[i][j] - expected) < 4.5 * sqrt(expected * (1 - 1.0 / N)));
 
   static const int32_t PINNED[10] = {0, 6, 8, 7, 5, 3, 4, 1, 2, 9};
   assert_int_equal(cliv_random_permutation(0, 1, 10, p), CLIV_OK);
@@ -101,12 +105,12 @@ static void too_many_is_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(known_answers),
-    cmocka_unit_test(keyed_by_seed_stream_element),
-    cmocka_unit_test(uniform_is_uniform),
-    cmocka_unit_test(permutation_is_a_permutation),
-    cmocka_unit_test(permutation_is_fair_and_pinned),
-    cmocka_unit_test(too_many_is_refused),
+      cmocka_unit_test(known_answers),
+      cmocka_unit_test(keyed_by_seed_stream_element),
+      cmocka_unit_test(uniform_is_uniform),
+      cmocka_unit_test(permutation_is_a_permutation),
+      cmocka_unit_test(permutation_is_fair_and_pinned),
+      cmocka_unit_test(too_many_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

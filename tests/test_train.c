@@ -1,4 +1,5 @@
-/* cliv/data.h, cliv/model.h, cliv/train.h: against references in double, equal bits in both walks, going on, run folders, refusals. */
+/* cliv/data.h, cliv/model.h, cliv/train.h: against references in double, equal bits in both walks, going on, run
+ * folders, refusals. */
 #include <cliv/loss.h>
 #include <cliv/random.h>
 #include <cliv/safetensors.h>
@@ -49,8 +50,8 @@ typedef struct example_row {
 } example_row;
 
 static example_row example(size_t i) {
-  example_row r = {.x = {round(test_uniform(1, i, -4, 9) * 1e4) / 1e4, round(test_uniform(2, i, 100, 120) * 1e3) / 1e3, 0.1,
-                         round(test_normal(3, i) * 1e5) / 1e5}};
+  example_row r = {.x = {round(test_uniform(1, i, -4, 9) * 1e4) / 1e4, round(test_uniform(2, i, 100, 120) * 1e3) / 1e3,
+                         0.1, round(test_normal(3, i) * 1e5) / 1e5}};
   const double noise = round(test_normal(4, i) * 1e3) / 1e3;
   r.number = round((3 * r.x[0] - 0.5 * r.x[1] + 20 * r.x[3] + noise) * 1e6) / 1e6;
   r.text = r.x[3] + 0.1 * noise > 0 ? "yes" : "no";
@@ -81,8 +82,13 @@ enum { SEED = 5 };
 static cliv_data *example_data(const char *model, size_t rows, double validation) {
   char *path = example_file(model, rows);
   cliv_data *data;
-  ASSERT_OK(NULL, cliv_data_read(path, &(cliv_data_options){.targets = &TARGET, .target_count = 1, .validation = validation,
-                                                            .classes = strcmp(model, "linear") != 0, .seed = SEED}, &data));
+  ASSERT_OK(NULL, cliv_data_read(path,
+                                 &(cliv_data_options){.targets = &TARGET,
+                                                      .target_count = 1,
+                                                      .validation = validation,
+                                                      .classes = strcmp(model, "linear") != 0,
+                                                      .seed = SEED},
+                                 &data));
   free(path);
   return data;
 }
@@ -142,7 +148,8 @@ static cliv_status read_text(const char *text, const cliv_data_options *options,
 static void numbers_the_classes(void **state) {
   (void)state;
   cliv_data *data;
-  cliv_data_options o = {.targets = (const char *const[]){"1"}, .target_count = 1, .classes = 1, .validation = -1, .no_header = 1};
+  cliv_data_options o = {
+      .targets = (const char *const[]){"1"}, .target_count = 1, .classes = 1, .validation = -1, .no_header = 1};
   ASSERT_OK(NULL, read_text("1,10\n2,9\n3,1.0\n4,1\n5,9\n", &o, &data));
   const cliv_data_info *info = cliv_data_describe(data);
   assert_int_equal(info->classes, 3);
@@ -219,8 +226,11 @@ static void refuses_data(void **state) {
   };
   cliv_data *data;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    const cliv_data_options o = {.targets = &cases[i].target, .target_count = 1, .classes = cases[i].classes,
-                                 .missing = cases[i].missing, .validation = cases[i].validation};
+    const cliv_data_options o = {.targets = &cases[i].target,
+                                 .target_count = 1,
+                                 .classes = cases[i].classes,
+                                 .missing = cases[i].missing,
+                                 .validation = cases[i].validation};
     ASSERT_FAILS(NULL, read_text(cases[i].text, &o, &data), cases[i].status, cases[i].part);
     assert_null(data);
   }
@@ -260,15 +270,15 @@ static double reference_slope(const reference *r, const char *model, const cliv_
   }
   for (size_t k = 0; k < r->outputs; k++) sum += exp(z[k] - most);
   for (size_t k = 0; k < r->outputs; k++) {
-    slope[k] = exp(z[k] - most) / sum - (k == (size_t)class);
-    if (k == (size_t)class) loss = log(sum) + most - z[k];
+    slope[k] = exp(z[k] - most) / sum - (k == (size_t) class);
+    if (k == (size_t) class) loss = log(sum) + most - z[k];
   }
   return loss;
 }
 
 /* One batch: gradient of the mean loss plus l2, then SGD with momentum as PyTorch has it. */
-static double reference_step(reference *r, const char *model, const cliv_data *data, const int32_t *rows, size_t count, double lr,
-                             double momentum, double l2, bool first) {
+static double reference_step(reference *r, const char *model, const cliv_data *data, const int32_t *rows, size_t count,
+                             double lr, double momentum, double l2, bool first) {
   double gw[3 * FEATURES] = {0}, gb[3] = {0}, loss = 0;
   for (size_t i = 0; i < count; i++) {
     double slope[3];
@@ -305,8 +315,15 @@ static void follows_a_reference(void **state) {
       const size_t rows = cliv_data_describe(data)->rows[CLIV_TRAINING];
       assert_int_equal(rows, 43);
       cliv_trainer *t;
-      ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = MODELS[m], .optimizer = "sgd", .settings = MOMENTUM,
-                                                                          .setting_count = 2, .batch = BATCH, .seed = 9, .l2 = 0.05}, &t));
+      ASSERT_OK(ctx, cliv_trainer_create(ctx, data,
+                                         &(cliv_train_options){.model = MODELS[m],
+                                                               .optimizer = "sgd",
+                                                               .settings = MOMENTUM,
+                                                               .setting_count = 2,
+                                                               .batch = BATCH,
+                                                               .seed = 9,
+                                                               .l2 = 0.05},
+                                         &t));
       reference r = {.outputs = m == 2 ? 3 : 1};
       int32_t order[ROWS];
       for (size_t e = 0; e < EPOCHS; e++) {
@@ -356,7 +373,7 @@ static void scores(void **state) {
       /* A row is right when its own class has the largest probability: its slope lies closest to 0. */
       const int32_t class = cliv_data_classes(data, CLIV_TRAINING)[i];
       bool right = m == 1 ? fabs(slope[0]) < 0.5 : true;
-      for (size_t k = 0; m == 2 && k < 3; k++) right = right && (k == (size_t)class || slope[class] + 1 > slope[k]);
+      for (size_t k = 0; m == 2 && k < 3; k++) right = right && (k == (size_t) class || slope[class] + 1 > slope[k]);
       correct += right;
     }
     cliv_score score;
@@ -399,13 +416,19 @@ static void reaches_least_squares(void **state) {
     solution[p] /= a[p][p];
   }
   for (size_t i = 0; i < ROWS; i++)
-    best += pow(solution[0] * (double)x[i * 4] + solution[1] * (double)x[i * 4 + 1] + solution[2] * (double)x[i * 4 + 3] + solution[3] -
-                    (double)y[i], 2) / ROWS;
+    best += pow(solution[0] * (double)x[i * 4] + solution[1] * (double)x[i * 4 + 1] +
+                    solution[2] * (double)x[i * 4 + 3] + solution[3] - (double)y[i],
+                2) /
+            ROWS;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   cliv_trainer *t;
   cliv_score score;
-  ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "linear", .optimizer = "sgd", .settings = MOMENTUM,
-                                                                      .setting_count = 2, .batch = SIZE_MAX}, &t));
+  ASSERT_OK(ctx,
+            cliv_trainer_create(
+                ctx, data,
+                &(cliv_train_options){
+                    .model = "linear", .optimizer = "sgd", .settings = MOMENTUM, .setting_count = 2, .batch = SIZE_MAX},
+                &t));
   assert_int_equal(cliv_trainer_batches(t), 1);
   for (int e = 0; e < 200; e++) ASSERT_OK(ctx, cliv_trainer_epoch(t, NULL, NULL, NULL));
   ASSERT_OK(ctx, cliv_trainer_evaluate(t, CLIV_TRAINING, &score));
@@ -444,11 +467,13 @@ static void one_model_everywhere(void **state) {
     for (size_t m = 0; m < 3; m++) {
       cliv_data *data = example_data(MODELS[m], 60, 0.2);
       cliv_trainer *t;
-      ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = MODELS[m], .batch = 10, .seed = 3, .l2 = 0.01}, &t));
+      ASSERT_OK(ctx, cliv_trainer_create(
+                         ctx, data, &(cliv_train_options){.model = MODELS[m], .batch = 10, .seed = 3, .l2 = 0.01}, &t));
       train_epochs(ctx, t, 3);
       ASSERT_OK(ctx, cliv_trainer_save_model(t, path));
       const uint64_t hash = hash_file(path);
-      if (hash != PINNED[m]) fail_msg("%s, walk %s: 0x%016llx", MODELS[m], test_walk_name(shapes[s].walk), (unsigned long long)hash);
+      if (hash != PINNED[m])
+        fail_msg("%s, walk %s: 0x%016llx", MODELS[m], test_walk_name(shapes[s].walk), (unsigned long long)hash);
       cliv_trainer_free(t);
       cliv_data_free(data);
     }
@@ -489,20 +514,27 @@ static void model_file_has_what_using_it_needs(void **state) {
 
 /* ---- going on ---- */
 
-/* Two epochs, a checkpoint, three more by another trainer: the same bytes as five in one go. Rules with no, one, several states. */
+/* Two epochs, a checkpoint, three more by another trainer: the same bytes as five in one go. Rules with no, one,
+ * several states. */
 static void goes_on_where_it_stopped(void **state) {
   (void)state;
   static const struct {
     const char *rule;
     cliv_setting settings[2];
     size_t count;
-  } rules[] = {{"sgd", {{"lr", 0.1}, {NULL, 0}}, 1}, {"sgd", {{"lr", 0.1}, {"momentum", 0.9}}, 2}, {"adamw", {{"lr", 0.01}, {NULL, 0}}, 1}};
+  } rules[] = {{"sgd", {{"lr", 0.1}, {NULL, 0}}, 1},
+               {"sgd", {{"lr", 0.1}, {"momentum", 0.9}}, 2},
+               {"adamw", {{"lr", 0.01}, {NULL, 0}}, 1}};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   cliv_data *data = example_data("softmax", 50, 0.2);
   char *straight = test_join(folder, "straight.safetensors"), *part = test_join(folder, "part.safetensors");
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-    const cliv_train_options o = {.model = "softmax", .optimizer = rules[i].rule, .settings = rules[i].settings,
-                                  .setting_count = rules[i].count, .batch = 7, .seed = 1};
+    const cliv_train_options o = {.model = "softmax",
+                                  .optimizer = rules[i].rule,
+                                  .settings = rules[i].settings,
+                                  .setting_count = rules[i].count,
+                                  .batch = 7,
+                                  .seed = 1};
     cliv_trainer *t;
     ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &o, &t));
     train_epochs(ctx, t, 2);
@@ -546,16 +578,24 @@ static void refuses_what_does_not_fit(void **state) {
 
   ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){0}, &t), CLIV_VALUE, "no model");
   assert_null(t);
-  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "forest"}, &t), CLIV_NAME, "linear, logistic, softmax");
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "forest"}, &t), CLIV_NAME,
+               "linear, logistic, softmax");
   ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "linear"}, &t), CLIV_DATA, "numbers");
-  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "logistic"}, &t), CLIV_VALUE, "there are 3");
-  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .l2 = -1}, &t), CLIV_VALUE, "l2");
-  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .optimizer = "fast"}, &t), CLIV_NAME, "fast");
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "logistic"}, &t), CLIV_VALUE,
+               "there are 3");
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .l2 = -1}, &t), CLIV_VALUE,
+               "l2");
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .optimizer = "fast"}, &t),
+               CLIV_NAME, "fast");
   const cliv_setting negative = {"lr", -1}, unknown = {"speed", 1};
-  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .settings = &negative, .setting_count = 1},
-                                        &t), CLIV_VALUE, "lr");
-  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .settings = &unknown, .setting_count = 1},
-                                        &t), CLIV_NAME, "speed");
+  ASSERT_FAILS(ctx,
+               cliv_trainer_create(
+                   ctx, data, &(cliv_train_options){.model = "softmax", .settings = &negative, .setting_count = 1}, &t),
+               CLIV_VALUE, "lr");
+  ASSERT_FAILS(ctx,
+               cliv_trainer_create(
+                   ctx, data, &(cliv_train_options){.model = "softmax", .settings = &unknown, .setting_count = 1}, &t),
+               CLIV_NAME, "speed");
   free(path), free(none);
   cliv_data_free(data), cliv_data_free(other);
   cliv_context_free(ctx);
@@ -591,16 +631,22 @@ static int stop_after_two(void *user, const cliv_run_progress *p) {
 
 static void leaves_a_run_folder(void **state) {
   (void)state;
-  static const char *const files[] = {"model.safetensors", "checkpoint.safetensors", "metrics.jsonl", "config.json", "report.html"};
+  static const char *const files[] = {"model.safetensors", "checkpoint.safetensors", "metrics.jsonl", "config.json",
+                                      "report.html"};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   char *data = example_file("softmax", 50), *out = test_join(folder, "runs/deep/one");
   size_t calls = 0;
-  cliv_run_options o = {.path = data, .data = {.targets = &TARGET, .target_count = 1}, .training = {.model = "softmax", .epochs = 5},
-                        .out = out, .progress = stop_after_two, .user = &calls};
+  cliv_run_options o = {.path = data,
+                        .data = {.targets = &TARGET, .target_count = 1},
+                        .training = {.model = "softmax", .epochs = 5},
+                        .out = out,
+                        .progress = stop_after_two,
+                        .user = &calls};
   cliv_run_result result;
   ASSERT_OK(ctx, cliv_train(ctx, &o, &result));
   assert_true(result.stopped && result.epochs == 2 && result.steps == 4 && calls == 3);
-  assert_true(result.training.rows == 40 && result.validation.rows == 10 && result.classes == 3 && result.constant == 1);
+  assert_true(result.training.rows == 40 && result.validation.rows == 10 && result.classes == 3 &&
+              result.constant == 1);
   assert_string_equal(result.folder, out);
   assert_int_equal(entries(out), 5);
   for (size_t i = 0; i < 5; i++) {
@@ -643,8 +689,11 @@ static void leaves_nothing_after_a_failure(void **state) {
   char *data = example_file("linear", 50), *out = test_join(folder, "failed"), *taken = test_join(folder, "taken");
   char *file = test_join(taken, "precious.txt");
   const cliv_setting fast = {"lr", 1e30};
-  cliv_run_options o = {.path = data, .data = {.targets = &TARGET, .target_count = 1}, .training = {.model = "linear", .optimizer = "sgd",
-                        .settings = &fast, .setting_count = 1, .epochs = 3}, .out = out};
+  cliv_run_options o = {
+      .path = data,
+      .data = {.targets = &TARGET, .target_count = 1},
+      .training = {.model = "linear", .optimizer = "sgd", .settings = &fast, .setting_count = 1, .epochs = 3},
+      .out = out};
   cliv_run_result result;
   ASSERT_FAILS(ctx, cliv_train(ctx, &o, &result), CLIV_DATA, "diverged");
   assert_int_equal(access(out, F_OK), -1);
@@ -702,7 +751,8 @@ static void numbers_its_runs(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   char *data = example_file("linear", 40), *here = realpath(".", NULL);
-  cliv_run_options o = {.path = data, .data = {.targets = &TARGET, .target_count = 1}, .training = {.model = "linear", .epochs = 1}};
+  cliv_run_options o = {
+      .path = data, .data = {.targets = &TARGET, .target_count = 1}, .training = {.model = "linear", .epochs = 1}};
   cliv_run_result result;
   assert_int_equal(chdir(folder), 0);
   ASSERT_OK(ctx, cliv_train(ctx, &o, &result));

@@ -7,14 +7,14 @@
  *   … info->features, cliv_data_features(data, CLIV_TRAINING) …
  *   cliv_data_free(data);
  *
- * Everything happens on the host, in float64 and in a fixed order, and is rounded to float32 once, at the end: the same file, options
- * and seed give the same arrays on every machine.
+ * Everything happens on the host, in float64 and in a fixed order, and is rounded to float32 once, at the end: the same
+ * file, options and seed give the same arrays on every machine.
  *
- * Rows are numbered as in the file, without the header. Held-out rows are the first ones of the permutation (seed, stream
- * CLIV_STREAM_SPLIT) of cliv/random.h; both parts keep the order of the file. Feature x becomes (x - mean) / std, with mean and population
- * standard deviation of the training rows; a feature that is the same in all of them has std 1, so that it becomes 0. Targets that are
- * numbers are standardised likewise; a target of classes becomes class numbers 0, 1, … in the order of the labels: by value when all are
- * numbers, else by bytes.
+ * Rows are numbered as in the file, without the header. Held-out rows are the first ones of the permutation (seed,
+ * stream CLIV_STREAM_SPLIT) of cliv/random.h; both parts keep the order of the file. Feature x becomes (x - mean) /
+ * std, with mean and population standard deviation of the training rows; a feature that is the same in all of them has
+ * std 1, so that it becomes 0. Targets that are numbers are standardised likewise; a target of classes becomes class
+ * numbers 0, 1, … in the order of the labels: by value when all are numbers, else by bytes.
  *
  * No call takes a context: the sentence of a failure is cliv_last_error(NULL).
  */
@@ -31,7 +31,8 @@ extern "C" {
 
 typedef struct cliv_data cliv_data;
 
-/* What each use of a training seed is called (cliv/random.h: stream). The shuffle of epoch e is CLIV_STREAM_SHUFFLE + e. */
+/* What each use of a training seed is called (cliv/random.h: stream). The shuffle of epoch e is CLIV_STREAM_SHUFFLE +
+ * e. */
 #define CLIV_STREAM_SPLIT UINT64_C(0x100000000)
 #define CLIV_STREAM_SHUFFLE UINT64_C(0x200000000)
 
@@ -39,7 +40,7 @@ typedef struct cliv_data cliv_data;
 typedef enum cliv_missing {
   CLIV_MISSING_ERROR = 0, /* refuse: DATA, naming row and column */
   CLIV_MISSING_DROP,      /* leave out rows with a missing value */
-  CLIV_MISSING_MEAN       /* a missing feature becomes the mean of the training rows that have it; a missing target is refused */
+  CLIV_MISSING_MEAN       /* fill in the mean of the training rows that have the feature; a missing target is refused */
 } cliv_missing;
 
 typedef struct cliv_data_options {
@@ -49,7 +50,7 @@ typedef struct cliv_data_options {
   int classes;                /* 1: the target (only one) names a class; 0: targets are numbers */
   int no_header;              /* 1: the first line is data; columns are named "0", "1", … */
   cliv_missing missing;
-  double validation; /* fraction of the rows held out, below 1; 0: 0.2; negative: none. Rounded to rows, at least one. */
+  double validation; /* fraction of the rows held out, below 1, rounded to rows, at least one; 0: 0.2; negative: none */
   uint64_t seed;     /* of the split */
 } cliv_data_options;
 
@@ -69,9 +70,11 @@ typedef struct cliv_data_info {
   const double *target_mean, *target_std;   /* targets values; NULL with classes */
 } cliv_data_info;
 
-/* Blocks. Fails with what reading a CSV file fails with, NAME (a column that is not there), VALUE (options), FORMAT (text in a column of
- * numbers) and DATA: a missing value, no feature column, too few rows, a target with one class or one value. */
-CLIV_API cliv_status cliv_data_read(const char *path, const cliv_data_options *options, cliv_data **out) CLIV_MUST_CHECK;
+/* Blocks. Fails with what reading a CSV file fails with, NAME (a column that is not there), VALUE (options), FORMAT
+ * (text in a column of numbers) and DATA: a missing value, no feature column, too few rows, a target with one class or
+ * one value. */
+CLIV_API cliv_status cliv_data_read(const char *path, const cliv_data_options *options,
+                                    cliv_data **out) CLIV_MUST_CHECK;
 /* NULL does nothing. */
 CLIV_API void cliv_data_free(cliv_data *data);
 

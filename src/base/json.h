@@ -9,8 +9,8 @@
 json_t *cliv__json_text(const char *text);
 json_t *cliv__json_texts(const char *const *texts, size_t count);
 
-/* The document as text, malloc'd; NULL for NULL and without memory. json_dumps leaves out keys when memory runs out while it writes
- * them, and reports success. */
+/* The document as text, malloc'd; NULL for NULL and without memory. json_dumps leaves out keys when memory runs out
+ * while it writes them, and reports success. */
 char *cliv__json_dump(const json_t *json, size_t flags);
 
 #endif

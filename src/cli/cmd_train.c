@@ -44,8 +44,8 @@ typedef struct display {
   bool quiet, terminal, begun;
   const char *model;
   cliv_context *ctx;
-  double drawn;  /* clock of the last drawing */
-  size_t line;   /* of LINES, where there is no terminal */
+  double drawn; /* clock of the last drawing */
+  size_t line;  /* of LINES, where there is no terminal */
 } display;
 
 static double now(void) {
@@ -61,7 +61,8 @@ static void print_data(const display *d, const cliv_run_progress *p) {
   if (info->classes) fprintf(stderr, ", %zu classes", info->classes);
   if (info->dropped) fprintf(stderr, "; %zu rows with missing values dropped", info->dropped);
   if (info->filled) fprintf(stderr, "; %zu missing values filled with means", info->filled);
-  fprintf(stderr, "\n%s on %s, %zu epochs of %zu batches\n", d->model, cliv_context_device_name(d->ctx), p->epochs, p->batches);
+  fprintf(stderr, "\n%s on %s, %zu epochs of %zu batches\n", d->model, cliv_context_device_name(d->ctx), p->epochs,
+          p->batches);
 }
 
 static void print_state(const cliv_run_progress *p) {
@@ -77,8 +78,8 @@ static void draw_bar(display *d, const cliv_run_progress *p) {
   if (now() - d->drawn < 0.1 && done < all) return;
   d->drawn = now();
   const int full = (int)((double)done / (double)all * BAR);
-  fprintf(stderr, "\r\033[Kepoch %zu/%zu [%.*s%.*s] ", p->epoch, p->epochs, full, "########################", BAR - full,
-          "........................");
+  fprintf(stderr, "\r\033[Kepoch %zu/%zu [%.*s%.*s] ", p->epoch, p->epochs, full, "########################",
+          BAR - full, "........................");
   print_state(p);
   if (done == all) fputc('\n', stderr);
   fflush(stderr);
@@ -118,11 +119,12 @@ static json_t *score_json(const cliv_score *s, bool classes) {
 static void print_json(cli *c, const cliv_run_result *r, const cliv_context *ctx) {
   char report[sizeof r->folder + 16];
   snprintf(report, sizeof report, "%s/report.html", r->folder);
-  cli_print_json(c, json_pack("{s:o, s:o, s:o, s:I, s:I, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "folder", cli_json_text(r->folder),
-                              "report", cli_json_text(report), "device", cli_json_text(cliv_context_device_name(ctx)), "epochs",
-                              (json_int_t)r->epochs, "steps", (json_int_t)r->steps, "stopped", r->stopped, "seconds",
-                              cli_json_real(r->seconds), "features", (json_int_t)r->features, "classes", (json_int_t)r->classes,
-                              "dropped", (json_int_t)r->dropped, "filled", (json_int_t)r->filled, "training",
+  cli_print_json(c, json_pack("{s:o, s:o, s:o, s:I, s:I, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "folder",
+                              cli_json_text(r->folder), "report", cli_json_text(report), "device",
+                              cli_json_text(cliv_context_device_name(ctx)), "epochs", (json_int_t)r->epochs, "steps",
+                              (json_int_t)r->steps, "stopped", r->stopped, "seconds", cli_json_real(r->seconds),
+                              "features", (json_int_t)r->features, "classes", (json_int_t)r->classes, "dropped",
+                              (json_int_t)r->dropped, "filled", (json_int_t)r->filled, "training",
                               score_json(&r->training, r->classes), "test", score_json(&r->validation, r->classes)));
 }
 
@@ -135,8 +137,7 @@ static void print_result(const cliv_run_result *r) {
     printf("%s accuracy %.4f (%zu of %zu %s rows), loss %.4g\n", what, s->accuracy, s->correct, s->rows, rows, s->loss);
   else if (isnan(s->r2)) /* of a single row, or of rows with one value */
     printf("%s RMSE %.6g (%zu %s row%s)\n", what, s->rmse, s->rows, rows, s->rows == 1 ? "" : "s");
-  else
-    printf("%s RMSE %.6g, R2 %.4f (%zu %s rows)\n", what, s->rmse, s->r2, s->rows, rows);
+  else printf("%s RMSE %.6g, R2 %.4f (%zu %s rows)\n", what, s->rmse, s->r2, s->rows, rows);
   printf("report: %s/report.html\n", r->folder);
 }
 
@@ -198,19 +199,27 @@ static bool refuse(cli *c, const char *sentence) {
 /* Fills `run`; `settings` has room for all. */
 static bool read_arguments(cli *c, const arguments *a, cliv_setting *settings, cliv_run_options *run) {
   if (!length(a->targets)) return refuse(c, "no target column is given: --target NAME (or a number from 0)");
-  if (!a->model) return refuse(c, "no model is given: --model linear (numbers), logistic (two classes) or softmax (classes)");
+  if (!a->model)
+    return refuse(c, "no model is given: --model linear (numbers), logistic (two classes) or softmax (classes)");
   if (a->epochs < 1) return refuse(c, "option '--epochs' takes a number of at least 1");
   if (a->seed < 0) return refuse(c, "option '--seed' takes a number of at least 0");
-  if (!(a->validation >= 0 && a->validation < 1)) return refuse(c, "option '--validation' takes a fraction from 0 to below 1");
+  if (!(a->validation >= 0 && a->validation < 1))
+    return refuse(c, "option '--validation' takes a fraction from 0 to below 1");
   if (!(a->l2 >= 0 && isfinite(a->l2))) return refuse(c, "option '--l2' takes a number of at least 0");
   if (a->out && !*a->out) return refuse(c, "option '--out' takes a folder, not an empty text");
   if (a->resume && !a->out) return refuse(c, "option '--resume' goes on with a run: say which by --out FOLDER");
   *run = (cliv_run_options){.path = c->args[0], .out = a->out, .resume = a->resume};
-  run->data = (cliv_data_options){.targets = (const char *const *)a->targets, .target_count = length(a->targets),
-                                  .no_header = a->no_header, .validation = a->validation > 0 ? a->validation : -1,
+  run->data = (cliv_data_options){.targets = (const char *const *)a->targets,
+                                  .target_count = length(a->targets),
+                                  .no_header = a->no_header,
+                                  .validation = a->validation > 0 ? a->validation : -1,
                                   .seed = (uint64_t)a->seed};
-  run->training = (cliv_train_options){.model = a->model, .optimizer = a->optimizer, .settings = settings,
-                                       .epochs = (size_t)a->epochs, .seed = (uint64_t)a->seed, .l2 = a->l2};
+  run->training = (cliv_train_options){.model = a->model,
+                                       .optimizer = a->optimizer,
+                                       .settings = settings,
+                                       .epochs = (size_t)a->epochs,
+                                       .seed = (uint64_t)a->seed,
+                                       .l2 = a->l2};
   if (!read_missing(c, a->missing, &run->data.missing) || !read_batch(c, a->batch, &run->training.batch)) return false;
   for (size_t i = 0; i < length(a->settings); i++, run->training.setting_count++)
     if (!read_setting(c, a->settings[i], &settings[i])) return false;
@@ -236,19 +245,22 @@ static void train(cli *c, const arguments *a, cliv_run_options *run) {
 int cmd_train(int argc, const char **argv) {
   arguments a = {.epochs = 100, .validation = 0.2};
   const struct poptOption options[] = {
-      {"target", 0, POPT_ARG_ARGV, &a.targets, 0, "Column to learn: a name, or a number from 0; several for linear", "COLUMN"},
-      {"model", 0, POPT_ARG_STRING, &a.model, 0, "linear (numbers), logistic (two classes) or softmax (classes)", "MODEL"},
+      {"target", 0, POPT_ARG_ARGV, &a.targets, 0, "Column to learn: a name, or a number from 0; several for linear",
+       "COLUMN"},
+      {"model", 0, POPT_ARG_STRING, &a.model, 0, "linear (numbers), logistic (two classes) or softmax (classes)",
+       "MODEL"},
       {"optimizer", 0, POPT_ARG_STRING, &a.optimizer, 0, "Update rule (see `cliv op list`); default: adamw", "RULE"},
       {"set", 0, POPT_ARG_ARGV, &a.settings, 0, "A hyper-parameter of the rule, such as lr=1e-3", "NAME=NUMBER"},
-      {"epochs", 0, POPT_ARG_LONGLONG | POPT_ARGFLAG_SHOW_DEFAULT, &a.epochs, 0, "Times to go through the training rows", "N"},
+      {"epochs", 0, POPT_ARG_LONGLONG | POPT_ARGFLAG_SHOW_DEFAULT, &a.epochs, 0,
+       "Times to go through the training rows", "N"},
       {"batch", 0, POPT_ARG_STRING, &a.batch, 0, "Rows a step, or all; default: 32", "ROWS"},
       {"l2", 0, POPT_ARG_DOUBLE, &a.l2, 0, "Add L2/2 times the sum of the squared weights to the loss", "L2"},
       {"validation", 0, POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &a.validation, 0,
        "Fraction of the rows held out of training: what the test scores are of", "FRACTION"},
       {"seed", 0, POPT_ARG_LONGLONG, &a.seed, 0, "Of the split and the shuffles; default: 0", "N"},
       {"no-header", 0, POPT_ARG_NONE, &a.no_header, 0, "The first line is data; columns are named 0, 1, ...", NULL},
-      {"missing", 0, POPT_ARG_STRING, &a.missing, 0, "Missing values: drop such rows, or fill in the mean; default: an error",
-       "drop|mean"},
+      {"missing", 0, POPT_ARG_STRING, &a.missing, 0,
+       "Missing values: drop such rows, or fill in the mean; default: an error", "drop|mean"},
       {"out", 0, POPT_ARG_STRING, &a.out, 0, "Run folder; default: runs/DATA-MODEL-N", "FOLDER"},
       {"resume", 0, POPT_ARG_NONE, &a.resume, 0, "Go on with the run in --out until --epochs are done", NULL},
       {"quiet", 'q', POPT_ARG_NONE, &a.quiet, 0, "No progress", NULL},
@@ -256,11 +268,13 @@ int cmd_train(int argc, const char **argv) {
   const cli_usage usage = {
       .verb = "train",
       .arguments = "[OPTION]... DATA.csv --target COLUMN --model MODEL",
-      .about = "train a model on a table and leave a run folder:\n"
-               "model.safetensors, checkpoint.safetensors, metrics.jsonl, config.json, report.html",
-      .example = "cliv train examples/data/digits.csv --target digit --model softmax\n"
-                 "cliv train examples/data/diabetes.csv --target progression --model linear --optimizer sgd --set lr=0.1 "
-                 "--set momentum=0.9 --batch all --epochs 500",
+      .about =
+          "train a model on a table and leave a run folder:\n"
+          "model.safetensors, checkpoint.safetensors, metrics.jsonl, config.json, report.html",
+      .example =
+          "cliv train examples/data/digits.csv --target digit --model softmax\n"
+          "cliv train examples/data/diabetes.csv --target progression --model linear --optimizer sgd --set lr=0.1 "
+          "--set momentum=0.9 --batch all --epochs 500",
       .options = options,
       .least = 1,
       .most = 1};

@@ -7,7 +7,9 @@
 #include "runtime/program.h"
 #include "runtime/tensor.h"
 
-enum { RUN = 4096 }; /* elements a work-item of the CPU walk moves: long enough to hide its start, short enough to share */
+enum {
+  RUN = 4096
+}; /* elements a work-item of the CPU walk moves: long enough to hide its start, short enough to share */
 
 /* Rows and columns of a tensor whose first axis counts the rows. */
 static size_t row_count(const cliv_tensor *t) { return t->shape[0]; }
@@ -21,7 +23,8 @@ static size_t row_length(const cliv_tensor *t) {
 /* Elements from row to row; a row of several axes must be dense itself. */
 static size_t row_pitch(const cliv_tensor *t) { return t->ndim == 2 ? t->pitch : t->ndim == 1 ? 1 : row_length(t); }
 
-static cliv_status check(cliv_context *ctx, const cliv_tensor *table, const cliv_tensor *indices, const cliv_tensor *out) {
+static cliv_status check(cliv_context *ctx, const cliv_tensor *table, const cliv_tensor *indices,
+                         const cliv_tensor *out) {
   char a[160], b[160];
   REQUIRE(ctx, table->ctx == ctx && indices->ctx == ctx && out->ctx == ctx, VALUE,
           "the tensors belong to another context than the one given");
@@ -33,8 +36,8 @@ static cliv_status check(cliv_context *ctx, const cliv_tensor *table, const cliv
   REQUIRE(ctx, table->ndim >= 1 && out->ndim == table->ndim, SHAPE, "rows of %s cannot be gathered into %s",
           cliv__describe(table, a), cliv__describe(out, b));
   for (int d = 1; d < table->ndim; d++)
-    REQUIRE(ctx, out->shape[d] == table->shape[d], SHAPE, "rows of %s cannot be gathered into %s", cliv__describe(table, a),
-            cliv__describe(out, b));
+    REQUIRE(ctx, out->shape[d] == table->shape[d], SHAPE, "rows of %s cannot be gathered into %s",
+            cliv__describe(table, a), cliv__describe(out, b));
   REQUIRE(ctx, out->shape[0] == indices->shape[0], SHAPE, "%zu indices give %zu rows, not %s", indices->shape[0],
           indices->shape[0], cliv__describe(out, b));
   REQUIRE(ctx, table->ndim <= 2 || (cliv__dense(table) && cliv__dense(out)), LAYOUT,

@@ -10,8 +10,10 @@
 #include "runtime/tensor.h"
 
 enum {
-  LANES = 16, LOSSES = 1, GRADIENT = 2, /* as in cl/loss.cl */
-  RUN = 4096                            /* elements a work-item of the CPU walk does */
+  LANES = 16,
+  LOSSES = 1,
+  GRADIENT = 2, /* as in cl/loss.cl */
+  RUN = 4096    /* elements a work-item of the CPU walk does */
 };
 
 /* `point`: the function of cl/loss_ops.cl; NULL for losses that look at the whole row. */
@@ -37,31 +39,37 @@ static cliv_status find(cliv_context *ctx, const char *name, size_t *index) {
   return cliv__fail(ctx, CLIV_NAME, "there is no loss '%s'; the losses are %s", name, names);
 }
 
-static cliv_status check(cliv_context *ctx, const cliv_loss_info *loss, const cliv_tensor *logits, const cliv_tensor *targets,
-                         const cliv_tensor *losses, const cliv_tensor *gradient) {
+static cliv_status check(cliv_context *ctx, const cliv_loss_info *loss, const cliv_tensor *logits,
+                         const cliv_tensor *targets, const cliv_tensor *losses, const cliv_tensor *gradient) {
   char a[160], b[160];
-  REQUIRE(ctx, logits->ctx == ctx && targets->ctx == ctx && (!losses || losses->ctx == ctx) && (!gradient || gradient->ctx == ctx),
+  REQUIRE(ctx,
+          logits->ctx == ctx && targets->ctx == ctx && (!losses || losses->ctx == ctx) &&
+              (!gradient || gradient->ctx == ctx),
           VALUE, "the tensors belong to another context than the one given");
-  REQUIRE(ctx, logits->dtype == CLIV_F32, DTYPE, "%s takes float32 logits, not %s", loss->name, cliv__describe(logits, a));
-  REQUIRE(ctx, logits->ndim == 2 && logits->columns > 0, SHAPE, "%s takes logits of shape [rows, outputs], not %s", loss->name,
+  REQUIRE(ctx, logits->dtype == CLIV_F32, DTYPE, "%s takes float32 logits, not %s", loss->name,
           cliv__describe(logits, a));
+  REQUIRE(ctx, logits->ndim == 2 && logits->columns > 0, SHAPE, "%s takes logits of shape [rows, outputs], not %s",
+          loss->name, cliv__describe(logits, a));
   const cliv_dtype type = loss->takes_classes ? CLIV_I32 : CLIV_F32;
   REQUIRE(ctx, targets->dtype == type, DTYPE, "%s takes %s targets, not %s", loss->name, cliv_dtype_name(type),
           cliv__describe(targets, a));
-  REQUIRE(ctx, loss->takes_classes ? targets->ndim == 1 : targets->ndim == 2 && targets->columns == logits->columns, SHAPE,
-          "%s of logits %s takes %s, not %s", loss->name, cliv__describe(logits, a),
+  REQUIRE(ctx, loss->takes_classes ? targets->ndim == 1 : targets->ndim == 2 && targets->columns == logits->columns,
+          SHAPE, "%s of logits %s takes %s, not %s", loss->name, cliv__describe(logits, a),
           loss->takes_classes ? "one class number a row" : "targets of the same shape", cliv__describe(targets, b));
-  REQUIRE(ctx, targets->shape[0] == logits->shape[0], SHAPE, "%s: logits %s and targets %s have different numbers of rows",
-          loss->name, cliv__describe(logits, a), cliv__describe(targets, b));
+  REQUIRE(ctx, targets->shape[0] == logits->shape[0], SHAPE,
+          "%s: logits %s and targets %s have different numbers of rows", loss->name, cliv__describe(logits, a),
+          cliv__describe(targets, b));
   if (losses) {
-    REQUIRE(ctx, losses->dtype == CLIV_F32, DTYPE, "the losses' tensor must be float32, not %s", cliv__describe(losses, a));
+    REQUIRE(ctx, losses->dtype == CLIV_F32, DTYPE, "the losses' tensor must be float32, not %s",
+            cliv__describe(losses, a));
     REQUIRE(ctx, losses->ndim == 1 && losses->shape[0] == logits->shape[0], SHAPE,
             "the losses of %zu rows do not fit %s", logits->shape[0], cliv__describe(losses, a));
     REQUIRE(ctx, !cliv__overlap(losses, logits) && !cliv__overlap(losses, targets), OVERLAP,
             "the losses share memory with logits or targets");
   }
   if (gradient) {
-    const bool same = gradient->mem == logits->mem && gradient->offset == logits->offset && gradient->pitch == logits->pitch;
+    const bool same =
+        gradient->mem == logits->mem && gradient->offset == logits->offset && gradient->pitch == logits->pitch;
     REQUIRE(ctx, gradient->dtype == CLIV_F32, DTYPE, "the gradient's tensor must be float32, not %s",
             cliv__describe(gradient, a));
     REQUIRE(ctx, gradient->ndim == 2 && gradient->rows == logits->rows && gradient->columns == logits->columns, SHAPE,
@@ -75,7 +83,8 @@ static cliv_status check(cliv_context *ctx, const cliv_loss_info *loss, const cl
 
 /* One column, dense: rows are neighbouring elements. */
 static cliv_status single(cliv_context *ctx, const char *point, const cliv_tensor *logits, const cliv_tensor *targets,
-                          const cliv_tensor *losses, const cliv_tensor *gradient, cl_float by_slope, const cliv_sync *sync) {
+                          const cliv_tensor *losses, const cliv_tensor *gradient, cl_float by_slope,
+                          const cliv_sync *sync) {
   char options[96];
   snprintf(options, sizeof options, "-D POINT=%s -D SINGLE", point);
   cl_kernel kernel;
@@ -86,9 +95,9 @@ static cliv_status single(cliv_context *ctx, const char *point, const cliv_tenso
   const cl_uint wanted = (losses ? LOSSES : 0) | (gradient ? GRADIENT : 0);
   const cl_mem losses_mem = losses ? losses->mem : logits->mem, gradient_mem = gradient ? gradient->mem : logits->mem;
   const size_t group = cpu ? 1 : cliv__group(ctx, 64);
-  return LAUNCH(ctx, kernel, RANGE1(cliv__div_up(rows, rows_each), group), sync, ARG(logits->mem), ARG(z), ARG(targets->mem),
-                ARG(t), ARG(losses_mem), ARG(l), ARG(gradient_mem), ARG(g), ARG(rows), ARG(rows_each), ARG(by_slope),
-                ARG(wanted));
+  return LAUNCH(ctx, kernel, RANGE1(cliv__div_up(rows, rows_each), group), sync, ARG(logits->mem), ARG(z),
+                ARG(targets->mem), ARG(t), ARG(losses_mem), ARG(l), ARG(gradient_mem), ARG(g), ARG(rows),
+                ARG(rows_each), ARG(by_slope), ARG(wanted));
 }
 
 cliv_status cliv_loss(cliv_context *ctx, const char *name, const cliv_tensor *logits, const cliv_tensor *targets,
@@ -101,7 +110,8 @@ cliv_status cliv_loss(cliv_context *ctx, const char *name, const cliv_tensor *lo
   REQUIRE_NOT_NULL(ctx, targets);
   TRY(find(ctx, name, &index));
   TRY(check(ctx, &table[index].info, logits, targets, losses, gradient));
-  REQUIRE(ctx, isfinite((float)scale), VALUE, "%s: the gradient's scale must be finite in float32, not %g", name, scale);
+  REQUIRE(ctx, isfinite((float)scale), VALUE, "%s: the gradient's scale must be finite in float32, not %g", name,
+          scale);
   if (logits->count == 0 || (!losses && !gradient)) return cliv__nothing(ctx, sync);
 
   const char *point = table[index].point;
@@ -124,9 +134,23 @@ cliv_status cliv_loss(cliv_context *ctx, const char *name, const cliv_tensor *lo
   const cl_ulong g = gradient ? cliv__first(gradient) : 0, g_pitch = gradient ? gradient->pitch : 0;
   const cl_uint wanted = (losses ? LOSSES : 0) | (gradient ? GRADIENT : 0);
   const cl_mem losses_mem = losses ? losses->mem : logits->mem, gradient_mem = gradient ? gradient->mem : logits->mem;
-  const cliv__arg args[] = {ARG(logits->mem), ARG(z), ARG(z_pitch), ARG(targets->mem), ARG(t), ARG(t_pitch),
-                            ARG(losses_mem), ARG(l), ARG(gradient_mem), ARG(g), ARG(g_pitch), ARG(rows), ARG(columns),
-                            ARG(rows_each), ARG(by_sum), ARG(by_slope), ARG(wanted),
+  const cliv__arg args[] = {ARG(logits->mem),
+                            ARG(z),
+                            ARG(z_pitch),
+                            ARG(targets->mem),
+                            ARG(t),
+                            ARG(t_pitch),
+                            ARG(losses_mem),
+                            ARG(l),
+                            ARG(gradient_mem),
+                            ARG(g),
+                            ARG(g_pitch),
+                            ARG(rows),
+                            ARG(columns),
+                            ARG(rows_each),
+                            ARG(by_sum),
+                            ARG(by_slope),
+                            ARG(wanted),
                             LOCAL(cliv__group(ctx, 64) * sizeof(cl_float))};
   const size_t count = sizeof args / sizeof *args;
   if (ctx->walk == CLIV_WALK_CPU)

@@ -34,12 +34,11 @@ float cliv_random_uniform(uint64_t seed, uint64_t stream, uint64_t element) {
 }
 
 /* The upper 64 bits of a × b, for b below 2^32. */
-static uint64_t scale(uint64_t a, uint64_t b) {
-  return ((a >> 32) * b + (((a & 0xffffffffu) * b) >> 32)) >> 32;
-}
+static uint64_t scale(uint64_t a, uint64_t b) { return ((a >> 32) * b + (((a & 0xffffffffu) * b) >> 32)) >> 32; }
 
 cliv_status cliv_random_permutation(uint64_t seed, uint64_t stream, size_t count, int32_t *out) {
-  REQUIRE(NULL, count <= INT32_MAX, VALUE, "a permutation of %zu elements was asked for; the most is 2147483647", count);
+  REQUIRE(NULL, count <= INT32_MAX, VALUE, "a permutation of %zu elements was asked for; the most is 2147483647",
+          count);
   REQUIRE(NULL, out != NULL || count == 0, NULL, "cliv_random_permutation: argument 'out' is NULL");
   for (size_t i = 0; i < count; i++) out[i] = (int32_t)i;
   for (size_t i = count; i-- > 1;) {

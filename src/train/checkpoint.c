@@ -49,11 +49,12 @@ static json_t *hyper_parameters(const cliv_optimizer *optimizer) {
 
 json_t *cliv__trainer_config(const cliv_trainer *t) {
   const cliv_data_info *info = cliv_data_describe(t->data);
-  return json_pack("{s:s, s:s, s:o, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "model", cliv_model_kind(t->model)->name,
-                   "optimizer", cliv_optimizer_rule(t->optimizer)->name, "hyper_parameters", hyper_parameters(t->optimizer),
-                   "batch", (json_int_t)t->batch, "seed", (json_int_t)t->seed, "l2", t->l2, "training_rows",
-                   (json_int_t)info->rows[CLIV_TRAINING], "validation_rows", (json_int_t)info->rows[CLIV_VALIDATION], "classes",
-                   (json_int_t)info->classes, "features", cliv__json_texts(info->feature_names, info->features), "targets",
+  return json_pack("{s:s, s:s, s:o, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "model",
+                   cliv_model_kind(t->model)->name, "optimizer", cliv_optimizer_rule(t->optimizer)->name,
+                   "hyper_parameters", hyper_parameters(t->optimizer), "batch", (json_int_t)t->batch, "seed",
+                   (json_int_t)t->seed, "l2", t->l2, "training_rows", (json_int_t)info->rows[CLIV_TRAINING],
+                   "validation_rows", (json_int_t)info->rows[CLIV_VALIDATION], "classes", (json_int_t)info->classes,
+                   "features", cliv__json_texts(info->feature_names, info->features), "targets",
                    cliv__json_texts(info->target_names, info->targets), "class_names",
                    cliv__json_texts(info->class_names, info->classes), "data", data_hash(t->data));
 }
@@ -192,13 +193,15 @@ static cliv_status compare_config(const cliv_trainer *t, const char *shown, cons
   json_t *then = json_loads(text, 0, NULL), *now = cliv__trainer_config(t);
   cliv_status status = CLIV_OK;
   if (!now) status = no_memory(t);
-  else if (!json_is_object(then)) status = cliv__fail(t->ctx, CLIV_FORMAT, "%s: its configuration is no JSON object", shown);
+  else if (!json_is_object(then))
+    status = cliv__fail(t->ctx, CLIV_FORMAT, "%s: its configuration is no JSON object", shown);
   const char *key;
   json_t *value;
   json_object_foreach(now, key, value) {
     if (status || json_equal(value, json_object_get(then, key))) continue;
     json_t *old = json_object_get(then, key);
-    char *a = cliv__json_dump(old, JSON_ENCODE_ANY | JSON_COMPACT), *b = cliv__json_dump(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *a = cliv__json_dump(old, JSON_ENCODE_ANY | JSON_COMPACT),
+         *b = cliv__json_dump(value, JSON_ENCODE_ANY | JSON_COMPACT);
     status = cliv__fail(t->ctx, CLIV_DATA, "%s: cannot be continued: its '%s' is %.100s, here it is %.100s", shown, key,
                         a ? a : "missing", b ? b : "?");
     free(a);
@@ -209,7 +212,8 @@ static cliv_status compare_config(const cliv_trainer *t, const char *shown, cons
   return status;
 }
 
-static cliv_status read_count(const cliv_trainer *t, const cliv_safetensors *file, const char *shown, const char *key, uint64_t *out) {
+static cliv_status read_count(const cliv_trainer *t, const cliv_safetensors *file, const char *shown, const char *key,
+                              uint64_t *out) {
   const char *text = cliv_safetensors_metadata(file, key);
   char *end = NULL;
   *out = text ? strtoull(text, &end, 10) : 0;
@@ -235,8 +239,8 @@ static cliv_status restore(cliv_trainer *t, const cliv_safetensors *file, const 
     TRY(read_array(t, file, shown, strdup(cliv_model_parameter_name(t->model, i)), cliv_model_parameter(t->model, i),
                    &arrays[*count]));
     const size_t *shape = cliv_tensor_shape(cliv_model_parameter(t->model, i));
-    TRY(cliv_tensor_view(cliv_model_parameter(t->model, i), 0, cliv_tensor_ndim(cliv_model_parameter(t->model, i)), shape, 0,
-                         &tensors[(*count)++]));
+    TRY(cliv_tensor_view(cliv_model_parameter(t->model, i), 0, cliv_tensor_ndim(cliv_model_parameter(t->model, i)),
+                         shape, 0, &tensors[(*count)++]));
     for (size_t k = 0; k < cliv_optimizer_state_count(t->optimizer, i); k++) {
       TRY(cliv_optimizer_state(t->optimizer, i, cliv_optimizer_state_name(t->optimizer, i, k), &tensors[*count]));
       TRY(read_array(t, file, shown, state_name(t, i, k), tensors[*count], &arrays[*count]));
@@ -251,8 +255,8 @@ static cliv_status restore(cliv_trainer *t, const cliv_safetensors *file, const 
 static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const char *shown) {
   const char *format = cliv_safetensors_metadata(file, "format"), *config = cliv_safetensors_metadata(file, "config");
   uint64_t epochs, steps;
-  REQUIRE(t->ctx, format && config && !strcmp(format, CHECKPOINT_FORMAT), FORMAT, "%s: is no checkpoint of this version of Cliv",
-          shown);
+  REQUIRE(t->ctx, format && config && !strcmp(format, CHECKPOINT_FORMAT), FORMAT,
+          "%s: is no checkpoint of this version of Cliv", shown);
   TRY(compare_config(t, shown, config));
   TRY(read_count(t, file, shown, "epochs", &epochs));
   TRY(read_count(t, file, shown, "steps", &steps));

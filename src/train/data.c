@@ -24,7 +24,7 @@ enum { DROPPED = 2 }; /* beside the values of cliv_part */
 typedef struct builder {
   const cliv_data_options *options;
   cliv_csv *csv;
-  const char *path; /* as sentences show it */
+  const char *path;               /* as sentences show it */
   size_t rows, *feature, *target; /* rows of the file; columns of features and targets */
   double *x, *y;                  /* rows × features, rows × targets */
   cliv_csv_classes labels;
@@ -99,8 +99,10 @@ static cliv_status copy_names(const builder *b, const size_t *columns, size_t co
 }
 
 static cliv_status missing_target(const builder *b, size_t row, size_t column) {
-  return cliv__fail(NULL, CLIV_DATA, "%s, line %zu, column '%.60s': the target is missing; set 'missing' to drop, which leaves such rows out", b->path,
-                    cliv_csv_line(b->csv, row), cliv_csv_name(b->csv, column));
+  return cliv__fail(
+      NULL, CLIV_DATA,
+      "%s, line %zu, column '%.60s': the target is missing; set 'missing' to drop, which leaves such rows out", b->path,
+      cliv_csv_line(b->csv, row), cliv_csv_name(b->csv, column));
 }
 
 /* One column as numbers. Where nothing may be missing, the sentence says what can be done about it. */
@@ -110,19 +112,20 @@ static cliv_status read_numbers(const builder *b, size_t column, double *to, siz
   const cliv_status status = cliv_csv_numbers(b->csv, column, to, stride, allowed ? &missing : NULL);
   if (status != CLIV_DATA) return status;
   char *sentence = strdup(cliv_last_error(NULL));
-  if (sentence) cliv__fail(NULL, status, "%s; set 'missing' to drop, which leaves such rows out, or mean, which fills it in", sentence);
+  if (sentence)
+    cliv__fail(NULL, status, "%s; set 'missing' to drop, which leaves such rows out, or mean, which fills it in",
+               sentence);
   free(sentence);
   return status;
 }
 
-/* Features and targets as numbers, NaN where missing; the class of each row, -1 where missing. Targets missing in a row that is not to
- * be dropped are refused here, missing features by cliv_csv_numbers. */
+/* Features and targets as numbers, NaN where missing; the class of each row, -1 where missing. Targets missing in a row
+ * that is not to be dropped are refused here, missing features by cliv_csv_numbers. */
 static cliv_status read_columns(builder *b) {
   const cliv_data_info *info = &b->data->info;
   const bool drop = b->options->missing == CLIV_MISSING_DROP;
   TRY(allocate(b, info->features <= SIZE_MAX / b->rows ? b->rows * info->features : SIZE_MAX, sizeof *b->x, &b->x));
-  for (size_t f = 0; f < info->features; f++)
-    TRY(read_numbers(b, b->feature[f], b->x + f, info->features));
+  for (size_t f = 0; f < info->features; f++) TRY(read_numbers(b, b->feature[f], b->x + f, info->features));
   if (b->options->classes) {
     TRY(cliv_csv_classify(b->csv, b->target[0], &b->labels));
     for (size_t r = 0; r < b->rows && !drop; r++)
@@ -213,11 +216,14 @@ static cliv_status take_classes(builder *b) {
     else status = cliv__fail(NULL, CLIV_HOST_MEMORY, "%s: no memory for class names", b->path);
   }
   if (!status && d->info.classes < 2)
-    status = cliv__fail(NULL, CLIV_DATA, "%s: the target '%.60s' has only one class, '%.60s': there is nothing to tell apart",
-                        b->path, name, d->class_names[0]);
+    status = cliv__fail(NULL, CLIV_DATA,
+                        "%s: the target '%.60s' has only one class, '%.60s': there is nothing to tell apart", b->path,
+                        name, d->class_names[0]);
   if (!status && trained < 2)
-    status = cliv__fail(NULL, CLIV_DATA, "%s: the training rows are all of one class of '%.60s'; hold out fewer rows, or split by "
-                        "another seed", b->path, name);
+    status = cliv__fail(NULL, CLIV_DATA,
+                        "%s: the training rows are all of one class of '%.60s'; hold out fewer rows, or split by "
+                        "another seed",
+                        b->path, name);
   for (int part = 0; part < 2 && !status; part++) {
     status = allocate(b, d->info.rows[part], sizeof *d->classes[part], &d->classes[part]);
     for (size_t r = 0, i = 0; r < b->rows && !status; r++)
@@ -239,17 +245,18 @@ static cliv_status fill_missing(builder *b, double *x, size_t columns, const cha
     else if (b->part[r] == CLIV_TRAINING) sum += x[r * columns], present++;
   }
   if (missing == 0) return CLIV_OK;
-  REQUIRE(NULL, present > 0, DATA, "%s: column '%.60s' has no value in any training row: leave the column out of the file", b->path,
-          name);
+  REQUIRE(NULL, present > 0, DATA,
+          "%s: column '%.60s' has no value in any training row: leave the column out of the file", b->path, name);
   for (size_t r = 0; r < b->rows; r++)
     if (isnan(x[r * columns])) x[r * columns] = sum / (double)present;
   b->data->info.filled += missing;
   return CLIV_OK;
 }
 
-/* Mean and population standard deviation of one column over the training rows; a constant is told by its values, not by its
- * rounded deviation. */
-static cliv_status measure(const builder *b, const double *x, size_t columns, const char *name, double *mean, double *std) {
+/* Mean and population standard deviation of one column over the training rows; a constant is told by its values, not by
+ * its rounded deviation. */
+static cliv_status measure(const builder *b, const double *x, size_t columns, const char *name, double *mean,
+                           double *std) {
   const double n = (double)b->data->info.rows[CLIV_TRAINING];
   double sum = 0, squares = 0, low = INFINITY, high = -INFINITY;
   for (size_t r = 0; r < b->rows; r++) {
@@ -262,21 +269,22 @@ static cliv_status measure(const builder *b, const double *x, size_t columns, co
   for (size_t r = 0; r < b->rows; r++)
     if (b->part[r] == CLIV_TRAINING) squares += (x[r * columns] - *mean) * (x[r * columns] - *mean);
   *std = low == high ? 0 : sqrt(squares / n);
-  REQUIRE(NULL, isfinite(*mean) && isfinite(*std), DATA, "%s: the values of column '%.60s' are too large to be standardised", b->path,
-          name);
+  REQUIRE(NULL, isfinite(*mean) && isfinite(*std), DATA,
+          "%s: the values of column '%.60s' are too large to be standardised", b->path, name);
   return CLIV_OK;
 }
 
 /* One column into both parts of `out`. */
-static cliv_status standardise(const builder *b, const double *x, size_t columns, const char *name, double mean, double std,
-                               float *const out[2], size_t column) {
+static cliv_status standardise(const builder *b, const double *x, size_t columns, const char *name, double mean,
+                               double std, float *const out[2], size_t column) {
   size_t next[2] = {0, 0};
   for (size_t r = 0; r < b->rows; r++) {
     const unsigned char part = b->part[r];
     if (part == DROPPED) continue;
     const float value = (float)((x[r * columns] - mean) / std);
-    REQUIRE(NULL, isfinite(value), DATA, "%s, line %zu, column '%.60s': the value is too far from the training rows' for float32",
-            b->path, cliv_csv_line(b->csv, r), name);
+    REQUIRE(NULL, isfinite(value), DATA,
+            "%s, line %zu, column '%.60s': the value is too far from the training rows' for float32", b->path,
+            cliv_csv_line(b->csv, r), name);
     out[part][next[part]++ * columns + column] = value;
   }
   return CLIV_OK;
@@ -285,8 +293,7 @@ static cliv_status standardise(const builder *b, const double *x, size_t columns
 static cliv_status take_features(builder *b) {
   cliv_data *d = b->data;
   const size_t n = d->info.features;
-  for (int part = 0; part < 2; part++)
-    TRY(allocate(b, d->info.rows[part] * n, sizeof(float), &d->features[part]));
+  for (int part = 0; part < 2; part++) TRY(allocate(b, d->info.rows[part] * n, sizeof(float), &d->features[part]));
   TRY(allocate(b, n, sizeof(double), &d->feature_mean));
   TRY(allocate(b, n, sizeof(double), &d->feature_std));
   for (size_t f = 0; f < n; f++) {
@@ -301,14 +308,14 @@ static cliv_status take_features(builder *b) {
 static cliv_status take_numbers(builder *b) {
   cliv_data *d = b->data;
   const size_t n = d->info.targets;
-  for (int part = 0; part < 2; part++)
-    TRY(allocate(b, d->info.rows[part] * n, sizeof(float), &d->numbers[part]));
+  for (int part = 0; part < 2; part++) TRY(allocate(b, d->info.rows[part] * n, sizeof(float), &d->numbers[part]));
   TRY(allocate(b, n, sizeof(double), &d->target_mean));
   TRY(allocate(b, n, sizeof(double), &d->target_std));
   for (size_t t = 0; t < n; t++) {
     TRY(measure(b, b->y + t, n, d->target_names[t], &d->target_mean[t], &d->target_std[t]));
-    REQUIRE(NULL, d->target_std[t] > 0, DATA, "%s: the target '%.60s' is %g in every training row: there is nothing to learn",
-            b->path, d->target_names[t], d->target_mean[t]);
+    REQUIRE(NULL, d->target_std[t] > 0, DATA,
+            "%s: the target '%.60s' is %g in every training row: there is nothing to learn", b->path,
+            d->target_names[t], d->target_mean[t]);
     TRY(standardise(b, b->y + t, n, d->target_names[t], d->target_mean[t], d->target_std[t], d->numbers, t));
   }
   return CLIV_OK;
@@ -339,18 +346,18 @@ static cliv_status build(builder *b, const char *path) {
 }
 
 static cliv_status check_options(const cliv_data_options *o) {
-  REQUIRE(NULL, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_data_options of %zu bytes; this version has %zu", o->size,
-          sizeof *o);
+  REQUIRE(NULL, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_data_options of %zu bytes; this version has %zu",
+          o->size, sizeof *o);
   REQUIRE(NULL, o->target_count > 0, VALUE, "no target column is given");
   REQUIRE_NOT_NULL(NULL, o->targets);
   for (size_t i = 0; i < o->target_count; i++)
     REQUIRE(NULL, o->targets[i] != NULL, NULL, "the name of target %zu is NULL", i);
   REQUIRE(NULL, !o->classes || o->target_count == 1, VALUE, "classes are learned from one target column; %zu are given",
           o->target_count);
-  REQUIRE(NULL, o->missing >= CLIV_MISSING_ERROR && o->missing <= CLIV_MISSING_MEAN, VALUE, "%d is no way to treat missing values",
-          (int)o->missing);
-  REQUIRE(NULL, o->validation < 1 && !isnan(o->validation), VALUE, "the fraction of rows held out must be below 1, not %g",
-          o->validation);
+  REQUIRE(NULL, o->missing >= CLIV_MISSING_ERROR && o->missing <= CLIV_MISSING_MEAN, VALUE,
+          "%d is no way to treat missing values", (int)o->missing);
+  REQUIRE(NULL, o->validation < 1 && !isnan(o->validation), VALUE,
+          "the fraction of rows held out must be below 1, not %g", o->validation);
   return CLIV_OK;
 }
 
@@ -375,6 +382,12 @@ static int valid(const cliv_data *data, cliv_part part) {
   return data && (part == CLIV_TRAINING || part == CLIV_VALIDATION) && data->info.rows[part] > 0;
 }
 
-const float *cliv_data_features(const cliv_data *data, cliv_part part) { return valid(data, part) ? data->features[part] : NULL; }
-const float *cliv_data_numbers(const cliv_data *data, cliv_part part) { return valid(data, part) ? data->numbers[part] : NULL; }
-const int32_t *cliv_data_classes(const cliv_data *data, cliv_part part) { return valid(data, part) ? data->classes[part] : NULL; }
+const float *cliv_data_features(const cliv_data *data, cliv_part part) {
+  return valid(data, part) ? data->features[part] : NULL;
+}
+const float *cliv_data_numbers(const cliv_data *data, cliv_part part) {
+  return valid(data, part) ? data->numbers[part] : NULL;
+}
+const int32_t *cliv_data_classes(const cliv_data *data, cliv_part part) {
+  return valid(data, part) ? data->classes[part] : NULL;
+}

@@ -54,13 +54,15 @@ static cliv_status upload_part(cliv_trainer *t, cliv_part which) {
 static cliv_status create_room(cliv_trainer *t) {
   const cliv_data_info *info = cliv_data_describe(t->data);
   const size_t rows = t->part[CLIV_TRAINING].rows, logits = cliv_model_logits(t->model);
-  const size_t most = rows > t->part[CLIV_VALIDATION].rows ? rows : t->part[CLIV_VALIDATION].rows, stretch = least(most, STRETCH);
+  const size_t most = rows > t->part[CLIV_VALIDATION].rows ? rows : t->part[CLIV_VALIDATION].rows,
+               stretch = least(most, STRETCH);
   const cliv_tensor *targets = t->part[CLIV_TRAINING].targets;
   const size_t target_shape[2] = {t->batch, logits};
   TRY(cliv_tensor_create(t->ctx, CLIV_I32, 1, &rows, &t->order));
   TRY(cliv_tensor_create(t->ctx, CLIV_F32, 1, &rows, &t->losses));
   TRY(cliv_tensor_create(t->ctx, CLIV_F32, 2, (size_t[]){t->batch, info->features}, &t->batch_x));
-  TRY(cliv_tensor_create(t->ctx, cliv_tensor_dtype(targets), cliv_tensor_ndim(targets), target_shape, &t->batch_targets));
+  TRY(cliv_tensor_create(t->ctx, cliv_tensor_dtype(targets), cliv_tensor_ndim(targets), target_shape,
+                         &t->batch_targets));
   TRY(cliv_tensor_create(t->ctx, CLIV_F32, 2, target_shape, &t->batch_z));
   TRY(cliv_tensor_create(t->ctx, CLIV_F32, 2, (size_t[]){stretch, logits}, &t->score_z));
   TRY(cliv_tensor_create(t->ctx, CLIV_F32, 1, &stretch, &t->score_losses));
@@ -81,16 +83,17 @@ static cliv_status create_optimizer(cliv_trainer *t, const cliv_train_options *o
 }
 
 static cliv_status check_options(cliv_context *ctx, const cliv_data_info *info, const cliv_train_options *o) {
-  REQUIRE(ctx, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_train_options of %zu bytes; this version has %zu", o->size,
-          sizeof *o);
+  REQUIRE(ctx, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_train_options of %zu bytes; this version has %zu",
+          o->size, sizeof *o);
   REQUIRE(ctx, o->model != NULL, VALUE, "no model is given; choose linear, logistic or softmax");
-  REQUIRE(ctx, o->setting_count == 0 || o->settings != NULL, NULL, "%zu settings are announced and NULL given", o->setting_count);
+  REQUIRE(ctx, o->setting_count == 0 || o->settings != NULL, NULL, "%zu settings are announced and NULL given",
+          o->setting_count);
   REQUIRE(ctx, isfinite(o->l2) && o->l2 >= 0, VALUE, "l2 must be 0 or more, not %g", o->l2);
   const cliv_model_info *kind = cliv_model_find(o->model);
-  REQUIRE(ctx, !kind || !kind->classes || info->classes > 0, DATA, "%s learns classes; the data were read with numbers as targets",
-          o->model);
-  REQUIRE(ctx, !kind || kind->classes || info->classes == 0, DATA, "%s learns numbers; the data were read with classes as target",
-          o->model);
+  REQUIRE(ctx, !kind || !kind->classes || info->classes > 0, DATA,
+          "%s learns classes; the data were read with numbers as targets", o->model);
+  REQUIRE(ctx, !kind || kind->classes || info->classes == 0, DATA,
+          "%s learns numbers; the data were read with classes as target", o->model);
   return CLIV_OK;
 }
 
@@ -107,7 +110,8 @@ static cliv_status create(cliv_trainer *t, const cliv_train_options *o) {
   return create_room(t);
 }
 
-cliv_status cliv_trainer_create(cliv_context *ctx, const cliv_data *data, const cliv_train_options *options, cliv_trainer **out) {
+cliv_status cliv_trainer_create(cliv_context *ctx, const cliv_data *data, const cliv_train_options *options,
+                                cliv_trainer **out) {
   REQUIRE_NOT_NULL(ctx, out);
   *out = NULL;
   REQUIRE_NOT_NULL(ctx, ctx);
@@ -127,8 +131,9 @@ void cliv_trainer_free(cliv_trainer *t) {
   if (!t) return;
   cliv_optimizer_free(t->optimizer);
   cliv_model_free(t->model);
-  cliv_tensor *const tensors[] = {t->part[0].x, t->part[0].targets, t->part[1].x, t->part[1].targets, t->order, t->losses,
-                                  t->batch_x, t->batch_targets, t->batch_z, t->score_z, t->score_losses};
+  cliv_tensor *const tensors[] = {t->part[0].x, t->part[0].targets, t->part[1].x,   t->part[1].targets,
+                                  t->order,     t->losses,          t->batch_x,     t->batch_targets,
+                                  t->batch_z,   t->score_z,         t->score_losses};
   for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) cliv_tensor_free(tensors[i]);
   free(t->host_order);
   free(t->host);
@@ -165,7 +170,8 @@ static cliv_status enqueue_batch(cliv_trainer *t, size_t rows, cliv_tensor *cons
   TRY(cliv_gather(t->ctx, data->x, view[INDEX], view[X], NULL));
   TRY(cliv_gather(t->ctx, data->targets, view[INDEX], view[TARGETS], NULL));
   TRY(cliv_model_forward(t->model, view[X], view[Z], NULL));
-  TRY(cliv_loss(t->ctx, cliv_model_kind(t->model)->loss, view[Z], view[TARGETS], 1 / (double)rows, view[LOSSES], view[Z], NULL));
+  TRY(cliv_loss(t->ctx, cliv_model_kind(t->model)->loss, view[Z], view[TARGETS], 1 / (double)rows, view[LOSSES],
+                view[Z], NULL));
   TRY(cliv_model_backward(t->model, view[X], view[Z], t->l2, NULL));
   return cliv_optimizer_step(t->optimizer, NULL);
 }
@@ -195,12 +201,17 @@ cliv_status cliv_trainer_epoch(cliv_trainer *t, cliv_batch_progress progress, vo
   double sum = 0;
   for (size_t i = 0; i < rows; i++) sum += (double)t->host[i];
   REQUIRE(t->ctx, isfinite(sum), DATA,
-          "the loss is not finite any more in epoch %zu: the training diverged; a smaller learning rate (lr) may help", t->epochs);
+          "the loss is not finite any more in epoch %zu: the training diverged; a smaller learning rate (lr) may help",
+          t->epochs);
   if (progress) progress(user, batches, batches);
   if (!out) return CLIV_OK;
   const double seconds = now() - start;
-  *out = (cliv_epoch_metrics){.epoch = t->epochs, .steps = cliv_optimizer_steps(t->optimizer), .loss = sum / (double)rows,
-                              .rate = NAN, .seconds = seconds, .rows_per_second = (double)rows / seconds};
+  *out = (cliv_epoch_metrics){.epoch = t->epochs,
+                              .steps = cliv_optimizer_steps(t->optimizer),
+                              .loss = sum / (double)rows,
+                              .rate = NAN,
+                              .seconds = seconds,
+                              .rows_per_second = (double)rows / seconds};
   const cliv_rule_info *rule = cliv_optimizer_rule(t->optimizer);
   for (size_t h = 0; h < rule->hyper_count; h++)
     if (!strcmp(rule->hypers[h].name, "lr"))

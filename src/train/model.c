@@ -136,8 +136,8 @@ cliv_tensor *cliv_model_gradient(const cliv_model *m, size_t index) { return par
 
 static cliv_status check(const cliv_model *m, const cliv_tensor *x, const cliv_tensor *logits, const char *what) {
   const size_t *a = cliv_tensor_shape(x), *b = cliv_tensor_shape(logits);
-  REQUIRE(m->ctx, cliv_tensor_ndim(x) == 2 && a[1] == cliv_model_inputs(m), SHAPE, "the model takes x of shape [rows, %zu]",
-          cliv_model_inputs(m));
+  REQUIRE(m->ctx, cliv_tensor_ndim(x) == 2 && a[1] == cliv_model_inputs(m), SHAPE,
+          "the model takes x of shape [rows, %zu]", cliv_model_inputs(m));
   REQUIRE(m->ctx, cliv_tensor_ndim(logits) == 2 && b[0] == a[0] && b[1] == cliv_model_logits(m), SHAPE,
           "%s of %zu rows must have the shape [%zu, %zu]", what, a[0], a[0], cliv_model_logits(m));
   return CLIV_OK;
@@ -160,8 +160,8 @@ static cliv_status ones_of(cliv_model *m, size_t rows, cliv_tensor **view) {
 }
 
 /* out = x W' + b. */
-static cliv_status layer_forward(cliv_context *ctx, const layer *l, const cliv_tensor *x, const cliv_tensor *ones, cliv_tensor *out,
-                                 const cliv_sync *sync) {
+static cliv_status layer_forward(cliv_context *ctx, const layer *l, const cliv_tensor *x, const cliv_tensor *ones,
+                                 cliv_tensor *out, const cliv_sync *sync) {
   TRY(cliv_gemm(ctx, 0, 1, 1, x, l->weight, 0, out, &EXACT, SYNC_FIRST(sync)));
   return cliv_ger(ctx, 1, ones, l->bias, out, &EXACT, SYNC_LAST(sync));
 }
@@ -187,7 +187,8 @@ cliv_status cliv_model_forward(cliv_model *m, const cliv_tensor *x, cliv_tensor 
   return status;
 }
 
-cliv_status cliv_model_backward(cliv_model *m, const cliv_tensor *x, const cliv_tensor *slope, double l2, const cliv_sync *sync) {
+cliv_status cliv_model_backward(cliv_model *m, const cliv_tensor *x, const cliv_tensor *slope, double l2,
+                                const cliv_sync *sync) {
   REQUIRE_NOT_NULL(NULL, m);
   REQUIRE_NOT_NULL(m->ctx, x);
   REQUIRE_NOT_NULL(m->ctx, slope);

@@ -23,7 +23,8 @@
 
 enum { DEFAULT_EPOCHS = 100, CHECKPOINT_SECONDS = 30 };
 
-static const char *const FILES[] = {"config.json", "metrics.jsonl", "checkpoint.safetensors", "model.safetensors", "report.html"};
+static const char *const FILES[] = {"config.json", "metrics.jsonl", "checkpoint.safetensors", "model.safetensors",
+                                    "report.html"};
 enum { CONFIG, METRICS, CHECKPOINT, MODEL, REPORT, FILE_COUNT };
 
 typedef struct run {
@@ -64,15 +65,18 @@ static cliv_status fail_folder(const run *r, const char *what) {
   return cliv__fail(r->ctx, CLIV_FILE, "%s: %s: %s", cliv__shown(r->result->folder), what, strerror(errno));
 }
 
-/* runs/<stem>-<model>-<n> with the first n that nobody has: the folder's making decides, so runs that start at once get different ones. */
+/* runs/<stem>-<model>-<n> with the first n that nobody has: the folder's making decides, so runs that start at once get
+ * different ones. */
 static cliv_status make_numbered(run *r) {
-  const char *slash = strrchr(r->options->path, '/'), *name = slash ? slash + 1 : r->options->path, *dot = strrchr(name, '.');
+  const char *slash = strrchr(r->options->path, '/'), *name = slash ? slash + 1 : r->options->path,
+             *dot = strrchr(name, '.');
   char stem[64];
   size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
   if (length >= sizeof stem) length = sizeof stem - 1;
   for (size_t i = 0; i < length; i++) {
     const char c = name[i];
-    const bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '-' || c == '_' || (c == '.' && i);
+    const bool plain =
+        (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '-' || c == '_' || (c == '.' && i);
     stem[i] = plain ? c : '_';
   }
   stem[length] = 0;
@@ -88,7 +92,7 @@ static cliv_status make_numbered(run *r) {
   return fail_folder(r, "a million runs are there already");
 }
 
-/* Whether config.json says that Cliv made the folder. It is not parsed, so that a lack of memory is not taken for a no. */
+/* Whether config.json says that Cliv made the folder. It is not parsed: a lack of memory must not be taken for a no. */
 static cliv_status check_run(const run *r) {
   char text[4096] = "";
   const place config = path_in(r, "", FILES[CONFIG]);
@@ -117,7 +121,8 @@ static int is_empty(const char *path) {
 
 static cliv_status use_folder(run *r) {
   const char *out = r->options->out, *shown = cliv__shown(out);
-  REQUIRE(r->ctx, strlen(out) < sizeof r->result->folder - 64, VALUE, "the path of the run folder is too long: %s", shown);
+  REQUIRE(r->ctx, strlen(out) < sizeof r->result->folder - 64, VALUE, "the path of the run folder is too long: %s",
+          shown);
   strcpy(r->result->folder, out);
   struct stat info;
   if (stat(out, &info)) {
@@ -174,10 +179,11 @@ static char *config_text(const run *r) {
   static const char *const missing[] = {"error", "drop", "mean"};
   const cliv_run_options *o = r->options;
   const double validation = o->data.validation == 0 ? 0.2 : o->data.validation < 0 ? 0 : o->data.validation;
-  json_t *json = json_pack("{s:s, s:s, s:o, s:b, s:s, s:f, s:I, s:I, s:o, s:o}", "format", RUN_FORMAT, "cliv", cliv_version(), "path",
-                           cliv__json_text(o->path), "header", !o->data.no_header, "missing", missing[o->data.missing],
-                           "validation", validation, "split_seed", (json_int_t)o->data.seed, "epochs", (json_int_t)r->epochs,
-                           "training", cliv__trainer_config(r->trainer), "device", device_json(r->ctx));
+  json_t *json =
+      json_pack("{s:s, s:s, s:o, s:b, s:s, s:f, s:I, s:I, s:o, s:o}", "format", RUN_FORMAT, "cliv", cliv_version(),
+                "path", cliv__json_text(o->path), "header", !o->data.no_header, "missing", missing[o->data.missing],
+                "validation", validation, "split_seed", (json_int_t)o->data.seed, "epochs", (json_int_t)r->epochs,
+                "training", cliv__trainer_config(r->trainer), "device", device_json(r->ctx));
   char *text = dump(json, JSON_INDENT(2)), *line = text ? cliv__format("%s\n", text) : NULL;
   free(text);
   return line;
@@ -185,9 +191,9 @@ static char *config_text(const run *r) {
 
 static json_t *epoch_json(const struct cliv__epoch *e, bool classes) {
   const cliv_epoch_metrics *m = &e->metrics;
-  json_t *json = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "epoch", (json_int_t)m->epoch, "steps", (json_int_t)m->steps,
-                           "train_loss", number(m->loss), "lr", number(m->rate), "seconds", number(m->seconds),
-                           "rows_per_second", number(m->rows_per_second));
+  json_t *json = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "epoch", (json_int_t)m->epoch, "steps",
+                           (json_int_t)m->steps, "train_loss", number(m->loss), "lr", number(m->rate), "seconds",
+                           number(m->seconds), "rows_per_second", number(m->rows_per_second));
   if (!json || e->score.rows == 0) return json;
   int failed = json_object_set_new(json, "validation_loss", number(e->score.loss));
   if (classes) failed |= json_object_set_new(json, "validation_accuracy", number(e->score.accuracy));
@@ -271,10 +277,10 @@ static bool read_epoch(json_t *line, struct cliv__epoch *e, size_t validation_ro
   const struct {
     const char *key;
     double *to;
-  } fields[] = {{"train_loss", &e->metrics.loss}, {"lr", &e->metrics.rate}, {"seconds", &e->metrics.seconds},
-                {"rows_per_second", &e->metrics.rows_per_second}, {"validation_loss", &e->score.loss},
-                {"validation_accuracy", &e->score.accuracy}, {"validation_rmse", &e->score.rmse},
-                {"validation_r2", &e->score.r2}};
+  } fields[] = {{"train_loss", &e->metrics.loss},    {"lr", &e->metrics.rate},
+                {"seconds", &e->metrics.seconds},    {"rows_per_second", &e->metrics.rows_per_second},
+                {"validation_loss", &e->score.loss}, {"validation_accuracy", &e->score.accuracy},
+                {"validation_rmse", &e->score.rmse}, {"validation_r2", &e->score.r2}};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     const json_t *value = json_object_get(line, fields[i].key);
     *fields[i].to = json_is_number(value) ? json_number_value(value) : nan;
@@ -316,8 +322,9 @@ static cliv_status read_metrics(run *r) {
 static cliv_status resume(run *r) {
   const place checkpoint = path_in(r, "", FILES[CHECKPOINT]);
   TRY(cliv_trainer_resume(r->trainer, checkpoint.text));
-  REQUIRE(r->ctx, cliv_trainer_epochs(r->trainer) <= r->epochs, VALUE, "%s: has %zu epochs behind it already; %zu in all are asked for",
-          cliv__shown(r->result->folder), cliv_trainer_epochs(r->trainer), r->epochs);
+  REQUIRE(r->ctx, cliv_trainer_epochs(r->trainer) <= r->epochs, VALUE,
+          "%s: has %zu epochs behind it already; %zu in all are asked for", cliv__shown(r->result->folder),
+          cliv_trainer_epochs(r->trainer), r->epochs);
   return read_metrics(r);
 }
 
@@ -326,8 +333,12 @@ static cliv_status resume(run *r) {
 static void report_progress(run *r, size_t epoch, size_t batch, size_t batches) {
   if (!r->options->progress) return;
   const struct cliv__epoch *last = r->history.count ? &r->history.epochs[r->history.count - 1] : NULL;
-  const cliv_run_progress progress = {.data = cliv_data_describe(r->data), .epoch = epoch, .epochs = r->epochs, .batch = batch,
-                                      .batches = batches, .last = last ? &last->metrics : NULL,
+  const cliv_run_progress progress = {.data = cliv_data_describe(r->data),
+                                      .epoch = epoch,
+                                      .epochs = r->epochs,
+                                      .batch = batch,
+                                      .batches = batches,
+                                      .last = last ? &last->metrics : NULL,
                                       .score = last && last->score.rows ? &last->score : NULL};
   if (r->options->progress(r->options->user, &progress)) r->stop = true;
 }
@@ -353,9 +364,10 @@ static cliv_status train(run *r) {
   r->result->stopped = cliv_trainer_epochs(r->trainer) < r->epochs;
   TRY(cliv_trainer_evaluate(r->trainer, CLIV_TRAINING, &r->result->training));
   if (held) TRY(cliv_trainer_evaluate(r->trainer, CLIV_VALIDATION, &r->result->validation));
-  REQUIRE(r->ctx, isfinite(r->result->training.loss), DATA,
-          "the loss is not finite any more after epoch %zu: the training diverged; a smaller learning rate (lr) may help",
-          cliv_trainer_epochs(r->trainer));
+  REQUIRE(
+      r->ctx, isfinite(r->result->training.loss), DATA,
+      "the loss is not finite any more after epoch %zu: the training diverged; a smaller learning rate (lr) may help",
+      cliv_trainer_epochs(r->trainer));
   r->result->epochs = cliv_trainer_epochs(r->trainer);
   r->result->steps = cliv_optimizer_steps(cliv_trainer_optimizer(r->trainer));
   r->result->seconds = now() - r->start;
@@ -384,8 +396,8 @@ static cliv_status perform(run *r) {
 }
 
 static cliv_status check(cliv_context *ctx, const cliv_run_options *o) {
-  REQUIRE(ctx, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_run_options of %zu bytes; this version has %zu", o->size,
-          sizeof *o);
+  REQUIRE(ctx, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_run_options of %zu bytes; this version has %zu",
+          o->size, sizeof *o);
   REQUIRE(ctx, o->path != NULL, NULL, "no file to train on is given");
   REQUIRE(ctx, o->training.model != NULL, VALUE, "no model is given; choose linear, logistic or softmax");
   REQUIRE(ctx, !o->resume || (o->out && *o->out), VALUE, "to go on with a run, its folder must be given");
@@ -400,7 +412,10 @@ cliv_status cliv_train(cliv_context *ctx, const cliv_run_options *options, cliv_
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, options);
   TRY(check(ctx, options));
-  run r = {.ctx = ctx, .options = options, .result = out, .epochs = options->training.epochs ? options->training.epochs : DEFAULT_EPOCHS};
+  run r = {.ctx = ctx,
+           .options = options,
+           .result = out,
+           .epochs = options->training.epochs ? options->training.epochs : DEFAULT_EPOCHS};
   const cliv_status status = perform(&r);
   close_folder(&r, status);
   if (status) memset(out, 0, sizeof *out);

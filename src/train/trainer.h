@@ -11,7 +11,7 @@
 /* A part of the data on the device. */
 typedef struct part_tensors {
   size_t rows;
-  cliv_tensor *x, *targets; /* (rows, features); (rows, targets) float32, or (rows) int32; NULL for a part without rows */
+  cliv_tensor *x, *targets; /* (rows, features); (rows, targets) float32, or (rows) int32; NULL without rows */
 } part_tensors;
 
 struct cliv_trainer {
@@ -22,15 +22,16 @@ struct cliv_trainer {
   size_t epochs, batch;
   uint64_t seed;
   double l2;
-  part_tensors part[2]; /* by cliv_part */
-  cliv_tensor *order, *losses;                      /* training rows: int32 permutation, loss of each row as met */
-  cliv_tensor *batch_x, *batch_targets, *batch_z;   /* one batch; batch_z becomes the slope */
-  cliv_tensor *score_z, *score_losses;              /* one stretch of an evaluation */
+  part_tensors part[2];                           /* by cliv_part */
+  cliv_tensor *order, *losses;                    /* training rows: int32 permutation, loss of each row as met */
+  cliv_tensor *batch_x, *batch_targets, *batch_z; /* one batch; batch_z becomes the slope */
+  cliv_tensor *score_z, *score_losses;            /* one stretch of an evaluation */
   int32_t *host_order;
   float *host; /* losses of an epoch, logits and losses of a stretch */
 };
 
-/* The whole configuration as JSON: what was given and what was taken by default. Where, when and on what it ran is not in it. NULL without memory. */
+/* The whole configuration as JSON: what was given and what was taken by default. Where, when and on what it ran is not
+ * in it. NULL without memory. */
 json_t *cliv__trainer_config(const cliv_trainer *trainer);
 
 /* The epochs of a run: what metrics.jsonl has line by line. */
@@ -39,7 +40,7 @@ typedef struct cliv__history {
   struct cliv__epoch {
     cliv_epoch_metrics metrics;
     cliv_score score; /* of the held-out rows; rows 0 where there are none */
-  } *epochs;
+  } * epochs;
 } cliv__history;
 
 /* A finished run, for its report. */
