@@ -287,8 +287,7 @@ typedef struct { PARTS(IN_PART) } part;
 typedef part acc;
 acc init(void) { const acc a = {-INFINITY, 0}; return a; }
 SCALAR relative(part p, SCALAR m) { return p.m == m ? p.s : p.s * real_exp(p.m - m); }
-/* Inlined by force: compilers leave scopes of aliasing behind where they do not, which oclgrind cannot run. */
-__attribute__((always_inline)) acc join(acc a, acc b) {
+acc join(acc a, acc b) {
   acc j;
   j.m = a.m > b.m ? a.m : b.m;
   j.s = relative(a, j.m) + relative(b, j.m);
