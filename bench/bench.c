@@ -20,7 +20,7 @@ static const double SAMPLE_SECONDS = 0.010;
 struct bench {
   cliv_context *ctx;
   const char *device, *only;
-  double seconds; /* for the samples of one row, all sides together */
+  double seconds;     /* for the samples of one row, all sides together */
   double copy, triad; /* GB/s of this machine's memory in native loops */
   bool quick, as_json, wrong;
   json_t *rows;
@@ -77,7 +77,8 @@ static void time_row(const bench *b, const bench_row *row, size_t sides, timing 
   const double start = now();
   for (size_t round = 0; round < MAX_SAMPLES; round++) {
     if (b->quick ? round >= QUICK_SAMPLES : round >= MIN_SAMPLES && now() - start > b->seconds) break;
-    for (size_t s = 0; s < sides; s++) timings[s].samples[timings[s].count++] = time_runs(&row->sides[s], timings[s].repeats);
+    for (size_t s = 0; s < sides; s++)
+      timings[s].samples[timings[s].count++] = time_runs(&row->sides[s], timings[s].repeats);
   }
 }
 
@@ -90,16 +91,18 @@ static double ratio_of(const timing *ours, const timing *reference) {
 
 static json_t *side_json(const bench_row *row, const bench_side *side, const timing *t) {
   return json_pack("{s:s, s:f, s:f, s:f, s:f, s:i, s:i}", "name", side->name, "median",
-                   row->work / quantile(t->samples, t->count, 0.5), "low", row->work / quantile(t->samples, t->count, 0.9),
-                   "high", row->work / quantile(t->samples, t->count, 0.1), "seconds",
-                   quantile(t->samples, t->count, 0.5), "samples", (int)t->count, "repeats", (int)t->repeats);
+                   row->work / quantile(t->samples, t->count, 0.5), "low",
+                   row->work / quantile(t->samples, t->count, 0.9), "high",
+                   row->work / quantile(t->samples, t->count, 0.1), "seconds", quantile(t->samples, t->count, 0.5),
+                   "samples", (int)t->count, "repeats", (int)t->repeats);
 }
 
 static void report_row(bench *b, const bench_row *row, size_t sides, const timing *timings) {
   const double ratio = sides > 1 ? ratio_of(&timings[0], &timings[1]) : NAN;
   json_t *json_sides = json_array();
   for (size_t s = 0; s < sides; s++) json_array_append_new(json_sides, side_json(row, &row->sides[s], &timings[s]));
-  json_t *json = json_pack("{s:s, s:s, s:s, s:o}", "name", row->name, "status", "ok", "unit", row->unit, "sides", json_sides);
+  json_t *json =
+      json_pack("{s:s, s:s, s:s, s:o}", "name", row->name, "status", "ok", "unit", row->unit, "sides", json_sides);
   if (sides > 1) json_object_set_new(json, "ratio", json_real(ratio));
   if (row->goal > 0) json_object_set_new(json, "goal", json_real(row->goal));
   json_array_append_new(b->rows, json);
@@ -195,9 +198,9 @@ static void measure_machine(bench *b) {
 static const char *walk_name(const bench *b) { return cliv_context_walk(b->ctx) == CLIV_WALK_CPU ? "cpu" : "gpu"; }
 
 static void print_json(bench *b) {
-  json_t *all = json_pack("{s:s, s:s, s:{s:i, s:f, s:f}, s:o}", "device", cliv_context_device_name(b->ctx), "walk",
-                          walk_name(b), "native", "threads", native_threads(), "copy", b->copy, "triad", b->triad, "rows",
-                          b->rows);
+  json_t *all =
+      json_pack("{s:s, s:s, s:{s:i, s:f, s:f}, s:o}", "device", cliv_context_device_name(b->ctx), "walk", walk_name(b),
+                "native", "threads", native_threads(), "copy", b->copy, "triad", b->triad, "rows", b->rows);
   json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
   printf("\n");
   json_decref(all);
@@ -229,8 +232,8 @@ static void parse(bench *b, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-  /* OpenMP's threads spin for a while after a loop and would take the cores from the side that is timed next. They read this when the
-   * program is loaded, hence the second start. */
+  /* OpenMP's threads spin for a while after a loop and would take the cores from the side that is timed next. They read
+   * this when the program is loaded, hence the second start. */
   if (!getenv("OMP_WAIT_POLICY") && !setenv("OMP_WAIT_POLICY", "passive", 1)) execv("/proc/self/exe", argv);
 
   bench b = {.seconds = 3, .rows = json_array()};

@@ -1,8 +1,9 @@
 /* The benchmark: rows of one piece of work done by several sides, which are timed in turn in the same run.
  *
- * A file bench/bench_<stem>.c defines `void bench_<stem>(bench *b)`, which calls bench_measure once a row; the build finds it by its
- * name. A row is checked before it is timed: one whose result is wrong is reported as wrong and not timed. What counts is the ratio of
- * the first side, ours, to the second, the reference: what this machine can do, in the same run. See bench/README.md.
+ * A file bench/bench_<stem>.c defines `void bench_<stem>(bench *b)`, which calls bench_measure once a row; the build
+ * finds it by its name. A row is checked before it is timed: one whose result is wrong is reported as wrong and not
+ * timed. What counts is the ratio of the first side, ours, to the second, the reference: what this machine can do, in
+ * the same run. See bench/README.md.
  */
 #ifndef CLIV_BENCH_BENCH_H
 #define CLIV_BENCH_BENCH_H
@@ -26,10 +27,10 @@ typedef struct bench_side {
 enum { BENCH_SIDES = 6 };
 
 typedef struct bench_row {
-  const char *name;    /* "sum float32 16Mi": what --only searches */
-  const char *unit;    /* "GB/s", "GFLOP/s" */
-  double work;         /* per run, in units of 1e-9: bytes moved, or operations */
-  double goal;         /* the least ratio to the reference that we are content with; 0: none set */
+  const char *name;              /* "sum float32 16Mi": what --only searches */
+  const char *unit;              /* "GB/s", "GFLOP/s" */
+  double work;                   /* per run, in units of 1e-9: bytes moved, or operations */
+  double goal;                   /* the least ratio to the reference that we are content with; 0: none set */
   bench_side sides[BENCH_SIDES]; /* ours, the reference, peers; ends with the first whose run is NULL */
   /* Called after every side ran once. False, with a sentence in why: the row is wrong. */
   bool (*check)(void *arg, char *why, size_t room);

@@ -45,7 +45,11 @@ void bench_copy(bench *b) {
   BENCH_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &c.n, &c.from));
   BENCH_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &c.n, &c.to));
   BENCH_OK(ctx, cliv_tensor_write(c.from, c.x, c.n * sizeof(float)));
-  bench_measure(b, &(bench_row){.name = name, .unit = "GB/s", .work = 8e-9 * (double)c.n, .check = same, .check_arg = &c,
+  bench_measure(b, &(bench_row){.name = name,
+                                .unit = "GB/s",
+                                .work = 8e-9 * (double)c.n,
+                                .check = same,
+                                .check_arg = &c,
                                 .sides = {{"cliv", ours, &c}, {"OpenMP loop", native, &c}}});
   cliv_tensor_free(c.from);
   cliv_tensor_free(c.to);

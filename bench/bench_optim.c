@@ -1,5 +1,5 @@
-/* A step of AdamW, against a native loop over all threads: four arrays read, three written. Once over one tensor, once over
- * a thousand in one launch, where the native loop has them in one piece. */
+/* A step of AdamW, against a native loop over all threads: four arrays read, three written. Once over one tensor, once
+ * over a thousand in one launch, where the native loop has them in one piece. */
 #include <cliv/optim.h>
 #include <math.h>
 #include <stdio.h>
@@ -29,7 +29,8 @@ static void native(void *arg) {
   native_adamw_step(&s->host);
 }
 
-/* The first step, in double: both moments are their gradient's after bias correction, so that the step is lr·g / (|g| + eps). */
+/* The first step, in double: both moments are their gradient's after bias correction, so that the step is lr·g / (|g| +
+ * eps). */
 static bool right(void *arg, char *why, size_t room) {
   steps *s = arg;
   const native_adamw *h = &s->host;

@@ -1,4 +1,5 @@
-/* What this machine can do without OpenCL: the same work in plain loops over all its threads. The references that rows are judged by. */
+/* What this machine can do without OpenCL: the same work in plain loops over all its threads. The references that rows
+ * are judged by. */
 #ifndef CLIV_BENCH_NATIVE_H
 #define CLIV_BENCH_NATIVE_H
 
@@ -23,7 +24,8 @@ typedef struct native_adamw {
 /* One update; step goes up by one. */
 void native_adamw_step(native_adamw *a);
 
-/* Row-major C = A B of floats, (m, k) and (k, n), by OpenBLAS over all threads. False where the benchmark was built without it. */
+/* Row-major C = A B of floats, (m, k) and (k, n), by OpenBLAS over all threads. False where the benchmark was built
+ * without it. */
 int native_has_gemm(void);
 void native_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 

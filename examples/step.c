@@ -1,15 +1,16 @@
-/* A guest's program in small: a device by selector, a few parameters in one arena, AdamW steps in one launch each, a norm.
+/* A guest's program in small: a device by selector, a few parameters in one arena, AdamW steps in one launch each, a
+ * norm.
  * Build: cc step.c $(pkg-config --cflags --libs cliv)                       Run: CLIV_DEVICE=cpu ./a.out */
 #include <cliv/cliv.h>
 #include <stdio.h>
 
 /* One way out: every failure has a sentence. */
-#define CHECK(call)                                          \
-  do {                                                       \
-    if (call) {                                              \
-      fprintf(stderr, "%s\n", cliv_last_error(ctx));         \
-      return 1;                                              \
-    }                                                        \
+#define CHECK(call)                                  \
+  do {                                               \
+    if (call) {                                      \
+      fprintf(stderr, "%s\n", cliv_last_error(ctx)); \
+      return 1;                                      \
+    }                                                \
   } while (0)
 
 int main(void) {
@@ -31,7 +32,7 @@ int main(void) {
   }
   for (int step = 0; step < 100; step++) {
     for (int i = 0; i < TENSORS; i++) CHECK(cliv_tensor_copy(weight[i], grad[i], NULL)); /* of |w|²/2 */
-    CHECK(cliv_optimizer_step(opt, NULL));                                              /* all tensors, one launch */
+    CHECK(cliv_optimizer_step(opt, NULL));                                               /* all tensors, one launch */
   }
   float value;
   CHECK(cliv_tensor_create(ctx, CLIV_F32, 0, NULL, &norm));

@@ -45,7 +45,8 @@ install_packages() {
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
   command -v apt-get >/dev/null ||
-    die "Missing: ${missing[*]} (Debian's names). This is no Debian system: install their counterparts, then run this again."
+    die "Missing: ${missing[*]} (Debian's names). This is no Debian system: install their counterparts, then run this" \
+      "again."
   if ((EUID)); then
     command -v sudo >/dev/null ||
       die "Missing packages: ${missing[*]}. Run as root: apt-get install --no-install-recommends ${missing[*]}"
@@ -57,8 +58,9 @@ install_packages() {
     --no-install-recommends -o DPkg::Lock::Timeout=600 "${missing[@]}"
 }
 
-# configure PRESET ARGUMENTS…: runs CMake in build/PRESET unless it was configured there with the same arguments before. With others, or in
-# a tree that was moved or copied, it starts anew: what CMake keeps of the old arguments would stay in force.
+# configure PRESET ARGUMENTS…: runs CMake in build/PRESET unless it was configured there with the same arguments before.
+# With others, or in a tree that was moved or copied, it starts anew: what CMake keeps of the old arguments would stay
+# in force.
 configure() {
   local dir=$build/$1 wanted
   wanted=$(printf '%s\n' "$root" "${@:2}")

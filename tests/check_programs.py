@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 HEADER = struct.Struct("<8sQQ16s")
-# Unused is what a program's shape of a shared file does not need: another walk's function, an argument of the common list.
+# Unused is what a program's shape of a shared file does not need: another walk's function, an argument of the common
+# list.
 FLAGS = ["-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header", "-fsyntax-only", "-Werror", "-Wall", "-Wextra",
          "-Wconversion", "-Wdouble-promotion", "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-unused-variable"]
 

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 /* cmocka's own fail functions are the only way out of a test; this one adds a sentence. */
-static void fail_at(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4), noreturn));
+static void fail_at(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4), noreturn));
 static void fail_at(const char *file, int line, const char *format, ...) {
   va_list args;
   char text[4096];
@@ -31,7 +32,8 @@ void test_expect(const cliv_context *ctx, cliv_status got, cliv_status want, con
     fail_at(file, line, "%s\n  gave %s, not %s: %s", call, cliv_status_name(got), cliv_status_name(want), sentence);
   if (!want) return;
   if (sentence[0] == 0) fail_at(file, line, "%s\n  gave %s without a sentence", call, cliv_status_name(got));
-  if (part && !strstr(sentence, part)) fail_at(file, line, "%s\n  says \"%s\", which lacks \"%s\"", call, sentence, part);
+  if (part && !strstr(sentence, part))
+    fail_at(file, line, "%s\n  says \"%s\", which lacks \"%s\"", call, sentence, part);
 }
 
 void test_expect_cl(cl_int code, const char *call, const char *file, int line) {
@@ -42,7 +44,9 @@ void test_expect_cl(cl_int code, const char *call, const char *file, int line) {
 
 const cliv_walk test_walks[TEST_WALKS] = {CLIV_WALK_CPU, CLIV_WALK_GPU};
 
-const char *test_walk_name(cliv_walk walk) { return walk == CLIV_WALK_CPU ? "cpu" : walk == CLIV_WALK_GPU ? "gpu" : "auto"; }
+const char *test_walk_name(cliv_walk walk) {
+  return walk == CLIV_WALK_CPU ? "cpu" : walk == CLIV_WALK_GPU ? "gpu" : "auto";
+}
 
 cliv_context *test_open(cliv_walk walk) { return test_open_group(walk, 0); }
 
@@ -151,7 +155,8 @@ void test_put(cliv_dtype dtype, void *x, size_t i, double value) {
 
 enum { GUARD_BYTES = 4096, GUARD_SEED = 0x6a7d };
 
-test_guarded test_guard(cliv_context *ctx, cliv_dtype dtype, int ndim, const size_t *shape, size_t shift, const void *data) {
+test_guarded test_guard(cliv_context *ctx, cliv_dtype dtype, int ndim, const size_t *shape, size_t shift,
+                        const void *data) {
   test_guarded g = {0};
   size_t count = 1;
   for (int d = 0; d < ndim; d++) count *= shape[d];
@@ -187,7 +192,8 @@ bool test_guard_intact(const test_guarded *g, char *why, size_t room) {
       if (i < g->before)
         snprintf(why, room, "%zu bytes before the tensor of %zu bytes were overwritten", g->before - i, g->bytes);
       else
-        snprintf(why, room, "byte %zu after the tensor of %zu bytes was overwritten", i - g->before - g->bytes, g->bytes);
+        snprintf(why, room, "byte %zu after the tensor of %zu bytes was overwritten", i - g->before - g->bytes,
+                 g->bytes);
     }
   free(image);
   free(want);

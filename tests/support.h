@@ -1,7 +1,8 @@
 /* What the tests share: opening a device, guard zones around tensors, comparing numbers, reproducible random data.
  *
- * A test program includes this file alone (cmocka comes with it), opens its contexts with test_open for each of test_walks, and takes
- * its sizes from test_sizes. Everything here fails the running test with a sentence; nothing returns an error.
+ * A test program includes this file alone (cmocka comes with it), opens its contexts with test_open for each of
+ * test_walks, and takes its sizes from test_sizes. Everything here fails the running test with a sentence; nothing
+ * returns an error.
  */
 #ifndef CLIV_TESTS_SUPPORT_H
 #define CLIV_TESTS_SUPPORT_H
@@ -18,7 +19,8 @@
 #include <cliv/status.h>
 #include <cliv/tensor.h>
 
-/* The call succeeds, or the test fails with the library's sentence. ctx: where the sentence is; NULL for the thread's. */
+/* The call succeeds, or the test fails with the library's sentence. ctx: where the sentence is; NULL for the
+ * thread's. */
 #define ASSERT_OK(ctx, call) test_expect((ctx), (call), CLIV_OK, NULL, #call, __FILE__, __LINE__)
 /* The call fails with this status and a sentence that contains `part` (NULL: any sentence, but not an empty one). */
 #define ASSERT_FAILS(ctx, call, status, part) test_expect((ctx), (call), (status), (part), #call, __FILE__, __LINE__)
@@ -46,7 +48,8 @@ bool test_flush_waits(const cliv_context *ctx);
 
 /* True when $CLIV_TEST_SMALL asks for sizes of at most about 5000 elements (checked devices, sanitizers). */
 bool test_small(void);
-/* The sizes every operation is tested on: 0, 1, 2, 255 … 4097, a prime, a million; without the last when test_small(). */
+/* The sizes every operation is tested on: 0, 1, 2, 255 … 4097, a prime, a million; without the last when
+ * test_small(). */
 const size_t *test_sizes(size_t *count);
 
 /* ---- data ---- */
@@ -65,21 +68,23 @@ void test_fill_bits(void *x, size_t bytes, uint64_t seed);
 /* malloc that fails the test; 0 bytes give a pointer to free as well. */
 void *test_alloc(size_t bytes);
 
-/* Stored element i of a host array as a double, and a double rounded once to the dtype (integers: rounded to nearest even). */
+/* Stored element i of a host array as a double, and a double rounded once to the dtype (integers: rounded to nearest
+ * even). */
 double test_get(cliv_dtype dtype, const void *x, size_t i);
 void test_put(cliv_dtype dtype, void *x, size_t i, double value);
 
 /* ---- tensors with guard zones ---- */
 
-/* A tensor in the middle of a larger buffer whose other bytes hold a pattern. `shift` elements move the first one off its natural
- * alignment. The tensor belongs to the test_guarded. */
+/* A tensor in the middle of a larger buffer whose other bytes hold a pattern. `shift` elements move the first one off
+ * its natural alignment. The tensor belongs to the test_guarded. */
 typedef struct test_guarded {
   cliv_tensor *tensor;
   cl_mem mem;
   size_t before, bytes, total; /* bytes of the first guard, of the tensor, of all */
 } test_guarded;
 /* data: dense host elements, or NULL: the pattern everywhere. */
-test_guarded test_guard(cliv_context *ctx, cliv_dtype dtype, int ndim, const size_t *shape, size_t shift, const void *data);
+test_guarded test_guard(cliv_context *ctx, cliv_dtype dtype, int ndim, const size_t *shape, size_t shift,
+                        const void *data);
 /* One dimension of n elements. */
 test_guarded test_guard1(cliv_context *ctx, cliv_dtype dtype, size_t n, size_t shift, const void *data);
 /* Whether every byte around the tensor still holds the pattern; if not, a sentence in why. Blocks. */
@@ -94,7 +99,8 @@ void *test_read(const cliv_tensor *tensor);
 
 /* ---- comparing ---- */
 
-/* Units in the last place between two floats: 0 for equal bits and for -0 against +0, the largest value when one alone is NaN. */
+/* Units in the last place between two floats: 0 for equal bits and for -0 against +0, the largest value when one alone
+ * is NaN. */
 uint64_t test_ulp_f32(float a, float b);
 /* |got - want| in units of the last place of a float32 of want's size (at least the smallest subnormal). */
 double test_ulp_error(float got, double want);

@@ -617,7 +617,8 @@ static void refusals(void **state) {
   cliv_context_free(other);
 }
 
-/* CLBlast keeps its programs until the process ends; oclgrind's own objects are gone by then, and its heap is damaged. */
+/* CLBlast keeps its programs until the process ends; oclgrind's own objects are gone by then, and its heap is
+ * damaged. */
 static int forget_programs(void **state) {
   (void)state;
 #ifdef CLIV_HAVE_CLBLAST

@@ -112,7 +112,8 @@ static void keeps_order_in_an_out_of_order_queue(void **state) {
   cl_command_queue_properties can = 0;
   ASSERT_CL(clGetDeviceInfo(cliv_context_cl_device(model), CL_DEVICE_QUEUE_PROPERTIES, sizeof can, &can, NULL));
   raw r = raw_open(model, can & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
-  ASSERT_OK(NULL, cliv_context_wrap(r.context, r.device, r.queue, &(cliv_context_options){.walk = CLIV_WALK_GPU}, &ctx));
+  ASSERT_OK(NULL,
+            cliv_context_wrap(r.context, r.device, r.queue, &(cliv_context_options){.walk = CLIV_WALK_GPU}, &ctx));
   size_t n = 1000;
   cliv_tensor *t, *copy;
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &t));

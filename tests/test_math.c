@@ -1,5 +1,5 @@
-/* cl/math.cl: division and square root exactly rounded, also by the way that devices without correct rounding take; the elementary
- * functions within their errors on arguments of every size, with bits that are pinned. */
+/* cl/math.cl: division and square root exactly rounded, also by the way that devices without correct rounding take; the
+ * elementary functions within their errors on arguments of every size, with bits that are pinned. */
 #include <cliv/map.h>
 #include <inttypes.h>
 #include <math.h>
@@ -38,7 +38,8 @@ static void apply(cliv_context *ctx, const char *op, const float *x, const float
 
 static float canonical(float x) { return isnan(x) ? of_bits(0x7fc00000) : x; }
 
-/* Operands where something can go wrong: few or nearly all bits set, exponents at the ends and where the ways part, or any bits. */
+/* Operands where something can go wrong: few or nearly all bits set, exponents at the ends and where the ways part, or
+ * any bits. */
 static float operand(uint64_t seed, size_t i) {
   static const uint32_t exponents[] = {0,   0,   1,   2,   3,   25,  26,  47,  48,  49,  50,  51, 100,
                                        126, 127, 128, 150, 230, 249, 250, 251, 252, 253, 254, 255};

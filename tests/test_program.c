@@ -1,4 +1,5 @@
-/* Runtime compilation: kernels from the library's sources and from a user's text, caches, build failures, and the disk cache's trust. */
+/* Runtime compilation: kernels from the library's sources and from a user's text, caches, build failures, and the disk
+ * cache's trust. */
 #include <cliv/cache.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -241,9 +242,9 @@ int main(int argc, char **argv) {
     return cmocka_run_group_tests(child, NULL, NULL);
   }
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(builds_on_both_walks),      cmocka_unit_test(explains_a_build_failure),
-      cmocka_unit_test(keeps_programs_on_disk),    cmocka_unit_test(survives_a_folder_it_cannot_use),
-      cmocka_unit_test(believes_no_damaged_entry), cmocka_unit_test(drops_the_oldest),
+      cmocka_unit_test(builds_on_both_walks),          cmocka_unit_test(explains_a_build_failure),
+      cmocka_unit_test(keeps_programs_on_disk),        cmocka_unit_test(survives_a_folder_it_cannot_use),
+      cmocka_unit_test(believes_no_damaged_entry),     cmocka_unit_test(drops_the_oldest),
       cmocka_unit_test(serves_many_processes_at_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,7 +151,8 @@ static void refuses_what_cannot_be(void **state) {
   ASSERT_FAILS(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){(size_t)1 << 40, (size_t)1 << 40}, &t), CLIV_SHAPE,
                "memory can address");
   assert_null(t);
-  ASSERT_FAILS(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){(size_t)1 << 55}, &t), CLIV_DEVICE_MEMORY, "allocates at most");
+  ASSERT_FAILS(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){(size_t)1 << 55}, &t), CLIV_DEVICE_MEMORY,
+               "allocates at most");
   ASSERT_FAILS(ctx, cliv_tensor_create(ctx, (cliv_dtype)77, 1, (size_t[]){1}, &t), CLIV_DTYPE, "77");
   ASSERT_FAILS(ctx, cliv_tensor_create(ctx, CLIV_F32, -1, NULL, &t), CLIV_SHAPE, "-1");
   ASSERT_FAILS(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, NULL, &t), CLIV_NULL, "shape");
@@ -202,8 +203,8 @@ static void arenas_share_one_allocation(void **state) {
   for (int i = 0; i < 4; i++) cliv_tensor_free(t[i]);
   ASSERT_FAILS(ctx, cliv_arena_create(ctx, CLIV_F32, 2, (int[]){1, 1}, (size_t[]){SIZE_MAX / 8, SIZE_MAX / 8}, t),
                CLIV_SHAPE, NULL);
-  ASSERT_FAILS(ctx, cliv_arena_create(ctx, CLIV_F32, 2, (int[]){1, 1}, (size_t[]){SIZE_MAX / 4 - 64, 128}, t), CLIV_SHAPE,
-               NULL);
+  ASSERT_FAILS(ctx, cliv_arena_create(ctx, CLIV_F32, 2, (int[]){1, 1}, (size_t[]){SIZE_MAX / 4 - 64, 128}, t),
+               CLIV_SHAPE, NULL);
   assert_null(t[0]);
 }
 

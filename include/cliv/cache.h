@@ -1,10 +1,11 @@
 /* cliv/cache.h: compiled programs kept on disk.
  *
- * One file an entry in $XDG_CACHE_HOME/cliv (or ~/.cache/cliv), named by a 128-bit hash of everything the binary depends on: sources,
- * options, device, driver and platform version, and this format's number. An entry is read only after its magic, lengths, key and
- * hash have been verified, since drivers crash on damaged binaries; a damaged one is removed and rebuilt. Entries are written aside,
- * flushed and renamed, so many processes may share the folder without locks. When the folder outgrows its cap (256 MiB) the entries
- * used longest ago go. A folder that is absent or read-only is no error: programs are then compiled anew in every process.
+ * One file an entry in $XDG_CACHE_HOME/cliv (or ~/.cache/cliv), named by a 128-bit hash of everything the binary
+ * depends on: sources, options, device, driver and platform version, and this format's number. An entry is read only
+ * after its magic, lengths, key and hash have been verified, since drivers crash on damaged binaries; a damaged one is
+ * removed and rebuilt. Entries are written aside, flushed and renamed, so many processes may share the folder without
+ * locks. When the folder outgrows its cap (256 MiB) the entries used longest ago go. A folder that is absent or
+ * read-only is no error: programs are then compiled anew in every process.
  */
 #ifndef CLIV_CACHE_H
 #define CLIV_CACHE_H

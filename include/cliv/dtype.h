@@ -28,9 +28,11 @@ extern "C" {
 
 typedef enum cliv_dtype {
 #define CLIV_DTYPE_ENUM(NAME, name, bytes) CLIV_##NAME,
+  /* clang-format off */
   CLIV_DTYPE_LIST(CLIV_DTYPE_ENUM)
 #undef CLIV_DTYPE_ENUM
   CLIV_DTYPE_COUNT
+  /* clang-format on */
 } cliv_dtype;
 
 CLIV_API const char *cliv_dtype_name(cliv_dtype dtype); /* "float32"; "?" for a value that is no dtype */
@@ -44,7 +46,8 @@ CLIV_API uint16_t cliv_float_to_bfloat(float x);
 CLIV_API float cliv_bfloat_to_float(uint16_t x);
 
 /* A dense row-major array in host memory. `data` is owned by the array when a cliv_*_read call filled it (free it with
- * cliv_array_free); a caller may as well point it at memory of its own to write it somewhere. ndim 0 is a scalar: one element. */
+ * cliv_array_free); a caller may as well point it at memory of its own to write it somewhere. ndim 0 is a scalar: one
+ * element. */
 typedef struct cliv_array {
   cliv_dtype dtype;
   int ndim;
@@ -55,7 +58,8 @@ typedef struct cliv_array {
 /* Product of the shape. */
 CLIV_API size_t cliv_array_count(const cliv_array *array);
 /* Allocates zeroed data for dtype and shape (the product is checked for overflow). */
-CLIV_API cliv_status cliv_array_create(cliv_dtype dtype, int ndim, const size_t *shape, cliv_array *out) CLIV_MUST_CHECK;
+CLIV_API cliv_status cliv_array_create(cliv_dtype dtype, int ndim, const size_t *shape,
+                                       cliv_array *out) CLIV_MUST_CHECK;
 /* Frees the data and zeroes the struct. NULL and an empty struct do nothing. */
 CLIV_API void cliv_array_free(cliv_array *array);
 

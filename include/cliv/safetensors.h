@@ -47,8 +47,8 @@ CLIV_API cliv_status cliv_safetensors_open(const char *path, cliv_safetensors **
 /* Closes it. NULL does nothing. Arrays that were read stay. */
 CLIV_API void cliv_safetensors_free(cliv_safetensors *file);
 
-/* The arrays, in the order of the header: name, and dtype and shape without data; NULL past the last. What is given here
- * lives as long as the file is open. */
+/* The arrays, in the order of the header: name, and dtype and shape without data; NULL past the last. What is given
+ * here lives as long as the file is open. */
 CLIV_API size_t cliv_safetensors_count(const cliv_safetensors *file);
 CLIV_API const char *cliv_safetensors_name(const cliv_safetensors *file, size_t index);
 CLIV_API const cliv_array *cliv_safetensors_info(const cliv_safetensors *file, size_t index);

@@ -1,11 +1,12 @@
 /* cliv/selftest.h: does this device, with this driver, compute right?
  *
- * Every operation of the library's own (maps, reductions, update rules, exact matrix products) is run on fixed inputs, and a hash of its
- * result's bits is compared with the known answer that is part of the library. Since each of these operations has one result on every
- * conforming device and in both walks, a difference means that the driver, the device or the library is wrong; it is named.
+ * Every operation of the library's own (maps, reductions, update rules, exact matrix products) is run on fixed inputs,
+ * and a hash of its result's bits is compared with the known answer that is part of the library. Since each of these
+ * operations has one result on every conforming device and in both walks, a difference means that the driver, the
+ * device or the library is wrong; it is named.
  *
- * The answers were taken on several vendors' devices, where they agree, after the library's tests had compared the same operations
- * with references in double precision.
+ * The answers were taken on several vendors' devices, where they agree, after the library's tests had compared the same
+ * operations with references in double precision.
  */
 #ifndef CLIV_SELFTEST_H
 #define CLIV_SELFTEST_H
@@ -28,13 +29,13 @@ typedef struct cliv_selftest_case {
   cliv_status status;    /* of the operation */
   const char *message;   /* its sentence where it failed, otherwise "" */
   int passed;
-  int skipped;           /* 1: the device lacks the element type; neither passed nor failed */
+  int skipped; /* 1: the device lacks the element type; neither passed nor failed */
 } cliv_selftest_case;
 
 typedef struct cliv_selftest_options {
-  size_t size;          /* sizeof(cliv_selftest_options) of the caller; 0: this version's */
-  const char *kind;     /* only this kind; NULL: all */
-  size_t max_elements;  /* leaves out larger inputs; 0: none are left out */
+  size_t size;         /* sizeof(cliv_selftest_options) of the caller; 0: this version's */
+  const char *kind;    /* only this kind; NULL: all */
+  size_t max_elements; /* leaves out larger inputs; 0: none are left out */
   void (*report)(void *user, const cliv_selftest_case *result); /* called after every case; NULL: not */
   void *user;
 } cliv_selftest_options;
@@ -43,8 +44,9 @@ typedef struct cliv_selftest_result {
   size_t passed, failed, skipped;
 } cliv_selftest_result;
 
-/* Runs the cases on the context's device in the context's walk. Blocks: a second or two, more where programs have to be compiled first. Wrong
- * results are counted and no failure of the call. options may be NULL. Fails with NULL, VALUE, NAME (kind), HOST_MEMORY. */
+/* Runs the cases on the context's device in the context's walk. Blocks: a second or two, more where programs have to be
+ * compiled first. Wrong results are counted and no failure of the call. options may be NULL. Fails with NULL, VALUE,
+ * NAME (kind), HOST_MEMORY. */
 CLIV_API cliv_status cliv_selftest(cliv_context *ctx, const cliv_selftest_options *options,
                                    cliv_selftest_result *out) CLIV_MUST_CHECK;
 

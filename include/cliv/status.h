@@ -32,34 +32,34 @@ extern "C" {
 #endif
 
 /* X(name, code, gloss): the one list of statuses. New ones go at the end of their class; codes never change. */
-#define CLIV_STATUS_LIST(X)                                                                                  \
-  X(OK, 0, "success")                                                                                        \
-  X(NO_DRIVER, 101, "no OpenCL driver on this machine")                                                      \
-  X(NO_DEVICE, 102, "no device matches the selector")                                                        \
-  X(HOST_MEMORY, 103, "out of host memory")                                                                  \
-  X(FILE, 104, "a file cannot be opened, read or written")                                                   \
-  X(NULL, 201, "an argument that must not be NULL is NULL")                                                  \
-  X(VALUE, 202, "a value is out of range")                                                                   \
-  X(SHAPE, 203, "shapes do not fit together")                                                                \
-  X(DTYPE, 204, "the operation is not defined for this element type")                                       \
-  X(NAME, 205, "unknown operation, rule, option or column")                                                  \
-  X(SELECTOR, 206, "a device selector that does not follow the grammar")                                     \
-  X(FORMAT, 207, "a file does not follow its format")                                                        \
-  X(LAYOUT, 208, "the memory layout is not supported by this operation")                                     \
-  X(OVERLAP, 209, "input and output overlap where they must not")                                            \
-  X(DATA, 210, "the data do not allow what was asked")                                                       \
-  X(STATE, 211, "the call comes at a moment when it is not allowed")                                         \
-  X(NO_CLBLAST, 301, "built without CLBlast")                                                                \
-  X(NO_CLFFT, 302, "built without clFFT")                                                                    \
-  X(NOT_IN_BUILD, 303, "not in this version of the library")                                                 \
-  X(DEVICE_DTYPE, 401, "the device lacks this element type")                                                 \
-  X(DEVICE_MEMORY, 402, "the device has not enough memory")                                                  \
-  X(DEVICE_LIMIT, 403, "a limit of the device is exceeded")                                                  \
-  X(OPENCL, 501, "an OpenCL call failed")                                                                    \
-  X(BUILD, 502, "a kernel did not compile")                                                                  \
-  X(CLBLAST, 503, "a CLBlast call failed")                                                                   \
-  X(CLFFT, 504, "a clFFT call failed")                                                                       \
-  X(DRIVER, 505, "a driver crashed, hung or computed a wrong result")                                        \
+#define CLIV_STATUS_LIST(X)                                              \
+  X(OK, 0, "success")                                                    \
+  X(NO_DRIVER, 101, "no OpenCL driver on this machine")                  \
+  X(NO_DEVICE, 102, "no device matches the selector")                    \
+  X(HOST_MEMORY, 103, "out of host memory")                              \
+  X(FILE, 104, "a file cannot be opened, read or written")               \
+  X(NULL, 201, "an argument that must not be NULL is NULL")              \
+  X(VALUE, 202, "a value is out of range")                               \
+  X(SHAPE, 203, "shapes do not fit together")                            \
+  X(DTYPE, 204, "the operation is not defined for this element type")    \
+  X(NAME, 205, "unknown operation, rule, option or column")              \
+  X(SELECTOR, 206, "a device selector that does not follow the grammar") \
+  X(FORMAT, 207, "a file does not follow its format")                    \
+  X(LAYOUT, 208, "the memory layout is not supported by this operation") \
+  X(OVERLAP, 209, "input and output overlap where they must not")        \
+  X(DATA, 210, "the data do not allow what was asked")                   \
+  X(STATE, 211, "the call comes at a moment when it is not allowed")     \
+  X(NO_CLBLAST, 301, "built without CLBlast")                            \
+  X(NO_CLFFT, 302, "built without clFFT")                                \
+  X(NOT_IN_BUILD, 303, "not in this version of the library")             \
+  X(DEVICE_DTYPE, 401, "the device lacks this element type")             \
+  X(DEVICE_MEMORY, 402, "the device has not enough memory")              \
+  X(DEVICE_LIMIT, 403, "a limit of the device is exceeded")              \
+  X(OPENCL, 501, "an OpenCL call failed")                                \
+  X(BUILD, 502, "a kernel did not compile")                              \
+  X(CLBLAST, 503, "a CLBlast call failed")                               \
+  X(CLFFT, 504, "a clFFT call failed")                                   \
+  X(DRIVER, 505, "a driver crashed, hung or computed a wrong result")    \
   X(INTERNAL, 599, "a defect in Cliv: please report it")
 
 typedef enum cliv_status {

@@ -1,11 +1,12 @@
 /* cliv/tensor.h: arrays in device memory.
  *
  * A tensor is a dtype, a shape, and a place: a cl_mem, an offset in bytes, and strides. Tensors made by create own
- * their memory; views and wrapped tensors hold a reference to the cl_mem (OpenCL's counts), so they may outlive what they came
- * from. Memory is row-major. A tensor of no elements (a 0 in its shape) is legal and holds no memory.
+ * their memory; views and wrapped tensors hold a reference to the cl_mem (OpenCL's counts), so they may outlive what
+ * they came from. Memory is row-major. A tensor of no elements (a 0 in its shape) is legal and holds no memory.
  *
- * Layout: the last axis is contiguous, the others may have one common pitch, so that a tensor is `rows` runs of `columns`
- * elements, `pitch` elements apart. Matrix products take any pitch; where an operation needs pitch == columns its header says so.
+ * Layout: the last axis is contiguous, the others may have one common pitch, so that a tensor is `rows` runs of
+ * `columns` elements, `pitch` elements apart. Matrix products take any pitch; where an operation needs pitch == columns
+ * its header says so.
  */
 #ifndef CLIV_TENSOR_H
 #define CLIV_TENSOR_H
@@ -18,7 +19,8 @@ extern "C" {
 
 typedef struct cliv_tensor cliv_tensor;
 
-/* Allocates; the contents are undefined. DEVICE_DTYPE where the device lacks the type, DEVICE_MEMORY where it cannot hold it. */
+/* Allocates; the contents are undefined. DEVICE_DTYPE where the device lacks the type, DEVICE_MEMORY where it cannot
+ * hold it. */
 CLIV_API cliv_status cliv_tensor_create(cliv_context *ctx, cliv_dtype dtype, int ndim, const size_t *shape,
                                         cliv_tensor **out) CLIV_MUST_CHECK;
 
@@ -27,10 +29,10 @@ CLIV_API cliv_status cliv_tensor_create(cliv_context *ctx, cliv_dtype dtype, int
 CLIV_API cliv_status cliv_tensor_wrap(cliv_context *ctx, cl_mem mem, size_t offset, cliv_dtype dtype, int ndim,
                                       const size_t *shape, cliv_tensor **out) CLIV_MUST_CHECK;
 
-/* A view of other shape into the memory of `base`, `offset` elements from base's first; pitch: elements from one row to the
- * next, 0 for dense. The view must lie within what base spans. */
-CLIV_API cliv_status cliv_tensor_view(const cliv_tensor *base, size_t offset, int ndim, const size_t *shape, size_t pitch,
-                                      cliv_tensor **out) CLIV_MUST_CHECK;
+/* A view of other shape into the memory of `base`, `offset` elements from base's first; pitch: elements from one row to
+ * the next, 0 for dense. The view must lie within what base spans. */
+CLIV_API cliv_status cliv_tensor_view(const cliv_tensor *base, size_t offset, int ndim, const size_t *shape,
+                                      size_t pitch, cliv_tensor **out) CLIV_MUST_CHECK;
 
 /* NULL does nothing. Work already enqueued on the memory still runs. */
 CLIV_API void cliv_tensor_free(cliv_tensor *tensor);
@@ -44,7 +46,8 @@ CLIV_API size_t cliv_tensor_offset(const cliv_tensor *tensor);       /* bytes fr
 CLIV_API cl_mem cliv_tensor_mem(const cliv_tensor *tensor);          /* not retained; NULL for no elements */
 CLIV_API cliv_context *cliv_tensor_context(const cliv_tensor *tensor);
 
-/* Blocking copies between the tensor and a dense host array of the same dtype and count; bytes must be count × element size. */
+/* Blocking copies between the tensor and a dense host array of the same dtype and count; bytes must be count × element
+ * size. */
 CLIV_API cliv_status cliv_tensor_write(cliv_tensor *tensor, const void *host, size_t bytes) CLIV_MUST_CHECK;
 CLIV_API cliv_status cliv_tensor_read(const cliv_tensor *tensor, void *host, size_t bytes) CLIV_MUST_CHECK;
 
@@ -55,12 +58,13 @@ CLIV_API cliv_status cliv_tensor_fill(cliv_tensor *tensor, double value, const c
 CLIV_API cliv_status cliv_tensor_copy(const cliv_tensor *from, cliv_tensor *to, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* From and to host arrays (dtype and shape travel along). Both block. */
-CLIV_API cliv_status cliv_tensor_from_array(cliv_context *ctx, const cliv_array *array, cliv_tensor **out) CLIV_MUST_CHECK;
+CLIV_API cliv_status cliv_tensor_from_array(cliv_context *ctx, const cliv_array *array,
+                                            cliv_tensor **out) CLIV_MUST_CHECK;
 CLIV_API cliv_status cliv_tensor_to_array(const cliv_tensor *tensor, cliv_array *out) CLIV_MUST_CHECK;
 
-/* Many tensors in one allocation, so that one launch can serve them all (optimizer steps, norms). Every tensor starts at a
- * multiple of 64 elements (256 bytes of float32). `shapes` holds count shapes one after another, ndims[i] values each.
- * out[i] is a tensor as any other, to be freed by the caller; the memory goes with the last of them. */
+/* Many tensors in one allocation, so that one launch can serve them all (optimizer steps, norms). Every tensor starts
+ * at a multiple of 64 elements (256 bytes of float32). `shapes` holds count shapes one after another, ndims[i] values
+ * each. out[i] is a tensor as any other, to be freed by the caller; the memory goes with the last of them. */
 CLIV_API cliv_status cliv_arena_create(cliv_context *ctx, cliv_dtype dtype, size_t count, const int *ndims,
                                        const size_t *shapes, cliv_tensor **out) CLIV_MUST_CHECK;
 

@@ -35,9 +35,9 @@ void cliv__error_free(cliv__error *error);
   } while (0)
 
 /* A check: REQUIRE(ctx, count > 0, SHAPE, "…", …). */
-#define REQUIRE(ctx, condition, STATUS, ...)                                   \
-  do {                                                                         \
-    if (!(condition)) return cliv__fail((ctx), CLIV_##STATUS, __VA_ARGS__);    \
+#define REQUIRE(ctx, condition, STATUS, ...)                                \
+  do {                                                                      \
+    if (!(condition)) return cliv__fail((ctx), CLIV_##STATUS, __VA_ARGS__); \
   } while (0)
 
 #define REQUIRE_NOT_NULL(ctx, pointer) \

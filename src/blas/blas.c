@@ -45,7 +45,8 @@ cliv_provider cliv_blas_auto(const cliv_context *ctx) {
 }
 
 /* `vectors`: the call is one of CLBlast's vector routines, which small work-groups break. */
-static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, bool vectors, const cliv__blas_provider **out) {
+static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, bool vectors,
+                          const cliv__blas_provider **out) {
   REQUIRE(ctx, !options || options->size == 0 || options->size == sizeof *options, VALUE,
           "the options' size field is %zu; this version of the library knows %zu", options->size, sizeof *options);
   cliv_provider provider = options ? options->provider : CLIV_PROVIDER_AUTO;

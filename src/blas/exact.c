@@ -127,8 +127,8 @@ cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_
   const cl_ulong row = g->trans_a ? 1 : g->a.pitch, step = g->trans_a ? g->a.pitch : 1;
   const scalar alpha = scalar_of(g->dtype, g->alpha), beta = scalar_of(g->dtype, g->beta);
   const size_t each = (size_t)lanes(g->dtype) * (g->trans_a ? 4 : 1);
-  const cliv__range range = ctx->walk == CLIV_WALK_CPU ? RANGE1(cliv__div_up(g->m, each), 1)
-                                                       : RANGE1(g->m, cliv__group(ctx, 64));
+  const cliv__range range =
+      ctx->walk == CLIV_WALK_CPU ? RANGE1(cliv__div_up(g->m, each), 1) : RANGE1(g->m, cliv__group(ctx, 64));
   for (cl_ulong k = 0; k < g->k; k += block) {
     const bool first = k == 0, last = k + block >= g->k;
     const cl_uint parts = (first ? PART_FIRST : 0u) | (last ? PART_LAST : 0u);

@@ -5,8 +5,10 @@
  *   int cmd_devices(int argc, const char **argv) {
  *     char *why = NULL;
  *     const struct poptOption options[] = {
- *         {"why", 0, POPT_ARG_STRING, &why, 0, "Say which device this selector takes, and why", "SELECTOR"}, POPT_TABLEEND};
- *     const cli_usage usage = {.verb = "devices", .about = "…", .example = "cliv devices --why gpu", .options = options};
+ *         {"why", 0, POPT_ARG_STRING, &why, 0, "Say which device this selector takes, and why", "SELECTOR"},
+ *         POPT_TABLEEND};
+ *     const cli_usage usage = {
+ *         .verb = "devices", .about = "…", .example = "cliv devices --why gpu", .options = options};
  *     cli c;
  *     if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
  *     …
@@ -16,8 +18,9 @@
  *     return cli_done(&c);
  *   }
  *
- * Results go to standard output, progress and messages to standard error. Exit code 0: done. 2: the command line has to change
- * (what the option parser refuses, and the statuses VALUE, NAME and SELECTOR). 1: everything else, a file, the data, the machine.
+ * Results go to standard output, progress and messages to standard error. Exit code 0: done. 2: the command line has to
+ * change (what the option parser refuses, and the statuses VALUE, NAME and SELECTOR). 1: everything else, a file, the
+ * data, the machine.
  */
 #ifndef CLIV_CLI_H
 #define CLIV_CLI_H
@@ -61,9 +64,9 @@ typedef struct cli {
   char *given[CLI_MAX_OPTIONS + CLI_MAX_COMMON]; /* strings that popt allocated, by row */
 } cli;
 
-/* Parses argv (argv[0] is skipped) into *c and the variables that the options point at. False: leave at once by
- * `return cli_done(c)`; help or an error has been printed. Strings that options were set to are freed by cli_done; an option that
- * takes a value may be given once, unless it is a POPT_ARG_ARGV. */
+/* Parses argv (argv[0] is skipped) into *c and the variables that the options point at. False: leave at once by `return
+ * cli_done(c)`; help or an error has been printed. Strings that options were set to are freed by cli_done; an option
+ * that takes a value may be given once, unless it is a POPT_ARG_ARGV. */
 bool cli_parse(cli *c, const cli_usage *usage, int argc, const char **argv);
 
 /* Frees what cli_parse made; gives the exit code: the failure's, or 0. */
@@ -114,10 +117,12 @@ typedef struct cli_group {
 /* Runs the row that argv[1] names. */
 int cli_dispatch(const cli_group *group, int argc, const char **argv);
 
-/* The entry of `names` (count of them, NULLs skipped) closest to `wrong`, or NULL when none is close: for "did you mean". */
+/* The entry of `names` (count of them, NULLs skipped) closest to `wrong`, or NULL when none is close: for "did you
+ * mean". */
 const char *cli_closest(const char *wrong, const char *const *names, size_t count);
 
-/* Flushes standard output; a failure to write it (disk full, closed) turns `exit_code` into CLI_FAILED with a sentence. */
+/* Flushes standard output; a failure to write it (disk full, closed) turns `exit_code` into CLI_FAILED with a
+ * sentence. */
 int cli_flush(int exit_code);
 
 int cmd_devices(int argc, const char **argv);

@@ -87,11 +87,10 @@ static void print_document(tally *t, const cliv_context *ctx, const char *senten
 
 static void judge(tally *t, const cliv_context *ctx, const cliv_selftest_result *result) {
   char sentence[512];
-  snprintf(
-      sentence, sizeof sentence,
-      "%zu of %zu results are wrong on %s; its driver, or this version of Cliv on it, is not to be trusted: try another "
-      "driver, or report it",
-      result->failed, result->failed + result->passed, cliv_context_device_name(ctx));
+  snprintf(sentence, sizeof sentence,
+           "%zu of %zu results are wrong on %s; its driver, or this version of Cliv on it, is not to be trusted: try "
+           "another driver, or report it",
+           result->failed, result->failed + result->passed, cliv_context_device_name(ctx));
   if (t->c->json) print_document(t, ctx, result->failed ? sentence : NULL);
   else print_kinds(t);
   if (!result->failed) return;

@@ -8,8 +8,9 @@
 
 enum { OP_MAX_TENSORS = 8 };
 
-/* One run. Inputs are read first, so that a wrong file is told before a driver is woken; then the device is opened and they are copied
- * there. Steps give false when they fail (reported); op_finish frees everything and gives the exit code. */
+/* One run. Inputs are read first, so that a wrong file is told before a driver is woken; then the device is opened and
+ * they are copied there. Steps give false when they fail (reported); op_finish frees everything and gives the exit
+ * code. */
 typedef struct op_run {
   cli *c;
   const char *output;

@@ -25,8 +25,7 @@ static bool product(op_run *run, const gemm_options *o, cliv_provider provider, 
   }
   const double beta = !o->c ? 0 : isnan(o->beta) ? 1 : o->beta;
   const cliv_blas_options options = {.size = sizeof options, .provider = provider};
-  return op_check(
-      run, cliv_gemm(run->ctx, o->trans_a, o->trans_b, o->alpha, a, b, beta, *out, &options, NULL));
+  return op_check(run, cliv_gemm(run->ctx, o->trans_a, o->trans_b, o->alpha, a, b, beta, *out, &options, NULL));
 }
 
 static int multiply(cli *c, const gemm_options *o) {

@@ -45,8 +45,8 @@ static bool check_shapes(op_run *run) {
     return true;
   cli_report(
       run->c, CLIV_SHAPE,
-      "the gradients must have the parameter's shape behind one axis of steps, (T, *S); the parameter has %d axes and %zu "
-      "elements, the gradients have %d and %zu",
+      "the gradients must have the parameter's shape behind one axis of steps, (T, *S); the parameter has %d axes and "
+      "%zu elements, the gradients have %d and %zu",
       ndim, cliv_tensor_count(param), cliv_tensor_ndim(grads), cliv_tensor_count(grads));
   return false;
 }
@@ -122,7 +122,8 @@ int op_step(int argc, const char **argv) {
       .arguments = "[OPTION]... --rule NAME --param P.npy --grads G.npy -o OUT.npy",
       .about = "An update rule over a sequence of gradients, as an optimizer would apply it.",
       .example =
-          "cliv op step --rule adamw --set lr=1e-3 --set weight_decay=0.01 --param p.npy --grads g.npy -o out.npy --states s",
+          "cliv op step --rule adamw --set lr=1e-3 --set weight_decay=0.01 --param p.npy --grads g.npy -o out.npy "
+          "--states s",
       .options = options};
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) { return cli_done(&c); }

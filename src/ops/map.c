@@ -78,8 +78,9 @@ static bool is_integer(cliv_dtype t) { return t == CLIV_I32 || t == CLIV_I64 || 
 
 static cliv_status check_dtype(cliv_context *ctx, const cliv_map_info *op, cliv_dtype t) {
   const bool allowed = is_integer(t) ? op->integers : t == CLIV_F64 ? op->float64 : true;
-  REQUIRE(ctx, cliv_dtype_size(t) > 0 && allowed, DTYPE, "map '%s' is not defined for %s, only for float32, float16, bfloat16%s%s", op->name,
-          cliv_dtype_name(t), op->float64 ? ", float64" : "", op->integers ? ", int32, int64, uint8" : "");
+  REQUIRE(ctx, cliv_dtype_size(t) > 0 && allowed, DTYPE,
+          "map '%s' is not defined for %s, only for float32, float16, bfloat16%s%s", op->name, cliv_dtype_name(t),
+          op->float64 ? ", float64" : "", op->integers ? ", int32, int64, uint8" : "");
   return CLIV_OK;
 }
 

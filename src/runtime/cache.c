@@ -186,8 +186,9 @@ cliv_status cliv_cache_inspect(const char *dir, cliv_cache_info *out) {
   snprintf(out->dir, sizeof out->dir, "%s", path);
   listing l;
   const bool readable = list(path, &l);
-  cliv_status status = readable ? CLIV_OK
-                                : cliv__fail(NULL, CLIV_FILE, "the cache folder '%s' cannot be read: %s", path, strerror(errno));
+  cliv_status status =
+      readable ? CLIV_OK
+               : cliv__fail(NULL, CLIV_FILE, "the cache folder '%s' cannot be read: %s", path, strerror(errno));
   out->entries = l.count;
   out->bytes = l.bytes;
   for (size_t i = 0; i < l.count; i++) {
@@ -207,12 +208,12 @@ cliv_status cliv_cache_clear(const char *dir, size_t *removed) {
   if (!path) return CLIV_OK;
   listing l;
   cliv_status status = CLIV_OK;
-  if (!list(path, &l)) status = cliv__fail(NULL, CLIV_FILE, "the cache folder '%s' cannot be read: %s", path, strerror(errno));
+  if (!list(path, &l))
+    status = cliv__fail(NULL, CLIV_FILE, "the cache folder '%s' cannot be read: %s", path, strerror(errno));
   for (size_t i = 0; i < l.count && !status; i++) {
     if (unlink(l.entries[i].path) && errno != ENOENT)
       status = cliv__fail(NULL, CLIV_FILE, "'%s' cannot be removed: %s", l.entries[i].path, strerror(errno));
-    else if (removed)
-      ++*removed;
+    else if (removed) ++*removed;
   }
   listing_free(&l);
   free(path);

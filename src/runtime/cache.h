@@ -11,11 +11,12 @@
 char *cliv__cache_dir(const char *wanted);
 /* Hash of the text as 32 hexadecimal digits. */
 void cliv__cache_key(const char *text, size_t length, char key[CLIV__KEY_CHARS]);
-/* The payload of an entry, malloc'd, or NULL when it is absent or damaged (then it is removed). The whole key text is stored with
- * the entry and compared, so a hash collision is a miss. */
+/* The payload of an entry, malloc'd, or NULL when it is absent or damaged (then it is removed). The whole key text is
+ * stored with the entry and compared, so a hash collision is a miss. */
 unsigned char *cliv__cache_load(const char *dir, const char *key_text, size_t key_length, size_t *bytes);
 /* Keeps a payload: written aside, flushed, renamed. Failure is no error: false. */
-bool cliv__cache_store(const char *dir, const char *key_text, size_t key_length, const unsigned char *payload, size_t bytes);
+bool cliv__cache_store(const char *dir, const char *key_text, size_t key_length, const unsigned char *payload,
+                       size_t bytes);
 /* Removes the entries used longest ago until the rest fits `cap` bytes; store does so with the cache's cap. */
 void cliv__cache_trim(const char *dir, size_t cap);
 

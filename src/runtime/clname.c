@@ -1,6 +1,7 @@
 /* OpenCL codes as text. */
 #include "runtime/context.h"
 
+/* clang-format off */
 #define CODES(X)                                                                                              \
   X(CL_SUCCESS) X(CL_DEVICE_NOT_FOUND) X(CL_DEVICE_NOT_AVAILABLE) X(CL_COMPILER_NOT_AVAILABLE)                \
   X(CL_MEM_OBJECT_ALLOCATION_FAILURE) X(CL_OUT_OF_RESOURCES) X(CL_OUT_OF_HOST_MEMORY)                         \
@@ -31,6 +32,7 @@ static const struct {
 #undef ROW
     {-1001, "CL_PLATFORM_NOT_FOUND_KHR"}, /* the loader's: no driver is installed */
 };
+/* clang-format on */
 
 const char *cliv__cl_name(cl_int code) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)

@@ -24,7 +24,8 @@ static cliv_status device_fact(cl_device_id device, cl_device_info info, void *r
 }
 
 static cliv_status platform_fact(cl_platform_id platform, cl_platform_info info, char *room, size_t bytes) {
-  return fact(clGetPlatformInfo(platform, info, bytes, room, NULL), room, bytes, true, "asking the platform what it is");
+  return fact(clGetPlatformInfo(platform, info, bytes, room, NULL), room, bytes, true,
+              "asking the platform what it is");
 }
 
 #define DEVICE_TEXT(info, room) TRY(device_fact(device, info, room, sizeof(room), true))
@@ -80,8 +81,10 @@ static cliv_status check_options(const cliv_context_options *o) {
           "the options' size field is %zu; this version of the library knows %zu", o->size, sizeof *o);
   REQUIRE(NULL, o->walk >= CLIV_WALK_AUTO && o->walk <= CLIV_WALK_GPU, VALUE, "walk is %d; it is AUTO, CPU or GPU",
           (int)o->walk);
-  REQUIRE(NULL, o->group_size == 0 || (o->group_size >= 16 && o->group_size <= 1024 && !(o->group_size & (o->group_size - 1))),
-          VALUE, "group_size is %zu; it is a power of two from 16 to 1024, or 0", o->group_size);
+  REQUIRE(
+      NULL,
+      o->group_size == 0 || (o->group_size >= 16 && o->group_size <= 1024 && !(o->group_size & (o->group_size - 1))),
+      VALUE, "group_size is %zu; it is a power of two from 16 to 1024, or 0", o->group_size);
   return CLIV_OK;
 }
 

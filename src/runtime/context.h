@@ -15,7 +15,7 @@ typedef struct cliv__device_facts {
   size_t max_group_size;
   cl_ulong local_memory, global_memory, max_allocation;
   cl_uint base_align; /* bytes */
-  unsigned quirks; /* CLIV__QUIRK_… */
+  unsigned quirks;    /* CLIV__QUIRK_… */
   bool fp64;
   bool rounds_divide; /* division and square root correctly rounded by the build option */
 } cliv__device_facts;
@@ -30,18 +30,18 @@ struct cliv_context {
   cliv_walk walk;
   size_t group_size; /* 0: kernel's own */
   cliv__device_facts facts;
-  char *cache_dir;                 /* NULL: no disk cache */
-  struct cliv__program *programs;  /* memory cache */
-  struct cliv__scratch *scratch;   /* reusable device memory, see scratch.h */
+  char *cache_dir;                /* NULL: no disk cache */
+  struct cliv__program *programs; /* memory cache */
+  struct cliv__scratch *scratch;  /* reusable device memory, see scratch.h */
 };
 
 /* Status and sentence for an OpenCL code: "`what` failed: CL_OUT_OF_RESOURCES (-5)". */
 cliv_status cliv__fail_cl(cliv_context *ctx, cl_int code, const char *what);
 const char *cliv__cl_name(cl_int code); /* "CL_INVALID_VALUE"; "?" for an unknown code */
 
-#define CL_TRY(ctx, call, what)                                       \
-  do {                                                                \
-    const cl_int cl_code = (call);                                    \
+#define CL_TRY(ctx, call, what)                                          \
+  do {                                                                   \
+    const cl_int cl_code = (call);                                       \
     if (cl_code != CL_SUCCESS) return cliv__fail_cl(ctx, cl_code, what); \
   } while (0)
 

@@ -22,7 +22,8 @@ cliv_status cliv__order_begin(cliv_context *ctx, const cliv_sync *sync, cliv__or
   }
   if (ctx->last) {
     order->list = malloc((order->wait_count + 1) * sizeof *order->list);
-    REQUIRE(ctx, order->list != NULL, HOST_MEMORY, "no memory for a list of %u events", (unsigned)order->wait_count + 1);
+    REQUIRE(ctx, order->list != NULL, HOST_MEMORY, "no memory for a list of %u events",
+            (unsigned)order->wait_count + 1);
     if (order->wait_count) memcpy(order->list, order->wait, order->wait_count * sizeof *order->list);
     order->list[order->wait_count++] = ctx->last;
     order->wait = order->list;
@@ -59,15 +60,16 @@ cliv_status cliv__nothing(cliv_context *ctx, const cliv_sync *sync) {
                          "clEnqueueMarkerWithWaitList");
 }
 
-/* A group that the driver refused: the kernel's own limit may be below the device's (registers, local memory). Asked only then, since
- * Mesa's rusticl reports 32 for every kernel on llvmpipe and runs groups of 1024. */
+/* A group that the driver refused: the kernel's own limit may be below the device's (registers, local memory). Asked
+ * only then, since Mesa's rusticl reports 32 for every kernel on llvmpipe and runs groups of 1024. */
 static cliv_status fail_group(cliv_context *ctx, cl_kernel kernel, const cliv__range *range) {
   size_t limit = 0;
   if (clGetKernelWorkGroupInfo(kernel, ctx->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL)) limit = 0;
-  return cliv__fail(ctx, CLIV_DEVICE_LIMIT,
-                    "device '%s' refused a kernel in groups of %zu work-items (it reports a limit of %zu); set a smaller "
-                    "group_size",
-                    ctx->facts.name, range->local[0] * range->local[1] * range->local[2], limit);
+  return cliv__fail(
+      ctx, CLIV_DEVICE_LIMIT,
+      "device '%s' refused a kernel in groups of %zu work-items (it reports a limit of %zu); set a smaller "
+      "group_size",
+      ctx->facts.name, range->local[0] * range->local[1] * range->local[2], limit);
 }
 
 cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range, const cliv_sync *sync,

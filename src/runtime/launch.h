@@ -2,8 +2,8 @@
  *
  *   TRY(LAUNCH(ctx, kernel, RANGE1(groups * 64, 64), sync, ARG(mem), ARG(n), LOCAL(1024)));
  *
- * Sizes are work-items; the global size is rounded up to whole groups, so kernels guard inside. An operation of several launches
- * gives its caller's `sync` to SYNC_FIRST for the first, SYNC_NONE between, SYNC_LAST for the last.
+ * Sizes are work-items; the global size is rounded up to whole groups, so kernels guard inside. An operation of several
+ * launches gives its caller's `sync` to SYNC_FIRST for the first, SYNC_NONE between, SYNC_LAST for the last.
  */
 #ifndef CLIV_RUNTIME_LAUNCH_H
 #define CLIV_RUNTIME_LAUNCH_H
@@ -25,8 +25,8 @@ typedef struct cliv__range {
 #define RANGE1(global, local) ((cliv__range){1, {(global), 1, 1}, {(local), 1, 1}})
 #define RANGE2(g0, g1, l0, l1) ((cliv__range){2, {(g0), (g1), 1}, {(l0), (l1), 1}})
 
-#define LAUNCH(ctx, kernel, range, sync, ...)                                           \
-  cliv__launch((ctx), (kernel), (range), (sync), (const cliv__arg[]){__VA_ARGS__},      \
+#define LAUNCH(ctx, kernel, range, sync, ...)                                      \
+  cliv__launch((ctx), (kernel), (range), (sync), (const cliv__arg[]){__VA_ARGS__}, \
                sizeof((const cliv__arg[]){__VA_ARGS__}) / sizeof(cliv__arg))
 
 /* A range of no work-items enqueues nothing but still honours sync. */

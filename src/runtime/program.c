@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/text.h"
 #include "runtime/cache.h"
 #include "runtime/kernels.h"
 #include "runtime/quirks.h"
-#include "base/file.h"
-#include "base/text.h"
 
 enum { CACHE_FORMAT = 1, MAX_PARTS = 32 };
 
@@ -102,8 +102,9 @@ static char *build_options(const cliv_context *ctx, const char *options) {
 
 /* All that a binary depends on, as text: it is the disk cache's key. */
 static char *disk_key(const cliv_context *ctx, const char *options, const source *s, size_t *length) {
-  char *head = cliv__format("cliv %d\n%s\n%s\n%s\n%s\n%s\n%s\n", CACHE_FORMAT, ctx->facts.platform,
-                            ctx->facts.platform_version, ctx->facts.name, ctx->facts.driver, ctx->facts.version, options);
+  char *head =
+      cliv__format("cliv %d\n%s\n%s\n%s\n%s\n%s\n%s\n", CACHE_FORMAT, ctx->facts.platform, ctx->facts.platform_version,
+                   ctx->facts.name, ctx->facts.driver, ctx->facts.version, options);
   if (!head) return NULL;
   *length = strlen(head);
   size_t total = *length;
@@ -145,8 +146,8 @@ static char *numbered(const source *s) {
   return cliv__text_take(&text);
 }
 
-static cliv_status fail_build(cliv_context *ctx, cl_program program, cl_int code, const char *files, const char *options,
-                              const source *s) {
+static cliv_status fail_build(cliv_context *ctx, cl_program program, cl_int code, const char *files,
+                              const char *options, const source *s) {
   char *log = build_log(ctx, program), *listing = numbered(s);
   const cliv_status status =
       cliv__fail(ctx, CLIV_BUILD, "the program '%s' did not compile on device '%s' (%s, options: %s)\n%s\n%s", files,
@@ -174,11 +175,13 @@ static cliv_status build_source(cliv_context *ctx, const char *files, const char
 }
 
 /* A verified binary may still be refused by the driver: then NULL, and the source is built. */
-static cl_program build_binary(const cliv_context *ctx, const char *options, const unsigned char *binary, size_t bytes) {
+static cl_program build_binary(const cliv_context *ctx, const char *options, const unsigned char *binary,
+                               size_t bytes) {
   cl_int code, status;
   const cl_program program = clCreateProgramWithBinary(ctx->context, 1, &ctx->device, &bytes, &binary, &status, &code);
   if (code != CL_SUCCESS) return NULL;
-  if (status == CL_SUCCESS && clBuildProgram(program, 1, &ctx->device, options, NULL, NULL) == CL_SUCCESS) return program;
+  if (status == CL_SUCCESS && clBuildProgram(program, 1, &ctx->device, options, NULL, NULL) == CL_SUCCESS)
+    return program;
   clReleaseProgram(program);
   return NULL;
 }
@@ -221,8 +224,8 @@ static cliv_status build(cliv_context *ctx, const char *files, const char *optio
 }
 
 /* Takes ownership of id. */
-static cliv_status new_program(cliv_context *ctx, const char *files, const char *user_text, const char *options, char *id,
-                               cliv__program **out) {
+static cliv_status new_program(cliv_context *ctx, const char *files, const char *user_text, const char *options,
+                               char *id, cliv__program **out) {
   cliv__program *p = calloc(1, sizeof *p);
   char *all = build_options(ctx, options);
   source s = {0};

@@ -37,8 +37,8 @@ static const quirk_row rows[] = {
      .text =
          {"software",
           "a graphics driver's software renderer on the host's CPU; a CPU driver is faster. It runs work-items side "
-          "by side in vectors and emulates fma, so 16-wide types make it compile for minutes: the GPU walk is taken. The "
-          "emulation loses subnormals and signs of zeros, so the library brings its own for them"}},
+          "by side in vectors and emulates fma, so 16-wide types make it compile for minutes: the GPU walk is taken. "
+          "The emulation loses subnormals and signs of zeros, so the library brings its own for them"}},
     {.platform = "rusticl",
      .flags = CLIV__QUIRK_PROFILING,
      .text = {"profiling", "event profiling reports 1 ns for every command; times are taken on the host"}},

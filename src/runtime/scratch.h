@@ -7,8 +7,15 @@
 /* A buffer of at least `bytes`, kept by the context in numbered slots and grown on demand. Work on a context is in
  * order, so an operation may use a slot until its last launch; two buffers needed at once are two slots. Slots are
  * named here so that no two users meet. The buffer belongs to the context. */
-enum { CLIV__SCRATCH_REDUCE_A, CLIV__SCRATCH_REDUCE_B, CLIV__SCRATCH_PACK_A, CLIV__SCRATCH_PACK_B, CLIV__SCRATCH_SUMS,
-       CLIV__SCRATCH_CLBLAST, CLIV__SCRATCH_SLOTS };
+enum {
+  CLIV__SCRATCH_REDUCE_A,
+  CLIV__SCRATCH_REDUCE_B,
+  CLIV__SCRATCH_PACK_A,
+  CLIV__SCRATCH_PACK_B,
+  CLIV__SCRATCH_SUMS,
+  CLIV__SCRATCH_CLBLAST,
+  CLIV__SCRATCH_SLOTS
+};
 cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out);
 void cliv__scratch_free(cliv_context *ctx);
 

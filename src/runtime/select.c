@@ -431,8 +431,8 @@ static cliv_status fail_none(const cliv_device_list *list, const selector *s, co
 
 /* The packages, short enough that a warning about a broken driver still fits behind them. */
 static const char packages[] =
-    "Debian, Ubuntu: pocl-opencl-icd (any CPU), intel-opencl-icd (Intel GPU), mesa-opencl-icd (AMD GPU), nvidia-opencl-icd "
-    "(NVIDIA GPU). Fedora: pocl, intel-compute-runtime, mesa-libOpenCL, xorg-x11-drv-nvidia-cuda";
+    "Debian, Ubuntu: pocl-opencl-icd (any CPU), intel-opencl-icd (Intel GPU), mesa-opencl-icd (AMD GPU), "
+    "nvidia-opencl-icd (NVIDIA GPU). Fedora: pocl, intel-compute-runtime, mesa-libOpenCL, xorg-x11-drv-nvidia-cuda";
 
 static cliv_status fail_no_driver(const cliv_device_list *list) {
   cliv__text out = {0};

@@ -37,7 +37,8 @@ static cliv_status set_shape(cliv_context *ctx, cliv_tensor *t, int ndim, const 
   t->columns = ndim ? shape[ndim - 1] : 1;
   t->count = empty ? 0 : t->rows * t->columns;
   t->pitch = pitch ? pitch : t->columns;
-  REQUIRE(ctx, t->pitch >= t->columns, VALUE, "a pitch of %zu elements is shorter than a row of %zu", pitch, t->columns);
+  REQUIRE(ctx, t->pitch >= t->columns, VALUE, "a pitch of %zu elements is shorter than a row of %zu", pitch,
+          t->columns);
   if (t->count == 0) return CLIV_OK;
   REQUIRE(ctx, t->rows <= 1 || t->pitch <= SIZE_MAX / element / t->rows, SHAPE,
           "%zu rows with a pitch of %zu elements are more than memory can address", t->rows, t->pitch);
@@ -95,8 +96,9 @@ cliv_status cliv_tensor_wrap(cliv_context *ctx, cl_mem mem, size_t offset, cliv_
   cliv_tensor t = {.ctx = ctx, .dtype = dtype, .offset = offset};
   TRY(set_shape(ctx, &t, ndim, shape, 0));
   REQUIRE(ctx, mem != NULL || t.count == 0, NULL, "cliv_tensor_wrap: argument 'mem' is NULL");
-  REQUIRE(ctx, offset % cliv_dtype_size(dtype) == 0, VALUE, "an offset of %zu bytes is not a multiple of %zu, the size of %s",
-          offset, cliv_dtype_size(dtype), cliv_dtype_name(dtype));
+  REQUIRE(ctx, offset % cliv_dtype_size(dtype) == 0, VALUE,
+          "an offset of %zu bytes is not a multiple of %zu, the size of %s", offset, cliv_dtype_size(dtype),
+          cliv_dtype_name(dtype));
   if (mem) {
     size_t size = 0;
     cl_context owner = NULL;
@@ -119,7 +121,8 @@ cliv_status cliv_tensor_view(const cliv_tensor *base, size_t offset, int ndim, c
   TRY(set_shape(ctx, &t, ndim, shape, pitch));
   const size_t element = cliv_dtype_size(t.dtype);
   REQUIRE(ctx, offset <= base->span / element && t.span <= base->span - offset * element, SHAPE,
-          "a view of %zu bytes at element %zu reaches past its base, which spans %zu bytes", t.span, offset, base->span);
+          "a view of %zu bytes at element %zu reaches past its base, which spans %zu bytes", t.span, offset,
+          base->span);
   t.offset = base->offset + offset * element;
   return new_reference(&t, base->mem, out);
 }
@@ -210,8 +213,8 @@ cliv_status cliv_tensor_read(const cliv_tensor *t, void *host, size_t bytes) {
   return cliv__order_end(t->ctx, &order, code, "copying from the device to the host");
 }
 
-/* The float towards zero of value, with a last bit of 1 when anything was lost: rounding that once more to a narrower type is rounding
- * value itself. */
+/* The float towards zero of value, with a last bit of 1 when anything was lost: rounding that once more to a narrower
+ * type is rounding value itself. */
 static float to_odd(double value) {
   float f = (float)value;
   if (!isfinite(f) || (double)f == value) return isfinite(value) && isinf(f) ? copysignf(FLT_MAX, f) : f;
@@ -260,13 +263,14 @@ cliv_status cliv_tensor_fill(cliv_tensor *t, double value, const cliv_sync *sync
 }
 
 /* `bytes` from one element to another. */
-static cliv_status copy_bytes(const cliv_tensor *from, cliv_tensor *to, size_t from_element, size_t to_element, size_t bytes,
-                              const cliv_sync *sync) {
+static cliv_status copy_bytes(const cliv_tensor *from, cliv_tensor *to, size_t from_element, size_t to_element,
+                              size_t bytes, const cliv_sync *sync) {
   const size_t element = cliv_dtype_size(from->dtype);
   cliv__order order;
   TRY(cliv__order_begin(from->ctx, sync, &order));
-  const cl_int code = clEnqueueCopyBuffer(from->ctx->queue, from->mem, to->mem, from->offset + from_element * element,
-                                          to->offset + to_element * element, bytes, order.wait_count, order.wait, order.event);
+  const cl_int code =
+      clEnqueueCopyBuffer(from->ctx->queue, from->mem, to->mem, from->offset + from_element * element,
+                          to->offset + to_element * element, bytes, order.wait_count, order.wait, order.event);
   return cliv__order_end(from->ctx, &order, code, "copying on the device");
 }
 
@@ -276,8 +280,8 @@ static cliv_status copy_rectangle(const cliv_tensor *from, cliv_tensor *to, cons
   cliv__order order;
   TRY(cliv__order_begin(from->ctx, sync, &order));
   const cl_int code =
-      clEnqueueCopyBufferRect(from->ctx->queue, from->mem, to->mem, start_from, start_to, region, from->pitch * element, 0,
-                              to->pitch * element, 0, order.wait_count, order.wait, order.event);
+      clEnqueueCopyBufferRect(from->ctx->queue, from->mem, to->mem, start_from, start_to, region, from->pitch * element,
+                              0, to->pitch * element, 0, order.wait_count, order.wait, order.event);
   return cliv__order_end(from->ctx, &order, code, "copying on the device");
 }
 

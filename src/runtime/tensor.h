@@ -8,7 +8,7 @@
 
 struct cliv_tensor {
   cliv_context *ctx;
-  cl_mem mem; /* one reference is ours; NULL when there are no elements */
+  cl_mem mem;    /* one reference is ours; NULL when there are no elements */
   size_t offset; /* bytes from the start of mem to the first element */
   size_t span;   /* bytes from the first element to the end of the last */
   cliv_dtype dtype;

@@ -24,7 +24,8 @@ typedef struct cliv__bench {
   cliv_tensor *base[CLIV__BENCH_TENSORS], *view[CLIV__BENCH_TENSORS];
 } cliv__bench;
 
-/* One more tensor, `shift` elements into its memory. stream: inputs of different streams are independent. The bench owns *out. */
+/* One more tensor, `shift` elements into its memory. stream: inputs of different streams are independent. The bench
+ * owns *out. */
 cliv_status cliv__bench_add(cliv__bench *bench, cliv_dtype dtype, int ndim, const size_t *shape, size_t shift,
                             cliv__values values, uint64_t stream, cliv_tensor **out);
 /* Puts new values into a dense tensor. Blocks. */
@@ -45,8 +46,8 @@ typedef struct cliv__selftest {
 
 /* True when a case of so many elements is wanted. */
 bool cliv__selftest_wants(const cliv__selftest *test, size_t elements);
-/* Compares and reports one case: what the operation gave, and the hash where that is OK. dtype: of its tensors, so that a device
- * without it skips. */
+/* Compares and reports one case: what the operation gave, and the hash where that is OK. dtype: of its tensors, so that
+ * a device without it skips. */
 void cliv__selftest_report(cliv__selftest *test, const char *name, cliv_dtype dtype, cliv_status status, uint64_t hash);
 
 /* The kinds. */

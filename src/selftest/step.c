@@ -80,7 +80,8 @@ static void run_case(cliv__selftest *test, const char *variant, const setting *s
   cliv__bench_clear(&bench);
 }
 
-/* All on float32. How a narrow parameter is read and rounded does not depend on the rule, so the first stands for all. */
+/* All on float32. How a narrow parameter is read and rounded does not depend on the rule, so the first stands for
+ * all. */
 void cliv__selftest_steps(cliv__selftest *test) {
   for (size_t i = 0; i < cliv_rule_count(); i++) {
     test->operation = cliv_rule_get(i)->name;

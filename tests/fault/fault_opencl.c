@@ -399,7 +399,8 @@ static int clean(void **state) {
   return 0;
 }
 
-/* fault_opencl [TEXT [TEST]]: all works, or those with the text in their name, whole; all tests, or those of this pattern. */
+/* fault_opencl [TEXT [TEST]]: all works, or those with the text in their name, whole; all tests, or those of this
+ * pattern. */
 int main(int argc, char **argv) {
   if (argc > 1) only = argv[1];
   if (argc > 2) cmocka_set_test_filter(argv[2]);

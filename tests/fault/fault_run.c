@@ -1,5 +1,6 @@
-/* A training whose run folder is hit by a full disk at its n-th call, for every n: the status is FILE with a sentence, every file of
- * the folder is as it was or whole and new, nothing lies beside them, and a folder that was made for nothing is gone. */
+/* A training whose run folder is hit by a full disk at its n-th call, for every n: the status is FILE with a sentence,
+ * every file of the folder is as it was or whole and new, nothing lies beside them, and a folder that was made for
+ * nothing is gone. */
 #include <cliv/cliv.h>
 #include <dirent.h>
 #include <errno.h>

@@ -8,8 +8,8 @@
  *   CLIV_FAULT_STICKY=1    and every later one: the device is lost
  *   CLIV_FAULT_ONLY=text   only calls whose name contains the text are counted
  *   CLIV_FAULT_REPORT=file a line is added at the end: calls=<n> fired=<name or -> leaks=<kind:count,… or none>
- *   CLIV_SPOOF="vendor=NVIDIA Corporation;name=X;driver=1;version=OpenCL 1.2;ext=cl_khr_fp64;type=4;wg=256;local=32768;alloc=134217728;
- *               global=…;cu=…"   every device answers so; wg and alloc are enforced
+ *   CLIV_SPOOF="vendor=NVIDIA Corporation;name=X;driver=1;version=OpenCL 1.2;ext=cl_khr_fp64;type=4;wg=256;
+ *               local=32768;alloc=134217728;global=…;cu=…"   every device answers so; wg and alloc are enforced
  */
 #ifndef CLIV_TESTS_FAULT_LAYER_H
 #define CLIV_TESTS_FAULT_LAYER_H

@@ -1,5 +1,5 @@
-/* Memory that runs out: the n-th allocation of the library fails (the linker's --wrap sends it here; CMakeLists.txt). What other
- * libraries allocate does not count, but for Jansson's where it is asked for. */
+/* Memory that runs out: the n-th allocation of the library fails (the linker's --wrap sends it here; CMakeLists.txt).
+ * What other libraries allocate does not count, but for Jansson's where it is asked for. */
 #ifndef CLIV_TESTS_FAULT_MEMFAULT_H
 #define CLIV_TESTS_FAULT_MEMFAULT_H
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# check.sh BUILD: installs a build into a temporary folder and uses it from there as a guest would: by find_package and by pkg-config,
-# shared and static, from C99 and C++; looks at the headers and at the symbols; runs every program that it built.
+# check.sh BUILD: installs a build into a temporary folder and uses it from there as a guest would: by find_package and
+# by pkg-config, shared and static, from C99 and C++; looks at the headers and at the symbols; runs every program that
+# it built.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source=$(cd "$here/../.." && pwd)

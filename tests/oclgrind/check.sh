@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# check.sh FAULTY: scripts/oclgrind-check passes a good kernel and finds each planted fault; otherwise its silence would mean nothing.
+# check.sh FAULTY: scripts/oclgrind-check passes a good kernel and finds each planted fault; otherwise its silence would
+# mean nothing.
 set -euo pipefail
 gate=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../scripts" && pwd)/oclgrind-check
 failed=0

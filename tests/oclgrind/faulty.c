@@ -1,4 +1,5 @@
-/* faulty KERNEL: runs one kernel of 64 work-items with a planted fault, so that scripts/oclgrind-check can be seen to find it. */
+/* faulty KERNEL: runs one kernel of 64 work-items with a planted fault, so that scripts/oclgrind-check can be seen to
+ * find it. */
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ int main(int argc, char **argv) {
   cl_platform_id platform;
   cl_device_id device;
   cl_int code;
-  if (argc != 2 || clGetPlatformIDs(1, &platform, NULL) || clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL))
+  if (argc != 2 || clGetPlatformIDs(1, &platform, NULL) ||
+      clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL))
     return 2;
   cl_context context = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
   cl_command_queue queue = clCreateCommandQueue(context, device, 0, &code);

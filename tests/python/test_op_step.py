@@ -44,7 +44,8 @@ def test_parameter_after_20_steps(case, tmp_path):
     got = np.load(tmp_path / "out.npy").astype(np.float64)
     for row, kind in enumerate(KINDS):
         want = GOLDEN[f"{case}.{kind}.p20"].astype(np.float64)
-        # Relative to the largest weight: where the exact result passes by zero, PyTorch's own forms differ by more than its size.
+        # Relative to the largest weight: where the exact result passes by zero, PyTorch's own forms differ by more than
+        # its size.
         error = np.abs(got[row] - want).max() / np.abs(want).max()
         assert error <= 1e-6, kind
 

@@ -1,5 +1,6 @@
-/* exhaust OP…: maps of one input over all 2^32 floats, against the references in double: the largest error of each, in units of the last
- * place. Not a test, since it runs for minutes; it is where the errors come from that cliv/map.h states. The device is $CLIV_DEVICE's. */
+/* exhaust OP…: maps of one input over all 2^32 floats, against the references in double: the largest error of each, in
+ * units of the last place. Not a test, since it runs for minutes; it is where the errors come from that cliv/map.h
+ * states. The device is $CLIV_DEVICE's. */
 #include <cliv/map.h>
 #include <inttypes.h>
 #include <math.h>
