@@ -1,6 +1,5 @@
 /* Contexts: opening, wrapping the caller's objects, order and events, and what is refused. */
-#include <cliv/context.h>
-#include <cliv/tensor.h>
+#include <cliv/cliv.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,11 +178,41 @@ static void keeps_errors_apart(void **state) {
   cliv_context_free(a);
 }
 
+/* Also where there is no context to say so. */
+static void gives_no_event_on_failure(void **state) {
+  (void)state;
+  cl_event done;
+  const cliv_sync sync = {.done = &done};
+#define NO_EVENT(call)                             \
+  do {                                             \
+    done = (cl_event)(void *)&done;                \
+    ASSERT_FAILS(NULL, (call), CLIV_NULL, "NULL"); \
+    assert_null(done);                             \
+  } while (0)
+  NO_EVENT(cliv_map(NULL, "exp", NULL, NULL, &sync));
+  NO_EVENT(cliv_map2(NULL, "add", NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_map_scalar(NULL, "add", NULL, 1, NULL, &sync));
+  NO_EVENT(cliv_reduce(NULL, "sum", CLIV_ALL_AXES, NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_gather(NULL, NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_loss(NULL, "squared", NULL, NULL, 1, NULL, NULL, &sync));
+  NO_EVENT(cliv_gemm(NULL, 0, 0, 1, NULL, NULL, 0, NULL, NULL, &sync));
+  NO_EVENT(cliv_gemv(NULL, 0, 1, NULL, NULL, 0, NULL, NULL, &sync));
+  NO_EVENT(cliv_ger(NULL, 1, NULL, NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_axpy(NULL, 1, NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_tensor_fill(NULL, 0, &sync));
+  NO_EVENT(cliv_tensor_copy(NULL, NULL, &sync));
+  NO_EVENT(cliv_optimizer_step(NULL, &sync));
+  NO_EVENT(cliv_model_forward(NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_model_backward(NULL, NULL, NULL, 0, &sync));
+#undef NO_EVENT
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(opens_on_each_walk),           cmocka_unit_test(refuses_bad_options),
       cmocka_unit_test(wraps_and_gives_back),         cmocka_unit_test(keeps_order_in_an_out_of_order_queue),
       cmocka_unit_test(waits_for_and_signals_events), cmocka_unit_test(keeps_errors_apart),
+      cmocka_unit_test(gives_no_event_on_failure),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

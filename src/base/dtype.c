@@ -24,6 +24,8 @@ const char *cliv__dtype_storage(cliv_dtype dtype) {
   return is_dtype(dtype) ? storage[dtype] : "?";
 }
 
+bool cliv__is_integer(cliv_dtype dtype) { return dtype == CLIV_I32 || dtype == CLIV_I64 || dtype == CLIV_U8; }
+
 size_t cliv_dtype_size(cliv_dtype dtype) { return is_dtype(dtype) ? types[dtype].size : 0; }
 
 cliv_status cliv_dtype_parse(const char *name, cliv_dtype *out) {

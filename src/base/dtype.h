@@ -12,4 +12,6 @@ bool cliv__shape_size(cliv_dtype dtype, int ndim, const size_t *shape, size_t *c
 /* What kernels call the storage of this type: "f32" (see cl/prelude.cl); "?" for a value that is no dtype. */
 const char *cliv__dtype_storage(cliv_dtype dtype);
 
+bool cliv__is_integer(cliv_dtype dtype);
+
 #endif

@@ -128,8 +128,8 @@ static cliv_status scale(cliv_context *ctx, const cliv_tensor *c, double beta, c
 cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha, const cliv_tensor *a,
                       const cliv_tensor *b, double beta, cliv_tensor *c, const cliv_blas_options *options,
                       const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, a);
   REQUIRE_NOT_NULL(ctx, b);
   REQUIRE_NOT_NULL(ctx, c);
@@ -157,8 +157,8 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
 
 cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_tensor *a, const cliv_tensor *x,
                       double beta, cliv_tensor *y, const cliv_blas_options *options, const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, a);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, y);
@@ -182,8 +182,8 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
 
 cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, const cliv_tensor *y, cliv_tensor *a,
                      const cliv_blas_options *options, const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, y);
   REQUIRE_NOT_NULL(ctx, a);
@@ -207,13 +207,11 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
 cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cliv_tensor *y,
                       const cliv_blas_options *options, const cliv_sync *sync) {
   char a[160], b[160];
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, y);
-  bool same = x->ndim == y->ndim;
-  for (int d = 0; same && d < x->ndim; d++) same = x->shape[d] == y->shape[d];
-  REQUIRE(ctx, same, SHAPE, "axpy: x is %s and y is %s: their shapes must be equal", cliv__describe(x, a),
+  REQUIRE(ctx, cliv__same_shape(x, y), SHAPE, "axpy: x is %s and y is %s: their shapes must be equal", cliv__describe(x, a),
           cliv__describe(y, b));
   TRY(check_type(ctx, x, y));
   const cliv__blas_provider *provider = NULL;

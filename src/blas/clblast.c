@@ -135,8 +135,7 @@ static cliv_status clblast_axpy(cliv_context *ctx, cliv_dtype dtype, double alph
   const bool dense = x->pitch == x->columns && y->pitch == y->columns;
   const cl_ulong rows = dense ? 1 : x->rows, columns = dense ? x->rows * x->columns : x->columns;
   for (cl_ulong i = 0; i < rows; i++) {
-    const cliv_sync part = {i == 0 && sync ? sync->wait_count : 0, sync ? sync->wait : NULL,
-                            i + 1 == rows && sync ? sync->done : NULL};
+    const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == rows);
     TRY(axpy_row(ctx, dtype, columns, alpha, x->mem, x->first + i * x->pitch, y->mem, y->first + i * y->pitch, &part));
   }
   return CLIV_OK;

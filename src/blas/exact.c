@@ -54,12 +54,6 @@ static cliv_status get(cliv_context *ctx, cliv_dtype dtype, const char *files, c
   return cliv__kernel(ctx, files, options, entry, out);
 }
 
-/* The part of a caller's sync that command `first`/`last` of an operation carries. */
-static cliv_sync part_of(const cliv_sync *sync, bool first, bool last) {
-  if (!sync) return (cliv_sync){0};
-  return (cliv_sync){first ? sync->wait_count : 0, first ? sync->wait : NULL, last ? sync->done : NULL};
-}
-
 /* ---- element-wise: scale, axpy, ger ---- */
 
 static cliv_status update(cliv_context *ctx, const char *kind, cliv_dtype dtype, double factor_, const cliv__matrix *x,
@@ -134,7 +128,7 @@ cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_
     const cl_uint parts = (first ? PART_FIRST : 0u) | (last ? PART_LAST : 0u);
     const cl_ulong depth = least(block, g->k - k), a_first = g->a.first + k * step,
                    x_first = g->x.first + k * g->x.step;
-    const cliv_sync part = part_of(sync, first, last);
+    const cliv_sync part = cliv__sync_part(sync, first, last);
     TRY(LAUNCH(ctx, kernel, range, &part, ARG(g->a.mem), ARG(a_first), ARG(row), ARG(step), ARG(g->x.mem), ARG(x_first),
                ARG(g->x.step), ARG(sums), ARG(g->y.mem), ARG(g->y.first), ARG(g->y.step), ARG(g->m), ARG(depth),
                ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(parts)));
@@ -266,7 +260,7 @@ static cliv_status pack(const job *j, cl_kernel kernel, const cliv__matrix *from
 /* Copies of this block of k. */
 static cliv_status pack_block(const job *j, cl_ulong k, cl_ulong depth) {
   const cliv__gemm *g = j->g;
-  const cliv_sync part = part_of(j->sync, k == 0, false);
+  const cliv_sync part = cliv__sync_part(j->sync, k == 0, false);
   const cl_ulong a_first = g->a.first + k * (g->trans_a ? g->a.pitch : 1);
   const cl_ulong b_first = g->b.first + k * (g->trans_b ? 1 : g->b.pitch);
   if (j->pack_a) TRY(pack(j, j->pack_a, &g->a, a_first, j->room_a, g->m, j->rows, depth, &part));
@@ -333,8 +327,8 @@ static cliv_status multiply_block(const job *j, cl_ulong k, cl_ulong depth) {
     p.n = least(j->block_n, g->n - p.j);
     for (p.i = 0; p.i < g->m; p.i += p.m) {
       p.m = least(j->block_m, g->m - p.i);
-      p.sync = part_of(j->sync, p.first && !packed && p.i == 0 && p.j == 0,
-                       p.last && p.i + p.m == g->m && p.j + p.n == g->n);
+      p.sync = cliv__sync_part(j->sync, p.first && !packed && p.i == 0 && p.j == 0,
+                               p.last && p.i + p.m == g->m && p.j + p.n == g->n);
       TRY(j->ctx->walk == CLIV_WALK_CPU ? multiply_cpu(j, &p) : multiply_gpu(j, &p));
     }
   }

@@ -49,8 +49,8 @@ static cliv_status check(cliv_context *ctx, const cliv_tensor *table, const cliv
 
 cliv_status cliv_gather(cliv_context *ctx, const cliv_tensor *table, const cliv_tensor *indices, cliv_tensor *out,
                         const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, table);
   REQUIRE_NOT_NULL(ctx, indices);
   REQUIRE_NOT_NULL(ctx, out);

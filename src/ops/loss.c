@@ -103,8 +103,8 @@ static cliv_status single(cliv_context *ctx, const char *point, const cliv_tenso
 cliv_status cliv_loss(cliv_context *ctx, const char *name, const cliv_tensor *logits, const cliv_tensor *targets,
                       double scale, cliv_tensor *losses, cliv_tensor *gradient, const cliv_sync *sync) {
   size_t index;
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, name);
   REQUIRE_NOT_NULL(ctx, logits);
   REQUIRE_NOT_NULL(ctx, targets);

@@ -74,10 +74,8 @@ const cliv_map_info *cliv_map_find(const char *name) {
 
 /* ---- types ---- */
 
-static bool is_integer(cliv_dtype t) { return t == CLIV_I32 || t == CLIV_I64 || t == CLIV_U8; }
-
 static cliv_status check_dtype(cliv_context *ctx, const cliv_map_info *op, cliv_dtype t) {
-  const bool allowed = is_integer(t) ? op->integers : t == CLIV_F64 ? op->float64 : true;
+  const bool allowed = cliv__is_integer(t) ? op->integers : t == CLIV_F64 ? op->float64 : true;
   REQUIRE(ctx, cliv_dtype_size(t) > 0 && allowed, DTYPE,
           "map '%s' is not defined for %s, only for float32, float16, bfloat16%s%s", op->name, cliv_dtype_name(t),
           op->float64 ? ", float64" : "", op->integers ? ", int32, int64, uint8" : "");
@@ -124,11 +122,7 @@ static const char *const compute_option[] = {"", " -D REAL_F64", " -D REAL_I64"}
 static compute compute_of(const call *c) {
   const cliv_dtype x = c->x->dtype, out = c->op->result == CLIV_MAP_ANY ? c->out->dtype : x;
   if (x == CLIV_F64 || out == CLIV_F64) return IN_F64;
-  return is_integer(x) && is_integer(out) ? IN_I64 : IN_F32;
-}
-
-static bool same_shape(const cliv_tensor *a, const cliv_tensor *b) {
-  return a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape);
+  return cliv__is_integer(x) && cliv__is_integer(out) ? IN_I64 : IN_F32;
 }
 
 /* Exactly the same elements, so that each is read before it is written. */
@@ -143,7 +137,7 @@ static cliv_status check_x(cliv_context *ctx, const call *c) {
   const cliv_dtype want = c->op->result == CLIV_MAP_TRUTH ? CLIV_U8 : x->dtype;
   REQUIRE(ctx, c->op->result == CLIV_MAP_ANY || out->dtype == want, DTYPE, "map '%s' of %s gives %s, but out is %s",
           c->op->name, cliv__describe(x, a), cliv_dtype_name(want), cliv__describe(out, b));
-  REQUIRE(ctx, same_shape(x, out), SHAPE, "map '%s' of %s needs an out of the same shape, not %s", c->op->name,
+  REQUIRE(ctx, cliv__same_shape(x, out), SHAPE, "map '%s' of %s needs an out of the same shape, not %s", c->op->name,
           cliv__describe(x, a), cliv__describe(out, b));
   REQUIRE(ctx, cliv__dense(x) && cliv__dense(out), LAYOUT,
           "map '%s' needs dense tensors; x is %s with pitch %zu, out has pitch %zu", c->op->name, cliv__describe(x, a),
@@ -158,7 +152,7 @@ static cliv_status check_y(cliv_context *ctx, call *c) {
   const cliv_tensor *x = c->x, *y = c->y;
   REQUIRE(ctx, y->dtype == x->dtype, DTYPE, "map '%s' needs two inputs of one dtype, not %s and %s", c->op->name,
           cliv__describe(x, a), cliv__describe(y, b));
-  if (same_shape(x, y)) c->source = Y_EACH;
+  if (cliv__same_shape(x, y)) c->source = Y_EACH;
   else if (y->count == 1) c->source = Y_ONE;
   else if (y->ndim == 1 && x->ndim >= 1 && y->shape[0] == x->columns) c->source = Y_ROW;
   else
@@ -209,8 +203,8 @@ static cliv_status launch(cliv_context *ctx, const call *c, const cliv_sync *syn
 
 static cliv_status begin(cliv_context *ctx, const char *name, int arity, const cliv_tensor *x, cliv_tensor *out,
                          const cliv_sync *sync, call *c) {
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE(ctx, name != NULL, NULL, "the name of the map is NULL");
   REQUIRE(ctx, x != NULL, NULL, "map '%s': x is NULL", name);
   REQUIRE(ctx, out != NULL, NULL, "map '%s': out is NULL", name);
@@ -245,7 +239,7 @@ cliv_status cliv_map_scalar(cliv_context *ctx, const char *op, const cliv_tensor
                             const cliv_sync *sync) {
   call c;
   TRY(begin(ctx, op, 2, x, out, sync, &c));
-  REQUIRE(ctx, !is_integer(x->dtype) || (y == floor(y) && fabs(y) < 0x1p63), VALUE,
+  REQUIRE(ctx, !cliv__is_integer(x->dtype) || (y == floor(y) && fabs(y) < 0x1p63), VALUE,
           "map '%s' of %s needs an integer of 64 bits, not %.17g", op, cliv_dtype_name(x->dtype), y);
   c.source = Y_VALUE;
   c.value = y;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -62,10 +63,8 @@ const cliv_reduce_info *cliv_reduce_find(const char *name) {
   return r ? &r->info : NULL;
 }
 
-static bool is_integer(cliv_dtype dtype) { return dtype == CLIV_I32 || dtype == CLIV_I64 || dtype == CLIV_U8; }
-
 static cliv_status check_type(cliv_context *ctx, const row *r, cliv_dtype dtype) {
-  const bool allowed = is_integer(dtype) ? r->info.integers : dtype == CLIV_F64 ? r->info.float64 : true;
+  const bool allowed = cliv__is_integer(dtype) ? r->info.integers : dtype == CLIV_F64 ? r->info.float64 : true;
   REQUIRE(ctx, cliv_dtype_size(dtype) > 0 && allowed, DTYPE,
           "reduction '%s' is not defined for %s; it takes float32, float16, bfloat16%s%s", r->info.name,
           cliv_dtype_name(dtype), r->info.float64 ? ", float64" : "", r->info.integers ? ", int32, int64, uint8" : "");
@@ -76,7 +75,7 @@ static cliv_dtype result_type(const row *r, cliv_dtype input) {
   switch (r->info.result) {
     case CLIV_REDUCE_INDEX: return CLIV_I64;
     case CLIV_REDUCE_TRUTH: return CLIV_U8;
-    case CLIV_REDUCE_TOTAL: return is_integer(input) ? CLIV_I64 : input;
+    case CLIV_REDUCE_TOTAL: return cliv__is_integer(input) ? CLIV_I64 : input;
     default: return input;
   }
 }
@@ -126,12 +125,11 @@ static cl_ulong spread(const stage *s) {
 
 static cliv_status kernel_of(cliv_context *ctx, const row *r, cliv_dtype input, cliv_dtype output, bool second,
                              cl_kernel *out) {
-  static const char *const storage[] = {"f32", "f16", "bf16", "f64", "i32", "i64", "u8"};
-  const char *computed = input == CLIV_F64 ? " -D REAL_F64" : is_integer(input) ? " -D REAL_I64" : "";
+  const char *computed = input == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(input) ? " -D REAL_I64" : "";
   char from[32], options[192];
-  snprintf(from, sizeof from, " -D X_T=%s", storage[input]);
-  snprintf(options, sizeof options, "-D OP=op_%s -D KIND_%s -D OUT_T=%s%s%s%s", r->info.name, r->kind, storage[output],
-           r->extra, computed, second ? " -D SECOND -D SINGLE" : from);
+  snprintf(from, sizeof from, " -D X_T=%s", cliv__dtype_storage(input));
+  snprintf(options, sizeof options, "-D OP=op_%s -D KIND_%s -D OUT_T=%s%s%s%s", r->info.name, r->kind,
+           cliv__dtype_storage(output), r->extra, computed, second ? " -D SECOND -D SINGLE" : from);
   return cliv__kernel(ctx, "math.cl reduce_ops.cl reduce.cl", options, "reduce", out);
 }
 
@@ -184,8 +182,7 @@ static cliv_status run_stages(cliv_context *ctx, const request *q, stage s, cons
   for (int slot = CLIV__SCRATCH_REDUCE_A;; slot = slot == CLIV__SCRATCH_REDUCE_A ? CLIV__SCRATCH_REDUCE_B : CLIV__SCRATCH_REDUCE_A) {
     const bool first = parts == NULL, last = s.blocks_per_row == 1;
     if (!last) TRY(cliv__scratch(ctx, slot, s.rows * s.blocks_per_row * part_bytes, &left));
-    const cliv_sync part = {first && sync ? sync->wait_count : 0, first && sync ? sync->wait : NULL,
-                            last && sync ? sync->done : NULL};
+    const cliv_sync part = cliv__sync_part(sync, first, last);
     TRY(run_stage(ctx, q, &s, parts, last ? NULL : left, &part));
     if (last) return CLIV_OK;
     parts = left;
@@ -195,14 +192,10 @@ static cliv_status run_stages(cliv_context *ctx, const request *q, stage s, cons
 
 /* ---- the call ---- */
 
-static bool same_shape(const cliv_tensor *a, const cliv_tensor *b) {
-  return a->ndim == b->ndim && !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape);
-}
-
 static cliv_status check_shapes(cliv_context *ctx, const request *q, bool all) {
   char x[160], y[160];
   const cliv_tensor *a = q->x, *o = q->out;
-  REQUIRE(ctx, !q->y || (same_shape(a, q->y) && a->dtype == q->y->dtype), SHAPE,
+  REQUIRE(ctx, !q->y || (cliv__same_shape(a, q->y) && a->dtype == q->y->dtype), SHAPE,
           "'%s' takes two tensors of one type and shape, not %s and %s", q->op->info.name, cliv__describe(a, x),
           cliv__describe(q->y, y));
   REQUIRE(ctx, !q->y || a->rows <= 1 || a->pitch == q->y->pitch, LAYOUT,
@@ -241,8 +234,8 @@ static cliv_status check(cliv_context *ctx, const request *q, bool all) {
 
 cliv_status cliv_reduce(cliv_context *ctx, const char *op, int axis, const cliv_tensor *x, const cliv_tensor *y,
                         cliv_tensor *out, const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(NULL, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(NULL, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, out);
   const bool all = axis == CLIV_ALL_AXES;

@@ -162,10 +162,6 @@ cliv_status cliv_optimizer_get(const cliv_optimizer *o, int group, const char *h
 
 /* ---- tensors ---- */
 
-static bool same_shape(const cliv_tensor *a, const cliv_tensor *b) {
-  return a->ndim == b->ndim && (a->ndim == 0 || !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape));
-}
-
 static cliv_status check_tensor(const cliv_optimizer *o, const cliv_tensor *t, const char *what) {
   char a[160];
   REQUIRE(o->ctx, t->ctx == o->ctx, VALUE, "the %s belongs to another context than the optimizer", what);
@@ -206,8 +202,8 @@ cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tenso
   TRY(check_tensor(o, param, "parameter"));
   TRY(check_tensor(o, grad, "gradient"));
   char a[160], b[160];
-  REQUIRE(o->ctx, same_shape(param, grad), SHAPE, "the parameter is %s, its gradient %s", cliv__describe(param, a),
-          cliv__describe(grad, b));
+  REQUIRE(o->ctx, cliv__same_shape(param, grad), SHAPE, "the parameter is %s, its gradient %s",
+          cliv__describe(param, a), cliv__describe(grad, b));
   TRY(check_overlap(o, param, grad));
   TRY(grow(o));
   cliv__param added = {.group = group, .born = o->steps};
@@ -342,16 +338,15 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, con
 }
 
 cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
+  TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, o);
-  TRY(cliv__check_sync(o->ctx, sync));
   TRY(check_conflicts(o));
   if (o->stale) TRY(cliv__plan_make(o));
   const size_t batches = o->plan.batch_count;
   if (batches == 0) TRY(cliv__nothing(o->ctx, sync));
   else TRY(send_scalars(o));
   for (size_t i = 0; i < batches; i++) {
-    const cliv_sync part = {i == 0 && sync ? sync->wait_count : 0, i == 0 && sync ? sync->wait : NULL,
-                            i + 1 == batches && sync ? sync->done : NULL};
+    const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == batches);
     TRY(launch(o, &o->plan.batches[i], &part));
   }
   o->steps++;

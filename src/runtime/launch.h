@@ -35,10 +35,15 @@ cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range,
 
 /* Parts of a caller's sync (which may be NULL) for operations of several commands. */
 #define SYNC_NONE ((const cliv_sync *)NULL)
-#define SYNC_FIRST(sync) (&(cliv_sync){(sync) ? (sync)->wait_count : 0, (sync) ? (sync)->wait : NULL, NULL})
-#define SYNC_LAST(sync) (&(cliv_sync){0, NULL, (sync) ? (sync)->done : NULL})
+#define SYNC_FIRST(sync) (&(const cliv_sync[]){cliv__sync_part((sync), true, false)}[0])
+#define SYNC_LAST(sync) (&(const cliv_sync[]){cliv__sync_part((sync), false, true)}[0])
+static inline cliv_sync cliv__sync_part(const cliv_sync *sync, bool first, bool last) {
+  if (!sync) return (cliv_sync){0};
+  return (cliv_sync){first ? sync->wait_count : 0, first ? sync->wait : NULL, last ? sync->done : NULL};
+}
 
-/* For the flat list of checks at the top of an asynchronous function: refuses a bad wait list, sets *done to NULL. */
+/* Opens the flat list of checks at the top of an asynchronous function, since it sets *done to NULL; refuses a bad wait
+ * list. ctx may be NULL. */
 cliv_status cliv__check_sync(cliv_context *ctx, const cliv_sync *sync);
 
 /* Enqueues a marker: for operations that turn out to have nothing to do. */

@@ -142,6 +142,10 @@ size_t cliv_tensor_offset(const cliv_tensor *t) { return t->offset; }
 cl_mem cliv_tensor_mem(const cliv_tensor *t) { return t->mem; }
 cliv_context *cliv_tensor_context(const cliv_tensor *t) { return t->ctx; }
 
+bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b) {
+  return a->ndim == b->ndim && (a->ndim == 0 || !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape));
+}
+
 bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b) {
   if (!a->mem || a->mem != b->mem || a->offset >= b->offset + b->span || b->offset >= a->offset + a->span) return false;
   /* Blocks of columns of one matrix lie side by side: equal pitches, and neither's columns reach the other's. */
@@ -246,9 +250,9 @@ static bool encode(cliv_dtype dtype, double value, void *pattern) {
 }
 
 cliv_status cliv_tensor_fill(cliv_tensor *t, double value, const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(NULL, t);
-  cliv_context *ctx = t->ctx;
+  cliv_context *ctx = t ? t->ctx : NULL;
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(NULL, t);
   REQUIRE(ctx, cliv__dense(t), LAYOUT, "filling needs a dense tensor; this one has rows of %zu with a pitch of %zu",
           t->columns, t->pitch);
   unsigned char pattern[8];
@@ -286,9 +290,9 @@ static cliv_status copy_rectangle(const cliv_tensor *from, cliv_tensor *to, cons
 }
 
 cliv_status cliv_tensor_copy(const cliv_tensor *from, cliv_tensor *to, const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(NULL, from);
-  cliv_context *ctx = from->ctx;
+  cliv_context *ctx = from ? from->ctx : NULL;
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(NULL, from);
   REQUIRE_NOT_NULL(ctx, to);
   char a[160], b[160];
   REQUIRE(ctx, from->dtype == to->dtype && from->count == to->count, SHAPE,
@@ -303,8 +307,7 @@ cliv_status cliv_tensor_copy(const cliv_tensor *from, cliv_tensor *to, const cli
   if (!dense && from->mem == to->mem && from->pitch != to->pitch) {
     const size_t row = from->columns * cliv_dtype_size(from->dtype);
     for (size_t i = 0; i < from->rows; i++) {
-      const cliv_sync part = {i == 0 && sync ? sync->wait_count : 0, i == 0 && sync ? sync->wait : NULL,
-                              i + 1 == from->rows && sync ? sync->done : NULL};
+      const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == from->rows);
       TRY(copy_bytes(from, to, i * from->pitch, i * to->pitch, row, &part));
     }
     return CLIV_OK;

@@ -20,6 +20,7 @@ struct cliv_tensor {
 /* First element's index in mem, in elements: offset is a multiple of the element size. */
 static inline cl_ulong cliv__first(const cliv_tensor *t) { return t->offset / cliv_dtype_size(t->dtype); }
 static inline bool cliv__dense(const cliv_tensor *t) { return t->rows <= 1 || t->pitch == t->columns; }
+bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b);
 /* True when the two share a byte of device memory (only seen within one cl_mem). */
 bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b);
 /* "float32 [3, 4]" into room; returns room. For error sentences. */

@@ -175,10 +175,10 @@ static cliv_status layer_backward(cliv_context *ctx, const layer *l, const cliv_
 }
 
 cliv_status cliv_model_forward(cliv_model *m, const cliv_tensor *x, cliv_tensor *logits, const cliv_sync *sync) {
+  TRY(cliv__check_sync(m ? m->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, m);
   REQUIRE_NOT_NULL(m->ctx, x);
   REQUIRE_NOT_NULL(m->ctx, logits);
-  TRY(cliv__check_sync(m->ctx, sync));
   TRY(check(m, x, logits, "logits"));
   cliv_tensor *ones;
   TRY(ones_of(m, cliv_tensor_shape(x)[0], &ones));
@@ -189,10 +189,10 @@ cliv_status cliv_model_forward(cliv_model *m, const cliv_tensor *x, cliv_tensor 
 
 cliv_status cliv_model_backward(cliv_model *m, const cliv_tensor *x, const cliv_tensor *slope, double l2,
                                 const cliv_sync *sync) {
+  TRY(cliv__check_sync(m ? m->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, m);
   REQUIRE_NOT_NULL(m->ctx, x);
   REQUIRE_NOT_NULL(m->ctx, slope);
-  TRY(cliv__check_sync(m->ctx, sync));
   TRY(check(m, x, slope, "the slope"));
   REQUIRE(m->ctx, isfinite(l2) && l2 >= 0, VALUE, "l2 must be 0 or more, not %g", l2);
   cliv_tensor *ones;
