@@ -60,7 +60,7 @@ BINARY(div, divide(x, y))
 #endif
 
 /* Of float32 and what is computed in it. */
-#if !defined(REAL_I64) && !defined(REAL_F64)
+#ifdef WITH_MATH
 UNARY(exp, real_exp(x))
 UNARY(exp2, real_exp2(x))
 UNARY(expm1, real_expm1(x))

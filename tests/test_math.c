@@ -1,5 +1,5 @@
-/* cl/math.cl: division and square root exactly rounded, also by the way that devices without correct rounding take; the
- * elementary functions within their errors on arguments of every size, with bits that are pinned. */
+/* cl/divide.cl and cl/math.cl: division and square root exactly rounded, also by the way that devices without correct
+ * rounding take; the elementary functions within their errors on arguments of every size, with bits that are pinned. */
 #include <cliv/map.h>
 #include <inttypes.h>
 #include <math.h>

@@ -88,7 +88,7 @@ static cliv_status single(cliv_context *ctx, const char *point, const cliv_tenso
   char options[96];
   snprintf(options, sizeof options, "-D POINT=%s -D SINGLE", point);
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "math.cl loss_ops.cl loss.cl", options, "loss_single", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl math.cl loss_ops.cl loss.cl", options, "loss_single", &kernel));
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong rows = logits->rows, rows_each = cpu ? RUN : 1, z = cliv__first(logits), t = cliv__first(targets);
   const cl_ulong l = losses ? cliv__first(losses) : 0, g = gradient ? cliv__first(gradient) : 0;
@@ -124,7 +124,7 @@ cliv_status cliv_loss(cliv_context *ctx, const char *name, const cliv_tensor *lo
   char options[64] = "";
   if (point) snprintf(options, sizeof options, "-D POINT=%s", point);
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, point ? "math.cl loss_ops.cl loss.cl" : "math.cl loss.cl", options,
+  TRY(cliv__kernel(ctx, point ? "divide.cl math.cl loss_ops.cl loss.cl" : "divide.cl math.cl loss.cl", options,
                    point ? "loss_points" : "loss_softmax", &kernel));
   const cl_ulong rows = logits->rows, columns = logits->columns;
   const cl_ulong rows_each = columns < RUN ? RUN / columns : 1;

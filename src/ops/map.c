@@ -181,7 +181,9 @@ static cliv_status launch(cliv_context *ctx, const call *c, const cliv_sync *syn
            cliv__dtype_storage(c->x->dtype), cliv__dtype_storage(c->out->dtype), compute_option[in],
            source_option[c->source]);
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "math.cl map_ops.cl map.cl", options, "map", &kernel));
+  /* What double cannot do is what math.cl has: the others are compiled without it. */
+  const char *files = c->op->float64 ? "divide.cl map_ops.cl map.cl" : "divide.cl math.cl map_ops.cl map.cl";
+  TRY(cliv__kernel(ctx, files, options, "map", &kernel));
 
   const cl_ulong n = c->x->count, each = share(ctx, n), x_first = cliv__first(c->x), out_first = cliv__first(c->out);
   const size_t group = ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, 64);

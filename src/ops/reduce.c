@@ -130,7 +130,10 @@ static cliv_status kernel_of(cliv_context *ctx, const row *r, cliv_dtype input, 
   snprintf(from, sizeof from, " -D X_T=%s", cliv__dtype_storage(input));
   snprintf(options, sizeof options, "-D OP=op_%s -D KIND_%s -D OUT_T=%s%s%s%s", r->info.name, r->kind,
            cliv__dtype_storage(output), r->extra, computed, second ? " -D SECOND -D SINGLE" : from);
-  return cliv__kernel(ctx, "math.cl reduce_ops.cl reduce.cl", options, "reduce", out);
+  /* What double cannot do is what math.cl has: the others are compiled without it. */
+  const char *files =
+      r->info.float64 ? "divide.cl reduce_ops.cl reduce.cl" : "divide.cl math.cl reduce_ops.cl reduce.cl";
+  return cliv__kernel(ctx, files, options, "reduce", out);
 }
 
 typedef struct request {

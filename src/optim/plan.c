@@ -162,7 +162,7 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
                  storage(x->g->dtype), states, states && names.data ? names.data : "");
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
   const cliv_status status =
-      named && options ? cliv__kernel(o->ctx, "math.cl fused.cl optim_ops.cl optim.cl", options, "optim_step", out)
+      named && options ? cliv__kernel(o->ctx, "divide.cl fused.cl optim_ops.cl optim.cl", options, "optim_step", out)
                        : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for a program's options");
   free(named);
   free(options);

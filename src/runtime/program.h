@@ -5,7 +5,7 @@
 #include "runtime/context.h"
 
 /* A kernel of a program made of `prelude.cl` and the named files, in order. `files` is a space-separated list of names
- * in cl/ ("math.cl reduce_ops.cl reduce.cl"); prelude.cl is always put in front. `options` are the -D choices ("" for
+ * in cl/ ("divide.cl reduce_ops.cl reduce.cl"); prelude.cl is always put in front. `options` are the -D choices ("" for
  * none); the same (files, options, entry) is compiled once per context and once per machine. The context owns the
  * kernel: do not release it. Fails with BUILD: the log and the numbered source are in the error. */
 cliv_status cliv__kernel(cliv_context *ctx, const char *files, const char *options, const char *entry, cl_kernel *out);
