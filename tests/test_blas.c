@@ -384,7 +384,7 @@ enum { PROVIDERS = sizeof providers / sizeof *providers };
 
 /* Under Oclgrind exact alone: CLBlast's caches are torn down at exit after Oclgrind, and the process ends in an
  * abort. */
-static size_t provider_count(cliv_context *ctx) { return strstr(ctx->facts.platform, "Oclgrind") ? 1 : PROVIDERS; }
+static size_t provider_count(cliv_context *ctx) { return strstr(ctx->facts.platform_name, "Oclgrind") ? 1 : PROVIDERS; }
 
 /* exact: the same bits. clblast: close, with the gaps untouched. */
 static void compare(cliv_provider provider, const matrix *c, double terms) {

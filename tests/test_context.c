@@ -19,7 +19,7 @@ static void opens_on_each_walk(void **state) {
   (void)state;
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    const bool narrow = (ctx->facts.quirks & CLIV__QUIRK_NARROW) != 0;
+    const bool narrow = (ctx->quirks & CLIV__QUIRK_NARROW) != 0;
     assert_int_equal(cliv_context_walk(ctx), narrow ? CLIV_WALK_GPU : test_walks[w]);
     assert_true(strlen(cliv_context_device_name(ctx)) > 0);
     assert_true(cliv_context_has(ctx, CLIV_F32));

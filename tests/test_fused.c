@@ -109,7 +109,7 @@ static void rounds_once(void **state) {
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     same_as_host(ctx, "");
-    if (!(ctx->facts.quirks & CLIV__QUIRK_FMA_FLUSHES)) same_as_host(ctx, "-D FMA_FLUSHES");
+    if (!(ctx->quirks & CLIV__QUIRK_FMA_FLUSHES)) same_as_host(ctx, "-D FMA_FLUSHES");
     cliv_context_free(ctx);
   }
 }

@@ -19,7 +19,7 @@ static float of_bits(uint32_t u) {
 /* A context that takes the device's division for rounded (as it claims, if it does) or for an approximation. */
 static cliv_context *open_rounding(cliv_walk walk, bool rounds) {
   cliv_context *ctx = test_open(walk);
-  ctx->facts.rounds_divide = ctx->facts.rounds_divide && rounds;
+  ctx->rounds_divide = ctx->rounds_divide && rounds;
   return ctx;
 }
 

@@ -50,7 +50,7 @@ static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, b
   REQUIRE(ctx, !options || options->size == 0 || options->size == sizeof *options, VALUE,
           "the options' size field is %zu; this version of the library knows %zu", options->size, sizeof *options);
   cliv_provider provider = options ? options->provider : CLIV_PROVIDER_AUTO;
-  const bool broken = vectors && (ctx->facts.quirks & CLIV__QUIRK_SMALL_GROUPS);
+  const bool broken = vectors && (ctx->quirks & CLIV__QUIRK_SMALL_GROUPS);
   if (provider == CLIV_PROVIDER_AUTO) provider = broken ? CLIV_PROVIDER_EXACT : cliv_blas_auto(ctx);
   REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,
           "%d is no provider of matrix products", (int)provider);

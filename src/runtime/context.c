@@ -2,7 +2,6 @@
 #include "runtime/context.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "runtime/cache.h"
 #include "runtime/device.h"
@@ -10,60 +9,10 @@
 #include "runtime/quirks.h"
 #include "runtime/scratch.h"
 
-/* What the device does not know (CL_INVALID_VALUE: an older version, a text that is too long) stays 0 or "". Any
- * other failure is one: a context must not stand on facts that are not there. */
-static cliv_status fact(cl_int code, void *room, size_t bytes, bool text, const char *what) {
-  if (code != CL_SUCCESS && code != CL_INVALID_VALUE) return cliv__fail_cl(NULL, code, what);
-  if (code != CL_SUCCESS) memset(room, 0, bytes);
-  if (text) ((char *)room)[bytes - 1] = 0;
-  return CLIV_OK;
-}
-
-static cliv_status device_fact(cl_device_id device, cl_device_info info, void *room, size_t bytes, bool text) {
-  return fact(clGetDeviceInfo(device, info, bytes, room, NULL), room, bytes, text, "asking the device what it is");
-}
-
-static cliv_status platform_fact(cl_platform_id platform, cl_platform_info info, char *room, size_t bytes) {
-  return fact(clGetPlatformInfo(platform, info, bytes, room, NULL), room, bytes, true,
-              "asking the platform what it is");
-}
-
-#define DEVICE_TEXT(info, room) TRY(device_fact(device, info, room, sizeof(room), true))
-#define DEVICE_VALUE(info, value) TRY(device_fact(device, info, &(value), sizeof(value), false))
-
-/* The table's flags for a device of these facts. */
-static unsigned quirks_of(const cliv__device_facts *f) {
-  cliv_device_info info = {.type = f->type, .max_group_size = f->max_group_size};
-  memcpy(info.name, f->name, sizeof f->name);
-  memcpy(info.driver, f->driver, sizeof f->driver);
-  memcpy(info.platform_name, f->platform, sizeof f->platform);
-  return cliv__quirks(&info, NULL);
-}
-
-static cliv_status read_facts(cl_device_id device, cliv__device_facts *f) {
-  DEVICE_TEXT(CL_DEVICE_NAME, f->name);
-  DEVICE_TEXT(CL_DEVICE_VENDOR, f->vendor);
-  DEVICE_TEXT(CL_DRIVER_VERSION, f->driver);
-  DEVICE_TEXT(CL_DEVICE_VERSION, f->version);
-  cl_platform_id platform = NULL;
-  DEVICE_VALUE(CL_DEVICE_PLATFORM, platform);
-  TRY(platform_fact(platform, CL_PLATFORM_NAME, f->platform, sizeof f->platform));
-  TRY(platform_fact(platform, CL_PLATFORM_VERSION, f->platform_version, sizeof f->platform_version));
-  DEVICE_VALUE(CL_DEVICE_TYPE, f->type);
-  DEVICE_VALUE(CL_DEVICE_MAX_COMPUTE_UNITS, f->compute_units);
-  DEVICE_VALUE(CL_DEVICE_MAX_WORK_GROUP_SIZE, f->max_group_size);
-  DEVICE_VALUE(CL_DEVICE_LOCAL_MEM_SIZE, f->local_memory);
-  DEVICE_VALUE(CL_DEVICE_GLOBAL_MEM_SIZE, f->global_memory);
-  DEVICE_VALUE(CL_DEVICE_MAX_MEM_ALLOC_SIZE, f->max_allocation);
-  cl_uint bits = 0;
-  DEVICE_VALUE(CL_DEVICE_MEM_BASE_ADDR_ALIGN, bits);
-  f->base_align = bits / 8;
-  cl_device_fp_config single = 0, twice = 0;
-  DEVICE_VALUE(CL_DEVICE_SINGLE_FP_CONFIG, single);
-  DEVICE_VALUE(CL_DEVICE_DOUBLE_FP_CONFIG, twice);
-  f->quirks = quirks_of(f);
-  f->rounds_divide = (single & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) || (f->quirks & CLIV__QUIRK_EXACT_DIVIDE);
-  f->fp64 = twice != 0;
+static cliv_status read_facts(cliv_context *ctx) {
+  CL_TRY(NULL, cliv__device_foundations(ctx->device, &ctx->facts), "asking the device what it is");
+  ctx->quirks = cliv__quirks(&ctx->facts, NULL);
+  ctx->rounds_divide = ctx->facts.rounds_divide || (ctx->quirks & CLIV__QUIRK_EXACT_DIVIDE);
   return CLIV_OK;
 }
 
@@ -88,9 +37,9 @@ static cliv_status check_options(const cliv_context_options *o) {
   return CLIV_OK;
 }
 
-static cliv_walk walk_of(const cliv__device_facts *f, cliv_walk wanted) {
-  if (f->quirks & CLIV__QUIRK_NARROW) return CLIV_WALK_GPU;
-  return wanted ? wanted : (f->type & CL_DEVICE_TYPE_CPU) ? CLIV_WALK_CPU : CLIV_WALK_GPU;
+static cliv_walk walk_of(const cliv_context *ctx, cliv_walk wanted) {
+  if (ctx->quirks & CLIV__QUIRK_NARROW) return CLIV_WALK_GPU;
+  return wanted ? wanted : (ctx->facts.type & CL_DEVICE_TYPE_CPU) ? CLIV_WALK_CPU : CLIV_WALK_GPU;
 }
 
 /* Takes over the three references, also on failure. */
@@ -108,13 +57,13 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
   ctx->context = context;
   ctx->device = device;
   ctx->queue = queue;
-  cliv_status status = read_facts(device, &ctx->facts);
+  cliv_status status = read_facts(ctx);
   if (!status) status = read_order(ctx);
   if (status) {
     cliv_context_free(ctx);
     return status;
   }
-  ctx->walk = walk_of(&ctx->facts, o->walk);
+  ctx->walk = walk_of(ctx, o->walk);
   ctx->group_size = o->group_size;
   ctx->cache_dir = o->no_disk_cache ? NULL : cliv__cache_dir(o->cache_dir);
   *out = ctx;

@@ -3,22 +3,10 @@
 #define CLIV_RUNTIME_CONTEXT_H
 
 #include <cliv/context.h>
+#include <cliv/device.h>
 #include <stdbool.h>
 
 #include "base/status.h"
-
-/* Facts about the device that kernels and launches depend on, read once when the context is made. */
-typedef struct cliv__device_facts {
-  char name[256], vendor[128], driver[128], version[128], platform[128], platform_version[128];
-  cl_device_type type;
-  cl_uint compute_units;
-  size_t max_group_size;
-  cl_ulong local_memory, global_memory, max_allocation;
-  cl_uint base_align; /* bytes */
-  unsigned quirks;    /* CLIV__QUIRK_… */
-  bool fp64;
-  bool rounds_divide; /* division and square root correctly rounded by the build option */
-} cliv__device_facts;
 
 struct cliv_context {
   cliv__error error; /* first: cliv__fail finds it here */
@@ -28,8 +16,10 @@ struct cliv_context {
   cl_event last; /* out-of-order queues only: what the next command waits for */
   bool out_of_order;
   cliv_walk walk;
-  size_t group_size; /* 0: kernel's own */
-  cliv__device_facts facts;
+  size_t group_size;              /* 0: kernel's own */
+  cliv_device_info facts;         /* what cliv__device_foundations tells, read once */
+  unsigned quirks;                /* CLIV__QUIRK_… */
+  bool rounds_divide;             /* division and square root correctly rounded by the build option */
   char *cache_dir;                /* NULL: no disk cache */
   struct cliv__program *programs; /* memory cache */
   struct cliv__scratch *scratch;  /* reusable device memory, see scratch.h */

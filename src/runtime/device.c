@@ -64,41 +64,58 @@ int cliv__vendor_is(const cliv_device_info *info, int vendor) {
 
 /* Reading one device */
 
-/* The whole text of a query on the heap, or NULL. */
-static char *query_text(cl_device_id device, cl_platform_id platform, cl_uint what) {
-  size_t size = 0;
-  const cl_int code =
-      device ? clGetDeviceInfo(device, what, 0, NULL, &size) : clGetPlatformInfo(platform, what, 0, NULL, &size);
-  if (code != CL_SUCCESS || size == 0 || size > MAX_EXTENSIONS) return NULL;
-  char *text = calloc(1, size + 1);
-  if (!text) return NULL;
-  if ((device ? clGetDeviceInfo(device, what, size, text, NULL)
-              : clGetPlatformInfo(platform, what, size, text, NULL)) == CL_SUCCESS)
-    return text;
-  free(text);
-  return NULL;
+/* `code`: the first failure other than "not known" (CL_INVALID_VALUE: an older version than the question). */
+typedef struct reader {
+  cl_device_id device;
+  cl_platform_id platform;
+  cl_int code;
+} reader;
+
+static bool answered(reader *r, cl_int code) {
+  if (r->code == CL_SUCCESS && code != CL_INVALID_VALUE) r->code = code;
+  return code == CL_SUCCESS;
 }
 
-static void read_text(cl_device_id device, cl_platform_id platform, cl_uint what, char *to, size_t room) {
-  char *text = query_text(device, platform, what);
+static bool read_value(reader *r, cl_device_info what, void *value, size_t bytes) {
+  return answered(r, clGetDeviceInfo(r->device, what, bytes, value, NULL));
+}
+
+/* The whole text of a query on the heap, or NULL. */
+static char *query_text(reader *r, bool of_platform, cl_uint what) {
+  size_t size = 0;
+  const cl_int code = of_platform ? clGetPlatformInfo(r->platform, what, 0, NULL, &size)
+                                  : clGetDeviceInfo(r->device, what, 0, NULL, &size);
+  if (!answered(r, code) || size == 0 || size > MAX_EXTENSIONS) return NULL;
+  char *text = calloc(1, size + 1);
+  if (!answered(r, !text         ? CL_OUT_OF_HOST_MEMORY
+                   : of_platform ? clGetPlatformInfo(r->platform, what, size, text, NULL)
+                                 : clGetDeviceInfo(r->device, what, size, text, NULL))) {
+    free(text);
+    return NULL;
+  }
+  return text;
+}
+
+static void read_text(reader *r, bool of_platform, cl_uint what, char *to, size_t room) {
+  char *text = query_text(r, of_platform, what);
   snprintf(to, room, "%s", text ? text : "");
   cliv__clean(to);
   free(text);
 }
 
-static cl_uint read_uint(cl_device_id device, cl_device_info what) {
+static cl_uint read_uint(reader *r, cl_device_info what) {
   cl_uint value = 0;
-  return clGetDeviceInfo(device, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
+  return read_value(r, what, &value, sizeof value) ? value : 0;
 }
 
-static cl_ulong read_ulong(cl_device_id device, cl_device_info what) {
+static cl_ulong read_ulong(reader *r, cl_device_info what) {
   cl_ulong value = 0;
-  return clGetDeviceInfo(device, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
+  return read_value(r, what, &value, sizeof value) ? value : 0;
 }
 
-static size_t read_size(cl_device_id device, cl_device_info what) {
+static size_t read_size(reader *r, cl_device_info what) {
   size_t value = 0;
-  return clGetDeviceInfo(device, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
+  return read_value(r, what, &value, sizeof value) ? value : 0;
 }
 
 static int has_extension(const char *extensions, const char *name) {
@@ -108,52 +125,68 @@ static int has_extension(const char *extensions, const char *name) {
   return 0;
 }
 
-static void read_identity(cl_device_id device, const char *extensions, cliv_device_info *info) {
+static void read_identity(reader *r, const char *extensions, cliv_device_info *info) {
   if (has_extension(extensions, "cl_khr_device_uuid"))
-    info->has_uuid = clGetDeviceInfo(device, CL_DEVICE_UUID_KHR, sizeof info->uuid, info->uuid, NULL) == CL_SUCCESS;
+    info->has_uuid = read_value(r, CL_DEVICE_UUID_KHR, info->uuid, sizeof info->uuid);
   unsigned char any = 0;
   for (size_t i = 0; i < sizeof info->uuid; i++) any |= info->uuid[i];
   if (!any) info->has_uuid = 0; /* all zeros identifies nothing */
   if (has_extension(extensions, "cl_khr_pci_bus_info"))
-    info->has_pci =
-        clGetDeviceInfo(device, CL_DEVICE_PCI_BUS_INFO_KHR, sizeof info->pci, info->pci, NULL) == CL_SUCCESS;
+    info->has_pci = read_value(r, CL_DEVICE_PCI_BUS_INFO_KHR, info->pci, sizeof info->pci);
 }
 
-static void read_abilities(cl_device_id device, const char *extensions, cliv_device_info *info) {
-  info->fp64 = read_ulong(device, CL_DEVICE_DOUBLE_FP_CONFIG) != 0 || has_extension(extensions, "cl_khr_fp64");
+static void read_abilities(reader *r, const char *extensions, cliv_device_info *info) {
+  info->fp64 |= has_extension(extensions, "cl_khr_fp64");
   info->fp16 = has_extension(extensions, "cl_khr_fp16");
   info->subgroups = has_extension(extensions, "cl_khr_subgroups") || has_extension(extensions, "cl_intel_subgroups") ||
-                    (info->opencl >= 210 && read_uint(device, CL_DEVICE_MAX_NUM_SUB_GROUPS) > 0);
+                    (info->opencl >= 210 && read_uint(r, CL_DEVICE_MAX_NUM_SUB_GROUPS) > 0);
   char *il = info->opencl >= 210 || has_extension(extensions, "cl_khr_il_program")
-                 ? query_text(device, NULL, CL_DEVICE_IL_VERSION)
+                 ? query_text(r, false, CL_DEVICE_IL_VERSION)
                  : NULL;
   info->spirv = il && strstr(il, "SPIR-V") != NULL;
   free(il);
-  info->svm = info->opencl >= 200 && read_ulong(device, CL_DEVICE_SVM_CAPABILITIES) != 0;
-  info->out_of_order = (read_ulong(device, CL_DEVICE_QUEUE_PROPERTIES) & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
-  info->rounds_divide = (read_ulong(device, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
-  info->unified_memory = read_uint(device, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
-  info->available = read_uint(device, CL_DEVICE_AVAILABLE) != 0;
-  info->compiler = read_uint(device, CL_DEVICE_COMPILER_AVAILABLE) != 0;
+  info->svm = info->opencl >= 200 && read_ulong(r, CL_DEVICE_SVM_CAPABILITIES) != 0;
+  info->out_of_order = (read_ulong(r, CL_DEVICE_QUEUE_PROPERTIES) & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
+  info->unified_memory = read_uint(r, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
+  info->available = read_uint(r, CL_DEVICE_AVAILABLE) != 0;
+  info->compiler = read_uint(r, CL_DEVICE_COMPILER_AVAILABLE) != 0;
+  info->clock_mhz = read_uint(r, CL_DEVICE_MAX_CLOCK_FREQUENCY);
+  info->vector_width = read_uint(r, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+  info->subgroup_hint = info->opencl >= 300 ? read_size(r, CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE) : 0;
+  info->cache_bytes = read_ulong(r, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
 }
 
-static void read_sizes(cl_device_id device, cliv_device_info *info) {
-  info->compute_units = read_uint(device, CL_DEVICE_MAX_COMPUTE_UNITS);
-  info->clock_mhz = read_uint(device, CL_DEVICE_MAX_CLOCK_FREQUENCY);
-  info->vector_width = read_uint(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
-  info->max_group_size = read_size(device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
-  info->subgroup_hint = info->opencl >= 300 ? read_size(device, CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE) : 0;
-  info->global_memory = read_ulong(device, CL_DEVICE_GLOBAL_MEM_SIZE);
-  info->max_allocation = read_ulong(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-  info->local_memory = read_ulong(device, CL_DEVICE_LOCAL_MEM_SIZE);
-  info->cache_bytes = read_ulong(device, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
-  info->base_align = read_uint(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
+static void read_partitions(reader *r, cliv_device_info *info) {
   cl_device_partition_property kinds[16] = {0};
   size_t bytes = 0;
-  if (clGetDeviceInfo(device, CL_DEVICE_PARTITION_PROPERTIES, sizeof kinds, kinds, &bytes) != CL_SUCCESS) return;
+  if (clGetDeviceInfo(r->device, CL_DEVICE_PARTITION_PROPERTIES, sizeof kinds, kinds, &bytes) != CL_SUCCESS) return;
   for (size_t i = 0; i < bytes / sizeof *kinds && i < sizeof kinds / sizeof *kinds; i++)
     if (kinds[i] == CL_DEVICE_PARTITION_BY_COUNTS)
-      info->max_subdevices = read_uint(device, CL_DEVICE_PARTITION_MAX_SUB_DEVICES);
+      info->max_subdevices = read_uint(r, CL_DEVICE_PARTITION_MAX_SUB_DEVICES);
+}
+
+static void read_foundations(reader *r, cliv_device_info *info) {
+  memset(info, 0, sizeof *info);
+  info->device = r->device;
+  read_text(r, false, CL_DEVICE_NAME, info->name, sizeof info->name);
+  read_text(r, false, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
+  read_text(r, false, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
+  read_text(r, false, CL_DEVICE_VERSION, info->version, sizeof info->version);
+  if (read_value(r, CL_DEVICE_PLATFORM, &r->platform, sizeof r->platform) && r->platform) {
+    read_text(r, true, CL_PLATFORM_NAME, info->platform_name, sizeof info->platform_name);
+    read_text(r, true, CL_PLATFORM_VENDOR, info->platform_vendor, sizeof info->platform_vendor);
+    read_text(r, true, CL_PLATFORM_VERSION, info->platform_version, sizeof info->platform_version);
+  }
+  info->platform = r->platform;
+  info->type = read_ulong(r, CL_DEVICE_TYPE);
+  info->compute_units = read_uint(r, CL_DEVICE_MAX_COMPUTE_UNITS);
+  info->max_group_size = read_size(r, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+  info->local_memory = read_ulong(r, CL_DEVICE_LOCAL_MEM_SIZE);
+  info->global_memory = read_ulong(r, CL_DEVICE_GLOBAL_MEM_SIZE);
+  info->max_allocation = read_ulong(r, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+  info->base_align = read_uint(r, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
+  info->rounds_divide = (read_ulong(r, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
+  info->fp64 = read_ulong(r, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
 }
 
 static const char *kind_of(cl_device_type type) {
@@ -169,28 +202,22 @@ static int parse_version(const char *text) {
   return major * 100 + minor * 10;
 }
 
+cl_int cliv__device_foundations(cl_device_id device, cliv_device_info *out) {
+  reader r = {.device = device, .code = CL_SUCCESS};
+  read_foundations(&r, out);
+  return r.code;
+}
+
 void cliv__device_read(cl_device_id device, cliv_device_info *out) {
-  memset(out, 0, sizeof *out);
-  out->device = device;
-  if (clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof out->platform, &out->platform, NULL) != CL_SUCCESS)
-    out->platform = NULL;
-  if (clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof out->type, &out->type, NULL) != CL_SUCCESS) out->type = 0;
-  read_text(device, NULL, CL_DEVICE_NAME, out->name, sizeof out->name);
-  read_text(device, NULL, CL_DEVICE_VENDOR, out->vendor, sizeof out->vendor);
-  read_text(device, NULL, CL_DRIVER_VERSION, out->driver, sizeof out->driver);
-  read_text(device, NULL, CL_DEVICE_VERSION, out->version, sizeof out->version);
-  read_text(device, NULL, CL_DEVICE_OPENCL_C_VERSION, out->c_version, sizeof out->c_version);
-  if (out->platform) {
-    read_text(NULL, out->platform, CL_PLATFORM_NAME, out->platform_name, sizeof out->platform_name);
-    read_text(NULL, out->platform, CL_PLATFORM_VENDOR, out->platform_vendor, sizeof out->platform_vendor);
-    read_text(NULL, out->platform, CL_PLATFORM_VERSION, out->platform_version, sizeof out->platform_version);
-  }
+  reader r = {.device = device};
+  read_foundations(&r, out);
+  read_text(&r, false, CL_DEVICE_OPENCL_C_VERSION, out->c_version, sizeof out->c_version);
   out->opencl = parse_version(out->version);
-  char *extensions = query_text(device, NULL, CL_DEVICE_EXTENSIONS);
-  read_abilities(device, extensions ? extensions : "", out);
-  read_identity(device, extensions ? extensions : "", out);
+  char *extensions = query_text(&r, false, CL_DEVICE_EXTENSIONS);
+  read_abilities(&r, extensions ? extensions : "", out);
+  read_identity(&r, extensions ? extensions : "", out);
+  read_partitions(&r, out);
   free(extensions);
-  read_sizes(device, out);
   cliv__device_judge(out);
 }
 

@@ -18,6 +18,11 @@ struct cliv_device_list {
  * Never fails: what the driver does not answer stays 0 or "". */
 void cliv__device_read(cl_device_id device, cliv_device_info *out);
 
+/* The part of it that a context stands on: names and versions, type, compute units, largest group, memory, alignment,
+ * fp64, rounds_divide; all else stays 0. Fails where asking fails, since a context must not stand on facts that are not
+ * there; what the device does not know (CL_INVALID_VALUE: it is older than the question) is 0 or "" here too. */
+cl_int cliv__device_foundations(cl_device_id device, cliv_device_info *out);
+
 /* From what the driver said: kind, quirks, usable. A reason in `unusable` is kept. */
 void cliv__device_judge(cliv_device_info *info);
 

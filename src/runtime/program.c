@@ -95,16 +95,16 @@ static cliv_status assemble(cliv_context *ctx, const char *files, const char *us
 /* What every program of this context is built with, before its own options. */
 static char *build_options(const cliv_context *ctx, const char *options) {
   return cliv__format("-cl-std=CL1.2%s%s%s%s%s",
-                      ctx->facts.rounds_divide ? " -cl-fp32-correctly-rounded-divide-sqrt -D ROUNDS_DIVIDE" : "",
-                      ctx->facts.quirks & CLIV__QUIRK_FMA_FLUSHES ? " -D FMA_FLUSHES" : "",
+                      ctx->rounds_divide ? " -cl-fp32-correctly-rounded-divide-sqrt -D ROUNDS_DIVIDE" : "",
+                      ctx->quirks & CLIV__QUIRK_FMA_FLUSHES ? " -D FMA_FLUSHES" : "",
                       ctx->walk == CLIV_WALK_CPU ? " -D WALK_CPU" : "", *options ? " " : "", options);
 }
 
 /* All that a binary depends on, as text: it is the disk cache's key. */
 static char *disk_key(const cliv_context *ctx, const char *options, const source *s, size_t *length) {
   char *head =
-      cliv__format("cliv %d\n%s\n%s\n%s\n%s\n%s\n%s\n", CACHE_FORMAT, ctx->facts.platform, ctx->facts.platform_version,
-                   ctx->facts.name, ctx->facts.driver, ctx->facts.version, options);
+      cliv__format("cliv %d\n%s\n%s\n%s\n%s\n%s\n%s\n", CACHE_FORMAT, ctx->facts.platform_name,
+                   ctx->facts.platform_version, ctx->facts.name, ctx->facts.driver, ctx->facts.version, options);
   if (!head) return NULL;
   *length = strlen(head);
   size_t total = *length;

@@ -227,7 +227,7 @@ static void add_data(cliv__text *out, const cliv__report *r) {
 static void add_configuration(cliv__text *out, const cliv__report *r) {
   const cliv_trainer *t = r->trainer;
   const cliv_rule_info *rule = cliv_optimizer_rule(t->optimizer);
-  const cliv__device_facts *facts = &t->ctx->facts;
+  const cliv_device_info *facts = &t->ctx->facts;
   cliv__text_add(out, "<section><h2>Configuration</h2><table>");
   add_row(out, "model", cliv_model_kind(t->model)->name);
   add_row(out, "loss", cliv_model_kind(t->model)->loss);
@@ -241,7 +241,7 @@ static void add_configuration(cliv__text *out, const cliv__report *r) {
                  t->batch, cliv_trainer_batches(t), t->l2, t->seed);
   add_row(out, "device", facts->name);
   cliv__text_add(out, "<tr><th>driver<td>");
-  add_escaped(out, facts->platform);
+  add_escaped(out, facts->platform_name);
   cliv__text_add(out, ", ");
   add_escaped(out, facts->driver);
   add_row(out, "walk", cliv_context_walk(t->ctx) == CLIV_WALK_CPU ? "cpu" : "gpu");

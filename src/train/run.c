@@ -171,7 +171,7 @@ static char *dump(json_t *json, size_t flags) {
 
 static json_t *device_json(const cliv_context *ctx) {
   return json_pack("{s:o, s:o, s:o, s:s}", "name", cliv__json_text(ctx->facts.name), "platform",
-                   cliv__json_text(ctx->facts.platform), "driver", cliv__json_text(ctx->facts.driver), "walk",
+                   cliv__json_text(ctx->facts.platform_name), "driver", cliv__json_text(ctx->facts.driver), "walk",
                    cliv_context_walk(ctx) == CLIV_WALK_CPU ? "cpu" : "gpu");
 }
 
