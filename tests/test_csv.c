@@ -139,7 +139,7 @@ static void delimiters(void **state) {
   static const cliv_csv_options quote = {.delimiter = '"'}, line = {.delimiter = '\n'}, other_size = {.size = 3};
   ASSERT_FAILS(NULL, parse_n("a\n1", 3, &quote, &t), CLIV_VALUE, "delimiter");
   ASSERT_FAILS(NULL, parse_n("a\n1", 3, &line, &t), CLIV_VALUE, "delimiter");
-  ASSERT_FAILS(NULL, parse_n("a\n1", 3, &other_size, &t), CLIV_VALUE, "bytes");
+  ASSERT_FAILS(NULL, parse_n("a\n1", 3, &other_size, &t), CLIV_VALUE, "size");
   assert_null(t);
 }
 

@@ -637,8 +637,8 @@ static void leaves_a_run_folder(void **state) {
   char *data = example_file("softmax", 50), *out = test_join(folder, "runs/deep/one");
   size_t calls = 0;
   cliv_run_options o = {.path = data,
-                        .data = {.targets = &TARGET, .target_count = 1},
-                        .training = {.model = "softmax", .epochs = 5},
+                        .data = &(cliv_data_options){.targets = &TARGET, .target_count = 1},
+                        .training = &(cliv_train_options){.model = "softmax", .epochs = 5},
                         .out = out,
                         .progress = stop_after_two,
                         .user = &calls};
@@ -689,17 +689,18 @@ static void leaves_nothing_after_a_failure(void **state) {
   char *data = example_file("linear", 50), *out = test_join(folder, "failed"), *taken = test_join(folder, "taken");
   char *file = test_join(taken, "precious.txt");
   const cliv_setting fast = {"lr", 1e30};
-  cliv_run_options o = {
-      .path = data,
-      .data = {.targets = &TARGET, .target_count = 1},
-      .training = {.model = "linear", .optimizer = "sgd", .settings = &fast, .setting_count = 1, .epochs = 3},
-      .out = out};
+  cliv_train_options training = {
+      .model = "linear", .optimizer = "sgd", .settings = &fast, .setting_count = 1, .epochs = 3};
+  cliv_run_options o = {.path = data,
+                        .data = &(cliv_data_options){.targets = &TARGET, .target_count = 1},
+                        .training = &training,
+                        .out = out};
   cliv_run_result result;
   ASSERT_FAILS(ctx, cliv_train(ctx, &o, &result), CLIV_DATA, "diverged");
   assert_int_equal(access(out, F_OK), -1);
 
   /* A disk that is full: no file may grow beyond 300 bytes. */
-  o.training.setting_count = 0;
+  training.setting_count = 0;
   struct rlimit before, low;
   assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
   low = (struct rlimit){300, before.rlim_max};
@@ -716,7 +717,7 @@ static void leaves_nothing_after_a_failure(void **state) {
   ASSERT_OK(ctx, cliv_train(ctx, &o, &result));
   char *model = test_join(out, "model.safetensors");
   const uint64_t old = hash_file(model);
-  o.training.seed = 4;
+  training.seed = 4;
   handler = signal(SIGXFSZ, SIG_IGN);
   assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
   const cliv_status again = cliv_train(ctx, &o, &result);
@@ -737,8 +738,8 @@ static void leaves_nothing_after_a_failure(void **state) {
   o.resume = 1;
   ASSERT_FAILS(ctx, cliv_train(ctx, &o, &result), CLIV_DATA, "'seed'");
   assert_true(hash_file(model) == old);
-  o.training.seed = 0;
-  o.training.epochs = 1;
+  training.seed = 0;
+  training.epochs = 1;
   ASSERT_FAILS(ctx, cliv_train(ctx, &o, &result), CLIV_VALUE, "3 epochs");
   o.out = NULL;
   ASSERT_FAILS(ctx, cliv_train(ctx, &o, &result), CLIV_VALUE, "folder");
@@ -751,8 +752,9 @@ static void numbers_its_runs(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   char *data = example_file("linear", 40), *here = realpath(".", NULL);
-  cliv_run_options o = {
-      .path = data, .data = {.targets = &TARGET, .target_count = 1}, .training = {.model = "linear", .epochs = 1}};
+  cliv_run_options o = {.path = data,
+                        .data = &(cliv_data_options){.targets = &TARGET, .target_count = 1},
+                        .training = &(cliv_train_options){.model = "linear", .epochs = 1}};
   cliv_run_result result;
   assert_int_equal(chdir(folder), 0);
   ASSERT_OK(ctx, cliv_train(ctx, &o, &result));

@@ -11,6 +11,11 @@
  *
  * and cliv_last_error() has the sentence: what was asked, what was found, what to do. The library never
  * prints, exits, aborts or installs a signal handler.
+ *
+ * Options structs grow from version to version. Their first member `size` says how much of one the caller has: set it
+ * to sizeof, and a program that was compiled against an older header keeps working with a newer library, where what its
+ * struct lacks means default. 0 means all that the library's version has. A size beyond that is refused (VALUE): the
+ * program was compiled against a newer header.
  */
 #ifndef CLIV_STATUS_H
 #define CLIV_STATUS_H

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/number.h"
+#include "base/options.h"
 #include "base/status.h"
 
 typedef struct row {
@@ -242,14 +243,10 @@ static cliv_status make_table(char *text, size_t n, const char *path, const cliv
   return status;
 }
 
-static cliv_status check_options(const cliv_csv_options *options, cliv_csv_options *checked) {
-  *checked = (cliv_csv_options){0};
-  if (!options) return CLIV_OK;
-  REQUIRE(NULL, options->size == 0 || options->size == sizeof *options, VALUE,
-          "cliv_csv_options of %zu bytes; this version has %zu", options->size, sizeof *options);
-  const char d = options->delimiter;
+static cliv_status take_options(const cliv_csv_options *options, cliv_csv_options *checked) {
+  TRY(OPTIONS(NULL, options, checked));
+  const char d = checked->delimiter;
   REQUIRE(NULL, d != '"' && !is_break(d), VALUE, "a quote or a line end cannot be the delimiter of a table");
-  *checked = *options;
   return CLIV_OK;
 }
 
@@ -258,7 +255,7 @@ cliv_status cliv_csv_read(const char *path, const cliv_csv_options *options, cli
   *out = NULL;
   REQUIRE_NOT_NULL(NULL, path);
   cliv_csv_options checked;
-  TRY(check_options(options, &checked));
+  TRY(take_options(options, &checked));
   unsigned char *text;
   size_t n;
   TRY(cliv__file_read(path, SIZE_MAX, &text, &n));
@@ -269,7 +266,7 @@ cliv_status cliv__csv_parse(const void *bytes, size_t n, const char *name, const
                             cliv_csv **out) {
   *out = NULL;
   cliv_csv_options checked;
-  TRY(check_options(options, &checked));
+  TRY(take_options(options, &checked));
   char *text = malloc(n + 1);
   if (!text) return out_of_memory(name);
   if (n > 0) memcpy(text, bytes, n);

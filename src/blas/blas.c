@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/options.h"
 #include "blas/provider.h"
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
@@ -47,9 +48,9 @@ cliv_provider cliv_blas_auto(const cliv_context *ctx) {
 /* `vectors`: the call is one of CLBlast's vector routines, which small work-groups break. */
 static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, bool vectors,
                           const cliv__blas_provider **out) {
-  REQUIRE(ctx, !options || options->size == 0 || options->size == sizeof *options, VALUE,
-          "the options' size field is %zu; this version of the library knows %zu", options->size, sizeof *options);
-  cliv_provider provider = options ? options->provider : CLIV_PROVIDER_AUTO;
+  cliv_blas_options own;
+  TRY(OPTIONS(ctx, options, &own));
+  cliv_provider provider = own.provider;
   const bool broken = vectors && (ctx->quirks & CLIV__QUIRK_SMALL_GROUPS);
   if (provider == CLIV_PROVIDER_AUTO) provider = broken ? CLIV_PROVIDER_EXACT : cliv_blas_auto(ctx);
   REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,

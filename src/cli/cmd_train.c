@@ -196,8 +196,15 @@ static bool refuse(cli *c, const char *sentence) {
   return false;
 }
 
-/* Fills `run`; `settings` has room for all. */
-static bool read_arguments(cli *c, const arguments *a, cliv_setting *settings, cliv_run_options *run) {
+/* What cliv_run_options points at. */
+typedef struct request {
+  cliv_run_options run;
+  cliv_data_options data;
+  cliv_train_options training;
+} request;
+
+/* Fills `to`; `settings` has room for all. */
+static bool read_arguments(cli *c, const arguments *a, cliv_setting *settings, request *to) {
   if (!length(a->targets)) return refuse(c, "no target column is given: --target NAME (or a number from 0)");
   if (!a->model)
     return refuse(c, "no model is given: --model linear (numbers), logistic (two classes) or softmax (classes)");
@@ -208,20 +215,21 @@ static bool read_arguments(cli *c, const arguments *a, cliv_setting *settings, c
   if (!(a->l2 >= 0 && isfinite(a->l2))) return refuse(c, "option '--l2' takes a number of at least 0");
   if (a->out && !*a->out) return refuse(c, "option '--out' takes a folder, not an empty text");
   if (a->resume && !a->out) return refuse(c, "option '--resume' goes on with a run: say which by --out FOLDER");
-  *run = (cliv_run_options){.path = c->args[0], .out = a->out, .resume = a->resume};
-  run->data = (cliv_data_options){.targets = (const char *const *)a->targets,
-                                  .target_count = length(a->targets),
-                                  .no_header = a->no_header,
-                                  .validation = a->validation > 0 ? a->validation : -1,
-                                  .seed = (uint64_t)a->seed};
-  run->training = (cliv_train_options){.model = a->model,
-                                       .optimizer = a->optimizer,
-                                       .settings = settings,
-                                       .epochs = (size_t)a->epochs,
-                                       .seed = (uint64_t)a->seed,
-                                       .l2 = a->l2};
-  if (!read_missing(c, a->missing, &run->data.missing) || !read_batch(c, a->batch, &run->training.batch)) return false;
-  for (size_t i = 0; i < length(a->settings); i++, run->training.setting_count++)
+  to->run = (cliv_run_options){
+      .path = c->args[0], .data = &to->data, .training = &to->training, .out = a->out, .resume = a->resume};
+  to->data = (cliv_data_options){.targets = (const char *const *)a->targets,
+                                 .target_count = length(a->targets),
+                                 .no_header = a->no_header,
+                                 .validation = a->validation > 0 ? a->validation : -1,
+                                 .seed = (uint64_t)a->seed};
+  to->training = (cliv_train_options){.model = a->model,
+                                      .optimizer = a->optimizer,
+                                      .settings = settings,
+                                      .epochs = (size_t)a->epochs,
+                                      .seed = (uint64_t)a->seed,
+                                      .l2 = a->l2};
+  if (!read_missing(c, a->missing, &to->data.missing) || !read_batch(c, a->batch, &to->training.batch)) return false;
+  for (size_t i = 0; i < length(a->settings); i++, to->training.setting_count++)
     if (!read_setting(c, a->settings[i], &settings[i])) return false;
   return true;
 }
@@ -280,11 +288,11 @@ int cmd_train(int argc, const char **argv) {
       .most = 1};
   cli c;
   if (cli_parse(&c, &usage, argc, argv)) {
-    cliv_run_options run;
+    request wanted;
     const size_t count = length(a.settings);
     cliv_setting *const settings = calloc(count + 1, sizeof *settings);
     if (!settings) cli_report(&c, CLIV_HOST_MEMORY, "out of memory");
-    else if (read_arguments(&c, &a, settings, &run)) train(&c, &a, &run);
+    else if (read_arguments(&c, &a, settings, &wanted)) train(&c, &a, &wanted.run);
     for (size_t i = 0; settings && i < count; i++) free((void *)(uintptr_t)settings[i].name);
     free(settings);
   }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/text.h"
 #include "runtime/launch.h"
 #include "runtime/tensor.h"
@@ -53,9 +54,9 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
   *out = NULL;
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, rule);
-  REQUIRE(ctx, !options || options->size == 0 || options->size == sizeof *options, VALUE,
-          "the options' size field is %zu; this version of the library knows %zu", options->size, sizeof *options);
-  const size_t chunk = options ? options->chunk : 0;
+  cliv_optimizer_options own;
+  TRY(OPTIONS(ctx, options, &own));
+  const size_t chunk = own.chunk;
   REQUIRE(ctx, chunk % CHUNK_STEP == 0 && chunk <= CHUNK_MAX, VALUE,
           "a chunk of %zu elements is asked for; it must be a multiple of %d up to %d, or 0", chunk, CHUNK_STEP,
           CHUNK_MAX);

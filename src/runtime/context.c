@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/options.h"
 #include "runtime/cache.h"
 #include "runtime/device.h"
 #include "runtime/program.h"
@@ -24,16 +25,13 @@ static cliv_status read_order(cliv_context *ctx) {
   return CLIV_OK;
 }
 
-static cliv_status check_options(const cliv_context_options *o) {
-  if (!o) return CLIV_OK;
-  REQUIRE(NULL, o->size == 0 || o->size == sizeof *o, VALUE,
-          "the options' size field is %zu; this version of the library knows %zu", o->size, sizeof *o);
+static cliv_status take_options(const cliv_context_options *options, cliv_context_options *o) {
+  TRY(OPTIONS(NULL, options, o));
   REQUIRE(NULL, o->walk >= CLIV_WALK_AUTO && o->walk <= CLIV_WALK_GPU, VALUE, "walk is %d; it is AUTO, CPU or GPU",
           (int)o->walk);
-  REQUIRE(
-      NULL,
-      o->group_size == 0 || (o->group_size >= 16 && o->group_size <= 1024 && !(o->group_size & (o->group_size - 1))),
-      VALUE, "group_size is %zu; it is a power of two from 16 to 1024, or 0", o->group_size);
+  const size_t group = o->group_size;
+  REQUIRE(NULL, group == 0 || (group >= 16 && group <= 1024 && !(group & (group - 1))), VALUE,
+          "group_size is %zu; it is a power of two from 16 to 1024, or 0", group);
   return CLIV_OK;
 }
 
@@ -44,9 +42,7 @@ static cliv_walk walk_of(const cliv_context *ctx, cliv_walk wanted) {
 
 /* Takes over the three references, also on failure. */
 static cliv_status finish_context(cl_context context, cl_device_id device, cl_command_queue queue,
-                                  const cliv_context_options *options, cliv_context **out) {
-  static const cliv_context_options defaults = {0};
-  const cliv_context_options *o = options ? options : &defaults;
+                                  const cliv_context_options *o, cliv_context **out) {
   cliv_context *ctx = calloc(1, sizeof *ctx);
   if (!ctx) {
     clReleaseCommandQueue(queue);
@@ -73,14 +69,14 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
 /* Gives the device with one reference for the caller: a sub-device, or the device itself (whose references do not
  * count). */
 static cliv_status pick_device(const cliv_context_options *o, cl_device_id *out) {
-  const cliv_devices_options how = {.cache_dir = o ? o->cache_dir : NULL};
+  const cliv_devices_options how = {.cache_dir = o->cache_dir};
   cliv_device_list *list;
   TRY(cliv_devices_list(&how, &list));
   size_t index = 0;
-  cliv_status status = cliv_device_select(list, o ? o->device : NULL, &index, NULL, 0);
+  cliv_status status = cliv_device_select(list, o->device, &index, NULL, 0);
   if (!status) {
     const cl_device_id device = cliv_devices_get(list, index)->device;
-    if (o && o->compute_units) status = cliv__subdevice(device, o->compute_units, out);
+    if (o->compute_units) status = cliv__subdevice(device, o->compute_units, out);
     else *out = device;
   }
   cliv_devices_free(list);
@@ -90,9 +86,10 @@ static cliv_status pick_device(const cliv_context_options *o, cl_device_id *out)
 cliv_status cliv_context_create(const cliv_context_options *options, cliv_context **out) {
   REQUIRE_NOT_NULL(NULL, out);
   *out = NULL;
-  TRY(check_options(options));
+  cliv_context_options o;
+  TRY(take_options(options, &o));
   cl_device_id device;
-  TRY(pick_device(options, &device));
+  TRY(pick_device(&o, &device));
   cl_int code;
   const cl_context context = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
   if (code != CL_SUCCESS) {
@@ -105,7 +102,7 @@ cliv_status cliv_context_create(const cliv_context_options *options, cliv_contex
     clReleaseDevice(device);
     return cliv__fail_cl(NULL, code, "clCreateCommandQueue");
   }
-  return finish_context(context, device, queue, options, out);
+  return finish_context(context, device, queue, &o, out);
 }
 
 static cliv_status check_members(cl_context context, cl_device_id device, cl_command_queue queue) {
@@ -127,14 +124,15 @@ cliv_status cliv_context_wrap(cl_context context, cl_device_id device, cl_comman
   REQUIRE_NOT_NULL(NULL, context);
   REQUIRE_NOT_NULL(NULL, device);
   REQUIRE_NOT_NULL(NULL, queue);
-  TRY(check_options(options));
-  REQUIRE(NULL, !options || (!options->device && !options->compute_units), VALUE,
+  cliv_context_options o;
+  TRY(take_options(options, &o));
+  REQUIRE(NULL, !o.device && !o.compute_units, VALUE,
           "the options 'device' and 'compute_units' choose a device, but a wrapped context brings its own");
   TRY(check_members(context, device, queue));
   CL_TRY(NULL, clRetainContext(context), "clRetainContext");
   clRetainCommandQueue(queue);
   clRetainDevice(device);
-  return finish_context(context, device, queue, options, out);
+  return finish_context(context, device, queue, &o, out);
 }
 
 void cliv_context_free(cliv_context *ctx) {

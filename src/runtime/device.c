@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/text.h"
 #include "runtime/context.h"
 #include "runtime/match.h"
@@ -378,18 +379,16 @@ static cliv_status fill(const cliv_devices_options *options, cliv_device_list *l
 }
 
 cliv_status cliv_devices_list(const cliv_devices_options *options, cliv_device_list **out) {
-  static const cliv_devices_options defaults = {0};
   REQUIRE_NOT_NULL(NULL, out);
   *out = NULL;
-  const cliv_devices_options *o = options ? options : &defaults;
-  REQUIRE(NULL, o->size == 0 || o->size == sizeof *o, VALUE,
-          "the options' size field is %zu; this version of the library knows %zu", o->size, sizeof *o);
-  REQUIRE(NULL, o->probe >= CLIV_PROBE_UNKNOWN && o->probe <= CLIV_PROBE_AGAIN, VALUE,
-          "probe is %d; it is CLIV_PROBE_UNKNOWN, NEVER or AGAIN", (int)o->probe);
+  cliv_devices_options o;
+  TRY(OPTIONS(NULL, options, &o));
+  REQUIRE(NULL, o.probe >= CLIV_PROBE_UNKNOWN && o.probe <= CLIV_PROBE_AGAIN, VALUE,
+          "probe is %d; it is CLIV_PROBE_UNKNOWN, NEVER or AGAIN", (int)o.probe);
   cliv_device_list *list = new_list();
   REQUIRE(NULL, list, HOST_MEMORY, "no memory for a list of devices");
   pthread_mutex_lock(&turn);
-  const cliv_status status = fill(o, list);
+  const cliv_status status = fill(&o, list);
   pthread_mutex_unlock(&turn);
   if (status) cliv_devices_free(list);
   else *out = list;

@@ -2,6 +2,7 @@
 #include <cliv/selftest.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "runtime/context.h"
 #include "selftest/bench.h"
 
@@ -52,18 +53,16 @@ void cliv__selftest_report(cliv__selftest *test, const char *name, cliv_dtype dt
 }
 
 cliv_status cliv_selftest(cliv_context *ctx, const cliv_selftest_options *options, cliv_selftest_result *out) {
-  static const cliv_selftest_options defaults = {0};
-  const cliv_selftest_options *const o = options ? options : &defaults;
   REQUIRE_NOT_NULL(NULL, ctx);
   REQUIRE_NOT_NULL(ctx, out);
-  REQUIRE(ctx, o->size == 0 || o->size == sizeof *o, VALUE,
-          "the options' size field is %zu; this version of the library knows %zu", o->size, sizeof *o);
+  cliv_selftest_options o;
+  TRY(OPTIONS(ctx, options, &o));
   size_t only = 0;
-  while (o->kind && only < KINDS && strcmp(o->kind, kinds[only].name)) only++;
-  REQUIRE(ctx, only < KINDS, NAME, "the self-test has no kind '%s'; there are map, reduce, step and gemm", o->kind);
+  while (o.kind && only < KINDS && strcmp(o.kind, kinds[only].name)) only++;
+  REQUIRE(ctx, only < KINDS, NAME, "the self-test has no kind '%s'; there are map, reduce, step and gemm", o.kind);
   memset(out, 0, sizeof *out);
-  cliv__selftest test = {.ctx = ctx, .options = o, .result = out};
-  for (size_t i = o->kind ? only : 0; i < (o->kind ? only + 1 : KINDS); i++) {
+  cliv__selftest test = {.ctx = ctx, .options = &o, .result = out};
+  for (size_t i = o.kind ? only : 0; i < (o.kind ? only + 1 : KINDS); i++) {
     test.kind = kinds[i].name;
     kinds[i].run(&test);
   }

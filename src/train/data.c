@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "base/status.h"
 
 struct cliv_data {
@@ -346,8 +347,6 @@ static cliv_status build(builder *b, const char *path) {
 }
 
 static cliv_status check_options(const cliv_data_options *o) {
-  REQUIRE(NULL, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_data_options of %zu bytes; this version has %zu",
-          o->size, sizeof *o);
   REQUIRE(NULL, o->target_count > 0, VALUE, "no target column is given");
   REQUIRE_NOT_NULL(NULL, o->targets);
   for (size_t i = 0; i < o->target_count; i++)
@@ -366,8 +365,10 @@ cliv_status cliv_data_read(const char *path, const cliv_data_options *options, c
   *out = NULL;
   REQUIRE_NOT_NULL(NULL, path);
   REQUIRE_NOT_NULL(NULL, options);
-  TRY(check_options(options));
-  builder b = {.options = options, .path = cliv__shown(path), .data = calloc(1, sizeof *b.data)};
+  cliv_data_options o;
+  TRY(OPTIONS(NULL, options, &o));
+  TRY(check_options(&o));
+  builder b = {.options = &o, .path = cliv__shown(path), .data = calloc(1, sizeof *b.data)};
   REQUIRE(NULL, b.data != NULL, HOST_MEMORY, "%s: no memory", b.path);
   const cliv_status status = build(&b, path);
   builder_free(&b);

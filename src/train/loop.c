@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/options.h"
 #include "train/trainer.h"
 
 enum {
@@ -83,8 +84,6 @@ static cliv_status create_optimizer(cliv_trainer *t, const cliv_train_options *o
 }
 
 static cliv_status check_options(cliv_context *ctx, const cliv_data_info *info, const cliv_train_options *o) {
-  REQUIRE(ctx, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_train_options of %zu bytes; this version has %zu",
-          o->size, sizeof *o);
   REQUIRE(ctx, o->model != NULL, VALUE, "no model is given; choose linear, logistic or softmax");
   REQUIRE(ctx, o->setting_count == 0 || o->settings != NULL, NULL, "%zu settings are announced and NULL given",
           o->setting_count);
@@ -117,11 +116,13 @@ cliv_status cliv_trainer_create(cliv_context *ctx, const cliv_data *data, const 
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, data);
   REQUIRE_NOT_NULL(ctx, options);
+  cliv_train_options o;
+  TRY(OPTIONS(ctx, options, &o));
   cliv_trainer *t = calloc(1, sizeof *t);
   REQUIRE(ctx, t != NULL, HOST_MEMORY, "no memory for a trainer");
   t->ctx = ctx;
   t->data = data;
-  const cliv_status status = create(t, options);
+  const cliv_status status = create(t, &o);
   if (status) cliv_trainer_free(t);
   else *out = t;
   return status;

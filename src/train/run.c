@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "runtime/context.h"
 #include "train/trainer.h"
@@ -29,7 +30,9 @@ enum { CONFIG, METRICS, CHECKPOINT, MODEL, REPORT, FILE_COUNT };
 
 typedef struct run {
   cliv_context *ctx;
-  const cliv_run_options *options;
+  cliv_run_options options;
+  cliv_data_options table;
+  cliv_train_options training;
   cliv_run_result *result;
   cliv_data *data;
   cliv_trainer *trainer;
@@ -68,7 +71,7 @@ static cliv_status fail_folder(const run *r, const char *what) {
 /* runs/<stem>-<model>-<n> with the first n that nobody has: the folder's making decides, so runs that start at once get
  * different ones. */
 static cliv_status make_numbered(run *r) {
-  const char *slash = strrchr(r->options->path, '/'), *name = slash ? slash + 1 : r->options->path,
+  const char *slash = strrchr(r->options.path, '/'), *name = slash ? slash + 1 : r->options.path,
              *dot = strrchr(name, '.');
   char stem[64];
   size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
@@ -82,7 +85,7 @@ static cliv_status make_numbered(run *r) {
   stem[length] = 0;
   TRY(cliv__relay(r->ctx, cliv__make_folders("runs")));
   for (unsigned n = 1; n < 1000000; n++) {
-    snprintf(r->result->folder, sizeof r->result->folder, "runs/%s-%s-%u", stem, r->options->training.model, n);
+    snprintf(r->result->folder, sizeof r->result->folder, "runs/%s-%s-%u", stem, r->training.model, n);
     if (mkdir(r->result->folder, 0777) == 0) {
       r->made = true;
       return CLIV_OK;
@@ -120,14 +123,14 @@ static int is_empty(const char *path) {
 }
 
 static cliv_status use_folder(run *r) {
-  const char *out = r->options->out, *shown = cliv__shown(out);
+  const char *out = r->options.out, *shown = cliv__shown(out);
   REQUIRE(r->ctx, strlen(out) < sizeof r->result->folder - 64, VALUE, "the path of the run folder is too long: %s",
           shown);
   strcpy(r->result->folder, out);
   struct stat info;
   if (stat(out, &info)) {
     if (errno != ENOENT) return fail_folder(r, "the run's folder cannot be used");
-    REQUIRE(r->ctx, !r->options->resume, FILE, "%s: is not there, so there is no run to go on with", shown);
+    REQUIRE(r->ctx, !r->options.resume, FILE, "%s: is not there, so there is no run to go on with", shown);
     TRY(cliv__relay(r->ctx, cliv__make_folders(out)));
     r->made = true;
     return CLIV_OK;
@@ -136,7 +139,7 @@ static cliv_status use_folder(run *r) {
   const int empty = is_empty(out);
   if (empty < 0) return fail_folder(r, "the run's folder cannot be read");
   if (!empty) TRY(check_run(r));
-  REQUIRE(r->ctx, !empty || !r->options->resume, FILE, "%s: is empty, so there is no run to go on with", shown);
+  REQUIRE(r->ctx, !empty || !r->options.resume, FILE, "%s: is empty, so there is no run to go on with", shown);
   return CLIV_OK;
 }
 
@@ -152,8 +155,8 @@ static void clear_staging(const run *r) {
 
 /* The staging folder is made before the training begins, so that a place that cannot be written is told at once. */
 static cliv_status open_folder(run *r) {
-  if (r->options->out && !*r->options->out) return CLIV_OK;
-  TRY(r->options->out ? use_folder(r) : make_numbered(r));
+  if (r->options.out && !*r->options.out) return CLIV_OK;
+  TRY(r->options.out ? use_folder(r) : make_numbered(r));
   clear_staging(r);
   const place staging = path_in(r, "", STAGING);
   return mkdir(staging.text, 0777) && errno != EEXIST ? fail_folder(r, "the run's folder cannot be written") : CLIV_OK;
@@ -177,12 +180,12 @@ static json_t *device_json(const cliv_context *ctx) {
 
 static char *config_text(const run *r) {
   static const char *const missing[] = {"error", "drop", "mean"};
-  const cliv_run_options *o = r->options;
-  const double validation = o->data.validation == 0 ? 0.2 : o->data.validation < 0 ? 0 : o->data.validation;
+  const cliv_data_options *o = &r->table;
+  const double validation = o->validation == 0 ? 0.2 : o->validation < 0 ? 0 : o->validation;
   json_t *json =
       json_pack("{s:s, s:s, s:o, s:b, s:s, s:f, s:I, s:I, s:o, s:o}", "format", RUN_FORMAT, "cliv", cliv_version(),
-                "path", cliv__json_text(o->path), "header", !o->data.no_header, "missing", missing[o->data.missing],
-                "validation", validation, "split_seed", (json_int_t)o->data.seed, "epochs", (json_int_t)r->epochs,
+                "path", cliv__json_text(r->options.path), "header", !o->no_header, "missing", missing[o->missing],
+                "validation", validation, "split_seed", (json_int_t)o->seed, "epochs", (json_int_t)r->epochs,
                 "training", cliv__trainer_config(r->trainer), "device", device_json(r->ctx));
   char *text = dump(json, JSON_INDENT(2)), *line = text ? cliv__format("%s\n", text) : NULL;
   free(text);
@@ -265,7 +268,7 @@ static void close_folder(run *r, cliv_status status) {
   clear_staging(r);
   if (!status || !r->made || r->kept) return;
   rmdir(r->result->folder);
-  if (!r->options->out) rmdir("runs"); /* where other runs are in it, it stays */
+  if (!r->options.out) rmdir("runs"); /* where other runs are in it, it stays */
 }
 
 /* ---- going on ---- */
@@ -331,7 +334,7 @@ static cliv_status resume(run *r) {
 /* ---- training ---- */
 
 static void report_progress(run *r, size_t epoch, size_t batch, size_t batches) {
-  if (!r->options->progress) return;
+  if (!r->options.progress) return;
   const struct cliv__epoch *last = r->history.count ? &r->history.epochs[r->history.count - 1] : NULL;
   const cliv_run_progress progress = {.data = cliv_data_describe(r->data),
                                       .epoch = epoch,
@@ -340,7 +343,7 @@ static void report_progress(run *r, size_t epoch, size_t batch, size_t batches) 
                                       .batches = batches,
                                       .last = last ? &last->metrics : NULL,
                                       .score = last && last->score.rows ? &last->score : NULL};
-  if (r->options->progress(r->options->user, &progress)) r->stop = true;
+  if (r->options.progress(r->options.user, &progress)) r->stop = true;
 }
 
 static void on_batch(void *user, size_t batch, size_t batches) {
@@ -375,35 +378,40 @@ static cliv_status train(run *r) {
 }
 
 static cliv_status prepare(run *r) {
-  const cliv_run_options *o = r->options;
-  const cliv_model_info *kind = cliv_model_find(o->training.model);
-  cliv_data_options table = o->data;
-  table.classes = kind && kind->classes;
-  TRY(cliv__relay(r->ctx, cliv_data_read(o->path, &table, &r->data)));
+  const cliv_model_info *kind = cliv_model_find(r->training.model);
+  r->table.classes = kind && kind->classes;
+  TRY(cliv__relay(r->ctx, cliv_data_read(r->options.path, &r->table, &r->data)));
   const cliv_data_info *info = cliv_data_describe(r->data);
   r->result->features = info->features, r->result->constant = info->constant, r->result->classes = info->classes;
   r->result->dropped = info->dropped, r->result->filled = info->filled;
   r->result->validation.rows = info->rows[CLIV_VALIDATION];
-  return cliv_trainer_create(r->ctx, r->data, &o->training, &r->trainer);
+  return cliv_trainer_create(r->ctx, r->data, &r->training, &r->trainer);
 }
 
 static cliv_status perform(run *r) {
   TRY(prepare(r));
   TRY(open_folder(r));
-  if (r->options->resume) TRY(resume(r));
+  if (r->options.resume) TRY(resume(r));
   TRY(train(r));
   return save(r, FILE_COUNT);
 }
 
-static cliv_status check(cliv_context *ctx, const cliv_run_options *o) {
-  REQUIRE(ctx, o->size == 0 || o->size == sizeof *o, VALUE, "cliv_run_options of %zu bytes; this version has %zu",
-          o->size, sizeof *o);
+static cliv_status take_options(run *r, const cliv_run_options *options) {
+  TRY(OPTIONS(r->ctx, options, &r->options));
+  TRY(OPTIONS(r->ctx, r->options.data, &r->table));
+  TRY(OPTIONS(r->ctx, r->options.training, &r->training));
+  r->table.size = r->training.size = 0; /* they are this version's now */
+  r->epochs = r->training.epochs ? r->training.epochs : DEFAULT_EPOCHS;
+  return CLIV_OK;
+}
+
+static cliv_status check(cliv_context *ctx, const cliv_run_options *o, const char *model) {
   REQUIRE(ctx, o->path != NULL, NULL, "no file to train on is given");
-  REQUIRE(ctx, o->training.model != NULL, VALUE, "no model is given; choose linear, logistic or softmax");
+  REQUIRE(ctx, model != NULL, VALUE, "no model is given; choose linear, logistic or softmax");
   REQUIRE(ctx, !o->resume || (o->out && *o->out), VALUE, "to go on with a run, its folder must be given");
-  if (cliv_model_find(o->training.model)) return CLIV_OK;
+  if (cliv_model_find(model)) return CLIV_OK;
   cliv_model *none; /* says which models there are, before the file is read */
-  return cliv_model_create(ctx, o->training.model, 1, 2, &none);
+  return cliv_model_create(ctx, model, 1, 2, &none);
 }
 
 cliv_status cliv_train(cliv_context *ctx, const cliv_run_options *options, cliv_run_result *out) {
@@ -411,11 +419,9 @@ cliv_status cliv_train(cliv_context *ctx, const cliv_run_options *options, cliv_
   memset(out, 0, sizeof *out);
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, options);
-  TRY(check(ctx, options));
-  run r = {.ctx = ctx,
-           .options = options,
-           .result = out,
-           .epochs = options->training.epochs ? options->training.epochs : DEFAULT_EPOCHS};
+  run r = {.ctx = ctx, .result = out};
+  TRY(take_options(&r, options));
+  TRY(check(ctx, &r.options, r.training.model));
   const cliv_status status = perform(&r);
   close_folder(&r, status);
   if (status) memset(out, 0, sizeof *out);

@@ -187,8 +187,8 @@ static cliv_status losses(cliv_context *ctx, float *result) {
 static cliv_status training(cliv_context *ctx, float *result) {
   static const char *const target = "y";
   const cliv_run_options options = {.path = rows_file,
-                                    .data = {.targets = &target, .target_count = 1},
-                                    .training = {.model = "softmax", .epochs = 1, .batch = 8},
+                                    .data = &(cliv_data_options){.targets = &target, .target_count = 1},
+                                    .training = &(cliv_train_options){.model = "softmax", .epochs = 1, .batch = 8},
                                     .out = ""};
   cliv_run_result r;
   const cliv_status status = cliv_train(ctx, &options, &r);

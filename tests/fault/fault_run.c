@@ -24,8 +24,8 @@ static cliv_context *ctx;
 static cliv_status train(size_t epochs) {
   static const char *const target = "y";
   const cliv_run_options options = {.path = rows_file,
-                                    .data = {.targets = &target, .target_count = 1},
-                                    .training = {.model = "linear", .epochs = epochs, .batch = 16},
+                                    .data = &(cliv_data_options){.targets = &target, .target_count = 1},
+                                    .training = &(cliv_train_options){.model = "linear", .epochs = epochs, .batch = 16},
                                     .out = folder};
   cliv_run_result result;
   return cliv_train(ctx, &options, &result);
