@@ -25,12 +25,30 @@ static void fail_at(const char *file, int line, const char *format, ...) {
   abort(); /* _fail jumps away, but is not declared so */
 }
 
+/* What the sentences were before a call: of the context, of the thread. */
+static _Thread_local uint64_t remembered[2];
+
+static uint64_t hash_of(const char *text) {
+  uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+  for (; *text; text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+void test_remember(const cliv_context *ctx) {
+  remembered[0] = hash_of(cliv_last_error(ctx));
+  remembered[1] = hash_of(cliv_last_error(NULL));
+}
+
 void test_expect(const cliv_context *ctx, cliv_status got, cliv_status want, const char *part, const char *call,
                  const char *file, int line) {
   const char *sentence = got ? cliv_last_error(ctx) : "";
   if (got != want)
     fail_at(file, line, "%s\n  gave %s, not %s: %s", call, cliv_status_name(got), cliv_status_name(want), sentence);
-  if (!want) return;
+  if (!want) {
+    const bool same = remembered[0] == hash_of(cliv_last_error(ctx)) && remembered[1] == hash_of(cliv_last_error(NULL));
+    if (!same) fail_at(file, line, "%s\n  succeeded, but lost the sentence of an earlier failure", call);
+    return;
+  }
   if (sentence[0] == 0) fail_at(file, line, "%s\n  gave %s without a sentence", call, cliv_status_name(got));
   if (part && !strstr(sentence, part))
     fail_at(file, line, "%s\n  says \"%s\", which lacks \"%s\"", call, sentence, part);

@@ -20,10 +20,11 @@
 #include <cliv/tensor.h>
 
 /* The call succeeds, or the test fails with the library's sentence. ctx: where the sentence is; NULL for the
- * thread's. */
-#define ASSERT_OK(ctx, call) test_expect((ctx), (call), CLIV_OK, NULL, #call, __FILE__, __LINE__)
+ * thread's. The sentences of earlier failures must outlive it, the context's and the thread's. */
+#define ASSERT_OK(ctx, call) test_remember((ctx)), test_expect((ctx), (call), CLIV_OK, NULL, #call, __FILE__, __LINE__)
 /* The call fails with this status and a sentence that contains `part` (NULL: any sentence, but not an empty one). */
 #define ASSERT_FAILS(ctx, call, status, part) test_expect((ctx), (call), (status), (part), #call, __FILE__, __LINE__)
+void test_remember(const cliv_context *ctx);
 void test_expect(const cliv_context *ctx, cliv_status got, cliv_status want, const char *part, const char *call,
                  const char *file, int line);
 

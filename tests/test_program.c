@@ -119,10 +119,13 @@ static void keeps_programs_on_disk(void **state) {
 
 static void survives_a_folder_it_cannot_use(void **state) {
   (void)state;
+  cliv_dtype none;
+  ASSERT_FAILS(NULL, cliv_dtype_parse("float7", &none), CLIV_NAME, "float7");
   char *parent = test_temp_dir(), *file = test_join(parent, "file");
   test_write_file(file, "x", 1); /* a file where the folder should be: fails for root too */
   cliv_context *ctx = open_with_cache(CLIV_WALK_CPU, file);
   run_scale(ctx, 2);
+  assert_non_null(strstr(cliv_last_error(NULL), "float7")); /* a failed store is no failure */
   cliv_context_free(ctx);
   free(file);
   test_remove_tree(parent);

@@ -81,8 +81,8 @@ CLIV_API const char *cliv_status_gloss(cliv_status status);
 
 /* The sentence of the last failure in `ctx`, or "" when there was none. Calls that take no context (files, the
  * device list, creating a context) leave theirs with the calling thread: ask with ctx = NULL. Build failures append the
- * compiler's log and the numbered source. Owned by the library, valid until the next failing call on the same
- * context (or thread). */
+ * compiler's log and the numbered source. A call that succeeds leaves the sentence as it was. Owned by the
+ * library, valid until the next failing call on the same context (or thread). */
 CLIV_API const char *cliv_last_error(const cliv_context *ctx);
 
 #ifdef __cplusplus

@@ -90,6 +90,13 @@ cliv_status cliv__file_read(const char *path, size_t cap, unsigned char **data, 
   return status;
 }
 
+bool cliv__file_try_read(const char *path, size_t cap, unsigned char **data, size_t *bytes) {
+  const cliv__error held = cliv__error_hold(NULL);
+  const cliv_status status = cliv__file_read(path, cap, data, bytes);
+  cliv__error_restore(NULL, &held);
+  return status == CLIV_OK;
+}
+
 cliv_status cliv__source_open(const char *path, cliv__source *out) {
   struct stat st;
   *out = (cliv__source){.name = path, .fd = -1};

@@ -29,6 +29,9 @@ void cliv__source_close(cliv__source *source);
 /* The whole file, malloc'd, with a 0 behind it that does not count. More than `cap` bytes: CLIV_FORMAT. */
 cliv_status cliv__file_read(const char *path, size_t cap, unsigned char **data, size_t *bytes);
 
+/* The same for a file that may well not be there: false, and the thread's sentence stays as it was. */
+bool cliv__file_try_read(const char *path, size_t cap, unsigned char **data, size_t *bytes);
+
 /* ---- out: the target appears whole or not at all ---- */
 
 /* What is appended goes to a temporary file beside the target; commit flushes it to the disk, gives it the target's

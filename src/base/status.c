@@ -68,6 +68,19 @@ cliv_status cliv__fail(cliv_context *ctx, cliv_status status, const char *format
   return status;
 }
 
+cliv__error cliv__error_hold(cliv_context *ctx) {
+  cliv__error *error = error_of(ctx);
+  const cliv__error held = *error;
+  error->text = NULL;
+  return held;
+}
+
+void cliv__error_restore(cliv_context *ctx, const cliv__error *held) {
+  cliv__error *error = error_of(ctx);
+  cliv__error_free(error);
+  *error = *held;
+}
+
 cliv_status cliv__relay(cliv_context *ctx, cliv_status status) {
   return status && ctx ? cliv__fail(ctx, status, "%s", thread_error.room) : status;
 }

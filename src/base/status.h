@@ -25,6 +25,13 @@ cliv_status cliv__vfail(cliv_context *ctx, cliv_status status, const char *forma
 /* A call without a context failed on behalf of one with: carries the thread's sentence over to ctx. */
 cliv_status cliv__relay(cliv_context *ctx, cliv_status status);
 
+/* Around work whose failure is no failure of the call: the sentence of before is taken aside, and put back.
+ *   cliv__error held = cliv__error_hold(ctx);
+ *   …
+ *   cliv__error_restore(ctx, &held); */
+cliv__error cliv__error_hold(cliv_context *ctx);
+void cliv__error_restore(cliv_context *ctx, const cliv__error *held);
+
 void cliv__error_free(cliv__error *error);
 
 /* Passes a failure on. */

@@ -66,7 +66,7 @@ unsigned char *cliv__cache_load(const char *dir, const char *key_text, size_t ke
   char *path = entry_path(dir, key_text, key_length);
   unsigned char *data = NULL, *payload = NULL;
   size_t size = 0;
-  if (path && !cliv__file_read(path, CAP, &data, &size)) {
+  if (path && cliv__file_try_read(path, CAP, &data, &size)) {
     const header *h = verify(data, size);
     if (!h) {
       unlink(path); /* damaged: the next build replaces it */
@@ -168,7 +168,9 @@ bool cliv__cache_store(const char *dir, const char *key_text, size_t key_length,
     memcpy(data + sizeof h + key_length, payload, bytes);
     h.hash = hash_of(data + sizeof h, key_length + bytes);
     memcpy(data, &h, sizeof h);
+    const cliv__error held = cliv__error_hold(NULL);
     ok = !cliv__make_folders(dir) && !cliv__file_write(path, data, size);
+    cliv__error_restore(NULL, &held);
     if (ok) cliv__cache_trim(dir, CAP);
   }
   free(path);
@@ -194,7 +196,7 @@ cliv_status cliv_cache_inspect(const char *dir, cliv_cache_info *out) {
   for (size_t i = 0; i < l.count; i++) {
     unsigned char *data = NULL;
     size_t size = 0;
-    if (cliv__file_read(l.entries[i].path, CAP, &data, &size) || !verify(data, size)) out->damaged++;
+    if (!cliv__file_try_read(l.entries[i].path, CAP, &data, &size) || !verify(data, size)) out->damaged++;
     free(data);
   }
   listing_free(&l);

@@ -52,7 +52,7 @@ char *cliv__vendors_folder(const char *loader) {
   unsigned char *image = NULL;
   size_t bytes = 0;
   char *folder = NULL;
-  if (!cliv__file_read(loader, MAX_LOADER, &image, &bytes)) {
+  if (cliv__file_try_read(loader, MAX_LOADER, &image, &bytes)) {
     const unsigned char *at = memmem(image, bytes, ending, sizeof ending), *start = at;
     while (start && start > image && start[-1] >= ' ') start--;
     if (start && *start == '/') folder = cliv__format("%s", (const char *)start);

@@ -106,7 +106,11 @@ static void keep(const char *dir, const char *key, const verdict *v) {
 /* One process at a time tries drivers, so that many that start at once do not make each other late: the others wait for
  * its verdicts, at most as long as a trial may take. The system releases the lock with the process. */
 static int enter(const char *dir, unsigned timeout_ms) {
-  if (!dir || cliv__make_folders(dir)) return -1;
+  if (!dir) return -1;
+  const cliv__error held = cliv__error_hold(NULL);
+  const bool there = !cliv__make_folders(dir);
+  cliv__error_restore(NULL, &held);
+  if (!there) return -1;
   char *path = cliv__format("%s/drivers.lock", dir);
   const int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
   free(path);

@@ -63,7 +63,7 @@ static char *read_from_kernel_dir(const char *name, size_t *length) {
   if (!dir || !*dir) return NULL;
   char *path = cliv__format("%s/%s", dir, name);
   unsigned char *text = NULL;
-  const bool found = path && !cliv__file_read(path, (size_t)1 << 24, &text, length);
+  const bool found = path && cliv__file_try_read(path, (size_t)1 << 24, &text, length);
   free(path);
   return found ? (char *)text : NULL;
 }
