@@ -251,6 +251,10 @@ static void cuts(void **state) {
       {.block_k = 5, .launch_work = 3000, .pack_a = 1, .pack_b = 1},
       {.block_k = 21, .launch_work = 9000, .pack_a = -1, .pack_b = -1},
       {.block_k = 1 << 20, .launch_work = 1, .pack_a = 1, .pack_b = 1},
+      {.block_k = 16, .room = 1, .pack_a = 1, .pack_b = 1},
+      {.block_k = 7, .room = 4000, .pack_a = 1, .pack_b = -1},
+      {.block_k = 20, .room = 6000, .launch_work = 9000, .pack_a = -1, .pack_b = 1},
+      {.block_k = 1 << 20, .room = 9000, .pack_a = 1, .pack_b = 1},
   };
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
@@ -518,8 +522,10 @@ static void check_events(cliv_context *ctx, cliv_provider provider) {
   const cliv_sync sync = {1, &gate, &done};
   if (provider == CLIV_PROVIDER_EXACT) {
     const cliv__gemm g = describe(&p, &o);
-    ASSERT_OK(ctx, cliv__exact_gemm(ctx, &g, &(cliv__cuts){.block_k = 8, .launch_work = 2000, .pack_a = 1, .pack_b = 1},
-                                    &sync));
+    ASSERT_OK(
+        ctx,
+        cliv__exact_gemm(
+            ctx, &g, &(cliv__cuts){.block_k = 8, .launch_work = 2000, .room = 2000, .pack_a = 1, .pack_b = 1}, &sync));
   } else {
     ASSERT_OK(ctx, cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 1, o.c.view, &(cliv_blas_options){.provider = provider},
                              &sync));

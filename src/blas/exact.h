@@ -8,6 +8,7 @@
 typedef struct cliv__cuts {
   cl_ulong block_k;     /* values of k a launch */
   cl_ulong launch_work; /* multiply-adds a launch, about */
+  cl_ulong room;        /* bytes for each of: copies of A, copies of B, running sums; at least a tile's */
   int pack_a, pack_b;   /* CPU walk: 1 copy, -1 read in place where that is possible */
   int no_gemv;          /* 1: products of one row or column by the walk for matrices */
 } cliv__cuts;
