@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef CLIV_HAVE_CLBLAST
-#include <clblast_c.h>
-#endif
-
 #include "blas/exact.h"
 #include "runtime/tensor.h"
 #include "support.h"
@@ -623,15 +619,44 @@ static void refusals(void **state) {
   cliv_context_free(other);
 }
 
+static cl_uint references(cl_context context) {
+  cl_uint count = 0;
+  ASSERT_CL(clGetContextInfo(context, CL_CONTEXT_REFERENCE_COUNT, sizeof count, &count, NULL));
+  return count;
+}
+
+/* The guest's cl_context is its own again once CLBlast has dropped its programs. */
+static void forgets(void **state) {
+  (void)state;
+  cliv_context *model = test_open(CLIV_WALK_AUTO), *ctx;
+  cl_device_id device = cliv_context_cl_device(model);
+  cl_int code;
+  const cl_context context = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
+  ASSERT_CL(code);
+  const cl_command_queue queue = clCreateCommandQueue(context, device, 0, &code);
+  ASSERT_CL(code);
+  const cl_uint before = references(context);
+  ASSERT_OK(NULL, cliv_context_wrap(context, device, queue, NULL, &ctx));
+#ifdef CLIV_HAVE_CLBLAST
+  product p = {.dtype = CLIV_F32, .m = 3, .n = 4, .k = 5, .alpha = 1, .seed = 8};
+  operands o = make_operands(ctx, &p);
+  ASSERT_OK(ctx, cliv_gemm(ctx, 0, 0, 1, o.a.view, o.b.view, 0, o.c.view,
+                           &(cliv_blas_options){.provider = CLIV_PROVIDER_CLBLAST}, NULL));
+  free_operands(&o);
+#endif
+  cliv_context_free(ctx);
+  ASSERT_OK(NULL, cliv_blas_forget());
+  assert_int_equal(references(context), before);
+  ASSERT_CL(clReleaseCommandQueue(queue));
+  ASSERT_CL(clReleaseContext(context));
+  cliv_context_free(model);
+}
+
 /* CLBlast keeps its programs until the process ends; oclgrind's own objects are gone by then, and its heap is
  * damaged. */
 static int forget_programs(void **state) {
   (void)state;
-#ifdef CLIV_HAVE_CLBLAST
-  return CLBlastClearCache() != CLBlastSuccess;
-#else
-  return 0;
-#endif
+  return cliv_blas_forget() != CLIV_OK;
 }
 
 int main(void) {
@@ -640,7 +665,7 @@ int main(void) {
       cmocka_unit_test(thin),           cmocka_unit_test(long_sums),        cmocka_unit_test(groups),
       cmocka_unit_test(nothing_to_sum), cmocka_unit_test(vectors),          cmocka_unit_test(axpy),
       cmocka_unit_test(clblast),        cmocka_unit_test(choice),           cmocka_unit_test(events),
-      cmocka_unit_test(refusals),
+      cmocka_unit_test(refusals),       cmocka_unit_test(forgets),
   };
   return cmocka_run_group_tests(tests, NULL, forget_programs);
 }

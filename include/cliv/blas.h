@@ -18,7 +18,10 @@
  *            report CL_FP_DENORM; others may take and give zeros for them.)
  *   clblast  CLBlast's. Its results depend on device, shape and tuning, and are outside that promise. Its first
  *            product in a process takes seconds, since CLBlast compiles anew in each. Status NO_CLBLAST when the
- *            library was built without it.
+ *            library was built without it. Two things of CLBlast's that a guest should know: on an exception of its
+ *            own it prints a line to standard error before it gives Cliv the code; and it keeps every program it has
+ *            compiled until the process ends, and with each the cl_context, also yours after cliv_context_free. See
+ *            cliv_blas_forget.
  *
  * AUTO takes exact on CPU devices; on others clblast where it was built in, else exact.
  *
@@ -29,6 +32,9 @@
  * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; OVERLAP (the result shares memory with an
  * operand); VALUE (tensors of another context, provider out of range); NO_CLBLAST; DEVICE_MEMORY, OPENCL, BUILD,
  * CLBLAST from below. A call that fails before its work is enqueued has changed nothing.
+ *
+ * Memory: exact keeps up to three buffers of about 64 MiB with the context (copies of A and of B, running sums),
+ * clblast one of the size that CLBlast asks for.
  */
 #ifndef CLIV_BLAS_H
 #define CLIV_BLAS_H
@@ -77,6 +83,13 @@ CLIV_API cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor
  * number of axes and any pitch. */
 CLIV_API cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cliv_tensor *y,
                                const cliv_blas_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* Makes CLBlast drop all that it has compiled in this process, for every context and every user of CLBlast, and with it
+ * its references to their cl_contexts; products that are being computed are not harmed. What comes next is compiled
+ * anew, which takes seconds: so this is for the end, after the last cliv_context_free of contexts that computed with
+ * CLBlast, and nothing of Cliv's calls it on its own. Any thread. Without CLBlast in the build it does nothing. Fails
+ * with CLBLAST; the sentence is then in cliv_last_error(NULL). */
+CLIV_API cliv_status cliv_blas_forget(void) CLIV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

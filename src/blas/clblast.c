@@ -141,8 +141,18 @@ static cliv_status clblast_axpy(cliv_context *ctx, cliv_dtype dtype, double alph
   return CLIV_OK;
 }
 
+cliv_status cliv_blas_forget(void) {
+  const CLBlastStatusCode code = CLBlastClearCache();
+  REQUIRE(NULL, code == CLBlastSuccess, CLBLAST, "CLBlast cannot drop its programs: %s (%d)", text_of(code), (int)code);
+  return CLIV_OK;
+}
+
 const cliv__blas_provider cliv__blas_clblast = {"clblast", clblast_gemm, clblast_gemv, clblast_ger, clblast_axpy};
 
 #else
-typedef int cliv__no_clblast; /* a file must not be empty */
+
+#include <cliv/blas.h>
+
+cliv_status cliv_blas_forget(void) { return CLIV_OK; }
+
 #endif
