@@ -38,6 +38,7 @@ static void refuses_bad_options(void **state) {
   ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.size = 3}, &ctx), CLIV_VALUE, "size");
   assert_null(ctx);
   ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.walk = (cliv_walk)9}, &ctx), CLIV_VALUE, "walk");
+  ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.probe = (cliv_probe)9}, &ctx), CLIV_VALUE, "probe");
   ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.group_size = 48}, &ctx), CLIV_VALUE, "group_size");
   ASSERT_FAILS(NULL, cliv_context_create(&(cliv_context_options){.device = "no such device here"}, &ctx), CLIV_SELECTOR,
                NULL);

@@ -71,12 +71,22 @@ static int print_listing(const cliv_devices_options *options) {
   return 0;
 }
 
+/* A context whose options say how drivers are tried. */
+static void print_context(const char *cache, bool no_disk_cache, cliv_probe probe) {
+  cliv_context *ctx;
+  const cliv_context_options options = {.cache_dir = cache, .no_disk_cache = no_disk_cache, .probe = probe};
+  if (cliv_context_create(&options, &ctx)) printf("failed %s\n", cliv_last_error(NULL));
+  else printf("context %s\n", cliv_context_device_name(ctx));
+  cliv_context_free(ctx);
+}
+
 /* Arguments: probe program, cache folder, timeout, then words. */
 static int child(char **words) {
   cliv_devices_options options = {
       .probe_program = words[0], .cache_dir = words[1], .timeout_ms = (unsigned)atoi(words[2])};
   const char *before = getenv("OCL_ICD_VENDORS");
   char *copy = before ? strdup(before) : NULL;
+  const char *const cache = words[1];
   int lists = 1;
   for (words += 3; *words; words++) {
     if (!strcmp(*words, "never")) options.probe = CLIV_PROBE_NEVER;
@@ -84,6 +94,10 @@ static int child(char **words) {
     if (!strcmp(*words, "twice")) lists = 2;
     if (!strcmp(*words, "ignore-children")) signal(SIGCHLD, SIG_IGN);
     if (!strcmp(*words, "threads")) print_threads(&options);
+    if (!strcmp(*words, "context")) print_context(cache, false, CLIV_PROBE_UNKNOWN);
+    if (!strcmp(*words, "context-without-disk")) print_context(cache, true, CLIV_PROBE_UNKNOWN);
+    if (!strcmp(*words, "context-untried")) print_context(cache, false, CLIV_PROBE_NEVER);
+    if (!strcmp(*words, "no-list")) lists = 0;
     if (!strcmp(*words, "used-before")) {
       cl_uint count;
       (void)clGetPlatformIDs(0, NULL, &count);
@@ -451,6 +465,24 @@ static void test_no_cache(void **state) {
   place_free(&p);
 }
 
+/* What a context's options say of the cache and of trying holds for drivers too. */
+static void test_contexts(void **state) {
+  (void)state;
+  static const struct {
+    const char *words;
+    int verdicts; /* kept on disk */
+  } rounds[] = {{"context-without-disk no-list", 0}, {"context-untried no-list", 0}, {"context no-list", 1}};
+  for (size_t r = 0; r < sizeof rounds / sizeof *rounds; r++) {
+    place p = place_make(true);
+    char *said = list(&p, 60000, rounds[r].words);
+    assert_says(said, "context ");
+    assert_silent(said, "failed");
+    assert_int_equal(access(p.cache, F_OK), rounds[r].verdicts ? 0 : -1);
+    free(said);
+    place_free(&p);
+  }
+}
+
 /* A host that ignores SIGCHLD takes the children's statuses from us. */
 static void test_ignored_children(void **state) {
   (void)state;
@@ -520,6 +552,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_no_probe_program), cmocka_unit_test(test_no_cache),
       cmocka_unit_test(test_ignored_children), cmocka_unit_test(test_crowd),
       cmocka_unit_test(test_nothing_left),     cmocka_unit_test(test_vendors_folder),
+      cmocka_unit_test(test_contexts),
   };
   const struct CMUnitTest alone[] = {cmocka_unit_test(test_without_loader)};
   if (!cliv__loader_present()) return cmocka_run_group_tests(alone, NULL, NULL);

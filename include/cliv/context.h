@@ -13,6 +13,7 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #endif
 #include <CL/cl.h>
+#include <cliv/device.h>
 #include <cliv/dtype.h>
 #include <cliv/status.h>
 
@@ -35,8 +36,10 @@ typedef struct cliv_context_options {
   cliv_walk walk;        /* 0: by device kind */
   cl_uint compute_units; /* context_create only: use a sub-device of so many compute units; 0: the whole device */
   size_t group_size;     /* work-items a group in the GPU walk: a power of two from 16 to 1024; 0: chosen by kernel */
-  int no_disk_cache;     /* 1: compiled programs are kept in memory only */
-  const char *cache_dir; /* NULL: $XDG_CACHE_HOME/cliv, or ~/.cache/cliv */
+  int no_disk_cache;     /* 1: nothing is read from or kept in the cache folder: programs are compiled in every process,
+                            and drivers tried in every process that does not set `probe` to NEVER */
+  const char *cache_dir; /* of programs and verdicts on drivers; NULL: $XDG_CACHE_HOME/cliv, or ~/.cache/cliv */
+  cliv_probe probe;      /* context_create only: whether unknown drivers are tried first, see cliv/device.h */
 } cliv_context_options;
 
 /* What a call waits for and signals, in OpenCL's terms. Where a function takes a `const cliv_sync *`, NULL means: no

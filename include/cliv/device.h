@@ -64,8 +64,8 @@ typedef enum cliv_probe {
 typedef struct cliv_devices_options {
   size_t size; /* sizeof(cliv_devices_options) of the caller; 0: this version's */
   cliv_probe probe;
-  unsigned timeout_ms;       /* for the trial of all unknown drivers together; 0: 30,000 */
-  const char *cache_dir;     /* where verdicts are kept; NULL: $XDG_CACHE_HOME/cliv, or ~/.cache/cliv */
+  unsigned timeout_ms;   /* for the trial of all unknown drivers together; 0: 30,000 */
+  const char *cache_dir; /* where verdicts are kept; NULL: $XDG_CACHE_HOME/cliv, or ~/.cache/cliv; "": this process */
   const char *probe_program; /* path of cliv-probe; NULL: beside the library or program, or as installed */
 } cliv_devices_options;
 

@@ -212,8 +212,8 @@ cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cli
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, y);
-  REQUIRE(ctx, cliv__same_shape(x, y), SHAPE, "axpy: x is %s and y is %s: their shapes must be equal", cliv__describe(x, a),
-          cliv__describe(y, b));
+  REQUIRE(ctx, cliv__same_shape(x, y), SHAPE, "axpy: x is %s and y is %s: their shapes must be equal",
+          cliv__describe(x, a), cliv__describe(y, b));
   TRY(check_type(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
   TRY(choose(ctx, options, true, &provider));

@@ -160,7 +160,8 @@ static void lay_tables(cli *c) {
        "Device to use (see `cliv devices`); default: $CLIV_DEVICE, or auto", "SELECTOR"},
       {"walk", 0, POPT_ARG_STRING, &c->walk_name, 0, "How kernels walk memory: auto, cpu or gpu; the bits are the same",
        "WALK"},
-      {"no-cache", 0, POPT_ARG_NONE, &c->no_cache, 0, "Keep no compiled programs on disk", NULL}};
+      {"no-cache", 0, POPT_ARG_NONE, &c->no_cache, 0,
+       "Neither read nor keep compiled programs and verdicts on drivers on disk", NULL}};
   const struct poptOption every[] = {
       {"json", 0, POPT_ARG_NONE, &c->json, 0, "One JSON document on standard output, nothing else", NULL},
       {"help", 'h', POPT_ARG_NONE, &c->help, 0, "This text", NULL}};

@@ -29,6 +29,8 @@ static cliv_status take_options(const cliv_context_options *options, cliv_contex
   TRY(OPTIONS(NULL, options, o));
   REQUIRE(NULL, o->walk >= CLIV_WALK_AUTO && o->walk <= CLIV_WALK_GPU, VALUE, "walk is %d; it is AUTO, CPU or GPU",
           (int)o->walk);
+  REQUIRE(NULL, o->probe >= CLIV_PROBE_UNKNOWN && o->probe <= CLIV_PROBE_AGAIN, VALUE,
+          "probe is %d; it is CLIV_PROBE_UNKNOWN, NEVER or AGAIN", (int)o->probe);
   const size_t group = o->group_size;
   REQUIRE(NULL, group == 0 || (group >= 16 && group <= 1024 && !(group & (group - 1))), VALUE,
           "group_size is %zu; it is a power of two from 16 to 1024, or 0", group);
@@ -69,7 +71,7 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
 /* Gives the device with one reference for the caller: a sub-device, or the device itself (whose references do not
  * count). */
 static cliv_status pick_device(const cliv_context_options *o, cl_device_id *out) {
-  const cliv_devices_options how = {.cache_dir = o->cache_dir};
+  const cliv_devices_options how = {.probe = o->probe, .cache_dir = o->no_disk_cache ? "" : o->cache_dir};
   cliv_device_list *list;
   TRY(cliv_devices_list(&how, &list));
   size_t index = 0;
