@@ -282,8 +282,14 @@ static bool same_id(const char *id, const char *files, const char *options, cons
 cliv_status cliv__kernel_with(cliv_context *ctx, const char *files, const char *user_text, const char *options,
                               const char *entry, cl_kernel *out) {
   *out = NULL;
-  for (cliv__program *p = ctx->programs; p; p = p->next)
-    if (same_id(p->id, files, options, user_text)) return kernel_of(ctx, p, entry, out);
+  for (cliv__program **at = &ctx->programs; *at; at = &(*at)->next) {
+    cliv__program *p = *at;
+    if (!same_id(p->id, files, options, user_text)) continue;
+    *at = p->next; /* to the front: what was called last is mostly called next */
+    p->next = ctx->programs;
+    ctx->programs = p;
+    return kernel_of(ctx, p, entry, out);
+  }
   char *id = cliv__format("%s|%s|%s", files, options, user_text ? user_text : "");
   REQUIRE(ctx, id != NULL, HOST_MEMORY, "no memory for a program's name");
   cliv__program *p = NULL;
