@@ -250,6 +250,11 @@ static bool read_walk(cli *c) {
   return cli_refuse(c, "option '--walk': there is no walk '%s'; choose auto, cpu or gpu", c->walk_name);
 }
 
+/* An empty text is mostly a variable of a script that was never set. */
+static bool check_device(cli *c) {
+  return !c->device || *c->device || cli_refuse(c, "option '--device' is empty; `auto` takes the best device");
+}
+
 static bool count_arguments(cli *c) {
   const cli_usage *const u = c->usage;
   while (c->args && c->args[c->count]) c->count++;
@@ -286,7 +291,7 @@ bool cli_parse(cli *c, const cli_usage *usage, int argc, const char **argv) {
     return false;
   }
   c->args = poptGetArgs(c->popt);
-  return good && read_walk(c) && count_arguments(c);
+  return good && check_device(c) && read_walk(c) && count_arguments(c);
 }
 
 int cli_done(cli *c) {
@@ -345,6 +350,10 @@ int cli_dispatch(const cli_group *group, int argc, const char **argv) {
   if (argc < 2 || (argc == 2 && json)) {
     snprintf(sentence, sizeof sentence, "%s missing; choose one of: %s", group->noun, list);
     return report(group->prefix, json, CLIV_VALUE, sentence);
+  }
+  if (!strcmp(argv[1], "--json")) { /* `cliv --json VERB` is `cliv VERB --json` */
+    argv[1] = argv[2];
+    argv[2] = "--json";
   }
   const char *const name = argv[1];
   if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {

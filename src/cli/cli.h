@@ -31,7 +31,7 @@
 #include <popt.h>
 #include <stdbool.h>
 
-enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 }; /* 130: as shells say it of SIGINT */
 enum { CLI_MAX_OPTIONS = 40, CLI_MAX_COMMON = 5 };
 
 /* What a verb (or a verb of a verb: "op reduce") accepts; everything --help says. */

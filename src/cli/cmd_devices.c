@@ -210,13 +210,13 @@ static json_t *document(const cliv_device_list *list, const selection *s) {
 
 int cmd_devices(int argc, const char **argv) {
   char *why = NULL, *device = NULL, *program = NULL;
-  int probe = 0, no_probe = 0, seconds = 0;
+  int probe = 0, no_probe = 0, seconds = 30;
   const struct poptOption options[] = {
       {"why", 0, POPT_ARG_STRING, &why, 0, "Say which device this selector takes, and why not the others", "SELECTOR"},
       {"device", 0, POPT_ARG_STRING, &device, 0, "Mark the device that this selector takes", "SELECTOR"},
       {"probe", 0, POPT_ARG_NONE, &probe, 0, "Try every driver anew, also those known to be good or broken", NULL},
       {"no-probe", 0, POPT_ARG_NONE, &no_probe, 0, "Try no driver in a process of its own, leave none out", NULL},
-      {"timeout", 0, POPT_ARG_INT, &seconds, 0, "How long drivers may take when they are tried (default 10)",
+      {"timeout", 0, POPT_ARG_INT, &seconds, 0, "How long drivers may take when they are tried (default 30)",
        "SECONDS"},
       {"probe-program", 0, POPT_ARG_STRING, &program, 0, "The cliv-probe to use", "PATH"},
       POPT_TABLEEND};
@@ -233,8 +233,10 @@ int cmd_devices(int argc, const char **argv) {
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
   if (why && device) return cli_fail(&c, CLIV_VALUE, "--why and --device both name a selector; give one");
+  const char *const selector = why ? why : device;
+  if (selector && !*selector) return cli_fail(&c, CLIV_VALUE, "the selector is empty; `auto` takes the best device");
   if (probe && no_probe) return cli_fail(&c, CLIV_VALUE, "--probe and --no-probe exclude each other");
-  if (seconds < 0 || seconds > 3600)
+  if (seconds < 1 || seconds > 3600)
     return cli_fail(&c, CLIV_VALUE, "--timeout is %d; give 1 to 3600 seconds", seconds);
 
   const cliv_devices_options how = {.probe = probe      ? CLIV_PROBE_AGAIN
@@ -245,7 +247,7 @@ int cmd_devices(int argc, const char **argv) {
   cliv_device_list *list;
   const cliv_status status = cliv_devices_list(&how, &list);
   if (status) return cli_fail_with(&c, NULL, status);
-  selection s = {.selector = why ? why : device};
+  selection s = {.selector = selector};
   s.status = cliv_device_select(list, s.selector, &s.index, s.why, sizeof s.why);
   if (!c.json) print_warnings(list);
   if (s.status && (s.selector || cliv_devices_count(list) == 0))

@@ -116,6 +116,7 @@ int cmd_selftest(int argc, const char **argv) {
       .options = options};
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
+  if (t.answers && c.json) return cli_fail(&c, CLIV_VALUE, "--answers prints C, not JSON; leave out --json");
   t.c = &c;
   t.failures = json_array();
   t.terminal = isatty(STDERR_FILENO);

@@ -247,6 +247,7 @@ static void train(cli *c, const arguments *a, cliv_run_options *run) {
   if (status) cli_report_with(c, ctx, status);
   else if (c->json) print_json(c, &result, ctx);
   else print_result(&result);
+  if (!status && result.stopped && c->exit_code == CLI_DONE) c->exit_code = CLI_INTERRUPTED;
   cliv_context_free(ctx);
 }
 

@@ -112,7 +112,8 @@ bool op_write(op_run *run, const cliv_tensor *tensor, const char *path) {
 
 bool op_deliver(op_run *run, const cliv_tensor *tensor, const char *kind, const char *operation) {
   cliv_array array = {0};
-  const bool good = op_check(run, cliv_tensor_to_array(tensor, &array)) && write_array(run, &array, run->output);
+  const bool good = op_check(run, cliv_tensor_to_array(tensor, &array)) && write_array(run, &array, run->output) &&
+                    (!run->settle || run->settle(run, run->with));
   if (good) print_result(run, &array, kind, operation);
   cliv_array_free(&array);
   return good;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/op.h"
 
@@ -66,25 +67,69 @@ static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad
   return true;
 }
 
-/* DIR/NAME.npy for every state the rule keeps with these hyper-parameters. */
-static bool write_states(op_run *run, cliv_optimizer *optimizer, const char *dir) {
-  if (mkdir(dir, 0777) && errno != EEXIST) {
-    cli_report(run->c, CLIV_FILE, "folder '%s' cannot be made: %s", dir, strerror(errno));
+/* ---- the states: all or none, and only with the output. They wait under another name until that is written ---- */
+
+enum { PATH_ROOM = 4096 };
+
+typedef struct states {
+  const char *dir; /* NULL: not wanted */
+  bool made;       /* the folder is this run's */
+  const cliv_optimizer *optimizer;
+  size_t waiting; /* written, not yet named */
+} states;
+
+static void state_paths(const states *s, size_t k, char waiting[PATH_ROOM], char final[PATH_ROOM]) {
+  const char *const name = cliv_optimizer_state_name(s->optimizer, 0, k);
+  snprintf(waiting, PATH_ROOM, "%s/.%s.npy.cliv-waiting", s->dir, name);
+  snprintf(final, PATH_ROOM, "%s/%s.npy", s->dir, name);
+}
+
+static bool write_states(op_run *run, states *s, cliv_optimizer *optimizer) {
+  s->made = mkdir(s->dir, 0777) == 0;
+  if (!s->made && errno != EEXIST) {
+    cli_report(run->c, CLIV_FILE, "folder '%s' cannot be made: %s", s->dir, strerror(errno));
     return false;
   }
+  s->optimizer = optimizer;
   bool good = true;
   for (size_t k = 0; good && k < cliv_optimizer_state_count(optimizer, 0); k++) {
-    const char *const name = cliv_optimizer_state_name(optimizer, 0, k);
-    char path[4096];
+    char waiting[PATH_ROOM], final[PATH_ROOM];
     cliv_tensor *state = NULL;
-    snprintf(path, sizeof path, "%s/%s.npy", dir, name);
-    good = op_check(run, cliv_optimizer_state(optimizer, 0, name, &state)) && op_write(run, state, path);
+    state_paths(s, k, waiting, final);
+    good = op_check(run, cliv_optimizer_state(optimizer, 0, cliv_optimizer_state_name(optimizer, 0, k), &state)) &&
+           op_write(run, state, waiting);
+    s->waiting += good;
     cliv_tensor_free(state);
   }
   return good;
 }
 
-static bool step(op_run *run, const step_options *o, cliv_optimizer **optimizer) {
+/* The output is written: the states get their names. */
+static bool name_states(op_run *run, void *with) {
+  states *const s = with;
+  for (size_t k = 0; k < s->waiting; k++) {
+    char waiting[PATH_ROOM], final[PATH_ROOM];
+    state_paths(s, k, waiting, final);
+    if (rename(waiting, final) == 0) continue;
+    cli_report(run->c, CLIV_FILE, "'%s' cannot be written: %s", final, strerror(errno));
+    return false;
+  }
+  s->waiting = 0;
+  s->made = false;
+  return true;
+}
+
+/* After a failure: nothing of them stays. */
+static void drop_states(const states *s) {
+  for (size_t k = 0; k < s->waiting; k++) {
+    char waiting[PATH_ROOM], final[PATH_ROOM];
+    state_paths(s, k, waiting, final);
+    unlink(waiting);
+  }
+  if (s->made) rmdir(s->dir);
+}
+
+static bool step(op_run *run, const step_options *o, states *s, cliv_optimizer **optimizer) {
   cliv_tensor *grad;
   if (!op_check(run, cliv_optimizer_create(run->ctx, o->rule, NULL, optimizer))) return false;
   for (const char **text = o->set; text && *text; text++)
@@ -93,15 +138,17 @@ static bool step(op_run *run, const step_options *o, cliv_optimizer **optimizer)
   return check_shapes(run) &&
          op_make(run, cliv_tensor_dtype(run->tensor[1]), cliv_tensor_ndim(param), cliv_tensor_shape(param), &grad) &&
          op_check(run, cliv_optimizer_add(*optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
-         take_steps(run, *optimizer, grad) && (!o->states || write_states(run, *optimizer, o->states)) &&
+         take_steps(run, *optimizer, grad) && (!s->dir || write_states(run, s, *optimizer)) &&
          op_deliver(run, param, "step", o->rule);
 }
 
 static int run_step(cli *c, const step_options *o) {
-  op_run run = {.c = c, .output = o->output};
+  states s = {.dir = o->states};
+  op_run run = {.c = c, .output = o->output, .settle = name_states, .with = &s};
   cliv_optimizer *optimizer = NULL;
   if (check_options(c, o) && op_read(&run, o->param) && op_read(&run, o->grads) && op_open(&run))
-    step(&run, o, &optimizer);
+    step(&run, o, &s, &optimizer);
+  drop_states(&s);
   cliv_optimizer_free(optimizer);
   return op_finish(&run);
 }

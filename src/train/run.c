@@ -39,6 +39,7 @@ typedef struct run {
   cliv__history history;
   size_t epochs;       /* to be done in all */
   bool made, kept;     /* the folder is this call's; files have been moved into it */
+  size_t there;        /* letters of the folder's path that were there before the call */
   bool stop;           /* the progress function said so */
   double start, saved; /* seconds of the clock */
 } run;
@@ -68,6 +69,32 @@ static cliv_status fail_folder(const run *r, const char *what) {
   return cliv__fail(r->ctx, CLIV_FILE, "%s: %s: %s", cliv__shown(r->result->folder), what, strerror(errno));
 }
 
+/* How much of a path is there: up to the first component that is not. */
+static size_t part_there(const char *path) {
+  char part[sizeof((cliv_run_result *)0)->folder];
+  size_t there = 0;
+  for (size_t end = strspn(path, "/"); path[end] && end < sizeof part; end += strspn(path + end, "/")) {
+    struct stat info;
+    end += strcspn(path + end, "/");
+    snprintf(part, sizeof part, "%.*s", (int)end, path);
+    if (stat(part, &info)) break;
+    there = end;
+  }
+  return there;
+}
+
+/* Removes the folder and those above it that were made for it; one that holds something stays, with those above. */
+static void remove_folders(const run *r) {
+  place folder = path_in(r, "", "");
+  size_t length = strlen(folder.text);
+  while (length > r->there) {
+    while (length > r->there && folder.text[length - 1] == '/') length--;
+    folder.text[length] = 0;
+    if (length == r->there || rmdir(folder.text)) return;
+    while (length > r->there && folder.text[length - 1] != '/') length--;
+  }
+}
+
 /* runs/<stem>-<model>-<n> with the first n that nobody has: the folder's making decides, so runs that start at once get
  * different ones. */
 static cliv_status make_numbered(run *r) {
@@ -83,6 +110,7 @@ static cliv_status make_numbered(run *r) {
     stem[i] = plain ? c : '_';
   }
   stem[length] = 0;
+  r->there = part_there("runs");
   TRY(cliv__relay(r->ctx, cliv__make_folders("runs")));
   for (unsigned n = 1; n < 1000000; n++) {
     snprintf(r->result->folder, sizeof r->result->folder, "runs/%s-%s-%u", stem, r->training.model, n);
@@ -131,9 +159,9 @@ static cliv_status use_folder(run *r) {
   if (stat(out, &info)) {
     if (errno != ENOENT) return fail_folder(r, "the run's folder cannot be used");
     REQUIRE(r->ctx, !r->options.resume, FILE, "%s: is not there, so there is no run to go on with", shown);
-    TRY(cliv__relay(r->ctx, cliv__make_folders(out)));
-    r->made = true;
-    return CLIV_OK;
+    r->there = part_there(out);
+    r->made = true; /* also in part */
+    return cliv__relay(r->ctx, cliv__make_folders(out));
   }
   REQUIRE(r->ctx, S_ISDIR(info.st_mode), FILE, "%s: is no folder; a run is kept in a folder", shown);
   const int empty = is_empty(out);
@@ -267,8 +295,7 @@ static void close_folder(run *r, cliv_status status) {
   if (!*r->result->folder) return;
   clear_staging(r);
   if (!status || !r->made || r->kept) return;
-  rmdir(r->result->folder);
-  if (!r->options.out) rmdir("runs"); /* where other runs are in it, it stays */
+  remove_folders(r);
 }
 
 /* ---- going on ---- */

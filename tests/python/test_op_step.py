@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from support import SOURCE, document, done
+from support import SOURCE, document, done, refused
 
 
 def safetensors(path):
@@ -74,3 +74,18 @@ def test_shapes(tmp_path):
             done("op", "step", "--rule", "sgd", "--set", "lr=0.5", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy",
                  "-o", out)
             assert np.array_equal(np.load(out), p - np.float32(0.5 * steps))
+
+
+def test_states_come_with_the_output_or_not_at_all(tmp_path):
+    np.save(tmp_path / "p.npy", np.ones(3, "f4"))
+    np.save(tmp_path / "g.npy", np.ones((2, 3), "f4"))
+    step = ["op", "step", "--rule", "adam", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy"]
+    refused(*step, "-o", tmp_path / "no" / "out.npy", "--states", tmp_path / "s", code=1, says="out.npy",
+            leaves=[tmp_path / "s"])
+    done(*step, "-o", tmp_path / "out.npy", "--states", tmp_path / "s")
+    names = {"exp_avg.npy", "exp_avg_sq.npy"}
+    assert {path.name for path in (tmp_path / "s").iterdir()} == names
+    before = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
+    np.save(tmp_path / "g.npy", np.ones((4, 3), "f4"))
+    refused(*step, "-o", tmp_path / "no" / "out.npy", "--states", tmp_path / "s", code=1, says="out.npy")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before

@@ -48,6 +48,22 @@ def test_wrong_usage():
     refused("op", "reduce", "x.npy", "--walk", "tpu", code=2, says=["--walk", "auto, cpu or gpu"])
 
 
+def test_json_may_come_first(tmp_path):
+    env = {"XDG_CACHE_HOME": str(tmp_path)}
+    assert json.loads(done("--json", "cache", "path", env=env)) == {"dir": f"{tmp_path}/cliv"}
+    assert json.loads(done("--json", "op", "list", "gemm")) == document("op", "list", "gemm")
+    assert done("--json", "--help") == done("--help")
+    refused("--json", "trian", code=2, says="did you mean train")
+
+
+def test_empty_and_contradicting_options():
+    refused("selftest", "--device", "", code=2, says="'--device' is empty")
+    refused("devices", "--device", "", code=2, says="selector is empty")
+    refused("devices", "--why", "", "--json", code=2, says="selector is empty")
+    refused("devices", "--timeout", "0", code=2, says="1 to 3600")
+    refused("selftest", "--answers", "--json", code=2, says=["--answers", "--json"])
+
+
 def test_errors_are_json_too():
     refused("--json", code=2)
     refused("trian", "--json", code=2)

@@ -204,8 +204,23 @@ def test_interrupt_keeps_what_there_is(tmp_path, tiny):
         process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
+    assert process.returncode == 130, error
     assert "stopped after epoch" in out and set(os.listdir(tmp_path / "run")) == FILES
+
+
+def test_failed_run_leaves_no_folders(tmp_path):
+    (tmp_path / "rows.csv").write_text(SMALL_TABLE)
+    (tmp_path / "a").mkdir()
+    wrong = ["train", tmp_path / "rows.csv", "--target", "y", "--model", "linear", "--optimizer", "sgd",
+             "--set", "lr=1e30", "--epochs", 5, "--quiet"]
+    refused(*wrong, "--out", tmp_path / "a" / "b" / "c", code=1, says="diverged")
+    assert os.listdir(tmp_path / "a") == []
+    refused(*wrong, "--out", f"{tmp_path}/x//y/", code=1, says="diverged")
+    refused(*wrong, code=1, says="diverged", cwd=tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["a", "rows.csv"]
+    (tmp_path / "runs").mkdir()
+    refused(*wrong, code=1, says="diverged", cwd=tmp_path)
+    assert os.listdir(tmp_path / "runs") == []
 
 
 # ---- what it refuses ----
