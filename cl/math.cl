@@ -34,11 +34,9 @@ static ireal nearest(real x, real *whole) {
   return as_ireal(t) - 0x4b400000;
 }
 
-/* e^x = (1 + r + s) * 2^k for |x| <= 120, where |r| <= log(2) / 2 and |s| <= 0.07 is known to a few more bits than r. Minimax relative to
- * r + s: 2^-32. */
-static real exp_parts(real x, ireal *k, real *s) {
-  real n;
-  *k = nearest(x * (real)0x1.715476p+0f, &n);
+/* e^x = (1 + r + s) * 2^n for n the integer nearest to x / log(2), |x| <= 120, where |r| <= log(2) / 2 and |s| <= 0.07 is known to a
+ * few more bits than r. Minimax relative to r + s: 2^-32. */
+static real exp_reduced(real x, real n, real *s) {
   const real whole = fma(n, (real)-0x1.62e4p-1f, x), r = fma(n, (real)-0x1.7f7d1cp-20f, whole);
   const real rest = fma(n, (real)-0x1.7f7d1cp-20f, whole - r);
   real p = (real)0x1.a032c0p-13f;
@@ -49,6 +47,13 @@ static real exp_parts(real x, ireal *k, real *s) {
   p = fma(p, r, (real)0.5f);
   *s = fma(p * r, r, rest);
   return r;
+}
+
+/* The same with n = k. */
+static real exp_parts(real x, ireal *k, real *s) {
+  real n;
+  *k = nearest(x * (real)0x1.715476p+0f, &n);
+  return exp_reduced(x, n, s);
 }
 
 /* The same as (y + rest) * 2^k, 0.7 < y < 1.42. */
@@ -64,6 +69,15 @@ static real real_exp(real x) {
   real s;
   const real r = exp_parts(limit(x, -120.0f, 120.0f), &k, &s), y = (real)1.0f + r;
   return scale(y + (s + (r - (y - (real)1.0f))), k);
+}
+
+/* e^x * 2^65 for x <= 0 (from 0 on, 2^65; below -120, what is there): real_exp's bits raised above the subnormals, in fewer operations. */
+static real real_exp_raised(real x) {
+  const real y = limit(x, -120.0f, 0.0f), t = y * (real)0x1.715476p+0f + (real)(12582912.0f + 192.0f);
+  const real n = t - (real)(12582912.0f + 192.0f), power = as_real(as_ireal(t) << 23);
+  real s;
+  const real r = exp_reduced(y, n, &s), a = (real)1.0f + r;
+  return (a + (s + (r - (a - (real)1.0f)))) * power;
 }
 
 /* 2^k - 1 + 2^k r + 2^k s, all halved, since 2^128 is no float. What the first two sums lose is added with the smallest term. */

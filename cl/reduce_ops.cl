@@ -1,6 +1,7 @@
 /* reduce_ops.cl: what reductions accumulate, kind by kind, and the operations, a few one-line functions each.
  *
  *   -D OP=op_sum -D KIND_value   the operation and its kind
+ *   -D PARTS_ONLY             instead of OP: no elements and no result, these are the shell's
  *   -D SINGLE -D SECOND       the later stages: elements are the parts that the stage before left, `real` is one value
  *
  * A kind says what a lane carries, acc, and what a block leaves, part (FIELDS and PARTS: the field's type in a lane, its type in a part,
@@ -82,6 +83,7 @@ ireal downward(real x) { return choose(is_nan(x), NAN_BELOW, order(x)); }
 #endif
 #define RESULT SCALAR
 
+#ifndef PARTS_ONLY
 real op_sum_map(real x) { return x; }
 real op_prod_map(real x) { return x; }
 SCALAR op_sum_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
@@ -98,6 +100,7 @@ SCALAR op_sumsq_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
 SCALAR op_nrm2_done(SCALAR v, ulong n) { return n ? LANE0(square_root((real)v)) : (SCALAR)0; }
 SCALAR op_dot_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
 #endif
+#endif
 
 DEFINE_TYPES
 #ifdef MULTIPLIES
@@ -107,6 +110,7 @@ acc join(acc a, acc b) { a.v = a.v * b.v; return a; }
 acc init(void) { const acc a = {(real)EMPTY_SUM}; return a; }
 acc join(acc a, acc b) { a.v = a.v + b.v; return a; }
 #endif
+#ifndef PARTS_ONLY
 #ifndef SECOND
 #ifdef INPUTS_2
 acc element(real x, real y, ireal i) { const acc a = {MAP(x, y)}; return a; }
@@ -116,6 +120,20 @@ acc element(real x, ireal i) { const acc a = {MAP(x)}; return a; }
 part lift(acc a, ulong base, uint n) { part p; FIELDS(LIFT_FIELD) return p; }
 #endif
 RESULT finish(part p, ulong n) { return DONE(p.v, n); }
+#endif
+#endif
+
+/* ---- pair: two sums ---- */
+
+#ifdef KIND_pair
+#define FIELDS(F) F(real, SCALAR, u) F(real, SCALAR, v)
+DEFINE_TYPES
+acc init(void) { const acc a = {-(real)0, -(real)0}; return a; }
+acc join(acc a, acc b) {
+  a.u = a.u + b.u;
+  a.v = a.v + b.v;
+  return a;
+}
 #endif
 
 /* ---- extreme: the greatest or least, as an ordered integer ---- */
@@ -219,13 +237,15 @@ RESULT finish(part p, ulong n) { return DONE(p.n); }
 
 #ifdef KIND_moments
 #define FIELDS(F) F(real, SCALAR, d) F(real, SCALAR, d2)
-#define PARTS(F) F(SCALAR, SCALAR, n) F(SCALAR, SCALAR, high) F(SCALAR, SCALAR, low) F(SCALAR, SCALAR, m2)
+#define PARTS(F) F(real, SCALAR, n) F(real, SCALAR, high) F(real, SCALAR, low) F(real, SCALAR, m2)
 #define PIVOT_FIELDS(F) F(real, SCALAR, v)
 #define RESULT SCALAR
 
 SCALAR quotient(SCALAR a, SCALAR b) { return LANE0(divide((real)a, (real)b)); }
+#ifndef PARTS_ONLY
 SCALAR op_var_done(SCALAR m2, SCALAR n) { return quotient(m2, n); }
 SCALAR op_std_done(SCALAR m2, SCALAR n) { return LANE0(square_root((real)quotient(m2, n))); }
+#endif
 
 typedef struct { PARTS(IN_PART) } part;
 #ifdef SECOND
@@ -256,30 +276,38 @@ typedef struct { PIVOT_FIELDS(IN_LANE) } pivot_acc;
 pivot_acc pivot_init(void) { const pivot_acc a = {-(real)0}; return a; }
 pivot_acc pivot_join(pivot_acc a, pivot_acc b) { a.v = a.v + b.v; return a; }
 pivot_acc pivot_element(real x) { const pivot_acc a = {x}; return a; }
-SCALAR pivot_of(pivot_acc a, uint n) { return n ? quotient(LANE0(a.v), (SCALAR)n) : 0; }
-acc element(real x, SCALAR pivot) {
-  const real d = x - (real)pivot;
+real pivot_value(pivot_acc a, uint n) { return divide(a.v, (real)(SCALAR)n); }
+SCALAR pivot_of(pivot_acc a, uint n) { return n ? LANE0(pivot_value(a, n)) : 0; }
+acc element(real x, real pivot) {
+  const real d = x - pivot;
   const acc a = {d, d * d};
   return a;
 }
+typedef struct { PARTS(IN_LANE) } lifted;
+lifted lift_lanes(acc a, real pivot, uint n) {
+  lifted p = {(real)(SCALAR)n, pivot, divide(a.d, (real)(SCALAR)n), (real)0};
+  p.m2 = a.d2 - a.d * p.low;
+  p.m2 = choose(p.m2 < (real)0, (real)0, p.m2);
+  return p;
+}
 part lift(acc a, SCALAR pivot, uint n) {
-  part p = {(SCALAR)n, pivot, 0, 0};
-  if (n == 0) return p;
-  p.low = quotient(LANE0(a.d), p.n);
-  p.m2 = LANE0(a.d2) - LANE0(a.d) * p.low;
-  p.m2 = p.m2 < 0 ? 0 : p.m2;
+  const lifted l = lift_lanes(a, (real)pivot, n);
+  const part p = {n, n ? LANE0(l.high) : 0, n ? LANE0(l.low) : 0, n ? LANE0(l.m2) : 0};
   return p;
 }
 #endif
+#ifndef PARTS_ONLY
 RESULT finish(part p, ulong n) { return DONE(p.m2, (SCALAR)n); }
 #endif
+#endif
 
-/* ---- exponent: log of a sum of exponentials, as the greatest term's exponent and the sum relative to it ---- */
+/* ---- exponent: log of a sum of exponentials, as the greatest term's exponent and the sum relative to it ----
+ * Within a block terms are 2^65 times as large, so that none is subnormal. */
 
 #ifdef KIND_exponent
 #define FIELDS(F) F(real, SCALAR, s)
-#define PARTS(F) F(SCALAR, SCALAR, m) F(SCALAR, SCALAR, s)
-#define PIVOT_FIELDS(F) F(ireal, SCALAR_INT, key)
+#define PARTS(F) F(real, SCALAR, m) F(real, SCALAR, s)
+#define PIVOT_FIELDS(F) F(real, SCALAR, v)
 #define RESULT SCALAR
 
 typedef struct { PARTS(IN_PART) } part;
@@ -297,25 +325,34 @@ acc join(acc a, acc b) {
 typedef struct { FIELDS(IN_LANE) } acc;
 acc init(void) { const acc a = {(real)0}; return a; }
 acc join(acc a, acc b) { a.s = a.s + b.s; return a; }
+/* The greatest element, −inf for none. NaNs are passed over here and show in the sum. */
 typedef struct { PIVOT_FIELDS(IN_LANE) } pivot_acc;
-pivot_acc pivot_init(void) { const pivot_acc a = {LOWEST}; return a; }
-pivot_acc pivot_join(pivot_acc a, pivot_acc b) { a.key = max(a.key, b.key); return a; }
-pivot_acc pivot_element(real x) { const pivot_acc a = {upward(x)}; return a; }
-/* The greatest element; −inf for none. */
-SCALAR pivot_of(pivot_acc a, uint n) { return n ? LANE0(as_real(order(as_real(a.key)))) : -INFINITY; }
-acc element(real x, SCALAR pivot) {
-  const real m = (real)pivot;
-  const acc a = {real_exp(x - choose(is_finite(m), m, (real)0))};
+pivot_acc pivot_init(void) { const pivot_acc a = {(real)(-INFINITY)}; return a; }
+pivot_acc pivot_join(pivot_acc a, pivot_acc b) { a.v = choose(b.v > a.v, b.v, a.v); return a; }
+pivot_acc pivot_element(real x) { const pivot_acc a = {choose(x > (real)(-INFINITY), x, (real)(-INFINITY))}; return a; }
+real pivot_value(pivot_acc a, uint n) { return a.v; }
+SCALAR pivot_of(pivot_acc a, uint n) { return LANE0(a.v); }
+real finite_or_0(real m) { return choose(is_finite(m), m, (real)0); }
+acc element(real x, real pivot) {
+  const acc a = {real_exp_raised(x - finite_or_0(pivot))};
   return a;
 }
 /* An infinite greatest term is the whole sum, whatever is beside it; a NaN stays one. */
+typedef struct { PARTS(IN_LANE) } lifted;
+lifted lift_lanes(acc a, real pivot, uint n) {
+  const real s = choose(pivot == (real)(-INFINITY), a.s * (real)0, a.s * (real)0x1p-65f);
+  const lifted p = {choose(is_nan(s), (real)0, pivot),
+                    choose(is_nan(s), s, choose(pivot == (real)INFINITY, (real)1, s))};
+  return p;
+}
 part lift(acc a, SCALAR pivot, uint n) {
-  part p = {pivot, LANE0(a.s)};
-  if (pivot == INFINITY) p.s = 1;
-  if (pivot != pivot) p.m = 0, p.s = pivot;
+  const lifted l = lift_lanes(a, (real)pivot, n);
+  const part p = {LANE0(l.m), LANE0(l.s)};
   return p;
 }
 #endif
+#ifndef PARTS_ONLY
 SCALAR op_logsumexp_done(SCALAR m, SCALAR s) { return m + LANE0(real_log((real)s)); }
 RESULT finish(part p, ulong n) { return DONE(p.m, p.s); }
+#endif
 #endif

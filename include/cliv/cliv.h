@@ -17,6 +17,7 @@
 #include <cliv/optim.h>
 #include <cliv/random.h>
 #include <cliv/reduce.h>
+#include <cliv/rows.h>
 #include <cliv/safetensors.h>
 #include <cliv/selftest.h>
 #include <cliv/status.h>

@@ -4,6 +4,7 @@
 static const cli_command kinds[] = {
     {"reduce", "A sum, norm, maximum ... of all elements, or of every row", op_reduce},
     {"map", "A function of every element, or of two arrays' elements", op_map},
+    {"rows", "Along the last axis: softmax, its logarithm, their gradients", op_rows},
     {"step", "An update rule over a sequence of gradients", op_step},
     {"gemm", "A product of matrices", op_gemm},
     {"list", "Every operation of every kind", op_list},

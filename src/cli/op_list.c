@@ -3,6 +3,7 @@
 #include <cliv/map.h>
 #include <cliv/optim.h>
 #include <cliv/reduce.h>
+#include <cliv/rows.h>
 #include <float.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,25 @@ static void print_maps(void) {
     char error[32] = "exact";
     if (m->ulp > 0) snprintf(error, sizeof error, "%g ulp", m->ulp);
     printf("  %-16s %-24s %-10s %s\n", m->name, m->formula, error, m->summary);
+  }
+}
+
+/* ---- rows ---- */
+
+static json_t *rows_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; i < cliv_rows_count(); i++) {
+    const cliv_rows_info *const r = cliv_rows_get(i);
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i}", "name", r->name, "formula", r->formula, "summary",
+                                          r->summary, "inputs", r->inputs));
+  }
+  return list;
+}
+
+static void print_rows(void) {
+  for (size_t i = 0; i < cliv_rows_count(); i++) {
+    const cliv_rows_info *const r = cliv_rows_get(i);
+    printf("  %-20s %s\n  %-20s   %s\n", r->name, r->formula, "", r->summary);
   }
 }
 
@@ -129,6 +149,7 @@ static const struct {
 } kinds[] = {
     {"reduce", "all elements, or every row, to one", reductions_json, print_reductions},
     {"map", "a function of every element, its largest error in units of the last place", maps_json, print_maps},
+    {"rows", "along the last axis, every element by its row", rows_json, print_rows},
     {"step", "update rules: hyper-parameters with default and bounds, and states", rules_json, print_rules},
     {"gemm", "matrix products, by provider", products_json, print_products},
 };
@@ -136,7 +157,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [reduce|map|step|gemm]",
+                           .arguments = "[OPTION]... [reduce|map|rows|step|gemm]",
                            .about = "Every operation of every kind, or of one.",
                            .example = "cliv op list\ncliv op list step --json",
                            .most = 1,
@@ -146,7 +167,8 @@ int op_list(int argc, const char **argv) {
   size_t only = 0;
   while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
   if (only == KINDS)
-    return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; choose one of: reduce, map, step, gemm", c.args[0]);
+    return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; choose one of: reduce, map, rows, step, gemm",
+                    c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {
     if (c.json) json_object_set_new(document, kinds[i].kind, kinds[i].json());

@@ -10,19 +10,19 @@
 #include "runtime/tensor.h"
 
 enum {
-  BLOCK = 4096,        /* elements a block, as in cl/reduce.cl … */
-  LANES = 256,         /* … and its lanes */
-  PART_BYTES = 16,     /* the largest part: four floats, or a key and an index */
+  BLOCK = 4096,    /* elements a block, as in cl/reduce.cl … */
+  LANES = 256,     /* … and its lanes */
+  PART_BYTES = 16, /* the largest part: four floats, or a key and an index */
   PART_BYTES_F64 = 32,
-  GROUP = 64,          /* work-items a block in the GPU walk */
-  RUNS_PER_UNIT = 8,   /* runs of blocks for each compute unit in the CPU walk, so that they can be dealt out evenly … */
+  GROUP = 64,        /* work-items a block in the GPU walk */
+  RUNS_PER_UNIT = 8, /* runs of blocks for each compute unit in the CPU walk, so that they can be dealt out evenly … */
   RUN_ELEMENTS = 65536 /* … but none much longer than this, nor so short that its start counts */
 };
 
 typedef struct row {
   cliv_reduce_info info;
-  const char *kind;     /* of cl/reduce_ops.cl */
-  const char *extra;    /* further options of the kind */
+  const char *kind;  /* of cl/reduce_ops.cl */
+  const char *extra; /* further options of the kind */
 } row;
 
 #define PIVOT " -D PIVOT"
@@ -31,7 +31,10 @@ static const row rows[] = {
     {{"prod", "product of the elements", 1, CLIV_REDUCE_TOTAL, 1, 1, 0}, "value", " -D MULTIPLIES"},
     {{"mean", "sum / count", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", ""},
     {{"sumsq", "sum of the squares", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", ""},
-    {{"nrm2", "root of the sum of the squares (squares beyond the type's range overflow)", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", ""},
+    {{"nrm2", "root of the sum of the squares (squares beyond the type's range overflow)", 1, CLIV_REDUCE_VALUE, 0, 1,
+      0},
+     "value",
+     ""},
     {{"asum", "sum of the magnitudes", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", ""},
     {{"dot", "sum of the products with a second input", 2, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", " -D INPUTS_2"},
     {{"min", "least element", 1, CLIV_REDUCE_VALUE, 1, 1, 1}, "extreme", ""},
@@ -40,7 +43,9 @@ static const row rows[] = {
     {{"amax", "greatest magnitude", 1, CLIV_REDUCE_VALUE, 0, 1, 1}, "extreme", ""},
     {{"argmin", "index of the first least element", 1, CLIV_REDUCE_INDEX, 1, 1, 1}, "index", ""},
     {{"argmax", "index of the first greatest element", 1, CLIV_REDUCE_INDEX, 1, 1, 1}, "index", ""},
-    {{"var", "mean squared deviation from the mean (divided by the count)", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "moments", PIVOT},
+    {{"var", "mean squared deviation from the mean (divided by the count)", 1, CLIV_REDUCE_VALUE, 0, 1, 0},
+     "moments",
+     PIVOT},
     {{"std", "root of var", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "moments", PIVOT},
     {{"logsumexp", "log of the sum of exp, without overflow", 1, CLIV_REDUCE_VALUE, 0, 0, 0}, "exponent", PIVOT},
     {{"count_nonzero", "how many elements are not 0 (NaN is not)", 1, CLIV_REDUCE_INDEX, 1, 1, 0}, "count", ""},
@@ -83,7 +88,8 @@ static cliv_dtype result_type(const row *r, cliv_dtype input) {
 cliv_status cliv_reduce_dtype(const char *op, cliv_dtype input, cliv_dtype *out) {
   REQUIRE_NOT_NULL(NULL, out);
   const row *r = find(op);
-  REQUIRE(NULL, r != NULL, NAME, "there is no reduction '%s'; `cliv op list` shows those there are", op ? op : "(NULL)");
+  REQUIRE(NULL, r != NULL, NAME, "there is no reduction '%s'; `cliv op list` shows those there are",
+          op ? op : "(NULL)");
   TRY(check_type(NULL, r, input));
   *out = result_type(r, input);
   return CLIV_OK;
@@ -131,8 +137,8 @@ static cliv_status kernel_of(cliv_context *ctx, const row *r, cliv_dtype input, 
   snprintf(options, sizeof options, "-D OP=op_%s -D KIND_%s -D OUT_T=%s%s%s%s", r->info.name, r->kind,
            cliv__dtype_storage(output), r->extra, computed, second ? " -D SECOND -D SINGLE" : from);
   /* What double cannot do is what math.cl has: the others are compiled without it. */
-  const char *files =
-      r->info.float64 ? "divide.cl reduce_ops.cl reduce.cl" : "divide.cl math.cl reduce_ops.cl reduce.cl";
+  const char *files = r->info.float64 ? "divide.cl reduce_ops.cl block.cl reduce.cl"
+                                      : "divide.cl math.cl reduce_ops.cl block.cl reduce.cl";
   return cliv__kernel(ctx, files, options, "reduce", out);
 }
 
@@ -175,14 +181,16 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
   args[n++] = ARG(out_origin);
   const size_t group = cliv__group(ctx, GROUP);
   const size_t at_once = share < group ? (group < LANES ? group : LANES) / share : 1;
-  const cliv__range range = cpu ? RANGE1(cliv__div_up(blocks, share), 1) : RANGE1(cliv__div_up(blocks, at_once) * group, group);
+  const cliv__range range =
+      cpu ? RANGE1(cliv__div_up(blocks, share), 1) : RANGE1(cliv__div_up(blocks, at_once) * group, group);
   return cliv__launch(ctx, kernel, range, sync, args, n);
 }
 
 static cliv_status run_stages(cliv_context *ctx, const request *q, stage s, const cliv_sync *sync) {
   const size_t part_bytes = q->x->dtype == CLIV_F64 ? PART_BYTES_F64 : PART_BYTES;
   cl_mem parts = NULL, left = NULL;
-  for (int slot = CLIV__SCRATCH_REDUCE_A;; slot = slot == CLIV__SCRATCH_REDUCE_A ? CLIV__SCRATCH_REDUCE_B : CLIV__SCRATCH_REDUCE_A) {
+  for (int slot = CLIV__SCRATCH_REDUCE_A;;
+       slot = slot == CLIV__SCRATCH_REDUCE_A ? CLIV__SCRATCH_REDUCE_B : CLIV__SCRATCH_REDUCE_A) {
     const bool first = parts == NULL, last = s.blocks_per_row == 1;
     if (!last) TRY(cliv__scratch(ctx, slot, s.rows * s.blocks_per_row * part_bytes, &left));
     const cliv_sync part = cliv__sync_part(sync, first, last);
@@ -202,11 +210,13 @@ static cliv_status check_shapes(cliv_context *ctx, const request *q, bool all) {
           "'%s' takes two tensors of one type and shape, not %s and %s", q->op->info.name, cliv__describe(a, x),
           cliv__describe(q->y, y));
   REQUIRE(ctx, !q->y || a->rows <= 1 || a->pitch == q->y->pitch, LAYOUT,
-          "'%s' takes two tensors of one pitch; theirs are %zu and %zu", q->op->info.name, a->pitch, q->y ? q->y->pitch : 0);
+          "'%s' takes two tensors of one pitch; theirs are %zu and %zu", q->op->info.name, a->pitch,
+          q->y ? q->y->pitch : 0);
   if (all) {
     REQUIRE(ctx, o->count == 1, SHAPE, "reducing over all axes gives one element, but out is %s", cliv__describe(o, y));
-    REQUIRE(ctx, cliv__dense(a), LAYOUT, "reducing over all axes needs a dense tensor; this one has rows of %zu with a pitch of %zu",
-            a->columns, a->pitch);
+    REQUIRE(ctx, cliv__dense(a), LAYOUT,
+            "reducing over all axes needs a dense tensor; this one has rows of %zu with a pitch of %zu", a->columns,
+            a->pitch);
   } else {
     REQUIRE(ctx, o->ndim == a->ndim - 1 && !memcmp(a->shape, o->shape, (size_t)o->ndim * sizeof *o->shape), SHAPE,
             "reducing %s over its last axis gives its shape without that axis, but out is %s", cliv__describe(a, x),
@@ -243,7 +253,8 @@ cliv_status cliv_reduce(cliv_context *ctx, const char *op, int axis, const cliv_
   REQUIRE_NOT_NULL(ctx, out);
   const bool all = axis == CLIV_ALL_AXES;
   request q = {.op = find(op), .x = x, .y = y, .out = out};
-  REQUIRE(ctx, q.op != NULL, NAME, "there is no reduction '%s'; `cliv op list` shows those there are", op ? op : "(NULL)");
+  REQUIRE(ctx, q.op != NULL, NAME, "there is no reduction '%s'; `cliv op list` shows those there are",
+          op ? op : "(NULL)");
   REQUIRE(ctx, all || (axis >= -x->ndim && axis < x->ndim), VALUE, "axis %d of a tensor with %d axes", axis, x->ndim);
   REQUIRE(ctx, all || axis == -1 || axis == x->ndim - 1, NOT_IN_BUILD,
           "reducing over axis %d of %d: this version reduces over all axes or the last one", axis, x->ndim);

@@ -18,6 +18,7 @@ static const struct {
   void (*run)(cliv__selftest *test);
 } kinds[] = {{"map", cliv__selftest_maps},
              {"reduce", cliv__selftest_reductions},
+             {"rows", cliv__selftest_rows},
              {"step", cliv__selftest_steps},
              {"gemm", cliv__selftest_products}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -59,7 +60,8 @@ cliv_status cliv_selftest(cliv_context *ctx, const cliv_selftest_options *option
   TRY(OPTIONS(ctx, options, &o));
   size_t only = 0;
   while (o.kind && only < KINDS && strcmp(o.kind, kinds[only].name)) only++;
-  REQUIRE(ctx, only < KINDS, NAME, "the self-test has no kind '%s'; there are map, reduce, step and gemm", o.kind);
+  REQUIRE(ctx, only < KINDS, NAME, "the self-test has no kind '%s'; there are map, reduce, rows, step and gemm",
+          o.kind);
   memset(out, 0, sizeof *out);
   const cliv__error held = cliv__error_hold(ctx); /* a case that fails is no failure of the call */
   cliv__selftest test = {.ctx = ctx, .options = &o, .result = out};
