@@ -29,7 +29,7 @@ enum { BENCH_SIDES = 6 };
 typedef struct bench_row {
   const char *name;              /* "sum float32 16Mi": what --only searches */
   const char *unit;              /* "GB/s", "GFLOP/s" */
-  double work;                   /* per run, in units of 1e-9: bytes moved, or operations */
+  double work;                   /* per run, in the unit times a second: bytes moved, operations, calls */
   double goal;                   /* the least ratio to the reference that we are content with; 0: none set */
   bench_side sides[BENCH_SIDES]; /* ours, the reference, peers; ends with the first whose run is NULL */
   /* Called after every side ran once. False, with a sentence in why: the row is wrong. */
