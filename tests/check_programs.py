@@ -1,7 +1,9 @@
-"""check_programs.py CACHE SOURCE CLANG: compiles every program that the tests have built with a plain OpenCL 1.2 front end, without extensions,
-for 32 and 64 bits, all warnings as errors. The drivers of the test stacks accept more than the standard does; others may not.
+"""check_programs.py CACHE SOURCE CLANG: compiles every program that the tests have built with a plain OpenCL 1.2 front
+end, without extensions, for 32 and 64 bits, all warnings as errors. The drivers of the test stacks accept more than the
+standard does; others may not.
 
-CACHE is a folder of compiled programs: its entries tell options and source. Those of sources that have changed since are passed over.
+CACHE is a folder of compiled programs: its entries tell options and source. Those of sources that have changed since
+are passed over.
 """
 
 import concurrent.futures
@@ -15,7 +17,8 @@ import sys
 HEADER = struct.Struct("<8sQQ16s")
 # Unused is what a program's shape of a shared file does not need: another walk's function, an argument of the common
 # list.
-FLAGS = ["-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header", "-fsyntax-only", "-Werror", "-Wall", "-Wextra",
+FLAGS = ["-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header", "-fsyntax-only", "-Werror", "-Wall",
+         "-Wextra",
          "-Wconversion", "-Wdouble-promotion", "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-unused-variable"]
 
 

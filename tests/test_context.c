@@ -1,9 +1,11 @@
 /* Contexts: opening, wrapping the caller's objects, order and events, and what is refused. */
 #include <cliv/cliv.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/context.h"
+#include "runtime/device.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/quirks.h"
@@ -135,6 +137,56 @@ static void keeps_order_in_an_out_of_order_queue(void **state) {
   cliv_context_free(model);
 }
 
+/* exp of 5000 numbers, their sum, and a product that sums over 50 of them. */
+enum { NUMBERS = 5000, SIDE = 50, RESULTS = NUMBERS + 1 + SIDE * SIDE };
+
+static void compute(cliv_context *ctx, float *out) {
+  static const size_t shape[] = {NUMBERS / SIDE, SIDE}, square[] = {SIDE, SIDE};
+  float in[NUMBERS];
+  for (size_t i = 0; i < NUMBERS; i++) in[i] = (float)test_uniform(7, i, -3, 3);
+  cliv_tensor *x, *sum, *product, *all[3];
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape, &x));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 0, NULL, &sum));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, square, &product));
+  ASSERT_OK(ctx, cliv_tensor_write(x, in, sizeof in));
+  ASSERT_OK(ctx, cliv_map(ctx, "exp", x, x, NULL));
+  ASSERT_OK(ctx, cliv_reduce(ctx, "sum", CLIV_ALL_AXES, x, NULL, sum, NULL));
+  const cliv_blas_options exact = {.provider = CLIV_PROVIDER_EXACT};
+  ASSERT_OK(ctx, cliv_gemm(ctx, 1, 0, 1, x, x, 0, product, &exact, NULL));
+  ASSERT_OK(ctx, cliv_tensor_read(x, out, NUMBERS * sizeof *out));
+  ASSERT_OK(ctx, cliv_tensor_read(sum, out + NUMBERS, sizeof *out));
+  ASSERT_OK(ctx, cliv_tensor_read(product, out + NUMBERS + 1, SIDE * SIDE * sizeof *out));
+  all[0] = x, all[1] = sum, all[2] = product;
+  for (int i = 0; i < 3; i++) cliv_tensor_free(all[i]);
+}
+
+/* A part of the device gives the bits of the whole. */
+static void computes_on_a_part_of_the_device(void **state) {
+  (void)state;
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *whole = test_open(test_walks[w]), *part;
+    cliv_device_info info;
+    cliv__device_read(cliv_context_cl_device(whole), &info);
+    cliv_context_options options = {.walk = test_walks[w], .compute_units = info.compute_units};
+    ASSERT_FAILS(NULL, cliv_context_create(&options, &part), CLIV_VALUE, "0 for the whole device");
+    float want[RESULTS], got[RESULTS];
+    compute(whole, want);
+    for (size_t i = 0; i < NUMBERS; i++) {
+      const double e = exp((double)(float)test_uniform(7, i, -3, 3));
+      assert_true(fabs((double)want[i] - e) <= 0x1p-23 * e); /* an ulp, at most */
+    }
+    for (cl_uint units = 1; info.max_subdevices > 0 && units < info.compute_units; units *= 2) {
+      options.compute_units = units;
+      ASSERT_OK(NULL, cliv_context_create(&options, &part));
+      assert_int_equal(part->facts.compute_units, units);
+      compute(part, got);
+      assert_memory_equal(got, want, sizeof want);
+      cliv_context_free(part);
+    }
+    cliv_context_free(whole);
+  }
+}
+
 static void waits_for_and_signals_events(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_CPU);
@@ -213,7 +265,7 @@ int main(void) {
       cmocka_unit_test(opens_on_each_walk),           cmocka_unit_test(refuses_bad_options),
       cmocka_unit_test(wraps_and_gives_back),         cmocka_unit_test(keeps_order_in_an_out_of_order_queue),
       cmocka_unit_test(waits_for_and_signals_events), cmocka_unit_test(keeps_errors_apart),
-      cmocka_unit_test(gives_no_event_on_failure),
+      cmocka_unit_test(gives_no_event_on_failure),    cmocka_unit_test(computes_on_a_part_of_the_device),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,8 +119,8 @@ typedef struct cliv_run_progress {
 } cliv_run_progress;
 
 typedef struct cliv_run_options {
-  size_t size;            /* sizeof(cliv_run_options) of the caller; 0: this version's */
-  const char *path;       /* a CSV file */
+  size_t size;                   /* sizeof(cliv_run_options) of the caller; 0: this version's */
+  const char *path;              /* a CSV file */
   const cliv_data_options *data; /* `classes` follows from the model */
   const cliv_train_options *training;
   const char *out; /* run folder, made where it is not there; NULL: runs/<name of the file>-<model>-<n>, the first n

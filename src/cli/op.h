@@ -18,8 +18,8 @@ typedef struct op_run {
   int count;                        /* inputs read, then tensors */
   cliv_array array[OP_MAX_TENSORS]; /* empty once uploaded */
   cliv_tensor *tensor[OP_MAX_TENSORS];
-  /* Called by op_deliver once the output is written, before that is told: what else the run leaves gets its place. NULL:
-   * nothing. False: reported. */
+  /* Called by op_deliver once the output is written, before that is told: what else the run leaves gets its place.
+   * NULL: nothing. False: reported. */
   bool (*settle)(struct op_run *run, void *with);
   void *with;
 } op_run;

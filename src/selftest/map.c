@@ -75,8 +75,9 @@ static void run_types(cliv__selftest *test, const cliv_map_info *info, enum seco
   run_typed(test, info, CLIV_F32, &rows, SCALAR);
 }
 
-/* All on float32. How elements are read and written does not depend on the operation, so one of each arity stands for all on the other types:
- * every one of these is a program to compile. Quotients and roots, which devices round in ways of their own, are tried in double too. */
+/* All on float32. How elements are read and written does not depend on the operation, so one of each arity stands for
+ * all on the other types: every one of these is a program to compile. Quotients and roots, which devices round in ways
+ * of their own, are tried in double too. */
 void cliv__selftest_maps(cliv__selftest *test) {
   int stands[3] = {0};
   for (size_t i = 0; i < cliv_map_count(); i++) {

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """generate_layer.py INCLUDE_DIR > wrappers.inc
 
-From the installed OpenCL headers, the uniform part of the fault layer: for every function of the loader's dispatch table that
-cl.h declares a wrapper that may fail instead of calling on, and that counts objects made, retained and released; and the list
-LAYER_FUNCTIONS(X) of them all. layer.c has the rest, among it the functions named in BY_HAND."""
+From the installed OpenCL headers, the uniform part of the fault layer: for every function of the loader's dispatch
+table that cl.h declares a wrapper that may fail instead of calling on, and that counts objects made, retained and
+released; and the list LAYER_FUNCTIONS(X) of them all. layer.c has the rest, among it the functions named in BY_HAND."""
 
 import pathlib
 import re
@@ -56,7 +56,9 @@ def body(result, name, parameters):
         done = f" if (code == CL_SUCCESS) {{{event} }}" if event else ""
         return f"FAIL_WITH_CODE({name}); const cl_int code = {call};{done} return code;"
     if "errcode_ret" in names:
-        made = f" if (made) object({KINDS[result]}, 1);" if result in KINDS else f" if (made) {{{event} }}" if event else ""
+        made = f" if (made) {{{event} }}" if event else ""
+        if result in KINDS:
+            made = f" if (made) object({KINDS[result]}, 1);"
         return f"FAIL_WITH_NULL({name}); {result} made = {call};{made} return made;"
     return f"FAIL_WITH_NOTHING({name}); return {call};"
 

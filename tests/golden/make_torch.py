@@ -2,8 +2,8 @@
 
     python3 -m venv V && V/bin/pip install torch numpy && V/bin/python make_torch.py
 
-All cases start from the same 40 weights and take 50 steps on a CPU, in float32, by the single-tensor code (foreach=False), which
-PyTorch documents as the reference of its fused forms. The file holds
+All cases start from the same 40 weights and take 50 steps on a CPU, in float32, by the single-tensor code
+(foreach=False), which PyTorch documents as the reference of its fused forms. The file holds
 
     initial            (40)       the weights before the first step
     gradients.KIND     (50, 40)   one gradient a step; kinds: random, constant, zero, tiny, huge, sparse
@@ -12,8 +12,9 @@ PyTorch documents as the reference of its fused forms. The file holds
 
 and for each CASE the metadata "rule=NAME hyper=value …", with hyper-parameters as Cliv names them.
 
-torch.optim has no Lion, no averaged momentum and no Adam without bias correction. Those three are written here with PyTorch's tensor operations:
-Lion as its authors have it (google/automl, lion/lion_pytorch.py), the others as in torch.optim but for the line in question.
+torch.optim has no Lion, no averaged momentum and no Adam without bias correction. Those three are written here with
+PyTorch's tensor operations: Lion as its authors have it (google/automl, lion/lion_pytorch.py), the others as in
+torch.optim but for the line in question.
 """
 import json
 import os
@@ -99,16 +100,19 @@ RULES = {
 CASES = {
     "sgd": [
         {}, dict(lr=0.1, weight_decay=0.05), dict(lr=0.1, maximize=1), dict(lr=0.1, momentum=0.9),
-        dict(lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01), dict(lr=0.01, momentum=0.9, nesterov=1, weight_decay=0.1),
+        dict(lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01),
+        dict(lr=0.01, momentum=0.9, nesterov=1, weight_decay=0.1),
         dict(lr=0.1, momentum=0.9, averaged=1), dict(lr=0.1, momentum=0.8, averaged=1, nesterov=1),
     ],
-    "adagrad": [{}, dict(lr=0.1, lr_decay=0.1, weight_decay=0.05), dict(initial_accumulator_value=0.1, eps=1e-7, maximize=1)],
+    "adagrad": [{}, dict(lr=0.1, lr_decay=0.1, weight_decay=0.05),
+                dict(initial_accumulator_value=0.1, eps=1e-7, maximize=1)],
     "rmsprop": [
         {}, dict(alpha=0.9, eps=1e-4, weight_decay=0.05), dict(lr=1e-3, momentum=0.9), dict(lr=1e-3, centered=1),
         dict(lr=1e-3, alpha=0.97, momentum=0.5, centered=1, weight_decay=0.1, maximize=1),
     ],
     "adam": [
-        {}, dict(lr=0.01, weight_decay=0.1), dict(beta1=0.0, beta2=0.9), dict(beta1=0.3, beta2=0.5, eps=1e-3, maximize=1),
+        {}, dict(lr=0.01, weight_decay=0.1), dict(beta1=0.0, beta2=0.9),
+        dict(beta1=0.3, beta2=0.5, eps=1e-3, maximize=1),
         dict(bias_correction=0), dict(lr=0.01, beta1=0.95, bias_correction=0, weight_decay=0.05),
     ],
     "adamw": [{}, dict(lr=0.01, weight_decay=0.5), dict(lr=0.1, beta1=0.8, beta2=0.9, weight_decay=0.0, maximize=1),

@@ -30,9 +30,9 @@ def document(*arguments, **options):
 
 
 def refused(*arguments, code, says=(), leaves=(), **options):
-    """Runs the program, which must fail as every failure has to: this exit code; exactly one line `cliv VERB: sentence` on
-    standard error, which contains every text of `says`; nothing on standard output, or with --json one document with the
-    same sentence; and none of the files `leaves`, nor a temporary one beside them. Gives the sentence."""
+    """Runs the program, which must fail as every failure has to: this exit code; exactly one line `cliv VERB: sentence`
+    on standard error, which contains every text of `says`; nothing on standard output, or with --json one document with
+    the same sentence; and none of the files `leaves`, nor a temporary one beside them. Gives the sentence."""
     run = cliv(*arguments, **options)
     told = f"{run.args}: exit {run.returncode}\nstdout: {run.stdout}\nstderr: {run.stderr}"
     assert run.returncode == code, told
@@ -51,6 +51,7 @@ def refused(*arguments, code, says=(), leaves=(), **options):
         assert run.stdout == "", told
     for path in map(str, leaves):
         folder = os.path.dirname(path)
-        beside = [name for name in os.listdir(folder) if os.path.basename(path) in name] if os.path.isdir(folder) else []
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        beside = [name for name in names if os.path.basename(path) in name]
         assert not beside, f"left behind: {beside}\n{told}"
     return sentence

@@ -34,7 +34,8 @@ def command(folder, more):
     defaults = {"--target": "y", "--model": "logistic", "--epochs": "2"}
     for option in more[::2]:
         defaults.pop(option, None)
-    return ["train", folder / "data.csv", *(word for pair in defaults.items() for word in pair), *more, "--out", folder / "run"]
+    options = [word for pair in defaults.items() for word in pair]
+    return ["train", folder / "data.csv", *options, *more, "--out", folder / "run"]
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -68,5 +68,6 @@ def test_clblast(tmp_path):
         assert told["op"] == "clblast"
         agree(got, a, b)
     else:
-        run = cliv("op", "gemm", "--provider", "clblast", tmp_path / "a.npy", tmp_path / "b.npy", "-o", tmp_path / "out.npy")
+        run = cliv("op", "gemm", "--provider", "clblast", tmp_path / "a.npy", tmp_path / "b.npy",
+                   "-o", tmp_path / "out.npy")
         assert run.returncode == 1 and "CLBlast" in run.stderr

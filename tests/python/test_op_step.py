@@ -22,7 +22,8 @@ def safetensors(path):
 
 
 METADATA, GOLDEN = safetensors(f"{SOURCE}/tests/golden/torch.safetensors")
-CASES = {case: dict(word.split("=") for word in text.split()) for case, text in METADATA.items() if text.startswith("rule=")}
+CASES = {case: dict(word.split("=") for word in text.split()) for case, text in METADATA.items()
+         if text.startswith("rule=")}
 KINDS = sorted(name.split(".")[1] for name in GOLDEN if name.startswith("gradients."))
 STEPS = 20
 
@@ -39,8 +40,8 @@ def test_parameter_after_20_steps(case, tmp_path):
     np.save(tmp_path / "p.npy", np.stack([GOLDEN["initial"]] * len(KINDS)))
     np.save(tmp_path / "g.npy", np.stack([GOLDEN[f"gradients.{kind}"][:STEPS] for kind in KINDS], axis=1))
     sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    done("op", "step", "--rule", rule, "--preset", "torch", *sets, "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy",
-         "-o", tmp_path / "out.npy")
+    done("op", "step", "--rule", rule, "--preset", "torch", *sets, "--param", tmp_path / "p.npy",
+         "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy")
     got = np.load(tmp_path / "out.npy").astype(np.float64)
     for row, kind in enumerate(KINDS):
         want = GOLDEN[f"{case}.{kind}.p20"].astype(np.float64)
@@ -55,7 +56,8 @@ def test_states(tmp_path):
     states = tmp_path / "states"
     np.save(tmp_path / "p.npy", GOLDEN["initial"])
     np.save(tmp_path / "g.npy", GOLDEN["gradients.random"])
-    done("op", "step", "--rule", "adamw", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy",
+    done("op", "step", "--rule", "adamw", "--param", tmp_path / "p.npy",
+         "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy",
          "--states", states)
     assert {path.name for path in states.iterdir()} == {"exp_avg.npy", "exp_avg_sq.npy"}
     for name in ("exp_avg", "exp_avg_sq"):
@@ -71,8 +73,8 @@ def test_shapes(tmp_path):
         np.save(tmp_path / "p.npy", p)
         for steps in (0, 2):
             np.save(tmp_path / "g.npy", np.ones((steps, *shape), np.float32))
-            done("op", "step", "--rule", "sgd", "--set", "lr=0.5", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy",
-                 "-o", out)
+            done("op", "step", "--rule", "sgd", "--set", "lr=0.5", "--param", tmp_path / "p.npy",
+                 "--grads", tmp_path / "g.npy", "-o", out)
             assert np.array_equal(np.load(out), p - np.float32(0.5 * steps))
 
 
