@@ -2,8 +2,8 @@
  *
  *   divide(a, b), square_root(x)
  *
- *   -D ROUNDS_DIVIDE   the device's own are: they are used. Otherwise its reciprocals are starts, and +, -, *, fma() and integers
- *                      do the rest, under the rules of math.cl.
+ *   -D ROUNDS_DIVIDE   the device's own are: they are used. Otherwise its reciprocals are starts, and +, -, *, fma()
+ *                      and integers do the rest, under the rules of math.cl.
  */
 #ifndef REAL_I64
 #if defined(REAL_F64) || defined(ROUNDS_DIVIDE)
@@ -12,7 +12,9 @@ static real square_root(real x) { return sqrt(x); }
 #else
 
 /* The positive float beside q on the side that the sign of `left` points to. */
-static real beside(real q, real left) { return as_real(as_ireal(q) + choose(left > (real)0.0f, (ireal)1, (ireal)(-1))); }
+static real beside(real q, real left) {
+  return as_real(as_ireal(q) + choose(left > (real)0.0f, (ireal)1, (ireal)(-1)));
+}
 
 /* a / b of magnitudes, both as bits, by long division: right for every operand, and slow. */
 static ureal long_division(ureal a, ureal b) {
@@ -42,12 +44,14 @@ static ureal long_division(ureal a, ureal b) {
   r = choose(e >= (ireal)255, infinite, r);
   r = choose(a == (ureal)0, (ureal)0, choose(b == infinite, (ureal)0, r));
   r = choose(b == (ureal)0, infinite, choose(a == infinite, infinite, r));
-  r = choose(as_ureal(a) == b, choose(a == (ureal)0, (ureal)CANONICAL_NAN_BITS, choose(a == infinite, (ureal)CANONICAL_NAN_BITS, r)), r);
-  return choose(a > infinite, (ureal)CANONICAL_NAN_BITS, choose(b > infinite, (ureal)CANONICAL_NAN_BITS, r));
+  const ureal nan = CANONICAL_NAN_BITS;
+  r = choose(as_ureal(a) == b, choose(a == (ureal)0, nan, choose(a == infinite, nan, r)), r);
+  return choose(a > infinite, nan, choose(b > infinite, nan, r));
 }
 
-/* One division of the device's, of any accuracy down to 12 bits, then exact residuals: after a step of Newton's q is within a unit of
- * the last place, so the quotient's rounding is q or its neighbour, whichever leaves less. Ties do not occur. */
+/* One division of the device's, of any accuracy down to 12 bits, then exact residuals: after a step of Newton's q is
+ * within a unit of the last place, so the quotient's rounding is q or its neighbour, whichever leaves less. Ties do not
+ * occur. */
 static real divide(real a, real b) {
   const ureal ua = as_ureal(a) & MAGNITUDE_BITS, ub = as_ureal(b) & MAGNITUDE_BITS, ea = ua >> 23, eb = ub >> 23;
   const real n = as_real(ua), d = as_real(ub), y = (real)1.0f / d;
@@ -55,16 +59,16 @@ static real divide(real a, real b) {
   q = fma(fma(-q, d, n), y, q);
   const real left = fma(-q, d, n), other = beside(q, left);
   q = choose(fabs(fma(-other, d, n)) < fabs(left), other, q);
-  /* Where the reciprocal, the quotient or a residual leaves the normal range: not b in 2^[-125, 125], a 0 or at least 2^-78, and
-   * exponents at most 123 apart. */
+  /* Where the reciprocal, the quotient or a residual leaves the normal range: not b in 2^[-125, 125], a 0 or at least
+   * 2^-78, and exponents at most 123 apart. */
   const ureal far = choose(ea - 49 > (ureal)205, (ureal)1, choose(ea - eb + 123 > (ureal)246, (ureal)1, (ureal)0));
   const ureal unfit = choose(eb - 2 > (ureal)250, (ureal)1, choose(ua == (ureal)0, (ureal)0, far));
   if (any_lane(unfit != (ureal)0)) q = choose(unfit != (ureal)0, as_real(long_division(ua, ub)), q);
   return as_real((as_ureal(q) & MAGNITUDE_BITS) | ((as_ureal(a) ^ as_ureal(b)) & ~(ureal)MAGNITUDE_BITS));
 }
 
-/* The same with the device's reciprocal square root, for x from 2^-78 on. x - s*s is a multiple of the square of s's unit, and
- * x lies nearer to s*s than to the neighbour's square exactly when the root lies nearer to s. */
+/* The same with the device's reciprocal square root, for x from 2^-78 on. x - s*s is a multiple of the square of s's
+ * unit, and x lies nearer to s*s than to the neighbour's square exactly when the root lies nearer to s. */
 static real root_of_normal(real x) {
   const real y = rsqrt(x), s0 = x * y;
   const real s = fma(fma(-s0, s0, x), (real)0.5f * y, s0);

@@ -85,6 +85,17 @@ static uint64_t digest(const float *x, size_t n) {
   return h;
 }
 
+/* All floats in steps of a number prime to 2^32: every sign, exponent and pattern of fraction comes by. */
+static float spread(size_t i) { return of_bits((uint32_t)i * UINT32_C(2654435769)); }
+
+/* For pow: two positive numbers of three near 1 so that there are powers between, and exponents that are integers. */
+static void spread_pair(size_t i, float *x, float *y) {
+  *x = i % 3 ? of_bits(0x3f000000 + (uint32_t)(test_bits(5, i) >> 40)) : spread(i);
+  *y = (float)test_uniform(6, i, -160, 160);
+  if (i % 4 == 0) *y = rintf(*y / 8);
+  if (i % 64 == 0) *y = spread(i / 64 * 7);
+}
+
 enum { PINNED = 4096 };
 static const struct {
   const char *op;
@@ -96,21 +107,26 @@ static const struct {
     {"log10", UINT64_C(0xca152475f3b3ff8d)},    {"log1p", UINT64_C(0x0ed28ea3e352a27a)},
     {"tanh", UINT64_C(0xd41c01daf4ce8f83)},     {"sigmoid", UINT64_C(0xa10059be61f2e8fb)},
     {"softplus", UINT64_C(0x6881ef5b97d1f065)}, {"silu", UINT64_C(0x04568f8a28dc5018)},
+    {"sin", UINT64_C(0x01fea322c1feac63)},      {"cos", UINT64_C(0x6401fcbb477b34bc)},
+    {"erf", UINT64_C(0xe4d176151f7ea72c)},      {"pow", UINT64_C(0xcd97bd8e54b54d94)},
 };
 
-/* All floats in steps of a number prime to 2^32: every sign, exponent and pattern of fraction comes by. */
 static void elementary(void **state) {
   (void)state;
   const size_t n = test_small() ? PINNED : 1 << 18;
   float *x = test_alloc(n * sizeof *x), *got = test_alloc(n * sizeof *got), *first = test_alloc(n * sizeof *first);
+  float *y = test_alloc(n * sizeof *y);
   double *want = test_alloc(n * sizeof *want);
-  for (size_t i = 0; i < n; i++) x[i] = of_bits((uint32_t)i * UINT32_C(2654435769));
   for (size_t k = 0; k < sizeof pinned / sizeof *pinned; k++) {
     const cliv_map_info *op = cliv_map_find(pinned[k].op);
-    for (size_t i = 0; i < n; i++) want[i] = reference_map(op->name, x[i], 0);
+    for (size_t i = 0; i < n; i++) {
+      x[i] = spread(i);
+      if (op->arity == 2) spread_pair(i, &x[i], &y[i]);
+      want[i] = reference_map(op->name, x[i], y[i]);
+    }
     for (size_t w = 0; w < TEST_WALKS; w++) {
       cliv_context *ctx = test_open(test_walks[w]);
-      apply(ctx, op->name, x, NULL, w ? got : first, n);
+      apply(ctx, op->name, x, op->arity == 2 ? y : NULL, w ? got : first, n);
       cliv_context_free(ctx);
     }
     ASSERT_SAME(CLIV_F32, got, first, n);
@@ -119,7 +135,80 @@ static void elementary(void **state) {
       fail_msg("%s: the digest of %d results is 0x%016" PRIx64 ", not 0x%016" PRIx64, op->name, PINNED,
                digest(first, PINNED), pinned[k].digest);
   }
-  free(x), free(got), free(first), free(want);
+  free(x), free(y), free(got), free(first), free(want);
+}
+
+/* Next to multiples of pi/2, the nearest of all floats to one among them (2^-30 of it away), and where the way of
+ * reducing changes. */
+static void angles(void **state) {
+  (void)state;
+  enum { MULTIPLES = 2000, EXTRA = 7, N = 3 * MULTIPLES + EXTRA };
+  static const float extra[EXTRA] = {0x1.f37c8ap+95f, 0x1.fffffep+127f, 0x1p15f,   0x1.fffffep+14f,
+                                     -0x1p15f,        0x1p-12f,         -0x1p-149f};
+  float x[N], got[N];
+  double sines[N], cosines[N];
+  for (int k = 0; k < MULTIPLES; k++) {
+    const float at = (float)(1.57079632679489661923 * (k < 1000 ? k : k * 40));
+    x[3 * k] = nextafterf(at, 0), x[3 * k + 1] = at, x[3 * k + 2] = -nextafterf(at, INFINITY);
+  }
+  memcpy(x + 3 * MULTIPLES, extra, sizeof extra);
+  for (int i = 0; i < N; i++) sines[i] = sin(x[i]), cosines[i] = cos(x[i]);
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    apply(ctx, "sin", x, NULL, got, N);
+    ASSERT_ULP(got, sines, N, 1);
+    apply(ctx, "cos", x, NULL, got, N);
+    ASSERT_ULP(got, cosines, N, 1);
+    cliv_context_free(ctx);
+  }
+}
+
+/* Zeros, infinities, NaN, integers odd and even, with every other: as C99 has them (F.9.4.4), signs of zeros too. */
+static void powers(void **state) {
+  (void)state;
+  static const float values[] = {0,
+                                 -0.0f,
+                                 1,
+                                 -1,
+                                 2,
+                                 -2,
+                                 3,
+                                 -3,
+                                 0.5f,
+                                 -0.5f,
+                                 1.5f,
+                                 -1.5f,
+                                 16777215,
+                                 -16777215,
+                                 16777216,
+                                 8388607.5f,
+                                 0x1p-149f,
+                                 -0x1p-149f,
+                                 0x1p-126f,
+                                 0x1.8p100f,
+                                 -0x1.8p100f,
+                                 0x1.fffffep-1f,
+                                 0x1.000002p0f,
+                                 -0x1.fffffep-1f,
+                                 0x1.fffffep127f,
+                                 INFINITY,
+                                 -INFINITY,
+                                 NAN};
+  enum { VALUES = sizeof values / sizeof *values, N = VALUES * VALUES };
+  float x[N], y[N], got[N];
+  for (int i = 0; i < N; i++) x[i] = values[i / VALUES], y[i] = values[i % VALUES];
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    apply(ctx, "pow", x, y, got, N);
+    for (int i = 0; i < N; i++) {
+      const double want = pow(x[i], y[i]);
+      const float nearest = (float)want;
+      if (isnan(want) ? isnan(got[i]) : got[i] == nearest && !signbit(got[i]) == !signbit(nearest)) continue;
+      if (!(test_ulp_error(got[i], want) <= 1 && !signbit(got[i]) == !signbit(want) && nearest != 0))
+        fail_msg("pow(%a, %a) is %a, not %a", (double)x[i], (double)y[i], (double)got[i], want);
+    }
+    cliv_context_free(ctx);
+  }
 }
 
 /* Every elementary function of the table has its digest pinned. */
@@ -134,7 +223,7 @@ static void all_pinned(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(rounded), cmocka_unit_test(elementary),
-                                     cmocka_unit_test(all_pinned)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(rounded), cmocka_unit_test(elementary), cmocka_unit_test(angles),
+                                     cmocka_unit_test(powers), cmocka_unit_test(all_pinned)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

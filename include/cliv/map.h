@@ -18,6 +18,10 @@
  * "copy" to an integer truncates towards 0 and saturates, NaN becomes 0; from an integer to a narrower one it keeps the low bits; from an
  * integer to float16 or bfloat16 it goes by way of float32.
  *
+ * "pow" has the special cases of C99 (F.9.4.4): x^0 and 1^y are 1, also where the other is NaN; a negative x to a finite y
+ * that is no integer is NaN; odd integers y keep the sign of a negative x, zeros and infinities included; (-1)^(+-inf) is
+ * 1. "sin" and "cos" are those of every finite float, however large; of infinities they are NaN.
+ *
  * Layout: tensors are dense. out may be x or y itself (exactly the same memory and element size); any other overlap is refused.
  */
 #ifndef CLIV_MAP_H
