@@ -1,5 +1,5 @@
-/* What a call costs on the host: many maps of one element, against launches of as small a kernel by OpenCL's own call with
- * all else left out: no checks, no arguments set, no program looked up. */
+/* What a call costs on the host: many maps of one element, against launches of as small a kernel by OpenCL's own call
+ * with all else left out: no checks, no arguments set, no program looked up. */
 #include "bench.h"
 
 #include <cliv/map.h>

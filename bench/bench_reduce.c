@@ -47,8 +47,13 @@ void bench_reduce(bench *b) {
   BENCH_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &s.n, &s.x));
   BENCH_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 0, NULL, &s.out));
   BENCH_OK(ctx, cliv_tensor_write(s.x, s.host, s.n * sizeof(float)));
-  bench_measure(b, &(bench_row){.name = name, .unit = "GB/s", .work = 4e-9 * (double)s.n, .goal = 0.8, .check = right,
-                                .check_arg = &s, .sides = {{"cliv", ours, &s}, {"OpenMP loop", native, &s}}});
+  bench_measure(b, &(bench_row){.name = name,
+                                .unit = "GB/s",
+                                .work = 4e-9 * (double)s.n,
+                                .goal = 0.8,
+                                .check = right,
+                                .check_arg = &s,
+                                .sides = {{"cliv", ours, &s}, {"OpenMP loop", native, &s}}});
   cliv_tensor_free(s.x);
   cliv_tensor_free(s.out);
   free(s.host);

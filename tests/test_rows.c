@@ -1,4 +1,5 @@
-/* Operations on rows against references in double, and against themselves: both walks, every group size, offsets, pitches, in place. */
+/* Operations on rows against references in double, and against themselves: both walks, every group size, offsets,
+ * pitches, in place. */
 #include <cliv/rows.h>
 #include <math.h>
 #include <stdlib.h>
@@ -210,7 +211,8 @@ static void works_on_rows(void **state) {
   for (int c = 0; c < 4; c++) cliv_context_free(ctx[c]);
 }
 
-/* How an element is stored and what is done with it are apart: the narrow floats are tried with one operation of one and of two inputs. */
+/* How an element is stored and what is done with it are apart: the narrow floats are tried with one operation of one
+ * and of two inputs. */
 static void rounds_narrow_floats_once(void **state) {
   (void)state;
   static const char *const ops[] = {"softmax", "softmax_backward"};

@@ -50,8 +50,8 @@ static void run_case(cliv__selftest *test, const cliv_reduce_info *info, cliv_dt
   cliv__bench_clear(&bench);
 }
 
-/* All on float32. How elements are read does not depend on the operation, so the first that allows integers stands for all on the other
- * types; what is computed in double is tried there too. Each of these is a program to compile. */
+/* All on float32. How elements are read does not depend on the operation, so the first that allows integers stands for
+ * all on the other types; what is computed in double is tried there too. Each of these is a program to compile. */
 void cliv__selftest_reductions(cliv__selftest *test) {
   int stands = 0;
   for (size_t i = 0; i < cliv_reduce_count(); i++) {

@@ -1,4 +1,5 @@
-"""Bad input: one sentence that names what is wrong, exit code 1 or 2, and nothing half-written. Registered once, not on every stack."""
+"""Bad input: one sentence that names what is wrong, exit code 1 or 2, and nothing half-written. Registered once, not
+on every stack."""
 
 import resource
 import struct
@@ -8,7 +9,8 @@ import pytest
 from support import cliv, done, refused
 
 
-def npy(shape="(3,)", descr="'<f4'", order="False", data=b"\0" * 12, header=None, version=(1, 0), length=None, magic=b"\x93NUMPY"):
+def npy(shape="(3,)", descr="'<f4'", order="False", data=b"\0" * 12, header=None, version=(1, 0), length=None,
+        magic=b"\x93NUMPY"):
     """A .npy file, or what claims to be one."""
     text = header if header is not None else f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}"
     text = text.encode("latin1") + b" " * (-(len(text) + 11) % 64) + b"\n"
@@ -66,7 +68,8 @@ def test_good_npy(tmp_path):
 @pytest.mark.parametrize("json", [(), ("--json",)])
 def test_files(tmp_path, vector, json):
     out = tmp_path / "y.npy"
-    refused("op", "reduce", "--op", "sum", tmp_path / "absent.npy", "-o", out, *json, code=1, says="absent.npy", leaves=[out])
+    refused("op", "reduce", "--op", "sum", tmp_path / "absent.npy", "-o", out, *json, code=1, says="absent.npy",
+            leaves=[out])
     refused("op", "reduce", "--op", "sum", tmp_path, "-o", out, *json, code=1, says=str(tmp_path), leaves=[out])
     nowhere = tmp_path / "nowhere" / "y.npy"
     refused("op", "reduce", "--op", "sum", vector, "-o", nowhere, *json, code=1, says="nowhere", leaves=[nowhere])
@@ -76,7 +79,8 @@ def test_files(tmp_path, vector, json):
 def test_file_that_may_not_be_read(tmp_path, vector):
     secret = tmp_path / "secret.npy"
     secret.symlink_to(secret)  # a loop: refused for root as well
-    refused("op", "reduce", "--op", "sum", secret, "-o", tmp_path / "y.npy", code=1, says="secret.npy", leaves=[tmp_path / "y.npy"])
+    refused("op", "reduce", "--op", "sum", secret, "-o", tmp_path / "y.npy", code=1, says="secret.npy",
+            leaves=[tmp_path / "y.npy"])
 
 
 def test_an_older_file_stays_when_the_work_fails(tmp_path, vector):
@@ -108,7 +112,8 @@ def test_names(tmp_path, vector):
     refused(*step, "--rule", "adam", "--preset", "keras", code=2, says=["keras", "torch"], leaves=[out])
     gemm = ["op", "gemm", vector, vector, *to]
     refused(*gemm, "--provider", "mkl", code=2, says=["mkl", "exact"], leaves=[out])
-    refused("op", "reduce", "--op", "sum", "--axis", "first", vector, *to, code=2, says=["first", "all", "last"], leaves=[out])
+    refused("op", "reduce", "--op", "sum", "--axis", "first", vector, *to, code=2, says=["first", "all", "last"],
+            leaves=[out])
 
 
 def test_missing_options(vector):
@@ -134,8 +139,8 @@ def test_missing_options(vector):
 def test_hyper_parameters(tmp_path, vector, setting, says):
     grads, out = tmp_path / "g.npy", tmp_path / "y.npy"
     np.save(grads, np.ones((2, 6), np.float32))
-    refused("op", "step", "--rule", "adam", "--set", setting, "--param", vector, "--grads", grads, "-o", out, code=2, says=says,
-            leaves=[out])
+    refused("op", "step", "--rule", "adam", "--set", setting, "--param", vector, "--grads", grads, "-o", out,
+            code=2, says=says, leaves=[out])
 
 
 def test_shapes(tmp_path, vector):
@@ -183,7 +188,8 @@ def test_no_driver_at_all(tmp_path, vector, json):
     vendors, out = tmp_path / "vendors", tmp_path / "y.npy"
     vendors.mkdir()
     env = {"OCL_ICD_VENDORS": str(vendors)}
-    refused("op", "reduce", "--op", "sum", vector, "-o", out, *json, code=1, says=["driver", "pocl-opencl-icd"], leaves=[out], env=env)
+    refused("op", "reduce", "--op", "sum", vector, "-o", out, *json, code=1, says=["driver", "pocl-opencl-icd"],
+            leaves=[out], env=env)
     refused("selftest", *json, code=1, says="pocl-opencl-icd", env=env)
 
 

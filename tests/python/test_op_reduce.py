@@ -12,11 +12,12 @@ ROUNDING = 64 * 2.0**-24
 def logsumexp(x, axis):
     top = x.max(axis=axis, keepdims=True, initial=-np.inf)
     with np.errstate(divide="ignore"):
-        return (np.log(np.exp(x - np.where(np.isfinite(top), top, 0)).sum(axis=axis, keepdims=True)) + top).squeeze(axis)
+        terms = np.exp(x - np.where(np.isfinite(top), top, 0))
+        return (np.log(terms.sum(axis=axis, keepdims=True)) + top).squeeze(axis)
 
 
-# name: the value, in float64, and what the error is bounded by, as multiples of 64 * 2^-24: the sum of the absolute terms.
-# None: the result is exact.
+# name: the value, in float64, and what the error is bounded by, as multiples of 64 * 2^-24: the sum of the absolute
+# terms. None: the result is exact.
 def terms(x, axis):
     return np.abs(x).sum(axis=axis)
 
@@ -121,7 +122,8 @@ def test_rows(columns, tmp_path):
 
 def test_result_types(tmp_path):
     x = data("sum", (100,))
-    kinds = {name: str(reduced(name, x, tmp_path, y=x if name in TWO else None).dtype) for name in ("sum", "argmax", "any", "dot")}
+    kinds = {name: str(reduced(name, x, tmp_path, y=x if name in TWO else None).dtype)
+             for name in ("sum", "argmax", "any", "dot")}
     assert kinds == {"sum": "float32", "argmax": "int64", "any": "uint8", "dot": "float32"}
     whole = np.arange(-5, 100, dtype=np.int32)
     assert reduced("sum", whole, tmp_path) == whole.sum()

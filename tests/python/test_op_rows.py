@@ -45,7 +45,8 @@ def inputs(name, shape):
     """Logits, or what softmax made of them, and gradients."""
     rng = np.random.default_rng([len(name), *shape])
     x = rng.standard_normal(shape) * 5
-    made = {"softmax_backward": softmax, "log_softmax_backward": log_softmax}.get(name, lambda x: x)(x).astype(np.float32)
+    before = {"softmax_backward": softmax, "log_softmax_backward": log_softmax}
+    made = before.get(name, lambda x: x)(x).astype(np.float32)
     return [made, rng.standard_normal(shape).astype(np.float32)][: ROWS[name]["inputs"]]
 
 

@@ -41,10 +41,12 @@ def test_wrong_usage():
     refused("cache", "info", "more", code=2, says="unexpected argument 'more'")
     refused("cache", "empty", code=2, says=["unknown action 'empty'", "info, clear, path"])
     refused("op", code=2, says=["operation kind missing", "reduce, map, rows, step, gemm, list"])
-    refused("op", "scan", "x.npy", code=2, says=["unknown operation kind 'scan'", "reduce, map, rows, step, gemm, list"])
+    refused("op", "scan", "x.npy", code=2,
+            says=["unknown operation kind 'scan'", "reduce, map, rows, step, gemm, list"])
     refused("op", "reduce", "--op", code=2, says=["'--op'", "needs a value"])
     refused("op", "reduce", "--op", "sum", "--op", "max", "x.npy", code=2, says=["'--op'", "given twice"])
-    refused("op", "gemm", "a.npy", "b.npy", "--alpha", "two", "-o", "c.npy", code=2, says=["--alpha", "number", "'two'"])
+    refused("op", "gemm", "a.npy", "b.npy", "--alpha", "two", "-o", "c.npy", code=2,
+            says=["--alpha", "number", "'two'"])
     refused("op", "reduce", "x.npy", "--walk", "tpu", code=2, says=["--walk", "auto, cpu or gpu"])
 
 
