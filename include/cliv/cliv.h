@@ -19,6 +19,7 @@
 #include <cliv/reduce.h>
 #include <cliv/rows.h>
 #include <cliv/safetensors.h>
+#include <cliv/scan.h>
 #include <cliv/selftest.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>

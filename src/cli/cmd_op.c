@@ -3,6 +3,7 @@
 
 static const cli_command kinds[] = {
     {"reduce", "A sum, norm, maximum ... of all elements, or of every row", op_reduce},
+    {"scan", "Running sums, products, maxima or minima", op_scan},
     {"map", "A function of every element, or of two arrays' elements", op_map},
     {"rows", "Along the last axis: softmax, its logarithm, their gradients", op_rows},
     {"step", "An update rule over a sequence of gradients", op_step},

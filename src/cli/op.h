@@ -41,6 +41,7 @@ bool op_deliver(op_run *run, const cliv_tensor *tensor, const char *kind, const 
 int op_finish(op_run *run);
 
 int op_reduce(int argc, const char **argv);
+int op_scan(int argc, const char **argv);
 int op_map(int argc, const char **argv);
 int op_rows(int argc, const char **argv);
 int op_step(int argc, const char **argv);

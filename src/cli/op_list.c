@@ -4,13 +4,14 @@
 #include <cliv/optim.h>
 #include <cliv/reduce.h>
 #include <cliv/rows.h>
+#include <cliv/scan.h>
 #include <float.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/op.h"
 
-/* ---- reduce, map ---- */
+/* ---- reduce, scan, map ---- */
 
 static json_t *reductions_json(void) {
   static const char *const results[] = {[CLIV_REDUCE_VALUE] = "value",
@@ -32,6 +33,21 @@ static void print_reductions(void) {
     const cliv_reduce_info *const r = cliv_reduce_get(i);
     printf("  %-16s %s\n", r->name, r->summary);
   }
+}
+
+static json_t *scans_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; i < cliv_scan_count(); i++) {
+    const cliv_scan_info *const s = cliv_scan_get(i);
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", s->name, "summary", s->summary, "result",
+                                          s->total ? "total" : "value"));
+  }
+  return list;
+}
+
+static void print_scans(void) {
+  for (size_t i = 0; i < cliv_scan_count(); i++)
+    printf("  %-16s %s\n", cliv_scan_get(i)->name, cliv_scan_get(i)->summary);
 }
 
 static json_t *maps_json(void) {
@@ -148,6 +164,7 @@ static const struct {
   void (*print)(void);
 } kinds[] = {
     {"reduce", "all elements, or every row, to one", reductions_json, print_reductions},
+    {"scan", "running sums and the like, of all elements, rows or segments", scans_json, print_scans},
     {"map", "a function of every element, its largest error in units of the last place", maps_json, print_maps},
     {"rows", "along the last axis, every element by its row", rows_json, print_rows},
     {"step", "update rules: hyper-parameters with default and bounds, and states", rules_json, print_rules},
@@ -157,7 +174,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [reduce|map|rows|step|gemm]",
+                           .arguments = "[OPTION]... [reduce|scan|map|rows|step|gemm]",
                            .about = "Every operation of every kind, or of one.",
                            .example = "cliv op list\ncliv op list step --json",
                            .most = 1,
@@ -167,7 +184,7 @@ int op_list(int argc, const char **argv) {
   size_t only = 0;
   while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
   if (only == KINDS)
-    return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; choose one of: reduce, map, rows, step, gemm",
+    return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, step, gemm",
                     c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {

@@ -14,6 +14,7 @@ enum {
   CLIV__SCRATCH_PACK_B,
   CLIV__SCRATCH_SUMS,
   CLIV__SCRATCH_CLBLAST,
+  CLIV__SCRATCH_SCAN,
   CLIV__SCRATCH_SLOTS
 };
 cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out);

@@ -1,0 +1,304 @@
+/* Scans: the table, the checks, and the launches from blocks' totals to prefixes. See cliv/scan.h. */
+#include <cliv/scan.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/dtype.h"
+#include "runtime/launch.h"
+#include "runtime/program.h"
+#include "runtime/scratch.h"
+#include "runtime/tensor.h"
+
+enum {
+  BLOCK = 4096, /* elements that are done at once … */
+  BLOCK_WIDE =
+      2048,    /* … and in the GPU walk where they are computed in 8 bytes, so that local memory of 32 KiB will do */
+  LANE = 16,   /* elements of a lane of the GPU walk, as in cl/scan.cl */
+  GROUP = 256, /* work-items of the GPU walk */
+  RUNS_PER_UNIT = 8, /* runs of blocks for each compute unit in the CPU walk, so that they can be dealt out evenly … */
+  RUN_ELEMENTS = 65536, /* … but none much longer than this */
+  CARRY_GROUPS = 1024   /* groups that carry totals along; rows are dealt out among them */
+};
+
+typedef struct row {
+  cliv_scan_info info;
+  const char *kind; /* of cl/scan_ops.cl */
+  double nothing;   /* what no floats give */
+} row;
+
+static const row rows[] = {
+    {{"sum", "sum of the elements so far", 1}, "value", 0},
+    {{"prod", "product of the elements so far", 1}, "value", 1},
+    {{"max", "greatest element so far", 0}, "extreme", -INFINITY},
+    {{"min", "least element so far", 0}, "extreme", INFINITY},
+};
+
+size_t cliv_scan_count(void) { return sizeof rows / sizeof *rows; }
+const cliv_scan_info *cliv_scan_get(size_t index) { return index < cliv_scan_count() ? &rows[index].info : NULL; }
+
+static const row *find(const char *name) {
+  for (size_t i = 0; name && i < cliv_scan_count(); i++)
+    if (!strcmp(rows[i].info.name, name)) return &rows[i];
+  return NULL;
+}
+
+const cliv_scan_info *cliv_scan_find(const char *name) {
+  const row *r = find(name);
+  return r ? &r->info : NULL;
+}
+
+static cliv_dtype natural_type(const row *r, cliv_dtype input) {
+  return r->info.total && cliv__is_integer(input) ? CLIV_I64 : input;
+}
+
+cliv_status cliv_scan_dtype(const char *op, cliv_dtype input, cliv_dtype *out) {
+  REQUIRE_NOT_NULL(NULL, out);
+  const row *r = find(op);
+  REQUIRE(NULL, r != NULL, NAME, "there is no scan '%s'; `cliv op list scan` shows those there are",
+          op ? op : "(NULL)");
+  REQUIRE(NULL, cliv_dtype_size(input) > 0, DTYPE, "scan '%s' of a type that is none (%d)", op, (int)input);
+  *out = natural_type(r, input);
+  return CLIV_OK;
+}
+
+/* ---- the launches ---- */
+
+typedef struct request {
+  const row *op;
+  const cliv_tensor *x, *offsets; /* offsets NULL: rows */
+  cliv_tensor *out;
+  cl_uint exclusive;
+  cl_ulong block;
+  /* rows */
+  cl_ulong rows, columns, pitch, out_pitch, blocks_per_row;
+  /* segments */
+  cl_ulong segments, offsets_first, length;
+} request;
+
+static cliv_status kernel_of(cliv_context *ctx, const request *q, const char *entry, cl_kernel *out) {
+  const cliv_dtype x = q->x->dtype;
+  const char *computed = x == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(x) ? " -D REAL_I64" : "";
+  const char *offsets = !q->offsets ? "" : q->offsets->dtype == CLIV_I32 ? " -D OFFSETS=int" : " -D OFFSETS=long";
+  char options[160];
+  snprintf(options, sizeof options, "-D OP=scan_%s -D KIND_%s -D X_T=%s -D OUT_T=%s -D BLOCK=%u%s%s", q->op->info.name,
+           q->op->kind, cliv__dtype_storage(x), cliv__dtype_storage(q->out->dtype), (unsigned)q->block, computed,
+           offsets);
+  return cliv__kernel(ctx, "order.cl scan_ops.cl scan.cl", options, entry, out);
+}
+
+/* The arguments PLACES of the kernels. */
+static size_t place_arguments(const request *q, cliv__arg *args) {
+  size_t n = 0;
+  if (q->offsets) {
+    args[n++] = ARG(q->offsets->mem);
+    args[n++] = ARG(q->offsets_first);
+    args[n++] = ARG(q->segments);
+    args[n++] = ARG(q->length);
+  } else {
+    args[n++] = ARG(q->rows);
+    args[n++] = ARG(q->columns);
+    args[n++] = ARG(q->pitch);
+    args[n++] = ARG(q->out_pitch);
+    args[n++] = ARG(q->blocks_per_row);
+  }
+  return n;
+}
+
+/* How many blocks there are to deal out; for segments, how many stretches of a block's length that blocks may begin
+ * in. */
+static cl_ulong block_count(const request *q) {
+  return q->offsets ? cliv__div_up(q->length, q->block) : q->rows * q->blocks_per_row;
+}
+
+/* Whether a row may have more than one block. */
+static bool several(const request *q) { return q->offsets ? q->length > q->block : q->blocks_per_row > 1; }
+
+/* The work-items that do the blocks, and what each takes: elements, or in the GPU walk of rows lanes a block. */
+static cliv__range divide(const cliv_context *ctx, const request *q, cl_ulong *share) {
+  const cl_ulong blocks = block_count(q);
+  if (ctx->walk == CLIV_WALK_CPU) {
+    const cl_ulong elements = q->offsets || q->columns > q->block ? q->block : q->columns + 1;
+    const cl_ulong even = cliv__div_up(blocks, (size_t)ctx->facts.compute_units * RUNS_PER_UNIT);
+    const cl_ulong longest = cliv__div_up(RUN_ELEMENTS, elements), each = even < longest ? even : longest;
+    *share = each * q->block;
+    return RANGE1(cliv__div_up(blocks, each), 1);
+  }
+  const size_t group = cliv__group(ctx, GROUP);
+  *share = q->block;
+  if (q->offsets) return RANGE1(blocks * group, group);
+  cl_ulong lanes = 1;
+  while (lanes * LANE < q->block && lanes * LANE < q->columns) lanes *= 2;
+  *share = lanes;
+  const size_t step = lanes < group ? lanes : group,
+               room = q->block / LANE / lanes; /* blocks that a group has room for */
+  return RANGE1(cliv__div_up(blocks, group / step < room ? group / step : room) * group, group);
+}
+
+static cliv_status run_totals(cliv_context *ctx, const request *q, cl_mem parts, const cliv_sync *sync) {
+  cl_kernel kernel;
+  TRY(kernel_of(ctx, q, "scan_totals", &kernel));
+  cl_ulong share;
+  const cliv__range range = divide(ctx, q, &share);
+  const cl_ulong x_first = cliv__first(q->x);
+  cliv__arg args[16];
+  args[0] = ARG(q->x->mem);
+  args[1] = ARG(x_first);
+  size_t n = 2 + place_arguments(q, args + 2);
+  args[n++] = ARG(share);
+  args[n++] = ARG(parts);
+  return cliv__launch(ctx, kernel, range, sync, args, n);
+}
+
+static cliv_status run_carries(cliv_context *ctx, const request *q, cl_mem parts) {
+  cl_kernel kernel;
+  TRY(kernel_of(ctx, q, "scan_carries", &kernel));
+  const cl_ulong count = q->offsets ? q->segments : q->rows, runs = (cl_ulong)ctx->facts.compute_units * RUNS_PER_UNIT;
+  const bool cpu = ctx->walk == CLIV_WALK_CPU;
+  const cl_ulong share = cpu ? cliv__div_up(count, runs) : count;
+  const size_t group = cliv__group(ctx, GROUP), groups = count < CARRY_GROUPS ? count : CARRY_GROUPS;
+  cliv__arg args[16];
+  size_t n = place_arguments(q, args);
+  args[n++] = ARG(share);
+  args[n++] = ARG(parts);
+  const cliv__range range = cpu ? RANGE1(cliv__div_up(count, share), 1) : RANGE1(groups * group, group);
+  return cliv__launch(ctx, kernel, range, SYNC_NONE, args, n);
+}
+
+/* What no elements give, in the type that is computed in. */
+typedef union scalar {
+  float f32;
+  double f64;
+  cl_long i64;
+} scalar;
+
+static cliv__arg nothing_of(const request *q, scalar *s) {
+  const double nothing = q->op->nothing;
+  const cliv_dtype out = q->out->dtype;
+  if (q->x->dtype == CLIV_F64) {
+    s->f64 = nothing;
+    return ARG(s->f64);
+  }
+  if (!cliv__is_integer(q->x->dtype)) {
+    s->f32 = (float)nothing;
+    return ARG(s->f32);
+  }
+  const cl_long least = out == CLIV_U8 ? 0 : out == CLIV_I32 ? INT32_MIN : INT64_MIN;
+  const cl_long greatest = out == CLIV_U8 ? UINT8_MAX : out == CLIV_I32 ? INT32_MAX : INT64_MAX;
+  s->i64 = isinf(nothing) ? (nothing < 0 ? least : greatest) : (cl_long)nothing;
+  return ARG(s->i64);
+}
+
+static cliv_status run_apply(cliv_context *ctx, const request *q, cl_mem parts, const cliv_sync *sync) {
+  cl_kernel kernel;
+  TRY(kernel_of(ctx, q, "scan_apply", &kernel));
+  cl_ulong share;
+  const cliv__range range = divide(ctx, q, &share);
+  const cl_ulong x_first = cliv__first(q->x), out_first = cliv__first(q->out);
+  scalar empty;
+  cliv__arg args[20];
+  args[0] = ARG(q->x->mem);
+  args[1] = ARG(x_first);
+  size_t n = 2 + place_arguments(q, args + 2);
+  args[n++] = ARG(share);
+  args[n++] = ARG(parts);
+  args[n++] = ARG(q->out->mem);
+  args[n++] = ARG(out_first);
+  args[n++] = ARG(q->exclusive);
+  args[n++] = nothing_of(q, &empty);
+  return cliv__launch(ctx, kernel, range, sync, args, n);
+}
+
+static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
+  cl_mem parts = NULL;
+  if (!several(q)) return run_apply(ctx, q, q->x->mem, sync); /* not read */
+  const size_t entries = q->offsets ? q->length / q->block + 2 * q->segments + 2 : q->rows * (q->blocks_per_row + 1);
+  TRY(cliv__scratch(ctx, CLIV__SCRATCH_SCAN, entries * sizeof(cl_long), &parts));
+  TRY(run_totals(ctx, q, parts, SYNC_FIRST(sync)));
+  TRY(run_carries(ctx, q, parts));
+  return run_apply(ctx, q, parts, SYNC_LAST(sync));
+}
+
+/* ---- the calls ---- */
+
+static cliv_status check_types(cliv_context *ctx, const request *q) {
+  const cliv_dtype x = q->x->dtype, out = q->out->dtype, natural = natural_type(q->op, x);
+  const bool widened = out == CLIV_F32 && (x == CLIV_F16 || x == CLIV_BF16);
+  REQUIRE(ctx, out == natural || out == x || widened, DTYPE, "scan '%s' of %s gives %s, but out is %s",
+          q->op->info.name, cliv_dtype_name(x), cliv_dtype_name(natural), cliv_dtype_name(out));
+  return CLIV_OK;
+}
+
+static bool same_place(const cliv_tensor *a, const cliv_tensor *b) {
+  return a->offset == b->offset && a->span == b->span && a->dtype == b->dtype && (a->rows <= 1 || a->pitch == b->pitch);
+}
+
+static cliv_status check_places(cliv_context *ctx, const request *q, bool flat) {
+  char a[160], b[160];
+  const cliv_tensor *x = q->x, *out = q->out;
+  REQUIRE(ctx, cliv__same_shape(x, out), SHAPE, "scan '%s' of %s needs an out of the same shape, not %s",
+          q->op->info.name, cliv__describe(x, a), cliv__describe(out, b));
+  REQUIRE(ctx, !flat || (cliv__dense(x) && cliv__dense(out)), LAYOUT,
+          "a scan over all elements needs dense tensors; the pitches are %zu and %zu for rows of %zu", x->pitch,
+          out->pitch, x->columns);
+  REQUIRE(ctx, !cliv__overlap(x, out) || same_place(x, out), OVERLAP,
+          "scan '%s': x and out share part of their memory; they must be the same or apart", q->op->info.name);
+  return CLIV_OK;
+}
+
+static cliv_status begin(cliv_context *ctx, const char *op, cliv_scan_kind kind, const cliv_tensor *x, cliv_tensor *out,
+                         const cliv_sync *sync, request *q) {
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(NULL, ctx);
+  REQUIRE_NOT_NULL(ctx, x);
+  REQUIRE_NOT_NULL(ctx, out);
+  *q = (request){.op = find(op), .x = x, .out = out, .exclusive = kind == CLIV_EXCLUSIVE};
+  REQUIRE(ctx, q->op != NULL, NAME, "there is no scan '%s'; `cliv op list scan` shows those there are",
+          op ? op : "(NULL)");
+  REQUIRE(ctx, kind == CLIV_INCLUSIVE || kind == CLIV_EXCLUSIVE, VALUE,
+          "a scan is inclusive (0) or exclusive (1), not %d", (int)kind);
+  REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
+  const bool wide = x->dtype == CLIV_F64 || cliv__is_integer(x->dtype);
+  q->block = ctx->walk == CLIV_WALK_GPU && wide ? BLOCK_WIDE : BLOCK;
+  return check_types(ctx, q);
+}
+
+cliv_status cliv_scan(cliv_context *ctx, const char *op, int axis, cliv_scan_kind kind, const cliv_tensor *x,
+                      cliv_tensor *out, const cliv_sync *sync) {
+  request q;
+  TRY(begin(ctx, op, kind, x, out, sync, &q));
+  const bool all = axis == CLIV_ALL_AXES;
+  REQUIRE(ctx, all || (axis >= -x->ndim && axis < x->ndim), VALUE, "axis %d of a tensor with %d axes", axis, x->ndim);
+  REQUIRE(ctx, all || axis == -1 || axis == x->ndim - 1, NOT_IN_BUILD,
+          "scanning over axis %d of %d: this version scans over all elements or the last axis", axis, x->ndim);
+  TRY(check_places(ctx, &q, all));
+  if (x->count == 0) return cliv__nothing(ctx, sync);
+  q.rows = all ? 1 : x->rows;
+  q.columns = all ? x->count : x->columns;
+  q.pitch = all ? x->count : x->pitch;
+  q.out_pitch = all ? x->count : out->pitch;
+  q.blocks_per_row = cliv__div_up(q.columns, q.block);
+  return run(ctx, &q, sync);
+}
+
+cliv_status cliv_scan_segments(cliv_context *ctx, const char *op, cliv_scan_kind kind, const cliv_tensor *x,
+                               const cliv_tensor *offsets, cliv_tensor *out, const cliv_sync *sync) {
+  char a[160];
+  request q;
+  TRY(begin(ctx, op, kind, x, out, sync, &q));
+  REQUIRE_NOT_NULL(ctx, offsets);
+  REQUIRE(ctx, offsets->ctx == ctx, VALUE, "the offsets belong to another context than the one given");
+  REQUIRE(ctx, offsets->dtype == CLIV_I32 || offsets->dtype == CLIV_I64, DTYPE,
+          "offsets must be int32 or int64, not %s", cliv__describe(offsets, a));
+  REQUIRE(ctx, offsets->ndim == 1 && offsets->count > 0, SHAPE,
+          "offsets must have one axis, of one element more than there are segments, not %s",
+          cliv__describe(offsets, a));
+  TRY(check_places(ctx, &q, true));
+  REQUIRE(ctx, !cliv__overlap(offsets, out), OVERLAP, "out shares memory with the offsets");
+  if (x->count == 0 || offsets->count == 1) return cliv__nothing(ctx, sync);
+  q.offsets = offsets;
+  q.offsets_first = cliv__first(offsets);
+  q.segments = offsets->count - 1;
+  q.length = x->count;
+  return run(ctx, &q, sync);
+}

@@ -1,0 +1,87 @@
+"""`cliv op scan` against NumPy in float64, for every scan there is."""
+
+import numpy as np
+import pytest
+from support import SMALL, document, done, refused
+
+SCANS = [row["name"] for row in document("op", "list", "scan")["scan"]]
+REFERENCE = {
+    "sum": np.add.accumulate,
+    "prod": np.multiply.accumulate,
+    "max": np.maximum.accumulate,
+    "min": np.minimum.accumulate,
+}
+NOTHING = {"sum": 0, "prod": 1, "max": -np.inf, "min": np.inf}
+
+
+def test_every_scan_has_a_reference():
+    assert set(SCANS) == set(REFERENCE)
+
+
+def data(name, shape):
+    rng = np.random.default_rng([len(name), *shape])
+    x = rng.standard_normal(shape)
+    return (1 + x / 256 if name == "prod" else x * 8 + 1).astype(np.float32)
+
+
+def scanned(name, x, folder, *options):
+    np.save(folder / "x.npy", x)
+    done("op", "scan", "--op", name, *options, folder / "x.npy", "-o", folder / "out.npy")
+    return np.load(folder / "out.npy")
+
+
+def agree(name, got, x, axis):
+    wide = x.astype(np.float64)
+    want = REFERENCE[name](wide, axis=axis)
+    assert got.shape == want.shape and got.dtype == np.float32
+    if name in ("max", "min"):
+        assert np.array_equal(got, want)
+        return
+    steps = 2 * np.log2(np.arange(2, x.shape[axis] + 2))
+    terms = np.add.accumulate(np.abs(wide), axis=axis)
+    bound = terms if name == "sum" else np.abs(want) * np.arange(2, x.shape[axis] + 2)
+    assert (np.abs(got - want) <= (steps if name == "sum" else 1) * 2.0**-24 * bound).all()
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_all_elements(name, tmp_path):
+    n = 4999 if SMALL else 1000003 if name != "prod" else 20011
+    x = data(name, (n,))
+    got = scanned(name, x, tmp_path)
+    agree(name, got, x, 0)
+    exclusive = scanned(name, x, tmp_path, "--exclusive")
+    assert exclusive[0] == NOTHING[name] and np.array_equal(exclusive[1:], got[:-1])
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_last_axis(name, tmp_path):
+    x = data(name, (3, 2, 257))
+    agree(name, scanned(name, x, tmp_path, "--axis", "last"), x, 2)
+
+
+def test_segments(tmp_path):
+    x, offsets = data("sum", (1000,)), np.array([0, 10, 10, 700, 990], np.int64)
+    np.save(tmp_path / "offsets.npy", offsets)
+    got = scanned("sum", x, tmp_path, "--segments", tmp_path / "offsets.npy")
+    for low, high in zip(offsets[:-1], offsets[1:]):
+        assert np.array_equal(got[low:high], scanned("sum", x[low:high], tmp_path)) or low == high
+    assert not got[990:].any()
+
+
+def test_integers(tmp_path):
+    whole = np.arange(-500, 4500, dtype=np.int32)
+    got = scanned("sum", whole, tmp_path)
+    assert got.dtype == np.int64 and np.array_equal(got, whole.cumsum(dtype=np.int64))
+    got = scanned("min", whole[::-1].copy(), tmp_path, "--exclusive")
+    assert got.dtype == np.int32 and got[0] == 2**31 - 1 and got[1] == 4499 and got[-1] == -499
+
+
+def test_refusals(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros(3, np.float32))
+    to = [tmp_path / "x.npy", "-o", tmp_path / "y.npy"]
+    refused("op", "scan", "--op", "median", *to, code=2, says=["median", "cliv op list scan"])
+    refused("op", "scan", "--op", "sum", "--axis", "first", *to, code=2, says=["first", "all or last"])
+    refused("op", "scan", "--op", "sum", "--axis", "last", "--segments", "o.npy", *to, code=2, says="--segments")
+    np.save(tmp_path / "o.npy", np.zeros(3, np.float32))
+    refused("op", "scan", "--op", "sum", "--segments", tmp_path / "o.npy", *to, code=1, says="int32 or int64",
+            leaves=[tmp_path / "y.npy"])
