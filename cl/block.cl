@@ -5,6 +5,8 @@
  *   at(FROM, i)     elements i … i + W - 1 as an acc; at_some(FROM, i, k) the first k < W of them, then whatever
  *   SOURCE, FROM    the shell's parameters that these two need, and their names
  *
+ *   -D COLUMNS      a vector holds neighbouring rows instead: at(FROM, i) is element i of W rows
+ *
  * CPU walk, for one work-item:
  *   name(SOURCE, uint n, acc *a)         n elements, joined: the result is in the first lane
  * and by DEFINE_SHORT with -D SHORT=v, for rows of v vectors at most:
@@ -26,7 +28,13 @@ enum { LANES = 256, BLOCK = 4096 };
 #endif
 
 #ifdef WALK_CPU
-enum { VECTORS = LANES / W };
+/* Elements of a row that a vector holds, and vectors of a row of lanes. */
+#ifdef COLUMNS
+#define ALONG 1
+#else
+#define ALONG W
+#endif
+enum { VECTORS = LANES / ALONG };
 
 /* Lanes from k on hold the identity instead. */
 #define KEEP(type, stored, name) m.name = choose(LANE_IDS < (ireal)(int)k, m.name, none.name);
@@ -56,15 +64,15 @@ enum { VECTORS = LANES / W };
     FIELDS(DOWN_##s)            \
     a = join(a, b);             \
   }
-#if W == 16
+#if ALONG == 16
 #define HALVES(join, FIELDS) \
   HALVE(join, FIELDS, 8) HALVE(join, FIELDS, 4) HALVE(join, FIELDS, 2) HALVE(join, FIELDS, 1)
-#elif W == 8
+#elif ALONG == 8
 #define HALVES(join, FIELDS) HALVE(join, FIELDS, 4) HALVE(join, FIELDS, 2) HALVE(join, FIELDS, 1)
 #else
 #define HALVES(join, FIELDS)
 #endif
-#if W == 1
+#if ALONG == 1
 #define LAST_LANES(acc, at, init, join, FIELDS)
 #else
 #define LAST_LANES(acc, at, init, join, FIELDS)                \
@@ -116,14 +124,14 @@ enum { VECTORS = LANES / W };
 #define DEFINE_BLOCK(name, acc, at, init, join, FIELDS)                                                      \
   static void name(SOURCE, uint n, acc *result) {                                                            \
     acc lanes[VECTORS];                                                                                      \
-    const uint rows = n / LANES, whole = n % LANES / W, k = n % W;                                           \
+    const uint rows = n / LANES, whole = n % LANES / ALONG, k = n % ALONG;                                   \
     const uint used = rows ? VECTORS : whole + (k ? 1 : 0);                                                  \
     if (rows)                                                                                                \
-      for (uint v = 0; v < VECTORS; v++) lanes[v] = at(FROM, v * W);                                         \
+      for (uint v = 0; v < VECTORS; v++) lanes[v] = at(FROM, v * ALONG);                                     \
     for (uint r = 1; r < rows; r++)                                                                          \
-      for (uint v = 0; v < VECTORS; v++) lanes[v] = join(lanes[v], at(FROM, r * LANES + v * W));             \
+      for (uint v = 0; v < VECTORS; v++) lanes[v] = join(lanes[v], at(FROM, r * LANES + v * ALONG));         \
     for (uint v = 0; v < whole; v++) {                                                                       \
-      const acc m = at(FROM, rows * LANES + v * W);                                                          \
+      const acc m = at(FROM, rows * LANES + v * ALONG);                                                      \
       lanes[v] = rows ? join(lanes[v], m) : m;                                                               \
     }                                                                                                        \
     LAST_LANES(acc, at, init, join, FIELDS)                                                                  \

@@ -4,10 +4,14 @@
  *   -D PIVOT                  the kind makes two passes over a block
  *   -D PARTS_ONLY             a row's part goes to left too, and nothing to out
  *   -D SECOND -D SINGLE       a later stage: the input is the parts of the stage before
+ *   -D COLUMNS -D SLOTS=8     what is reduced is not neighbours: element j of a row lies j * jump elements from its first
+ *   -D SEGMENTS               rows of different lengths: a table says where each block is, and whose
  *
- * A row has `columns` elements and blocks_per_row blocks. When that is 1, the result goes to out; else each block's part to parts.
- * CPU walk: a work-item does a run of `share` blocks, row by row in vectors of W lanes, so that memory is read in order.
- * GPU walk: a work-group of any size does a block, or several blocks of no more than `share` lanes, a power of two: short rows.
+ * A row has `columns` elements and blocks_per_row blocks. When that is 1, the result goes to out; else each block's
+ * part to parts. CPU walk: a work-item does a run of `share` blocks, row by row in vectors of W lanes, so that memory
+ * is read in order; of COLUMNS, W neighbouring rows at once, one in each lane of a vector. GPU walk: a work-group of
+ * any size does a block, or several blocks of no more than `share` lanes, a power of two: short rows. Of COLUMNS it
+ * does SLOTS neighbouring rows, and neighbouring work-items read neighbouring elements.
  */
 #define PUT_f32(x) canonical_f32((float)(x))
 #define PUT_f16(x) (ushort)float_to_half((float)(x))
@@ -25,7 +29,8 @@ double canonical_f64(double x) {
 
 /* ---- what a block reads ---- */
 
-/* first: the block's first element; room: how many elements there are to be read from it on, also past its row. */
+/* first: the block's first element; room: how many elements there are to be read from it on, also past its row. Of
+ * COLUMNS, live: how many of W rows there are; end: where the input ends. */
 #ifdef SECOND
 #define SOURCE __global const part *parts, ulong first
 #define FROM parts, first
@@ -33,36 +38,48 @@ static part at(SOURCE, uint i) { return parts[first + i]; }
 #else
 typedef CAT(X_T, _t) stored;
 #define LOAD CAT(load_, X_T)
-/* The first k < W elements from i on, then whatever. */
-#define LOAD_SOME(p, i) (room - (i) >= W ? LOAD(p, first + (i)) : CAT(CAT(load_, X_T), _part)(p, first + (i), k))
-#define PLACES(i) (LANE_IDS + (ireal)(int)(i))
-#ifdef INPUTS_2
-#define SOURCE __global const stored *x, __global const stored *y, ulong first, ulong apart, uint room
-#define FROM x, y, first, apart, room
-static acc at(SOURCE, uint i) { return element(LOAD(x, first + i), LOAD(y, first + apart + i), PLACES(i)); }
-#if W > 1
-static acc at_some(SOURCE, uint i, uint k) {
-  const real a = LOAD_SOME(x, i);
-  first += apart;
-  return element(a, LOAD_SOME(y, i), PLACES(i));
-}
-#endif
-#elif defined(PIVOT)
-#define SOURCE __global const stored *x, ulong first, SCALAR pivot, uint room
-#define FROM x, first, pivot, room
-static acc at(SOURCE, uint i) { return element(LOAD(x, first + i), (real)pivot); }
-static pivot_acc pivot_at(SOURCE, uint i) { return pivot_element(LOAD(x, first + i)); }
-#if W > 1
-static acc at_some(SOURCE, uint i, uint k) { return element(LOAD_SOME(x, i), (real)pivot); }
-static pivot_acc pivot_at_some(SOURCE, uint i, uint k) { return pivot_element(LOAD_SOME(x, i)); }
+#define LOAD_PART CAT(CAT(load_, X_T), _part)
+#ifdef COLUMNS
+#define POSITION ulong first, ulong jump, ulong end, uint live
+#define HERE first, jump, end, live
+#define INDEX(i) (first + (ulong)(i) * jump)
+#define PLACES(i) ((ireal)(int)(i))
+#if W == 1
+#define READ(p, away, i) LOAD(p, INDEX(i) + away)
+#else
+#define READ(p, away, i) \
+  (INDEX(i) + W <= end ? LOAD(p, INDEX(i) + away) : LOAD_PART(p, INDEX(i) + away, live))
 #endif
 #else
-#define SOURCE __global const stored *x, ulong first, uint room
-#define FROM x, first, room
-static acc at(SOURCE, uint i) { return element(LOAD(x, first + i), PLACES(i)); }
-#if W > 1
-static acc at_some(SOURCE, uint i, uint k) { return element(LOAD_SOME(x, i), PLACES(i)); }
+#define POSITION ulong first, uint room
+#define HERE first, room
+#define PLACES(i) (LANE_IDS + (ireal)(int)(i))
+#define READ(p, away, i) LOAD(p, first + away + (i))
+/* The first k < W elements from i on, then whatever. */
+#define READ_SOME(p, away, i) \
+  (room - (i) >= W ? LOAD(p, first + away + (i)) : LOAD_PART(p, first + away + (i), k))
 #endif
+
+#ifdef INPUTS_2
+#define SOURCE __global const stored *x, __global const stored *y, ulong apart, POSITION
+#define FROM x, y, apart, HERE
+#define ELEMENT(READ, i) element(READ(x, 0, i), READ(y, apart, i), PLACES(i))
+#elif defined(PIVOT)
+#define SOURCE __global const stored *x, real pivot, POSITION
+#define FROM x, pivot, HERE
+#define ELEMENT(READ, i) element(READ(x, 0, i), pivot)
+static pivot_acc pivot_at(SOURCE, uint i) { return pivot_element(READ(x, 0, i)); }
+#if defined(READ_SOME) && W > 1
+static pivot_acc pivot_at_some(SOURCE, uint i, uint k) { return pivot_element(READ_SOME(x, 0, i)); }
+#endif
+#else
+#define SOURCE __global const stored *x, POSITION
+#define FROM x, HERE
+#define ELEMENT(READ, i) element(READ(x, 0, i), PLACES(i))
+#endif
+static acc at(SOURCE, uint i) { return ELEMENT(READ, i); }
+#if defined(READ_SOME) && W > 1
+static acc at_some(SOURCE, uint i, uint k) { return ELEMENT(READ_SOME, i); }
 #endif
 #endif
 
@@ -84,79 +101,190 @@ DEFINE_BLOCK(pivot_block, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIE
 
 #ifdef SECOND
 #define INPUT __global const part *restrict parts
-#define COMPUTE \
-  part p;       \
-  reduce_block(parts, first, n, &p IN_LANES(lanes));
+#define BLOCK_OF parts, first
 #elif defined(INPUTS_2)
-#define INPUT __global const stored *restrict x, __global const stored *restrict y, ulong origin_y
-#define COMPUTE                                                                                   \
-  acc a;                                                                                          \
-  reduce_block(x, y, first, origin_y - origin, room, n, &a IN_LANES(lanes));                      \
-  const part p = lift(a, b * BLOCK, n);
-#elif defined(PIVOT)
-#define INPUT __global const stored *restrict x
-#define COMPUTE                                                                                   \
-  pivot_acc q;                                                                                    \
-  pivot_block(x, first, 0, room, n, &q IN_LANES(pivot_lanes));                                    \
-  const SCALAR pivot = pivot_of(q, n);                                                            \
-  acc a;                                                                                          \
-  reduce_block(x, first, pivot, room, n, &a IN_LANES(lanes));                                     \
-  const part p = lift(a, pivot, n);
+#define INPUT __global const stored *restrict x, __global const stored *restrict y, ulong origin_y, ulong pitch_y
+#define BLOCK_OF x, y, origin_y - origin + OUTER * (pitch_y - pitch), HERE
 #else
 #define INPUT __global const stored *restrict x
-#define COMPUTE                                                                                   \
-  acc a;                                                                                          \
-  reduce_block(x, first, room, n, &a IN_LANES(lanes));                                            \
-  const part p = lift(a, b * BLOCK, n);
+#define BLOCK_OF x, HERE
 #endif
-
-/* Block b of its row: where it starts, how many elements it has, and how many can be read. */
-#define LOCATE                                                                    \
-  const ulong rest = length - b * BLOCK, first = origin + row * pitch + b * BLOCK; \
-  const uint n = length == 0 ? 0 : rest < BLOCK ? (uint)rest : BLOCK;             \
-  const uint room = end - first < 2 * BLOCK ? (uint)(end - first) : 2 * BLOCK;
-#ifdef PARTS_ONLY
-#define STORE left[block] = p;
-#else
-#define STORE                                                                     \
-  if (per_row == 1) out[out_origin + row] = PUT(finish(p, total));                        \
-  else left[block] = p;
-#endif
-
-/* origin, end: the first element of the input, and where it ends; pitch: elements from row to row; total: elements a row had in the
- * first stage. */
-__kernel void reduce(INPUT, ulong origin_, ulong end_, ulong columns, ulong pitch_, ulong blocks_per_row, ulong blocks_,
-                     ulong share_, ulong total_, __global part *restrict left, __global CAT(OUT_T, _t) *restrict out,
-                     ulong out_origin_) {
-  /* Some drivers read arguments wrongly under control flow. */
-  const ulong origin = origin_, end = end_, length = columns, pitch = pitch_, per_row = blocks_per_row;
-  const ulong blocks = blocks_, share = share_, total = total_, out_origin = out_origin_;
 #ifdef WALK_CPU
 #define IN_LANES(name)
-  const ulong begin = get_global_id(0) * share, stop = min(begin + share, blocks);
-  ulong row = begin / per_row, b = begin - row * per_row;
-  for (ulong block = begin; block < stop; block++) {
-    LOCATE
-    COMPUTE
-    STORE
-    b++;
-    if (b == per_row) row++, b = 0;
-  }
 #else
 #define IN_LANES(name) , name + slot * spread, lane, step, spread
+#endif
+
+/* The result of a row goes to out; kinds with several results have their own way. */
+#ifndef FINISH
+#define RESULTS_ARGUMENTS
+#define RESULTS_START
+#define FINISH(row) out[out_origin + (row)] = PUT(finish(p, total));
+#endif
+
+/* Where a block is: its row; first; base, its place in the row; n, its elements; room. ALONE: whether it is its row's
+ * only block. */
+#define READABLE const uint room = end - first < 2 * BLOCK ? (uint)(end - first) : 2 * BLOCK;
+#if defined(SEGMENTS)
+typedef struct {
+  ulong first;
+  uint n, segment;
+} entry;
+#define GEOMETRY , __global const entry *restrict table, __global const ulong *restrict offsets
+#define START const ulong reach = total_;
+#define FIRST
+#define LOCATE                                                                        \
+  const entry e = table[block];                                                       \
+  const ulong row = e.segment, first = origin + e.first, base = e.first - offsets[row]; \
+  const ulong total = offsets[row + 1] - offsets[row];                                \
+  const uint n = e.n;                                                                 \
+  READABLE
+#define ALONE (total <= reach)
+#define PART(row) block
+#define OUTER 0
+#define NEXT
+#elif defined(COLUMNS)
+#define GEOMETRY , ulong jump_, ulong inner_, ulong width_
+#define START \
+  const ulong total = total_, jump = jump_, inner = inner_, width = width_, chunks = (inner + width - 1) / width;
+#define FIRST
+#define LOCATE                                                                                   \
+  const ulong over = block / chunks, outer = over / per_row, base = (over - outer * per_row) * BLOCK; \
+  const ulong column = (block - over * chunks) * width + slot, row = outer * inner + column;     \
+  const ulong first = origin + outer * pitch + base * jump + column, rest = length - base;       \
+  const uint live = column < inner ? (uint)min(inner - column, (ulong)W) : 0;                    \
+  const uint n = live == 0 || length == 0 ? 0 : rest < BLOCK ? (uint)rest : BLOCK;
+#define ALONE (per_row == 1)
+#define PART(row) (row) * per_row + base / BLOCK
+#define OUTER outer
+#define NEXT
+#else
+#define GEOMETRY
+#define START const ulong total = total_;
+#ifdef WALK_CPU
+#define FIRST ulong row = begin / per_row, b = begin - row * per_row;
+#else
+#define FIRST const ulong row = per_row == 1 ? block : block / per_row, b = block - row * per_row;
+#endif
+#define LOCATE                                                                      \
+  const ulong base = b * BLOCK, rest = length - base, first = origin + row * pitch + base; \
+  const uint n = length == 0 ? 0 : rest < BLOCK ? (uint)rest : BLOCK;               \
+  READABLE
+#define ALONE (per_row == 1)
+#define PART(row) block
+#define OUTER row
+#define NEXT \
+  b++;       \
+  if (b == per_row) row++, b = 0;
+#endif
+#ifdef PARTS_ONLY
+#define STORE left[PART(row + k)] = p;
+#else
+#define STORE           \
+  if (ALONE) {          \
+    FINISH(row + k)     \
+  } else                \
+    left[PART(row + k)] = p;
+#endif
+
+/* A block's result, or in COLUMNS of the CPU walk W of them, one a lane: body with k, the lane, which is brought down
+ * to the first. */
+#if defined(COLUMNS) && W > 1
+#define RESULTS W
+#define ALL_PIVOTS CAT(vload, W)(0, pivots)
+#if W == 16
+#define ROTATE(type, stored, name) a.name = a.name.s123456789abcdef0;
+#else
+#define ROTATE(type, stored, name) a.name = a.name.s12345670;
+#endif
+#define EACH_RESULT(FIELDS, body)       \
+  for (uint k = 0; k < live; k++) {     \
+    body                                \
+    FIELDS(ROTATE)                      \
+  }
+#else
+#define RESULTS 1
+#define ALL_PIVOTS (real)pivots[0]
+#define EACH_RESULT(FIELDS, body) \
+  {                               \
+    const uint k = 0;             \
+    body                          \
+  }
+#endif
+
+#ifdef SECOND
+#define REDUCE \
+  part p;      \
+  reduce_block(BLOCK_OF, n, &p IN_LANES(lanes));
+#define PUT_AWAY EACH_RESULT(FIELDS, STORE)
+#elif defined(PIVOT)
+#define REDUCE                                                                         \
+  SCALAR pivots[RESULTS];                                                              \
+  {                                                                                    \
+    pivot_acc a;                                                                       \
+    pivot_block(x, (real)0, HERE, n, &a IN_LANES(pivot_lanes));                        \
+    EACH_RESULT(PIVOT_FIELDS, pivots[k] = pivot_of(a, n);)                             \
+  }                                                                                    \
+  acc a;                                                                               \
+  reduce_block(x, ALL_PIVOTS, HERE, n, &a IN_LANES(lanes));
+#define PUT_AWAY EACH_RESULT(FIELDS, const part p = lift(a, pivots[k], n); STORE)
+#else
+#define REDUCE \
+  acc a;       \
+  reduce_block(BLOCK_OF, n, &a IN_LANES(lanes));
+#define PUT_AWAY EACH_RESULT(FIELDS, const part p = lift(a, base, n); STORE)
+#endif
+
+/* origin, end: the first element of the input, and where it ends; pitch: elements from row to row; total: elements a
+ * row had in the first stage, or of SEGMENTS how many one may have had to be done in this one. pitch_y goes with
+ * pitch. */
+__kernel void reduce(INPUT, ulong origin_, ulong end_, ulong columns, ulong pitch_, ulong blocks_per_row, ulong blocks_,
+                     ulong share_, ulong total_, __global part *restrict left, __global CAT(OUT_T, _t) *restrict out,
+                     ulong out_origin_ RESULTS_ARGUMENTS GEOMETRY) {
+  /* Some drivers read arguments wrongly under control flow. */
+  const ulong origin = origin_, end = end_, length = columns, pitch = pitch_, per_row = blocks_per_row;
+  const ulong blocks = blocks_, share = share_, out_origin = out_origin_;
+  START
+  RESULTS_START
+#ifdef WALK_CPU
+  const uint slot = 0;
+  const ulong begin = get_global_id(0) * share, stop = min(begin + share, blocks);
+  FIRST
+  for (ulong block = begin; block < stop; block++) {
+    LOCATE
+    REDUCE
+    PUT_AWAY
+    NEXT
+  }
+#else
+  const uint spread = (uint)share, size = (uint)get_local_size(0), id = (uint)get_local_id(0);
+#ifdef COLUMNS
+  __local acc lanes[LANES * SLOTS];
+#ifdef PIVOT
+  __local pivot_acc pivot_lanes[LANES * SLOTS];
+#endif
+  /* A row of each of `width` slots, all lanes of a row together in local memory. */
+  const uint at_once = (uint)width, slot = id % at_once, lane = id / at_once, step = size / at_once;
+  const ulong block = get_group_id(0);
+  LOCATE
+  REDUCE
+  if (lane == 0 && live) {
+    PUT_AWAY
+  }
+#else
   __local acc lanes[LANES];
 #if defined(PIVOT) && !defined(SECOND)
   __local pivot_acc pivot_lanes[LANES];
 #endif
-  const uint spread = (uint)share, step = min(spread, (uint)get_local_size(0));
-  const uint at_once = min((uint)get_local_size(0), (uint)LANES) / step, id = (uint)get_local_id(0);
+  const uint step = min(spread, size), at_once = min(size, (uint)LANES) / step;
   const uint busy = id < at_once * step, slot = busy ? id / step : 0, lane = busy ? id - slot * step : spread;
   const ulong wanted = get_group_id(0) * at_once + slot, block = min(wanted, blocks - 1);
-  const ulong row = per_row == 1 ? block : block / per_row, b = block - row * per_row;
+  FIRST
   LOCATE
-  COMPUTE
+  REDUCE
   if (lane == 0 && wanted < blocks) {
-    STORE
+    PUT_AWAY
   }
+#endif
 #endif
 }

@@ -4,14 +4,14 @@
  *   -D PARTS_ONLY             instead of OP: no elements and no result, these are the shell's
  *   -D SINGLE -D SECOND       the later stages: elements are the parts that the stage before left, `real` is one value
  *
- * A kind says what a lane carries, acc, and what a block leaves, part (FIELDS and PARTS: the field's type in a lane, its type in a part,
- * its name), and has
+ * A kind says what a lane carries, acc, and what a block leaves, part (FIELDS and PARTS: the field's type in a lane,
+ * its type in a part, its name), and has
  *   acc init()              the exact identity of join: what a lane without elements holds
  *   acc join(acc a, acc b)  two neighbours, a before b
  *   part lift(acc a, …)     a block's part from its joined lanes
- * and, where parts are not joined as lanes are, the two for parts. An operation says how an element becomes an acc (op_…_map) and
- * how the last part becomes the result (op_…_done; n is the count of elements). Kinds with a PIVOT make a first pass over the block, which
- * stays in the cache, for the value that the second is relative to.
+ * and, where parts are not joined as lanes are, the two for parts. An operation says how an element becomes an acc
+ * (op_…_map) and how the last part becomes the result (op_…_done; n is the count of elements). Kinds with a PIVOT
+ * make a first pass over the block, which stays in the cache, for the value that the second is relative to.
  */
 
 /* Indices and counts: 32 bits within a block, 64 across blocks. */
@@ -72,15 +72,16 @@ ireal upward(real x) { return choose(is_nan(x), NAN_ABOVE, order(x)); }
 ireal downward(real x) { return choose(is_nan(x), NAN_BELOW, order(x)); }
 #endif
 
-/* ---- value: sums and products ---- */
-
-#ifdef KIND_value
-#define FIELDS(F) F(real, SCALAR, v)
 #ifdef REAL_I64
 #define EMPTY_SUM 0
 #else
 #define EMPTY_SUM (-(SCALAR)0) /* +0 would turn a sum of −0 into +0 */
 #endif
+
+/* ---- value: sums and products ---- */
+
+#ifdef KIND_value
+#define FIELDS(F) F(real, SCALAR, v)
 #define RESULT SCALAR
 
 #ifndef PARTS_ONLY
@@ -134,6 +135,68 @@ acc join(acc a, acc b) {
   a.v = a.v + b.v;
   return a;
 }
+#endif
+
+/* ---- compensated: sums as two floats, of which the second holds what the first loses (Knuth's two-sum; products by
+ * fma) ---- */
+
+#ifdef KIND_compensated
+#define FIELDS(F) F(real, SCALAR, v) F(real, SCALAR, e)
+#define RESULT SCALAR
+
+DEFINE_TYPES
+acc init(void) { const acc a = {(real)EMPTY_SUM, (real)EMPTY_SUM}; return a; }
+acc join(acc a, acc b) {
+  const real s = a.v + b.v, moved = s - a.v, lost = (a.v - (s - moved)) + (b.v - moved);
+  const acc j = {s, (a.e + b.e) + lost};
+  return j;
+}
+/* A zero of e has no sign to give, and what is lost beside an infinity is no number. */
+SCALAR whole(SCALAR v, SCALAR e) { return LANE0(is_finite((real)v)) && e != 0 ? v + e : v; }
+#ifndef SECOND
+acc op_sum_compensated_map(real x) { const acc a = {x, (real)0}; return a; }
+acc op_mean_compensated_map(real x) { const acc a = {x, (real)0}; return a; }
+acc product(real x, real y) {
+  const real p = x * y;
+  const acc a = {p, fused(x, y, -p)};
+  return a;
+}
+acc op_sumsq_compensated_map(real x) { return product(x, x); }
+acc op_nrm2_compensated_map(real x) { return product(x, x); }
+acc op_dot_compensated_map(real x, real y) { return product(x, y); }
+#ifdef INPUTS_2
+acc element(real x, real y, ireal i) { return MAP(x, y); }
+#else
+acc element(real x, ireal i) { return MAP(x); }
+#endif
+part lift(acc a, ulong base, uint n) { part p; FIELDS(LIFT_FIELD) return p; }
+#endif
+SCALAR op_sum_compensated_done(SCALAR v, ulong n) { return n ? v : 0; }
+SCALAR op_mean_compensated_done(SCALAR v, ulong n) { return LANE0(divide((real)v, (real)(SCALAR)n)); }
+SCALAR op_sumsq_compensated_done(SCALAR v, ulong n) { return n ? v : 0; }
+SCALAR op_nrm2_compensated_done(SCALAR v, ulong n) { return n ? LANE0(square_root((real)v)) : 0; }
+SCALAR op_dot_compensated_done(SCALAR v, ulong n) { return n ? v : 0; }
+RESULT finish(part p, ulong n) { return DONE(whole(p.v, p.e), n); }
+#endif
+
+/* ---- user: a text's own functions, on one value ---- */
+
+#ifdef KIND_user
+#define FIELDS(F) F(real, SCALAR, v)
+#define RESULT SCALAR
+
+DEFINE_TYPES
+acc init(void) { const acc a = {CAT(OP, _init)()}; return a; }
+acc join(acc a, acc b) { a.v = CAT(OP, _join)(a.v, b.v); return a; }
+#ifndef SECOND
+#ifdef INPUTS_2
+acc element(real x, real y, ireal i) { const acc a = {MAP(x, y)}; return a; }
+#else
+acc element(real x, ireal i) { const acc a = {MAP(x)}; return a; }
+#endif
+part lift(acc a, ulong base, uint n) { part p; FIELDS(LIFT_FIELD) return p; }
+#endif
+RESULT finish(part p, ulong n) { return LANE0(DONE((real)p.v, n)); }
 #endif
 
 /* ---- extreme: the greatest or least, as an ordered integer ---- */
@@ -232,16 +295,53 @@ RESULT finish(part p, ulong n) { return DONE(p.n); }
 #endif
 
 /* ---- moments: count, mean (in two parts, high and low) and sum of squared deviations ----
- * A block's deviations are taken from its own rounded mean; what the rounding left, their sum, corrects both. Blocks are joined by
- * Chan, Golub and LeVeque's formula. */
+ * A block's deviations are taken from its own rounded mean; what the rounding left, their sum, corrects both. Blocks
+ * are joined by Chan, Golub and LeVeque's formula. */
+
+#if defined(KIND_moments) || defined(KIND_stats)
+#define MOMENTS(F) F(real, SCALAR, n) F(real, SCALAR, high) F(real, SCALAR, low) F(real, SCALAR, m2)
+#define PIVOT_FIELDS(F) F(real, SCALAR, v)
+SCALAR quotient(SCALAR a, SCALAR b) { return LANE0(divide((real)a, (real)b)); }
+
+/* Of parts: leaves j.n, j.high, j.low, j.m2. */
+#define JOIN_MOMENTS(j, a, b)                                                                                  \
+  if (b.n == 0) j.n = a.n, j.high = a.high, j.low = a.low, j.m2 = a.m2;                                        \
+  else if (a.n == 0) j.n = b.n, j.high = b.high, j.low = b.low, j.m2 = b.m2;                                   \
+  else {                                                                                                       \
+    j.n = a.n + b.n;                                                                                           \
+    const SCALAR delta = (b.high - a.high) + (b.low - a.low), share = quotient(b.n, j.n), step = delta * share; \
+    /* a.high + step without loss (Knuth's two-sum); the rest goes to the low part. */                         \
+    j.high = a.high + step;                                                                                    \
+    const SCALAR moved = j.high - a.high;                                                                      \
+    j.low = a.low + ((a.high - (j.high - moved)) + (step - moved));                                            \
+    j.m2 = (a.m2 + b.m2) + (delta * a.n) * step;                                                               \
+  }
+
+#ifndef SECOND
+typedef struct { PIVOT_FIELDS(IN_LANE) } pivot_acc;
+pivot_acc pivot_init(void) { const pivot_acc a = {-(real)0}; return a; }
+pivot_acc pivot_join(pivot_acc a, pivot_acc b) { a.v = a.v + b.v; return a; }
+pivot_acc pivot_element(real x) { const pivot_acc a = {x}; return a; }
+real pivot_value(pivot_acc a, uint n) { return divide(a.v, (real)(SCALAR)n); }
+SCALAR pivot_of(pivot_acc a, uint n) { return n ? LANE0(pivot_value(a, n)) : 0; }
+
+/* From the sums of n deviations d and of their squares d2. */
+typedef struct { MOMENTS(IN_LANE) } lifted;
+lifted lift_deviations(real d, real d2, real pivot, uint n) {
+  lifted p = {(real)(SCALAR)n, pivot, divide(d, (real)(SCALAR)n), (real)0};
+  p.m2 = d2 - d * p.low;
+  p.m2 = choose(p.m2 < (real)0, (real)0, p.m2);
+  return p;
+}
+#define LIFT_MOMENT(type, stored, name) p.name = n ? LANE0(l.name) : 0;
+#endif
+#endif
 
 #ifdef KIND_moments
 #define FIELDS(F) F(real, SCALAR, d) F(real, SCALAR, d2)
-#define PARTS(F) F(real, SCALAR, n) F(real, SCALAR, high) F(real, SCALAR, low) F(real, SCALAR, m2)
-#define PIVOT_FIELDS(F) F(real, SCALAR, v)
+#define PARTS MOMENTS
 #define RESULT SCALAR
 
-SCALAR quotient(SCALAR a, SCALAR b) { return LANE0(divide((real)a, (real)b)); }
 #ifndef PARTS_ONLY
 SCALAR op_var_done(SCALAR m2, SCALAR n) { return quotient(m2, n); }
 SCALAR op_std_done(SCALAR m2, SCALAR n) { return LANE0(square_root((real)quotient(m2, n))); }
@@ -252,16 +352,8 @@ typedef struct { PARTS(IN_PART) } part;
 typedef part acc;
 acc init(void) { const acc a = {0, 0, 0, 0}; return a; }
 acc join(acc a, acc b) {
-  if (b.n == 0) return a;
-  if (a.n == 0) return b;
   acc j;
-  j.n = a.n + b.n;
-  const SCALAR delta = (b.high - a.high) + (b.low - a.low), share = quotient(b.n, j.n), step = delta * share;
-  /* a.high + step without loss (Knuth's two-sum); the rest goes to the low part. */
-  j.high = a.high + step;
-  const SCALAR moved = j.high - a.high;
-  j.low = a.low + ((a.high - (j.high - moved)) + (step - moved));
-  j.m2 = (a.m2 + b.m2) + (delta * a.n) * step;
+  JOIN_MOMENTS(j, a, b)
   return j;
 }
 #else
@@ -272,33 +364,94 @@ acc join(acc a, acc b) {
   a.d2 = a.d2 + b.d2;
   return a;
 }
-typedef struct { PIVOT_FIELDS(IN_LANE) } pivot_acc;
-pivot_acc pivot_init(void) { const pivot_acc a = {-(real)0}; return a; }
-pivot_acc pivot_join(pivot_acc a, pivot_acc b) { a.v = a.v + b.v; return a; }
-pivot_acc pivot_element(real x) { const pivot_acc a = {x}; return a; }
-real pivot_value(pivot_acc a, uint n) { return divide(a.v, (real)(SCALAR)n); }
-SCALAR pivot_of(pivot_acc a, uint n) { return n ? LANE0(pivot_value(a, n)) : 0; }
 acc element(real x, real pivot) {
   const real d = x - pivot;
   const acc a = {d, d * d};
   return a;
 }
-typedef struct { PARTS(IN_LANE) } lifted;
-lifted lift_lanes(acc a, real pivot, uint n) {
-  lifted p = {(real)(SCALAR)n, pivot, divide(a.d, (real)(SCALAR)n), (real)0};
-  p.m2 = a.d2 - a.d * p.low;
-  p.m2 = choose(p.m2 < (real)0, (real)0, p.m2);
-  return p;
-}
+lifted lift_lanes(acc a, real pivot, uint n) { return lift_deviations(a.d, a.d2, pivot, n); }
 part lift(acc a, SCALAR pivot, uint n) {
   const lifted l = lift_lanes(a, (real)pivot, n);
-  const part p = {n, n ? LANE0(l.high) : 0, n ? LANE0(l.low) : 0, n ? LANE0(l.m2) : 0};
+  part p;
+  MOMENTS(LIFT_MOMENT)
   return p;
 }
 #endif
 #ifndef PARTS_ONLY
 RESULT finish(part p, ulong n) { return DONE(p.m2, (SCALAR)n); }
 #endif
+#endif
+
+/* ---- stats: several reductions in one pass, each with the bits it has alone ---- */
+
+#ifdef KIND_stats
+#define SUMS(F) \
+  F(real, SCALAR, v) F(real, SCALAR, l1) F(real, SCALAR, sq) F(ireal, SCALAR_INT, hi) F(ireal, SCALAR_INT, lo)
+#define FIELDS(F) F(real, SCALAR, d) F(real, SCALAR, d2) SUMS(F) F(place, long, bad)
+#define PARTS(F) MOMENTS(F) SUMS(F) F(place, long, bad)
+#define JOIN_SUMS(j, a, b)      \
+  j.v = a.v + b.v;              \
+  j.l1 = a.l1 + b.l1;           \
+  j.sq = a.sq + b.sq;           \
+  j.hi = max(a.hi, b.hi);       \
+  j.lo = max(a.lo, b.lo);       \
+  j.bad = a.bad + b.bad;
+
+typedef struct { PARTS(IN_PART) } part;
+#ifdef SECOND
+typedef part acc;
+acc init(void) { const acc a = {0, 0, 0, 0, -(real)0, -(real)0, -(real)0, LOWEST, LOWEST, 0}; return a; }
+acc join(acc a, acc b) {
+  acc j;
+  JOIN_MOMENTS(j, a, b)
+  JOIN_SUMS(j, a, b)
+  return j;
+}
+#else
+typedef struct { FIELDS(IN_LANE) } acc;
+acc init(void) {
+  const real zero = -(real)0;
+  const acc a = {zero, zero, zero, zero, zero, LOWEST, LOWEST, (place)0};
+  return a;
+}
+acc join(acc a, acc b) {
+  a.d = a.d + b.d;
+  a.d2 = a.d2 + b.d2;
+  JOIN_SUMS(a, a, b)
+  return a;
+}
+acc element(real x, real pivot) {
+  const real d = x - pivot;
+  const acc a = {d, d * d, x, fabs(x), x * x, upward(x), ~downward(x), choose(is_finite(x), (ireal)0, (ireal)1)};
+  return a;
+}
+part lift(acc a, SCALAR pivot, uint n) {
+  const lifted l = lift_deviations(a.d, a.d2, (real)pivot, n);
+  part p;
+  MOMENTS(LIFT_MOMENT)
+  SUMS(LIFT_FIELD)
+  p.bad = (long)LANE0(a.bad);
+  return p;
+}
+#endif
+
+/* The columns of cliv_stats, in order. */
+#define RESULTS_ARGUMENTS , __global long *restrict counts, ulong counts_origin_
+#define RESULTS_START const ulong counts_origin = counts_origin_;
+SCALAR from_key(SCALAR_INT key) { return LANE0(as_real(order(as_real((ireal)key)))); }
+#define FINISH(row)                                                       \
+  {                                                                       \
+    const ulong to = out_origin + 6 * (row), to_counts = counts_origin + 2 * (row); \
+    const SCALAR size = (SCALAR)total;                                    \
+    out[to] = PUT(from_key(~p.lo));                                       \
+    out[to + 1] = PUT(from_key(p.hi));                                    \
+    out[to + 2] = PUT(quotient(p.v, size));                               \
+    out[to + 3] = PUT(quotient(p.m2, size));                              \
+    out[to + 4] = PUT(total ? p.l1 : 0);                                  \
+    out[to + 5] = PUT(total ? LANE0(square_root((real)p.sq)) : 0);        \
+    counts[to_counts] = (long)total;                                      \
+    counts[to_counts + 1] = p.bad;                                        \
+  }
 #endif
 
 /* ---- exponent: log of a sum of exponentials, as the greatest term's exponent and the sum relative to it ----

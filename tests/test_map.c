@@ -453,6 +453,40 @@ static void the_table(void **state) {
   ASSERT_FAILS(NULL, cliv_map_dtype("none", CLIV_F32, &dtype), CLIV_NAME, "none");
 }
 
+static void the_users_own(void **state) {
+  static const char text[] =
+      "real leaky(real x) { return choose(x > (real)0.0f, x, (real)0.125f * x); }\n"
+      "real apart(real x, real y) {\n  const real d = x - y;\n  return d * d;\n}\n";
+  static const char wrong[] = "real bad(real x) {\n  return x +;\n}\n";
+  const contexts *c = *state;
+  enum { N = 4099 };
+  float *a = test_alloc(N * sizeof *a), *b = test_alloc(N * sizeof *b), want[N];
+  for (size_t i = 0; i < N; i++) a[i] = (float)test_normal(80, i), b[i] = (float)test_normal(81, i);
+  for (int k = 0; k < 2; k++) {
+    cliv_context *ctx = c->ctx[k];
+    test_guarded x = test_guard1(ctx, CLIV_F32, N, 3, a), y = test_guard1(ctx, CLIV_F32, N, 1, b);
+    test_guarded out = test_guard1(ctx, CLIV_F32, N, 2, NULL);
+    ASSERT_OK(ctx, cliv_map_user(ctx, text, "leaky", x.tensor, NULL, out.tensor, NULL));
+    for (size_t i = 0; i < N; i++) want[i] = a[i] > 0 ? a[i] : 0.125f * a[i];
+    float *got = test_read(out.tensor);
+    ASSERT_SAME(CLIV_F32, got, want, N);
+    free(got);
+    ASSERT_OK(ctx, cliv_map_user(ctx, text, "apart", x.tensor, y.tensor, out.tensor, NULL));
+    for (size_t i = 0; i < N; i++) want[i] = (a[i] - b[i]) * (a[i] - b[i]);
+    got = test_read(out.tensor);
+    ASSERT_SAME(CLIV_F32, got, want, N);
+    free(got);
+    ASSERT_FAILS(ctx, cliv_map_user(ctx, wrong, "bad", x.tensor, NULL, out.tensor, NULL), CLIV_BUILD, "user");
+    ASSERT_FAILS(ctx, cliv_map_user(ctx, text, "leak", x.tensor, NULL, NULL, NULL), CLIV_NULL, "out");
+    ASSERT_FAILS(ctx, cliv_map_user(ctx, text, "no such", x.tensor, NULL, out.tensor, NULL), CLIV_NAME, "no such");
+    ASSERT_FAILS(ctx, cliv_map_user(ctx, text, "other", x.tensor, NULL, out.tensor, NULL), CLIV_VALUE, "other");
+    test_guard_free(&out);
+    test_guard_free(&y);
+    test_guard_free(&x);
+  }
+  free(a), free(b);
+}
+
 /* Events: what is waited for, and what is given back. */
 static void events(void **state) {
   cliv_context *ctx = ((contexts *)*state)->ctx[0];
@@ -476,7 +510,7 @@ int main(void) {
       cmocka_unit_test(every_operation), cmocka_unit_test(every_type),  cmocka_unit_test(every_size),
       cmocka_unit_test(broadcasting),    cmocka_unit_test(conversions), cmocka_unit_test(in_place),
       cmocka_unit_test(refusals),        cmocka_unit_test(overlaps),    cmocka_unit_test(the_table),
-      cmocka_unit_test(events),
+      cmocka_unit_test(the_users_own),   cmocka_unit_test(events),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -20,6 +20,7 @@
 #include <cliv/rows.h>
 #include <cliv/safetensors.h>
 #include <cliv/scan.h>
+#include <cliv/segments.h>
 #include <cliv/selftest.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>

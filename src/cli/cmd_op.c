@@ -2,7 +2,8 @@
 #include "cli/op.h"
 
 static const cli_command kinds[] = {
-    {"reduce", "A sum, norm, maximum ... of all elements, or of every row", op_reduce},
+    {"reduce", "A sum, norm, maximum ... of all elements, rows, axes or segments", op_reduce},
+    {"stats", "Least, greatest, mean, variance and norms in one pass", op_stats},
     {"scan", "Running sums, products, maxima or minima", op_scan},
     {"map", "A function of every element, or of two arrays' elements", op_map},
     {"rows", "Along the last axis: softmax, its logarithm, their gradients", op_rows},

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
+
 bool op_require(cli *c, const char *value, const char *option, const char *hint) {
   return value || cli_refuse(c, "option '%s' is missing; %s", option, hint);
 }
@@ -21,6 +23,15 @@ bool op_read(op_run *run, const char *path) {
   const cliv_status status = cliv_npy_read(path, &run->array[run->count]);
   if (status) cli_report_with(run->c, NULL, status);
   else run->count++;
+  return !status;
+}
+
+bool op_read_text(cli *c, const char *path, char **text) {
+  unsigned char *bytes = NULL;
+  size_t length = 0;
+  const cliv_status status = cliv__file_read(path, (size_t)1 << 20, &bytes, &length);
+  if (status) cli_report_with(c, NULL, status);
+  *text = (char *)bytes; /* ends with a 0 */
   return !status;
 }
 

@@ -28,6 +28,8 @@ typedef struct op_run {
 bool op_require(cli *c, const char *value, const char *option, const char *hint);
 /* The next input: its index is the order of the calls. */
 bool op_read(op_run *run, const char *path);
+/* A text file, malloc'd. False: reported. */
+bool op_read_text(cli *c, const char *path, char **text);
 /* Opens the device and makes a tensor of every input. */
 bool op_open(op_run *run);
 /* One more tensor, of a result. */
@@ -42,6 +44,7 @@ int op_finish(op_run *run);
 
 int op_reduce(int argc, const char **argv);
 int op_scan(int argc, const char **argv);
+int op_stats(int argc, const char **argv);
 int op_map(int argc, const char **argv);
 int op_rows(int argc, const char **argv);
 int op_step(int argc, const char **argv);

@@ -1,15 +1,18 @@
 /* cliv op map: a function of every element, or of two arrays' elements. */
 #include <cliv/map.h>
+#include <stdlib.h>
 
 #include "cli/op.h"
 
 typedef struct map_options {
-  char *op, *dtype, *output, *scalar_text;
+  char *op, *source, *dtype, *output, *scalar_text;
+  char *text; /* what the source holds */
   double scalar;
 } map_options;
 
 /* The operation exists, and has as many inputs as files and scalar make. */
 static bool check_operation(cli *c, const map_options *o) {
+  if (o->source) return !(o->scalar_text || o->dtype) || cli_refuse(c, "--source takes neither --scalar nor --dtype");
   const cliv_map_info *const info = cliv_map_find(o->op);
   cliv_dtype dtype;
   if (!info) {
@@ -41,24 +44,27 @@ static bool check_options(cli *c, map_options *o, cliv_dtype *dtype) {
 static bool map(op_run *run, const map_options *o, cliv_dtype dtype) {
   const cliv_tensor *const x = run->tensor[0], *const y = run->tensor[1];
   cliv_tensor *out;
-  if (!o->dtype) {
+  if (o->text) dtype = cliv_tensor_dtype(x);
+  else if (!o->dtype) {
     const cliv_status status = cliv_map_dtype(o->op, cliv_tensor_dtype(x), &dtype);
     if (status) cli_report_with(run->c, NULL, status);
     if (status) return false;
   }
   if (!op_make(run, dtype, cliv_tensor_ndim(x), cliv_tensor_shape(x), &out)) return false;
-  const cliv_status status = o->scalar_text ? cliv_map_scalar(run->ctx, o->op, x, o->scalar, out, NULL)
-                             : y            ? cliv_map2(run->ctx, o->op, x, y, out, NULL)
-                                            : cliv_map(run->ctx, o->op, x, out, NULL);
+  const cliv_status status = o->text          ? cliv_map_user(run->ctx, o->text, o->op, x, y, out, NULL)
+                             : o->scalar_text ? cliv_map_scalar(run->ctx, o->op, x, o->scalar, out, NULL)
+                             : y              ? cliv_map2(run->ctx, o->op, x, y, out, NULL)
+                                              : cliv_map(run->ctx, o->op, x, out, NULL);
   return op_check(run, status) && op_deliver(run, out, "map", o->op);
 }
 
 static int run_map(cli *c, map_options *o) {
   op_run run = {.c = c, .output = o->output};
   cliv_dtype dtype = CLIV_F32;
-  if (check_options(c, o, &dtype) && op_read(&run, c->args[0]) && (c->count < 2 || op_read(&run, c->args[1])) &&
-      op_open(&run))
+  if (check_options(c, o, &dtype) && (!o->source || op_read_text(c, o->source, &o->text)) &&
+      op_read(&run, c->args[0]) && (c->count < 2 || op_read(&run, c->args[1])) && op_open(&run))
     map(&run, o, dtype);
+  free(o->text);
   return op_finish(&run);
 }
 
@@ -66,6 +72,8 @@ int op_map(int argc, const char **argv) {
   map_options o = {0};
   const struct poptOption options[] = {
       {"op", 0, POPT_ARG_STRING, &o.op, 0, "The operation (see `cliv op list map`)", "NAME"},
+      {"source", 0, POPT_ARG_STRING, &o.source, 0, "A file of OpenCL C with a function NAME (see cliv/map.h)",
+       "FILE.cl"},
       {"scalar", 0, POPT_ARG_STRING, &o.scalar_text, 0, "The second operand, the same for every element", "NUMBER"},
       {"dtype", 0, POPT_ARG_STRING, &o.dtype, 0, "What --op copy converts to: float32, float16, int32 ...", "TYPE"},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},

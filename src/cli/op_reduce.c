@@ -1,17 +1,89 @@
-/* cliv op reduce: all elements, or every row, to one. */
+/* cliv op reduce, cliv op stats: all elements, every row, any axes or segments, to one. */
+#include <cliv/npy.h>
 #include <cliv/reduce.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/op.h"
 
 typedef struct reduce_options {
-  char *op, *axis, *output;
+  char *op, *source, *axis, *segments, *output, *counts;
 } reduce_options;
 
-static bool read_axis(cli *c, const char *text, int *axis) {
-  *axis = text && !strcmp(text, "last") ? -1 : CLIV_ALL_AXES;
-  if (!text || *axis == -1 || !strcmp(text, "all")) return true;
-  return cli_refuse(c, "option '--axis': there is no axis '%s'; choose all or last", text);
+/* What --axis and --segments say. */
+typedef struct reach {
+  cliv_over over;
+  bool all;
+  int axes[CLIV_MAX_DIMS];
+  uint64_t *offsets;
+  size_t count; /* of segments */
+  cliv_segments *segments;
+} reach;
+
+static bool read_axes(cli *c, const char *text, reach *r) {
+  r->all = !text || !strcmp(text, "all");
+  if (r->all) return true;
+  r->over.axes = r->axes;
+  if (!strcmp(text, "last")) {
+    r->axes[r->over.axis_count++] = -1;
+    return true;
+  }
+  for (const char *at = text;;) {
+    char *end;
+    const long axis = strtol(at, &end, 10);
+    if (end == at || (*end && *end != ',') || labs(axis) > CLIV_MAX_DIMS || r->over.axis_count == CLIV_MAX_DIMS)
+      return cli_refuse(c, "option '--axis': '%s' is not all, last, or numbers like 0,2", text);
+    r->axes[r->over.axis_count++] = (int)axis;
+    if (!*end) return true;
+    at = end + 1;
+  }
+}
+
+/* The offsets of --segments, from a file of int32 or int64. */
+static bool read_offsets(cli *c, const char *path, reach *r) {
+  cliv_array array = {0};
+  const cliv_status status = cliv_npy_read(path, &array);
+  if (status) cli_report_with(c, NULL, status);
+  if (status) return false;
+  const bool narrow = array.dtype == CLIV_I32, right = (narrow || array.dtype == CLIV_I64) && array.ndim == 1;
+  const size_t n = right ? array.shape[0] : 0;
+  bool done = right && n > 0;
+  if (!done)
+    cli_report(c, CLIV_DATA, "'%s' holds no list of offsets: int32 or int64, one more than there are segments", path);
+  r->offsets = malloc((n + 1) * sizeof *r->offsets);
+  if (done && !r->offsets) cli_report(c, CLIV_HOST_MEMORY, "no memory for %zu offsets", n);
+  done = done && r->offsets;
+  for (size_t i = 0; done && i < n; i++) {
+    const int64_t at = narrow ? ((const int32_t *)array.data)[i] : ((const int64_t *)array.data)[i];
+    if (at < 0) cli_report(c, CLIV_DATA, "'%s': offset %zu is %lld; offsets begin at 0", path, i, (long long)at);
+    done = at >= 0;
+    r->offsets[i] = (uint64_t)at;
+  }
+  r->count = done ? n - 1 : 0;
+  cliv_array_free(&array);
+  return done;
+}
+
+static bool open_segments(op_run *run, reach *r) {
+  if (!r->offsets) return true;
+  const bool done = op_check(run, cliv_segments_create(run->ctx, r->count, r->offsets, &r->segments));
+  r->over.segments = r->segments;
+  return done;
+}
+
+/* The result's shape: the axes that stay, or a segment each, then `more`, if it is not 0. */
+static int shape_of(const op_run *run, const reach *r, size_t more, size_t *shape) {
+  const cliv_tensor *const x = run->tensor[0];
+  const int ndim = cliv_tensor_ndim(x);
+  int count = 0;
+  if (r->offsets) shape[count++] = r->count;
+  for (int d = 0; d < ndim && !r->all; d++) {
+    bool reduced = false;
+    for (int i = 0; i < r->over.axis_count; i++) reduced |= r->axes[i] == d || r->axes[i] + ndim == d;
+    if (!reduced) shape[count++] = cliv_tensor_shape(x)[d];
+  }
+  if (more) shape[count++] = more;
+  return count;
 }
 
 /* The operation exists, and the number of files is its number of inputs. */
@@ -27,48 +99,108 @@ static bool check_operation(cli *c, const char *op) {
                     c->count == 1 ? "one is" : "two are");
 }
 
-static bool reduce(op_run *run, const reduce_options *o, int axis) {
-  const cliv_tensor *const x = run->tensor[0];
-  const int ndim = axis == -1 ? cliv_tensor_ndim(x) - 1 : 0;
-  cliv_dtype dtype;
+static bool check_options(cli *c, const reduce_options *o, reach *r) {
+  if (!op_require(c, o->output, "-o", "it names the .npy file to write") || !read_axes(c, o->axis, r)) return false;
+  if (o->segments && o->axis) return cli_refuse(c, "--axis and --segments exclude each other");
+  return !o->segments || read_offsets(c, o->segments, r);
+}
+
+static void reach_free(reach *r) {
+  cliv_segments_free(r->segments);
+  free(r->offsets);
+}
+
+static bool reduce(op_run *run, const reduce_options *o, const reach *r, const char *text) {
+  const cliv_tensor *const x = run->tensor[0], *const y = run->c->count > 1 ? run->tensor[1] : NULL;
+  size_t shape[CLIV_MAX_DIMS + 2];
+  cliv_dtype dtype = cliv_tensor_dtype(x);
   cliv_tensor *out;
-  const cliv_status status = cliv_reduce_dtype(o->op, cliv_tensor_dtype(x), &dtype);
+  const cliv_status status = text ? CLIV_OK : cliv_reduce_dtype(o->op, dtype, &dtype);
   if (status) cli_report_with(run->c, NULL, status);
-  if (!status && ndim < 0) cli_report(run->c, CLIV_SHAPE, "'%s' has no axes, so it has no last one", run->c->args[0]);
-  return !status && ndim >= 0 && op_make(run, dtype, ndim, cliv_tensor_shape(x), &out) &&
-         op_check(run, cliv_reduce(run->ctx, o->op, axis, x, run->c->count > 1 ? run->tensor[1] : NULL, out, NULL)) &&
+  if (status || !op_make(run, dtype, shape_of(run, r, 0, shape), shape, &out)) return false;
+  return op_check(run, text ? cliv_reduce_user(run->ctx, text, o->op, &r->over, x, y, out, NULL)
+                            : cliv_reduce_over(run->ctx, o->op, &r->over, x, y, out, NULL)) &&
          op_deliver(run, out, "reduce", o->op);
 }
 
-static int run_reduce(cli *c, const reduce_options *o) {
-  op_run run = {.c = c, .output = o->output};
-  int axis;
-  if (op_require(c, o->op, "--op", "`cliv op list reduce` names the reductions") &&
-      op_require(c, o->output, "-o", "it names the .npy file to write") && read_axis(c, o->axis, &axis) &&
-      check_operation(c, o->op) && op_read(&run, c->args[0]) && (c->count < 2 || op_read(&run, c->args[1])) &&
-      op_open(&run))
-    reduce(&run, o, axis);
-  return op_finish(&run);
+static bool run_reduce(cli *c, op_run *run, const reduce_options *o, reach *r) {
+  char *text = NULL;
+  const bool done =
+      op_require(c, o->op, "--op", "`cliv op list reduce` names the reductions") && check_options(c, o, r) &&
+      (o->source ? op_read_text(c, o->source, &text) : check_operation(c, o->op)) && op_read(run, c->args[0]) &&
+      (c->count < 2 || op_read(run, c->args[1])) && op_open(run) && open_segments(run, r) && reduce(run, o, r, text);
+  free(text);
+  return done;
 }
 
 int op_reduce(int argc, const char **argv) {
   reduce_options o = {0};
   const struct poptOption options[] = {
       {"op", 0, POPT_ARG_STRING, &o.op, 0, "The reduction (see `cliv op list reduce`)", "NAME"},
-      {"axis", 0, POPT_ARG_STRING, &o.axis, 0, "all (the default): one result; last: one for every row", "AXIS"},
+      {"source", 0, POPT_ARG_STRING, &o.source, 0,
+       "A file of OpenCL C with NAME_init, NAME_map, NAME_join and NAME_done (see cliv/reduce.h)", "FILE.cl"},
+      {"axis", 0, POPT_ARG_STRING, &o.axis, 0, "all (the default), last, or axes: 0,2", "AXES"},
+      {"segments", 0, POPT_ARG_STRING, &o.segments, 0, "One result for each piece of X, taken as one array",
+       "OFFSETS.npy"},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},
       POPT_TABLEEND};
-  const cli_usage usage = {.verb = "op reduce",
-                           .arguments = "[OPTION]... --op NAME X.npy [Y.npy] -o OUT.npy",
-                           .about = "A sum, norm, maximum ... of all elements of X, or of every row.",
-                           .example =
-                               "cliv op reduce --op sum x.npy -o y.npy\n"
-                               "cliv op reduce --op argmax --axis last x.npy -o y.npy\n"
-                               "cliv op reduce --op dot x.npy y.npy -o z.npy",
-                           .options = options,
-                           .least = 1,
-                           .most = 2};
+  const cli_usage usage = {
+      .verb = "op reduce",
+      .arguments = "[OPTION]... --op NAME X.npy [Y.npy] -o OUT.npy",
+      .about = "A sum, norm, maximum ... of all elements of X, of every row, over axes or segments.",
+      .example =
+          "cliv op reduce --op sum x.npy -o y.npy\n"
+          "cliv op reduce --op argmax --axis last x.npy -o y.npy\n"
+          "cliv op reduce --op nrm2 --segments offsets.npy x.npy -o y.npy\n"
+          "cliv op reduce --op dot x.npy y.npy -o z.npy",
+      .options = options,
+      .least = 1,
+      .most = 2};
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
-  return run_reduce(&c, &o);
+  op_run run = {.c = &c, .output = o.output};
+  reach r = {0};
+  run_reduce(&c, &run, &o, &r);
+  reach_free(&r);
+  return op_finish(&run);
+}
+
+static bool run_stats(op_run *run, const reduce_options *o, reach *r) {
+  size_t shape[CLIV_MAX_DIMS + 2];
+  cliv_tensor *values, *counts;
+  cli *const c = run->c;
+  return check_options(c, o, r) && op_read(run, c->args[0]) && op_open(run) && open_segments(run, r) &&
+         op_make(run, cliv_tensor_dtype(run->tensor[0]), shape_of(run, r, 6, shape), shape, &values) &&
+         op_make(run, CLIV_I64, shape_of(run, r, 2, shape), shape, &counts) &&
+         op_check(run, cliv_stats(run->ctx, &r->over, run->tensor[0], values, counts, NULL)) &&
+         (!o->counts || op_write(run, counts, o->counts)) && op_deliver(run, values, "stats", "stats");
+}
+
+int op_stats(int argc, const char **argv) {
+  reduce_options o = {0};
+  const struct poptOption options[] = {
+      {"axis", 0, POPT_ARG_STRING, &o.axis, 0, "all (the default), last, or axes: 0,2", "AXES"},
+      {"segments", 0, POPT_ARG_STRING, &o.segments, 0, "One result for each piece of X, taken as one array",
+       "OFFSETS.npy"},
+      {"counts", 0, POPT_ARG_STRING, &o.counts, 0, "Also writes the counts: elements, and those that are not finite",
+       "COUNTS.npy"},
+      {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},
+      POPT_TABLEEND};
+  const cli_usage usage = {
+      .verb = "op stats",
+      .arguments = "[OPTION]... X.npy -o OUT.npy",
+      .about = "In one pass: min, max, mean, variance, sum of magnitudes, 2-norm, in OUT's last axis.",
+      .example =
+          "cliv op stats x.npy -o y.npy\n"
+          "cliv op stats --axis 0 --counts n.npy x.npy -o y.npy",
+      .options = options,
+      .least = 1,
+      .most = 1};
+  cli c;
+  if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
+  op_run run = {.c = &c, .output = o.output};
+  reach r = {0};
+  run_stats(&run, &o, &r);
+  reach_free(&r);
+  return op_finish(&run);
 }

@@ -1,4 +1,5 @@
-/* Element by element operations: the table, the checks, one launch. Their arithmetic is in cl/map_ops.cl. See cliv/map.h. */
+/* Element by element operations: the table, the checks, one launch. Their arithmetic is in cl/map_ops.cl. See
+ * cliv/map.h. */
 #include <cliv/map.h>
 
 #include <math.h>
@@ -113,13 +114,15 @@ static const char *const source_option[] = {"", " -D Y_EACH", " -D Y_ROW", " -D 
 
 typedef struct call {
   const cliv_map_info *op;
+  const char *text; /* of a user's function; NULL: the library's */
   const cliv_tensor *x, *y;
   cliv_tensor *out;
   source source;
   double value;
 } call;
 
-/* The type that is computed in: double where float64 comes or goes, 64-bit integers where nothing else does, else float. */
+/* The type that is computed in: double where float64 comes or goes, 64-bit integers where nothing else does, else
+ * float. */
 typedef enum compute { IN_F32, IN_F64, IN_I64 } compute;
 static const char *const compute_option[] = {"", " -D REAL_F64", " -D REAL_I64"};
 
@@ -154,6 +157,7 @@ static cliv_status check_x(cliv_context *ctx, const call *c) {
 static cliv_status check_y(cliv_context *ctx, call *c) {
   char a[160], b[160];
   const cliv_tensor *x = c->x, *y = c->y;
+  REQUIRE(ctx, y->ctx == ctx, VALUE, "map '%s': a tensor belongs to another context", c->op->name);
   REQUIRE(ctx, y->dtype == x->dtype, DTYPE, "map '%s' needs two inputs of one dtype, not %s and %s", c->op->name,
           cliv__describe(x, a), cliv__describe(y, b));
   if (cliv__same_shape(x, y)) c->source = Y_EACH;
@@ -181,13 +185,15 @@ static size_t share(const cliv_context *ctx, size_t n) {
 static cliv_status launch(cliv_context *ctx, const call *c, const cliv_sync *sync) {
   const compute in = compute_of(c);
   char options[160];
-  snprintf(options, sizeof options, "-D OP=map_%s -D X_T=%s -D OUT_T=%s%s%s", c->op->name,
+  snprintf(options, sizeof options, "-D OP=%s%s -D X_T=%s -D OUT_T=%s%s%s", c->text ? "" : "map_", c->op->name,
            cliv__dtype_storage(c->x->dtype), cliv__dtype_storage(c->out->dtype), compute_option[in],
            source_option[c->source]);
   cl_kernel kernel;
   /* What double cannot do is what math.cl has: the others are compiled without it. */
-  const char *files = c->op->float64 ? "divide.cl map_ops.cl map.cl" : "divide.cl math.cl map_ops.cl map.cl";
-  TRY(cliv__kernel(ctx, files, options, "map", &kernel));
+  const char *files = c->text          ? "divide.cl math.cl user map.cl"
+                      : c->op->float64 ? "divide.cl map_ops.cl map.cl"
+                                       : "divide.cl math.cl map_ops.cl map.cl";
+  TRY(cliv__kernel_with(ctx, files, c->text, options, "map", &kernel));
 
   const cl_ulong n = c->x->count, each = share(ctx, n), x_first = cliv__first(c->x), out_first = cliv__first(c->out);
   const size_t group = ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, 64);
@@ -207,15 +213,16 @@ static cliv_status launch(cliv_context *ctx, const call *c, const cliv_sync *syn
 
 /* ---- the public calls ---- */
 
-static cliv_status begin(cliv_context *ctx, const char *name, int arity, const cliv_tensor *x, cliv_tensor *out,
-                         const cliv_sync *sync, call *c) {
+/* op: NULL for the table's one of that name. */
+static cliv_status begin(cliv_context *ctx, const char *name, const cliv_map_info *op, int arity, const cliv_tensor *x,
+                         cliv_tensor *out, const cliv_sync *sync, call *c) {
   TRY(cliv__check_sync(ctx, sync));
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE(ctx, name != NULL, NULL, "the name of the map is NULL");
   REQUIRE(ctx, x != NULL, NULL, "map '%s': x is NULL", name);
   REQUIRE(ctx, out != NULL, NULL, "map '%s': out is NULL", name);
-  *c = (call){.x = x, .out = out};
-  TRY(find(ctx, name, arity, &c->op));
+  *c = (call){.op = op, .x = x, .out = out};
+  if (!op) TRY(find(ctx, name, arity, &c->op));
   REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "map '%s': a tensor belongs to another context", name);
   return check_x(ctx, c);
 }
@@ -226,25 +233,37 @@ static cliv_status run(cliv_context *ctx, const call *c, const cliv_sync *sync) 
 
 cliv_status cliv_map(cliv_context *ctx, const char *op, const cliv_tensor *x, cliv_tensor *out, const cliv_sync *sync) {
   call c;
-  TRY(begin(ctx, op, 1, x, out, sync, &c));
+  TRY(begin(ctx, op, NULL, 1, x, out, sync, &c));
   return run(ctx, &c, sync);
 }
 
 cliv_status cliv_map2(cliv_context *ctx, const char *op, const cliv_tensor *x, const cliv_tensor *y, cliv_tensor *out,
                       const cliv_sync *sync) {
   call c;
-  TRY(begin(ctx, op, 2, x, out, sync, &c));
+  TRY(begin(ctx, op, NULL, 2, x, out, sync, &c));
   REQUIRE(ctx, y != NULL, NULL, "map '%s': y is NULL", op);
-  REQUIRE(ctx, y->ctx == ctx, VALUE, "map '%s': a tensor belongs to another context", op);
   c.y = y;
   TRY(check_y(ctx, &c));
+  return run(ctx, &c, sync);
+}
+
+cliv_status cliv_map_user(cliv_context *ctx, const char *text, const char *name, const cliv_tensor *x,
+                          const cliv_tensor *y, cliv_tensor *out, const cliv_sync *sync) {
+  static const char *const functions[] = {"", NULL};
+  const cliv_map_info info = {name, y ? 2 : 1, "", "", CLIV_MAP_VALUE, ROUNDED, F64, NO_INT};
+  call c;
+  TRY(begin(ctx, name, &info, info.arity, x, out, sync, &c));
+  TRY(cliv__check_user(ctx, text, name, functions));
+  c.text = text;
+  c.y = y;
+  if (y) TRY(check_y(ctx, &c));
   return run(ctx, &c, sync);
 }
 
 cliv_status cliv_map_scalar(cliv_context *ctx, const char *op, const cliv_tensor *x, double y, cliv_tensor *out,
                             const cliv_sync *sync) {
   call c;
-  TRY(begin(ctx, op, 2, x, out, sync, &c));
+  TRY(begin(ctx, op, NULL, 2, x, out, sync, &c));
   REQUIRE(ctx, !cliv__is_integer(x->dtype) || (y == floor(y) && fabs(y) < 0x1p63), VALUE,
           "map '%s' of %s needs an integer of 64 bits, not %.17g", op, cliv_dtype_name(x->dtype), y);
   c.source = Y_VALUE;

@@ -4,16 +4,18 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "ops/axes.h"
+#include "ops/segments.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
 #include "runtime/tensor.h"
 
 enum {
-  BLOCK = 4096,    /* elements a block, as in cl/reduce.cl … */
-  LANES = 256,     /* … and its lanes */
-  PART_BYTES = 16, /* the largest part: four floats, or a key and an index */
-  PART_BYTES_F64 = 32,
+  BLOCK = 4096,      /* elements a block, as in cl/reduce.cl … */
+  LANES = 256,       /* … and its lanes */
+  PART_BYTES = 16,   /* the largest part: four floats, or a key and an index … */
+  STATS_BYTES = 48,  /* … but for stats; twice that in 64-bit types */
   GROUP = 64,        /* work-items a block in the GPU walk */
   RUNS_PER_UNIT = 8, /* runs of blocks for each compute unit in the CPU walk, so that they can be dealt out evenly … */
   RUN_ELEMENTS = 65536 /* … but none much longer than this, nor so short that its start counts */
@@ -23,36 +25,69 @@ typedef struct row {
   cliv_reduce_info info;
   const char *kind;  /* of cl/reduce_ops.cl */
   const char *extra; /* further options of the kind */
+  const char *files; /* of the program */
 } row;
 
 #define PIVOT " -D PIVOT"
+#define TWO " -D INPUTS_2"
+#define FILES "divide.cl reduce_ops.cl block.cl reduce.cl"
+#define FILES_MATH "divide.cl math.cl reduce_ops.cl block.cl reduce.cl"
+#define FILES_FUSED "divide.cl fused.cl reduce_ops.cl block.cl reduce.cl"
+#define FILES_USER "divide.cl math.cl user reduce_ops.cl block.cl reduce.cl"
 static const row rows[] = {
-    {{"sum", "sum of the elements", 1, CLIV_REDUCE_TOTAL, 1, 1, 0}, "value", ""},
-    {{"prod", "product of the elements", 1, CLIV_REDUCE_TOTAL, 1, 1, 0}, "value", " -D MULTIPLIES"},
-    {{"mean", "sum / count", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", ""},
-    {{"sumsq", "sum of the squares", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", ""},
+    {{"sum", "sum of the elements", 1, CLIV_REDUCE_TOTAL, 1, 1, 0}, "value", "", FILES},
+    {{"prod", "product of the elements", 1, CLIV_REDUCE_TOTAL, 1, 1, 0}, "value", " -D MULTIPLIES", FILES},
+    {{"mean", "sum / count", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", "", FILES},
+    {{"sumsq", "sum of the squares", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", "", FILES},
     {{"nrm2", "root of the sum of the squares (squares beyond the type's range overflow)", 1, CLIV_REDUCE_VALUE, 0, 1,
       0},
      "value",
-     ""},
-    {{"asum", "sum of the magnitudes", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", ""},
-    {{"dot", "sum of the products with a second input", 2, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", " -D INPUTS_2"},
-    {{"min", "least element", 1, CLIV_REDUCE_VALUE, 1, 1, 1}, "extreme", ""},
-    {{"max", "greatest element", 1, CLIV_REDUCE_VALUE, 1, 1, 1}, "extreme", ""},
-    {{"amin", "least magnitude", 1, CLIV_REDUCE_VALUE, 0, 1, 1}, "extreme", ""},
-    {{"amax", "greatest magnitude", 1, CLIV_REDUCE_VALUE, 0, 1, 1}, "extreme", ""},
-    {{"argmin", "index of the first least element", 1, CLIV_REDUCE_INDEX, 1, 1, 1}, "index", ""},
-    {{"argmax", "index of the first greatest element", 1, CLIV_REDUCE_INDEX, 1, 1, 1}, "index", ""},
+     "",
+     FILES},
+    {{"asum", "sum of the magnitudes", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", "", FILES},
+    {{"dot", "sum of the products with a second input", 2, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", TWO, FILES},
+    {{"min", "least element", 1, CLIV_REDUCE_VALUE, 1, 1, 1}, "extreme", "", FILES},
+    {{"max", "greatest element", 1, CLIV_REDUCE_VALUE, 1, 1, 1}, "extreme", "", FILES},
+    {{"amin", "least magnitude", 1, CLIV_REDUCE_VALUE, 0, 1, 1}, "extreme", "", FILES},
+    {{"amax", "greatest magnitude", 1, CLIV_REDUCE_VALUE, 0, 1, 1}, "extreme", "", FILES},
+    {{"argmin", "index of the first least element", 1, CLIV_REDUCE_INDEX, 1, 1, 1}, "index", "", FILES},
+    {{"argmax", "index of the first greatest element", 1, CLIV_REDUCE_INDEX, 1, 1, 1}, "index", "", FILES},
     {{"var", "mean squared deviation from the mean (divided by the count)", 1, CLIV_REDUCE_VALUE, 0, 1, 0},
      "moments",
-     PIVOT},
-    {{"std", "root of var", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "moments", PIVOT},
-    {{"logsumexp", "log of the sum of exp, without overflow", 1, CLIV_REDUCE_VALUE, 0, 0, 0}, "exponent", PIVOT},
-    {{"count_nonzero", "how many elements are not 0 (NaN is not)", 1, CLIV_REDUCE_INDEX, 1, 1, 0}, "count", ""},
-    {{"count_nonfinite", "how many elements are infinite or NaN", 1, CLIV_REDUCE_INDEX, 0, 1, 0}, "count", ""},
-    {{"all_finite", "1 when no element is infinite or NaN", 1, CLIV_REDUCE_TRUTH, 0, 1, 0}, "count", ""},
-    {{"any", "1 when some element is not 0", 1, CLIV_REDUCE_TRUTH, 1, 1, 0}, "count", ""},
+     PIVOT,
+     FILES},
+    {{"std", "root of var", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "moments", PIVOT, FILES},
+    {{"logsumexp", "log of the sum of exp, without overflow", 1, CLIV_REDUCE_VALUE, 0, 0, 0},
+     "exponent",
+     PIVOT,
+     FILES_MATH},
+    {{"count_nonzero", "how many elements are not 0 (NaN is not)", 1, CLIV_REDUCE_INDEX, 1, 1, 0}, "count", "", FILES},
+    {{"count_nonfinite", "how many elements are infinite or NaN", 1, CLIV_REDUCE_INDEX, 0, 1, 0}, "count", "", FILES},
+    {{"all_finite", "1 when no element is infinite or NaN", 1, CLIV_REDUCE_TRUTH, 0, 1, 0}, "count", "", FILES},
+    {{"any", "1 when some element is not 0", 1, CLIV_REDUCE_TRUTH, 1, 1, 0}, "count", "", FILES},
+    {{"sum_compensated", "sum, as if added in double", 1, CLIV_REDUCE_VALUE, 0, 0, 0}, "compensated", "", FILES_FUSED},
+    {{"mean_compensated", "mean, as if added in double", 1, CLIV_REDUCE_VALUE, 0, 0, 0},
+     "compensated",
+     "",
+     FILES_FUSED},
+    {{"sumsq_compensated", "sumsq, as if multiplied and added in double", 1, CLIV_REDUCE_VALUE, 0, 0, 0},
+     "compensated",
+     "",
+     FILES_FUSED},
+    {{"nrm2_compensated", "nrm2, as if multiplied and added in double", 1, CLIV_REDUCE_VALUE, 0, 0, 0},
+     "compensated",
+     "",
+     FILES_FUSED},
+    {{"dot_compensated", "dot, as if multiplied and added in double", 2, CLIV_REDUCE_VALUE, 0, 0, 0},
+     "compensated",
+     TWO,
+     FILES_FUSED},
 };
+
+/* What is no row of the table: several results, and a text's own functions. */
+static const row stats_row = {{"stats", "", 1, CLIV_REDUCE_VALUE, 0, 1, 1}, "stats", PIVOT, FILES};
+static const row user_row = {{"", "", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "user", "", FILES_USER};
+static const row user_row_2 = {{"", "", 2, CLIV_REDUCE_VALUE, 0, 1, 0}, "user", TWO, FILES_USER};
 
 size_t cliv_reduce_count(void) { return sizeof rows / sizeof *rows; }
 const cliv_reduce_info *cliv_reduce_get(size_t index) { return index < cliv_reduce_count() ? &rows[index].info : NULL; }
@@ -95,78 +130,136 @@ cliv_status cliv_reduce_dtype(const char *op, cliv_dtype input, cliv_dtype *out)
   return CLIV_OK;
 }
 
+/* ---- what is asked for ---- */
+
+enum { ARGUMENTS = 24 };
+
+typedef struct request {
+  const row *op;
+  const char *name, *source; /* of a user's functions; source NULL: the library's */
+  const cliv_tensor *x, *y;
+  cliv_tensor *out, *counts; /* counts: of stats */
+  const cliv_over *over;
+  unsigned marks; /* bit d: axis d is reduced */
+  cl_ulong total; /* elements a row; of segments, of the shortest */
+} request;
+
 /* ---- the stages ---- */
 
-/* One launch: rows × columns elements, or parts of the stage before. */
+typedef enum layout { ROWS, COLUMNS, SEGMENTS } layout;
+static const char *const layout_option[] = {"", " -D COLUMNS", " -D SEGMENTS"};
+
+/* One launch: rows × columns elements, or parts of the stage before; of segments, a table of blocks. COLUMNS: element
+ * j of a row is jump elements from its first; `inner` neighbouring rows lie side by side, and the next ones after a
+ * pitch. */
 typedef struct stage {
-  cl_ulong rows, columns, pitch, blocks_per_row;
+  layout layout;
+  cl_mem x, y; /* of the first stage */
+  cl_ulong origin, origin_y;
+  cl_ulong rows, columns, pitch, pitch_y, blocks_per_row, jump, inner;
+  const cliv_segments *segments;
+  int number; /* 0: the first */
 } stage;
 
-static stage first_stage(const cliv_tensor *x, bool all) {
-  stage s = {.rows = all ? 1 : x->rows, .columns = all ? x->count : x->columns, .pitch = all ? x->count : x->pitch};
-  s.blocks_per_row = s.columns ? cliv__div_up(s.columns, BLOCK) : 1;
-  return s;
+static cl_ulong block_count(const stage *s) {
+  return s->layout == SEGMENTS ? s->segments->stage[s->number].blocks : s->rows * s->blocks_per_row;
+}
+
+static bool is_last(const stage *s) {
+  return s->layout == SEGMENTS ? s->number + 1 == s->segments->stages : s->blocks_per_row == 1;
 }
 
 static stage next_stage(stage s) {
+  s.number++;
+  if (s.layout == SEGMENTS) return s;
+  s.layout = ROWS;
   s.columns = s.pitch = s.blocks_per_row;
   s.blocks_per_row = cliv__div_up(s.columns, BLOCK);
   return s;
 }
 
-/* Blocks that a work-item of the CPU walk does in a row. */
-static cl_ulong run_length(const cliv_context *ctx, const stage *s) {
-  const cl_ulong blocks = s->rows * s->blocks_per_row, runs = (cl_ulong)ctx->facts.compute_units * RUNS_PER_UNIT;
-  const cl_ulong even = cliv__div_up(blocks, runs ? runs : 1);
-  const cl_ulong elements = s->columns < BLOCK ? s->columns + 1 : BLOCK, longest = cliv__div_up(RUN_ELEMENTS, elements);
+/* Runs of the CPU walk: even, none much longer than RUN_ELEMENTS. */
+static cl_ulong run_length(const cliv_context *ctx, cl_ulong blocks, cl_ulong elements) {
+  const cl_ulong runs = (cl_ulong)ctx->facts.compute_units * RUNS_PER_UNIT;
+  const cl_ulong even = cliv__div_up(blocks, runs ? runs : 1), longest = cliv__div_up(RUN_ELEMENTS, elements + 1);
   return even < longest ? even : longest;
 }
 
 /* Lanes that a block has in the GPU walk: as many as are needed, so that a group does several short rows. */
-static cl_ulong spread(const stage *s) {
+static cl_ulong spread(cl_ulong longest) {
   cl_ulong lanes = 1;
-  while (lanes < LANES && lanes < s->columns) lanes *= 2;
+  while (lanes < LANES && lanes < longest) lanes *= 2;
   return lanes;
 }
 
-static cliv_status kernel_of(cliv_context *ctx, const row *r, cliv_dtype input, cliv_dtype output, bool second,
-                             cl_kernel *out) {
-  const char *computed = input == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(input) ? " -D REAL_I64" : "";
-  char from[32], options[192];
-  snprintf(from, sizeof from, " -D X_T=%s", cliv__dtype_storage(input));
-  snprintf(options, sizeof options, "-D OP=op_%s -D KIND_%s -D OUT_T=%s%s%s%s", r->info.name, r->kind,
-           cliv__dtype_storage(output), r->extra, computed, second ? " -D SECOND -D SINGLE" : from);
-  /* What double cannot do is what math.cl has: the others are compiled without it. */
-  const char *files = r->info.float64 ? "divide.cl reduce_ops.cl block.cl reduce.cl"
-                                      : "divide.cl math.cl reduce_ops.cl block.cl reduce.cl";
-  return cliv__kernel(ctx, files, options, "reduce", out);
+/* Rows that a group does side by side in COLUMNS of the GPU walk: what its local memory holds. */
+static cl_ulong slots(const request *q, bool wide) {
+  const cl_ulong most = !strcmp(q->op->kind, "stats") ? 2 : 8;
+  return wide && most > 1 ? most / 2 : most;
 }
 
-typedef struct request {
-  const row *op;
-  const cliv_tensor *x, *y;
-  cliv_tensor *out;
-  cl_ulong total; /* elements a row */
-} request;
+static bool is_wide(cliv_dtype t) { return t == CLIV_F64 || cliv__is_integer(t); }
 
-/* parts: what the stage before left, NULL in the first stage; left: where this one leaves its own. */
+static cliv_status kernel_of(cliv_context *ctx, const request *q, const stage *s, cl_kernel *out) {
+  const cliv_dtype input = q->x->dtype;
+  const bool second = s->number > 0;
+  const char *computed = input == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(input) ? " -D REAL_I64" : "";
+  char from[32], side[32] = "", options[320];
+  snprintf(from, sizeof from, " -D X_T=%s", cliv__dtype_storage(input));
+  if (s->layout == COLUMNS) snprintf(side, sizeof side, " -D SLOTS=%d", (int)slots(q, is_wide(input)));
+  snprintf(options, sizeof options, "-D OP=%s%s -D KIND_%s -D OUT_T=%s%s%s%s%s%s", q->source ? "" : "op_", q->name,
+           q->op->kind, cliv__dtype_storage(q->out->dtype), q->op->extra, computed,
+           second ? " -D SECOND -D SINGLE" : from, layout_option[s->layout], side);
+  return cliv__kernel_with(ctx, q->op->files, q->source, options, "reduce", out);
+}
+
+/* Work-items of a launch, and what a work-item or group does of it. */
+static cliv__range range_of(const cliv_context *ctx, const request *q, const stage *s, cl_ulong *blocks,
+                            cl_ulong *share, cl_ulong *width) {
+  const bool cpu = ctx->walk == CLIV_WALK_CPU, wide = is_wide(q->x->dtype);
+  const size_t group = cliv__group(ctx, GROUP);
+  const cl_ulong longest = s->layout != SEGMENTS ? s->columns : s->number ? BLOCK : s->segments->longest;
+  const cl_ulong elements = longest < BLOCK ? longest : BLOCK;
+  *blocks = block_count(s);
+  if (s->layout == COLUMNS) {
+    const cl_ulong most = slots(q, wide);
+    *width = cpu ? (wide ? 8 : 16) : most < group ? most : group;
+    *blocks = s->rows / s->inner * s->blocks_per_row * cliv__div_up(s->inner, *width);
+    *share = cpu ? run_length(ctx, *blocks, elements * *width) : spread(longest);
+    return cpu ? RANGE1(cliv__div_up(*blocks, *share), 1) : RANGE1(*blocks * group, group);
+  }
+  *share = cpu ? run_length(ctx, *blocks, elements) : spread(longest);
+  const size_t at_once = *share < group ? (group < LANES ? group : LANES) / *share : 1;
+  return cpu ? RANGE1(cliv__div_up(*blocks, *share), 1) : RANGE1(cliv__div_up(*blocks, at_once) * group, group);
+}
+
+/* parts: what the stage before left, NULL in the first stage; left: where this one leaves its own. The arguments are
+ * in the kernel's order. */
 static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s, cl_mem parts, cl_mem left,
                              const cliv_sync *sync) {
-  const bool second = parts != NULL, cpu = ctx->walk == CLIV_WALK_CPU;
+  const bool second = s->number > 0;
   cl_kernel kernel;
-  TRY(kernel_of(ctx, q->op, q->x->dtype, q->out->dtype, second, &kernel));
-  const cl_mem input = second ? parts : q->x->mem, out = q->out->mem;
-  const cl_ulong origin = second ? 0 : cliv__first(q->x), blocks = s->rows * s->blocks_per_row;
-  const cl_ulong share = cpu ? run_length(ctx, s) : spread(s), out_origin = cliv__first(q->out);
-  const cl_ulong end = origin + (s->rows - 1) * s->pitch + s->columns;
-  cliv__arg args[14];
+  TRY(kernel_of(ctx, q, s, &kernel));
+  cl_ulong blocks, share, width = 0;
+  const cliv__range range = range_of(ctx, q, s, &blocks, &share, &width);
+  const cl_mem input = second ? parts : s->x, out = q->out->mem;
+  const cl_ulong origin = second ? 0 : s->origin, out_origin = cliv__first(q->out);
+  const cl_ulong extent = s->layout == SEGMENTS ? s->segments->end
+                          : s->layout == ROWS
+                              ? (s->rows - 1) * s->pitch + s->columns
+                              : (s->rows / s->inner - 1) * s->pitch + (s->columns - 1) * s->jump + s->inner;
+  cl_ulong end = origin + extent, total = q->total;
+  if (s->layout == SEGMENTS) {
+    total = BLOCK;
+    for (int k = 0; k < s->number; k++) total *= BLOCK;
+  }
+  cliv__arg args[ARGUMENTS];
   size_t n = 0;
   args[n++] = ARG(input);
-  const cl_mem y = q->y ? q->y->mem : NULL;
-  const cl_ulong origin_y = q->y ? cliv__first(q->y) : 0;
   if (q->y && !second) {
-    args[n++] = ARG(y);
-    args[n++] = ARG(origin_y);
+    args[n++] = ARG(s->y);
+    args[n++] = ARG(s->origin_y);
+    args[n++] = ARG(s->pitch_y);
   }
   args[n++] = ARG(origin);
   args[n++] = ARG(end);
@@ -175,25 +268,38 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
   args[n++] = ARG(s->blocks_per_row);
   args[n++] = ARG(blocks);
   args[n++] = ARG(share);
-  args[n++] = ARG(q->total);
+  args[n++] = ARG(total);
   args[n++] = ARG(left);
   args[n++] = ARG(out);
   args[n++] = ARG(out_origin);
-  const size_t group = cliv__group(ctx, GROUP);
-  const size_t at_once = share < group ? (group < LANES ? group : LANES) / share : 1;
-  const cliv__range range =
-      cpu ? RANGE1(cliv__div_up(blocks, share), 1) : RANGE1(cliv__div_up(blocks, at_once) * group, group);
+  const cl_ulong counts_origin = q->counts ? cliv__first(q->counts) : 0;
+  if (q->counts) {
+    args[n++] = ARG(q->counts->mem);
+    args[n++] = ARG(counts_origin);
+  }
+  if (s->layout == COLUMNS) {
+    args[n++] = ARG(s->jump);
+    args[n++] = ARG(s->inner);
+    args[n++] = ARG(width);
+  }
+  if (s->layout == SEGMENTS) {
+    args[n++] = ARG(s->segments->stage[s->number].table);
+    args[n++] = ARG(s->segments->offsets);
+  }
   return cliv__launch(ctx, kernel, range, sync, args, n);
 }
 
+static size_t part_bytes(const request *q) {
+  const size_t bytes = !strcmp(q->op->kind, "stats") ? STATS_BYTES : PART_BYTES;
+  return q->x->dtype == CLIV_F64 ? 2 * bytes : bytes;
+}
+
 static cliv_status run_stages(cliv_context *ctx, const request *q, stage s, const cliv_sync *sync) {
-  const size_t part_bytes = q->x->dtype == CLIV_F64 ? PART_BYTES_F64 : PART_BYTES;
   cl_mem parts = NULL, left = NULL;
-  for (int slot = CLIV__SCRATCH_REDUCE_A;;
-       slot = slot == CLIV__SCRATCH_REDUCE_A ? CLIV__SCRATCH_REDUCE_B : CLIV__SCRATCH_REDUCE_A) {
-    const bool first = parts == NULL, last = s.blocks_per_row == 1;
-    if (!last) TRY(cliv__scratch(ctx, slot, s.rows * s.blocks_per_row * part_bytes, &left));
-    const cliv_sync part = cliv__sync_part(sync, first, last);
+  for (int slot = CLIV__SCRATCH_REDUCE_A;; slot = CLIV__SCRATCH_REDUCE_A + CLIV__SCRATCH_REDUCE_B - slot) {
+    const bool last = is_last(&s);
+    if (!last) TRY(cliv__scratch(ctx, slot, block_count(&s) * part_bytes(q), &left));
+    const cliv_sync part = cliv__sync_part(sync, !parts, last);
     TRY(run_stage(ctx, q, &s, parts, last ? NULL : left, &part));
     if (last) return CLIV_OK;
     parts = left;
@@ -201,66 +307,192 @@ static cliv_status run_stages(cliv_context *ctx, const request *q, stage s, cons
   }
 }
 
-/* ---- the call ---- */
+/* ---- the first stage: how the tensor lies ---- */
 
-static cliv_status check_shapes(cliv_context *ctx, const request *q, bool all) {
-  char x[160], y[160];
-  const cliv_tensor *a = q->x, *o = q->out;
-  REQUIRE(ctx, !q->y || (cliv__same_shape(a, q->y) && a->dtype == q->y->dtype), SHAPE,
-          "'%s' takes two tensors of one type and shape, not %s and %s", q->op->info.name, cliv__describe(a, x),
-          cliv__describe(q->y, y));
-  REQUIRE(ctx, !q->y || a->rows <= 1 || a->pitch == q->y->pitch, LAYOUT,
-          "'%s' takes two tensors of one pitch; theirs are %zu and %zu", q->op->info.name, a->pitch,
-          q->y ? q->y->pitch : 0);
-  if (all) {
-    REQUIRE(ctx, o->count == 1, SHAPE, "reducing over all axes gives one element, but out is %s", cliv__describe(o, y));
-    REQUIRE(ctx, cliv__dense(a), LAYOUT,
-            "reducing over all axes needs a dense tensor; this one has rows of %zu with a pitch of %zu", a->columns,
-            a->pitch);
-  } else {
-    REQUIRE(ctx, o->ndim == a->ndim - 1 && !memcmp(a->shape, o->shape, (size_t)o->ndim * sizeof *o->shape), SHAPE,
-            "reducing %s over its last axis gives its shape without that axis, but out is %s", cliv__describe(a, x),
-            cliv__describe(o, y));
+/* Unmarked, marked, unmarked: what the kernel walks as it lies. Gives false for any other order. */
+static bool fits(const cliv__axis *axes, int count, bool two, stage *s) {
+  const cliv__axis one = {1, 1, 1, false};
+  int i = 0;
+  const cliv__axis outer = i < count && !axes[i].marked ? axes[i++] : one;
+  const cliv__axis along = i < count && axes[i].marked ? axes[i++] : one;
+  const cliv__axis inner = i < count && !axes[i].marked ? axes[i++] : one;
+  if (i < count) return false;
+  s->rows = outer.extent * inner.extent;
+  s->columns = along.extent;
+  s->pitch = outer.stride;
+  s->pitch_y = outer.stride_y;
+  s->jump = along.stride;
+  s->inner = inner.extent;
+  const bool contiguous = along.extent == 1 || along.stride == 1;
+  s->layout = inner.extent == 1 && contiguous ? ROWS : COLUMNS;
+  /* Rows of a second tensor may have a pitch of their own, nothing else. */
+  if (along.extent > 1 && two && along.stride != along.stride_y) return false;
+  if (inner.extent > 1 && (inner.stride != 1 || (two && inner.stride_y != 1))) return false;
+  return true;
+}
+
+/* Copies whose rows are dense, in scratch memory. */
+static cliv_status bring_together(cliv_context *ctx, const request *q, const cliv__axis *axes, int count, stage *s,
+                                  const cliv_sync *sync) {
+  const size_t bytes = q->x->count * cliv_dtype_size(q->x->dtype);
+  s->layout = ROWS;
+  s->rows = q->out->count / (q->counts ? 6 : 1);
+  s->columns = s->pitch = s->pitch_y = q->total;
+  s->origin = s->origin_y = 0;
+  TRY(cliv__scratch(ctx, CLIV__SCRATCH_AXES_X, bytes, &s->x));
+  if (q->y) TRY(cliv__scratch(ctx, CLIV__SCRATCH_AXES_Y, bytes, &s->y));
+  TRY(cliv__gather_axes(ctx, q->x, axes, count, false, s->x, sync));
+  return q->y ? cliv__gather_axes(ctx, q->y, axes, count, true, s->y, SYNC_NONE) : CLIV_OK;
+}
+
+static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
+  const cliv_tensor *x = q->x, *y = q->y;
+  stage s = {.x = x->mem, .y = y ? y->mem : NULL, .origin = cliv__first(x), .origin_y = y ? cliv__first(y) : 0};
+  if (q->over && q->over->segments) {
+    s.layout = SEGMENTS;
+    s.segments = q->over->segments;
+    return run_stages(ctx, q, s, sync);
   }
-  REQUIRE(ctx, cliv__dense(o), LAYOUT, "the result goes to a dense tensor");
+  cliv__axis axes[CLIV_MAX_DIMS];
+  const int count = cliv__axes(x, y, q->marks, axes);
+  const bool together = q->total == 0 || fits(axes, count, y != NULL, &s);
+  if (q->total == 0) s.rows = q->out->count / (q->counts ? 6 : 1), s.layout = ROWS;
+  if (!together) TRY(bring_together(ctx, q, axes, count, &s, SYNC_FIRST(sync)));
+  s.blocks_per_row = s.columns ? cliv__div_up(s.columns, BLOCK) : 1;
+  return run_stages(ctx, q, s, together ? sync : SYNC_LAST(sync));
+}
+
+/* ---- the checks ---- */
+
+/* The axes that are reduced, as bits. */
+static cliv_status check_axes(cliv_context *ctx, request *q) {
+  const cliv_over *o = q->over;
+  q->marks = (1u << q->x->ndim) - 1;
+  if (!o || (o->axis_count == 0 && !o->axes)) return CLIV_OK;
+  REQUIRE(ctx, o->axis_count >= 0 && o->axis_count <= CLIV_MAX_DIMS, VALUE,
+          "%d axes were given; a tensor has at most %d", o->axis_count, CLIV_MAX_DIMS);
+  REQUIRE(ctx, o->axes != NULL, NULL, "%d axes were announced, but their list is NULL", o->axis_count);
+  q->marks = 0;
+  for (int i = 0; i < o->axis_count; i++) {
+    const int axis = o->axes[i], d = axis < 0 ? axis + q->x->ndim : axis;
+    REQUIRE(ctx, d >= 0 && d < q->x->ndim, VALUE, "axis %d of a tensor with %d axes", axis, q->x->ndim);
+    REQUIRE(ctx, !(q->marks >> d & 1), VALUE, "axis %d was given twice", axis);
+    q->marks |= 1u << d;
+  }
   return CLIV_OK;
 }
 
-static cliv_status check(cliv_context *ctx, const request *q, bool all) {
+/* The result's shape: the axes that stay, then `more`, if it is not 0. */
+static cliv_status check_result(cliv_context *ctx, const request *q, const cliv_tensor *out, size_t more) {
+  char x[160], y[160];
+  size_t shape[CLIV_MAX_DIMS + 1];
+  int ndim = 0;
+  for (int d = 0; d < q->x->ndim; d++)
+    if (!(q->marks >> d & 1)) shape[ndim++] = q->x->shape[d];
+  if (q->over && q->over->segments) shape[ndim++] = q->over->segments->count;
+  if (more) shape[ndim++] = more;
+  const bool right = out->ndim == ndim && !memcmp(shape, out->shape, (size_t)ndim * sizeof *shape);
+  const bool all = q->marks == (1u << q->x->ndim) - 1 && !(q->over && q->over->segments) && !more;
+  REQUIRE(ctx, right || (all && out->count == 1), SHAPE,
+          all ? "reducing %s over all axes gives one element, but out is %s"
+              : "reducing %s gives one result for each index of the other axes, or for each segment; but out is %s",
+          cliv__describe(q->x, x), cliv__describe(out, y));
+  REQUIRE(ctx, cliv__dense(out), LAYOUT, "the result goes to a dense tensor");
+  REQUIRE(ctx, !cliv__overlap(q->x, out) && (!q->y || !cliv__overlap(q->y, out)), OVERLAP,
+          "the result overlaps the input in memory");
+  return CLIV_OK;
+}
+
+static cliv_status check_segments(cliv_context *ctx, request *q) {
+  const cliv_segments *s = q->over->segments;
+  char x[160];
+  REQUIRE(ctx, q->over->axis_count == 0, VALUE, "a reduction is over axes or over segments, not both");
+  REQUIRE(ctx, s->ctx == ctx, VALUE, "the segments belong to another context");
+  REQUIRE(ctx, s->end <= q->x->count, SHAPE, "the segments end at element %llu, but x is %s",
+          (unsigned long long)s->end, cliv__describe(q->x, x));
+  REQUIRE(ctx, cliv__dense(q->x) && (!q->y || cliv__dense(q->y)), LAYOUT, "segments are of dense tensors");
+  q->total = s->shortest;
+  return CLIV_OK;
+}
+
+static cliv_status check_types(cliv_context *ctx, const request *q) {
   const row *r = q->op;
   const cliv_dtype natural = result_type(r, q->x->dtype);
-  TRY(check_type(ctx, r, q->x->dtype));
   REQUIRE(ctx, (q->y != NULL) == (r->info.inputs == 2), NULL,
-          r->info.inputs == 2 ? "'%s' needs a second input, y" : "'%s' takes one input; y must be NULL", r->info.name);
+          r->info.inputs == 2 ? "'%s' needs a second input, y" : "'%s' takes one input; y must be NULL", q->name);
   const bool widened = q->out->dtype == CLIV_F32 && (natural == CLIV_F16 || natural == CLIV_BF16);
-  REQUIRE(ctx, q->out->dtype == natural || widened, DTYPE, "'%s' of %s gives %s, but out is %s", r->info.name,
+  REQUIRE(ctx, q->out->dtype == natural || widened, DTYPE, "'%s' of %s gives %s, but out is %s", q->name,
           cliv_dtype_name(q->x->dtype), cliv_dtype_name(natural), cliv_dtype_name(q->out->dtype));
   REQUIRE(ctx, q->x->ctx == ctx && q->out->ctx == ctx && (!q->y || q->y->ctx == ctx), VALUE,
           "the tensors belong to another context than the one given");
-  TRY(check_shapes(ctx, q, all));
-  REQUIRE(ctx, !cliv__overlap(q->x, q->out) && (!q->y || !cliv__overlap(q->y, q->out)), OVERLAP,
-          "the result overlaps the input in memory");
-  REQUIRE(ctx, q->total > 0 || q->out->count == 0 || !r->info.needs_elements, DATA, "'%s' of no elements has no result",
-          r->info.name);
   return CLIV_OK;
+}
+
+static cliv_status check(cliv_context *ctx, request *q) {
+  char x[160], y[160];
+  TRY(check_type(ctx, q->op, q->x->dtype));
+  TRY(check_types(ctx, q));
+  REQUIRE(ctx, !q->y || (cliv__same_shape(q->x, q->y) && q->x->dtype == q->y->dtype), SHAPE,
+          "'%s' takes two tensors of one type and shape, not %s and %s", q->name, cliv__describe(q->x, x),
+          cliv__describe(q->y, y));
+  TRY(check_axes(ctx, q));
+  q->total = 1;
+  for (int d = 0; d < q->x->ndim; d++)
+    if (q->marks >> d & 1) q->total *= q->x->shape[d];
+  if (q->over && q->over->segments) TRY(check_segments(ctx, q));
+  TRY(check_result(ctx, q, q->out, q->counts ? 6 : 0));
+  if (q->counts) TRY(check_result(ctx, q, q->counts, 2));
+  REQUIRE(ctx, q->total > 0 || q->out->count == 0 || !q->op->info.needs_elements, DATA,
+          "'%s' of no elements has no result", q->name);
+  return CLIV_OK;
+}
+
+/* ---- the calls ---- */
+
+cliv_status cliv_reduce_over(cliv_context *ctx, const char *op, const cliv_over *over, const cliv_tensor *x,
+                             const cliv_tensor *y, cliv_tensor *out, const cliv_sync *sync) {
+  REQUIRE_NOT_NULL(ctx, ctx);
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, x);
+  REQUIRE_NOT_NULL(ctx, out);
+  request q = {.op = find(op), .name = op, .x = x, .y = y, .out = out, .over = over};
+  REQUIRE(ctx, q.op != NULL, NAME, "there is no reduction '%s'; `cliv op list` shows those there are",
+          op ? op : "(NULL)");
+  TRY(check(ctx, &q));
+  return out->count ? run(ctx, &q, sync) : cliv__nothing(ctx, sync);
 }
 
 cliv_status cliv_reduce(cliv_context *ctx, const char *op, int axis, const cliv_tensor *x, const cliv_tensor *y,
                         cliv_tensor *out, const cliv_sync *sync) {
+  const cliv_over over = {1, &axis, NULL};
+  return cliv_reduce_over(ctx, op, axis == CLIV_ALL_AXES ? NULL : &over, x, y, out, sync);
+}
+
+cliv_status cliv_stats(cliv_context *ctx, const cliv_over *over, const cliv_tensor *x, cliv_tensor *values,
+                       cliv_tensor *counts, const cliv_sync *sync) {
+  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
-  REQUIRE_NOT_NULL(NULL, ctx);
+  REQUIRE_NOT_NULL(ctx, x);
+  REQUIRE_NOT_NULL(ctx, values);
+  REQUIRE_NOT_NULL(ctx, counts);
+  request q = {.op = &stats_row, .name = "stats", .x = x, .out = values, .counts = counts, .over = over};
+  REQUIRE(ctx, counts->dtype == CLIV_I64, DTYPE, "stats' counts are int64, not %s", cliv_dtype_name(counts->dtype));
+  REQUIRE(ctx, counts->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
+  REQUIRE(ctx, !cliv__overlap(values, counts), OVERLAP, "stats' values and counts overlap in memory");
+  TRY(check(ctx, &q));
+  return values->count ? run(ctx, &q, sync) : cliv__nothing(ctx, sync);
+}
+
+cliv_status cliv_reduce_user(cliv_context *ctx, const char *text, const char *name, const cliv_over *over,
+                             const cliv_tensor *x, const cliv_tensor *y, cliv_tensor *out, const cliv_sync *sync) {
+  static const char *const functions[] = {"_init", "_map", "_join", "_done", NULL};
+  REQUIRE_NOT_NULL(ctx, ctx);
+  TRY(cliv__check_sync(ctx, sync));
+  TRY(cliv__check_user(ctx, text, name, functions));
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, out);
-  const bool all = axis == CLIV_ALL_AXES;
-  request q = {.op = find(op), .x = x, .y = y, .out = out};
-  REQUIRE(ctx, q.op != NULL, NAME, "there is no reduction '%s'; `cliv op list` shows those there are",
-          op ? op : "(NULL)");
-  REQUIRE(ctx, all || (axis >= -x->ndim && axis < x->ndim), VALUE, "axis %d of a tensor with %d axes", axis, x->ndim);
-  REQUIRE(ctx, all || axis == -1 || axis == x->ndim - 1, NOT_IN_BUILD,
-          "reducing over axis %d of %d: this version reduces over all axes or the last one", axis, x->ndim);
-  const stage s = first_stage(x, all);
-  q.total = s.columns;
-  TRY(check(ctx, &q, all));
-  if (out->count == 0) return cliv__nothing(ctx, sync);
-  return run_stages(ctx, &q, s, sync);
+  request q = {
+      .op = y ? &user_row_2 : &user_row, .name = name, .source = text, .x = x, .y = y, .out = out, .over = over};
+  TRY(check(ctx, &q));
+  return out->count ? run(ctx, &q, sync) : cliv__nothing(ctx, sync);
 }

@@ -79,14 +79,14 @@ static cliv_status add_file(cliv_context *ctx, source *s, const char *name) {
 
 static cliv_status assemble(cliv_context *ctx, const char *files, const char *user_text, source *s) {
   TRY(add_file(ctx, s, "prelude.cl"));
-  if (user_text) TRY(add_named(ctx, s, "user", user_text, strlen(user_text), NULL));
   while (*files) {
     char name[64];
     const size_t length = strcspn(files, " ");
     REQUIRE(ctx, length < sizeof name, INTERNAL, "a kernel source's name is too long: '%s'", files);
     memcpy(name, files, length);
     name[length] = 0;
-    TRY(add_file(ctx, s, name));
+    if (user_text && !strcmp(name, "user")) TRY(add_named(ctx, s, name, user_text, strlen(user_text), NULL));
+    else TRY(add_file(ctx, s, name));
     files += length + strspn(files + length, " ");
   }
   return CLIV_OK;
@@ -299,6 +299,25 @@ cliv_status cliv__kernel_with(cliv_context *ctx, const char *files, const char *
 
 cliv_status cliv__kernel(cliv_context *ctx, const char *files, const char *options, const char *entry, cl_kernel *out) {
   return cliv__kernel_with(ctx, files, NULL, options, entry, out);
+}
+
+static bool is_identifier(const char *name) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+  const size_t length = strlen(name);
+  return length > 0 && length <= 48 && strspn(name, letters) == length && !(*name >= '0' && *name <= '9');
+}
+
+cliv_status cliv__check_user(cliv_context *ctx, const char *text, const char *name, const char *const *functions) {
+  REQUIRE(ctx, text != NULL, NULL, "the text of the functions is NULL");
+  REQUIRE(ctx, name != NULL, NULL, "the name of the functions is NULL");
+  REQUIRE(ctx, is_identifier(name), NAME, "'%s' cannot begin a function's name: up to 48 letters, digits and _ can",
+          name);
+  for (; *functions; functions++) {
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s%s", name, *functions);
+    REQUIRE(ctx, strstr(text, whole) != NULL, VALUE, "the text defines no function '%s'", whole);
+  }
+  return CLIV_OK;
 }
 
 void cliv__programs_free(cliv_context *ctx) {

@@ -10,10 +10,13 @@
  * kernel: do not release it. Fails with BUILD: the log and the numbered source are in the error. */
 cliv_status cliv__kernel(cliv_context *ctx, const char *files, const char *options, const char *entry, cl_kernel *out);
 
-/* The same with `user_text` compiled after the library's files' prelude (user-defined rules, maps, reductions); NULL
- * for none. */
+/* The same with a user's text where `files` names "user"; logs count its lines as "user". NULL for none. */
 cliv_status cliv__kernel_with(cliv_context *ctx, const char *files, const char *user_text, const char *options,
                               const char *entry, cl_kernel *out);
+
+/* For the flat list of checks of a call that takes a user's text: its name is an identifier, and the text has a
+ * function of that name with each of the endings (a list that ends with NULL). */
+cliv_status cliv__check_user(cliv_context *ctx, const char *text, const char *name, const char *const *functions);
 
 void cliv__programs_free(cliv_context *ctx);
 

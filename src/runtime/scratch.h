@@ -15,6 +15,8 @@ enum {
   CLIV__SCRATCH_SUMS,
   CLIV__SCRATCH_CLBLAST,
   CLIV__SCRATCH_SCAN,
+  CLIV__SCRATCH_AXES_X,
+  CLIV__SCRATCH_AXES_Y,
   CLIV__SCRATCH_SLOTS
 };
 cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out);

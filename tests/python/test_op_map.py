@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from support import SMALL, document, done
+from support import SMALL, document, done, refused
 
 MAPS = {row["name"]: row for row in document("op", "list", "map")["map"]}
 SIZES = [0, 1, 255, 256, 257, 4095, 4096, 4097] + ([] if SMALL else [1000003])
@@ -188,3 +188,14 @@ def test_half(tmp_path):
     assert got.dtype == np.float16
     same = (got == near) | (np.isnan(got) & np.isnan(near))
     assert (~same).sum() <= 5 and ulp(got.astype(np.float32)[same], near.astype(np.float64)[same]).max() == 0
+
+
+def test_a_function_of_ones_own(tmp_path):
+    (tmp_path / "own.cl").write_text("real leaky(real x) { return choose(x > (real)0, x, (real)0.125f * x); }\n")
+    x = np.random.default_rng(5).standard_normal((7, 33)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    command = ["op", "map", "--source", tmp_path / "own.cl", tmp_path / "x.npy", "-o", tmp_path / "y.npy"]
+    done(*command, "--op", "leaky")
+    assert np.array_equal(np.load(tmp_path / "y.npy"), np.where(x > 0, x, np.float32(0.125) * x))
+    refused(*command, "--op", "relu", code=1, says=["'relu'"])
+    refused(*command, "--op", "leaky", "--scalar", "2", code=2, says=["--scalar"])

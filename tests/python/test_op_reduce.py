@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import SMALL, document, done
+from support import SMALL, document, done, refused
 
 REDUCTIONS = {row["name"]: row for row in document("op", "list", "reduce")["reduce"]}
 SIZES = [0, 1, 255, 256, 257, 4095, 4096, 4097] + ([] if SMALL else [1000003])
@@ -52,6 +52,16 @@ REFERENCE = {
     "any": (lambda x, axis: (x != 0).any(axis=axis), None),
 }
 TWO = {"dot": (lambda x, y, axis: (x * y).sum(axis=axis), lambda x, y, axis: np.abs(x * y).sum(axis=axis))}
+
+
+def rounded(pair):
+    """The same value, but for its last rounding and 2^-38 of the terms."""
+    value, bound = pair
+    return value, lambda *inputs: np.abs(value(*inputs)) / 32 + bound(*inputs) * 2.0**-20
+
+
+REFERENCE.update({f"{name}_compensated": rounded(REFERENCE[name]) for name in ("sum", "mean", "sumsq", "nrm2")})
+TWO["dot_compensated"] = rounded(TWO["dot"])
 
 
 def test_every_reduction_has_a_reference():
@@ -118,6 +128,81 @@ def test_rows(columns, tmp_path):
     for name in ("sum", "logsumexp"):
         x = data(name, (5, columns))
         agree(name, reduced(name, x, tmp_path, axis="last"), x, -1)
+
+
+@pytest.mark.parametrize("axes", ["0", "1", "-2", "0,1", "0,2", "2,1,0"])
+def test_axes(axes, tmp_path):
+    x = data("sum", (5, 18, 33))
+    numbers = tuple(int(a) for a in axes.split(","))
+    agree("sum", reduced("sum", x, tmp_path, axis=axes), x, numbers)
+    if len(numbers) == 1:
+        agree("argmax", reduced("argmax", x, tmp_path, axis=axes), x, numbers[0])
+
+
+def test_segments(tmp_path):
+    x = data("sum", (50, 100))
+    offsets = [0, 7, 7, 300, 4999]
+    np.save(tmp_path / "x.npy", x)
+    for dtype in np.int32, np.int64:
+        np.save(tmp_path / "offsets.npy", np.array(offsets, dtype))
+        files = [tmp_path / "offsets.npy", tmp_path / "x.npy", "-o", tmp_path / "y.npy"]
+        done("op", "reduce", "--op", "asum", "--segments", *files)
+        got = np.load(tmp_path / "y.npy")
+        want = [np.abs(x.ravel()[a:b].astype(np.float64)).sum() for a, b in zip(offsets, offsets[1:])]
+        assert got.shape == (4,) and np.allclose(got, want, rtol=1e-6, atol=0)
+
+
+def test_stats(tmp_path):
+    x = data("sum", (40, 123))
+    x[3, 5] = np.inf
+    np.save(tmp_path / "x.npy", x)
+    done("op", "stats", "--axis", "0", "--counts", tmp_path / "n.npy", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    got, wide = np.load(tmp_path / "y.npy"), np.delete(x, 5, 1).astype(np.float64)
+    norms = [np.abs(wide).sum(0), np.linalg.norm(wide, axis=0)]
+    want = np.stack([wide.min(0), wide.max(0), wide.mean(0), wide.var(0), *norms], -1)
+    assert np.allclose(np.delete(got, 5, 0), want, rtol=1e-5, atol=1e-6)
+    assert got[5, 1] == np.inf and np.isnan(got[5, 3])
+    assert np.load(tmp_path / "n.npy").tolist() == [[40, int(c == 5)] for c in range(123)]
+
+
+def test_functions_of_ones_own(tmp_path):
+    (tmp_path / "own.cl").write_text("""
+real far_init(void) { return (real)0; }
+real far_map(real x, real y) { return fabs(x - y); }
+real far_join(real a, real b) { return choose(a > b, a, b); }
+real far_done(real v, ulong n) { return v; }
+""")
+    x, y = data("sum", (5000,)), data("sum", (5000,), 1)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    files = [tmp_path / "x.npy", tmp_path / "y.npy", "-o", tmp_path / "z.npy"]
+    command = ["op", "reduce", "--source", tmp_path / "own.cl", *files]
+    done(*command, "--op", "far")
+    assert np.load(tmp_path / "z.npy") == np.abs(x - y).max()
+    refused(*command, "--op", "near", code=1, says=["near_init"])
+
+
+def test_what_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((3, 4), np.float32))
+    np.save(tmp_path / "down.npy", np.int32([0, 5, 4]))
+    np.save(tmp_path / "far.npy", np.int32([0, 5, 14]))
+    np.save(tmp_path / "negative.npy", np.int32([-1, 5]))
+    np.save(tmp_path / "hole.npy", np.int32([0, 5, 5, 6]))
+    out = tmp_path / "y.npy"
+
+    def bad(*options, code=1, says):
+        refused("op", "reduce", *options, tmp_path / "x.npy", "-o", out, code=code, says=says, leaves=[out])
+
+    bad("--op", "sum", "--axis", "2", says=["axis 2", "2 axes"])
+    bad("--op", "sum", "--axis", "0,0", says=["twice"])
+    bad("--op", "sum", "--axis", "first", code=2, says=["--axis"])
+    bad("--op", "sum", "--axis", "0,", code=2, says=["--axis"])
+    bad("--op", "sum", "--axis", "0", "--segments", tmp_path / "far.npy", code=2, says=["exclude"])
+    bad("--op", "sum", "--segments", tmp_path / "down.npy", says=["segment 1", "go down"])
+    bad("--op", "sum", "--segments", tmp_path / "far.npy", says=["element 14"])
+    bad("--op", "sum", "--segments", tmp_path / "negative.npy", says=["-1"])
+    bad("--op", "sum", "--segments", tmp_path / "x.npy", says=["no list of offsets"])
+    bad("--op", "max", "--segments", tmp_path / "hole.npy", says=["no elements"])
 
 
 def test_result_types(tmp_path):
