@@ -33,8 +33,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gather_axes(
   }
 }
 #else
-__kernel void gather_axes(__global const ELEMENT *x, const ulong first, __global ELEMENT *to, const ulong n, const ulong n_each,
-                          const ulong8 extents, const ulong8 strides) {
+__kernel void gather_axes(__global const ELEMENT *x, const ulong first, __global ELEMENT *to, const ulong n,
+                          const ulong n_each, const ulong8 extents, const ulong8 strides) {
   const ulong i = get_global_id(0);
   if (i < n) to[i] = x[first + place_of(i, extents, strides)];
 }

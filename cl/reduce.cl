@@ -4,7 +4,7 @@
  *   -D PIVOT                  the kind makes two passes over a block
  *   -D PARTS_ONLY             a row's part goes to left too, and nothing to out
  *   -D SECOND -D SINGLE       a later stage: the input is the parts of the stage before
- *   -D COLUMNS -D SLOTS=8     what is reduced is not neighbours: element j of a row lies j * jump elements from its first
+ *   -D COLUMNS -D SLOTS=8     what is reduced is not neighbours: element j of a row lies j * jump elements on
  *   -D SEGMENTS               rows of different lengths: a table says where each block is, and whose
  *
  * A row has `columns` elements and blocks_per_row blocks. When that is 1, the result goes to out; else each block's

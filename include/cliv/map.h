@@ -68,8 +68,8 @@ CLIV_API cliv_status cliv_map(cliv_context *ctx, const char *op, const cliv_tens
                               const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* out[i] = op(x[i], y[…]); out has x's shape, y has x's dtype. Asynchronous.
- *   y    x's shape: element by element; one element, of any shape: the same for all; the length of x's last axis, in one axis: a
- *        row that is used for every row of x
+ *   y    x's shape: element by element; one element, of any shape: the same for all; the length of x's last axis, in
+ *        one axis: a row that is used for every row of x
  * Where a shape fits twice the results are the same. out may be y only if y has x's shape. Fails as cliv_map does. */
 CLIV_API cliv_status cliv_map2(cliv_context *ctx, const char *op, const cliv_tensor *x, const cliv_tensor *y,
                                cliv_tensor *out, const cliv_sync *sync) CLIV_MUST_CHECK;

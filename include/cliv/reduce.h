@@ -46,19 +46,18 @@ CLIV_API const cliv_reduce_info *cliv_reduce_find(const char *name); /* NULL whe
 /* The result's dtype for an input of this dtype. NAME: no such operation. DTYPE: not defined for this type. */
 CLIV_API cliv_status cliv_reduce_dtype(const char *op, cliv_dtype input, cliv_dtype *out) CLIV_MUST_CHECK;
 
-/* What is reduced: nothing set, or NULL in its place, means all elements to one. */
+/* What is reduced: nothing set, or NULL in its place, means all elements to one; axis_count 0 with a list that is not
+ * NULL, nothing. The elements of a result are taken in the order of memory, whatever the order of the axes. */
 typedef struct cliv_over {
   int axis_count;
-  const int *
-      axes; /* these axes, each once, in any order; a negative one counts from the last. The elements of a result are in
-                                  * the order of memory. axis_count 0 with a list that is not NULL reduces nothing. */
+  const int *axes;               /* each once, in any order; a negative one counts from the last */
   const cliv_segments *segments; /* or these pieces of x, taken as one flat array */
 } cliv_over;
 
 /* Reduces x. Asynchronous.
  *   y    second input of "dot", of x's dtype and shape; NULL for operations of one input
- *   out  x's shape without the axes that are reduced (any shape of one element when all are); with segments, one element a segment.
- *        Dense. It must not overlap the inputs.
+ *   out  x's shape without the axes that are reduced (any shape of one element when all are); with segments, one
+ *        element a segment. Dense. It must not overlap the inputs.
  * No elements give 0, 1 for prod, −inf for logsumexp, NaN for mean, var and std, and DATA for operations that need
  * some (of segments: when any is empty). One launch does all rows of up to 4096 elements, two of up to 2^24; axes
  * that are neither last, nor first, nor all in between two others, are brought together by a copy before. Segments

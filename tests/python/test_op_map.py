@@ -197,5 +197,5 @@ def test_a_function_of_ones_own(tmp_path):
     command = ["op", "map", "--source", tmp_path / "own.cl", tmp_path / "x.npy", "-o", tmp_path / "y.npy"]
     done(*command, "--op", "leaky")
     assert np.array_equal(np.load(tmp_path / "y.npy"), np.where(x > 0, x, np.float32(0.125) * x))
-    refused(*command, "--op", "relu", code=1, says=["'relu'"])
+    refused(*command, "--op", "relu", code=2, says=["'relu'"])
     refused(*command, "--op", "leaky", "--scalar", "2", code=2, says=["--scalar"])

@@ -179,7 +179,7 @@ real far_done(real v, ulong n) { return v; }
     command = ["op", "reduce", "--source", tmp_path / "own.cl", *files]
     done(*command, "--op", "far")
     assert np.load(tmp_path / "z.npy") == np.abs(x - y).max()
-    refused(*command, "--op", "near", code=1, says=["near_init"])
+    refused(*command, "--op", "near", code=2, says=["near_init"])
 
 
 def test_what_is_refused(tmp_path):
