@@ -193,12 +193,12 @@ def test_what_is_refused(tmp_path):
     def bad(*options, code=1, says):
         refused("op", "reduce", *options, tmp_path / "x.npy", "-o", out, code=code, says=says, leaves=[out])
 
-    bad("--op", "sum", "--axis", "2", says=["axis 2", "2 axes"])
-    bad("--op", "sum", "--axis", "0,0", says=["twice"])
+    bad("--op", "sum", "--axis", "2", code=2, says=["axis 2", "2 axes"])
+    bad("--op", "sum", "--axis", "0,0", code=2, says=["twice"])
     bad("--op", "sum", "--axis", "first", code=2, says=["--axis"])
     bad("--op", "sum", "--axis", "0,", code=2, says=["--axis"])
     bad("--op", "sum", "--axis", "0", "--segments", tmp_path / "far.npy", code=2, says=["exclude"])
-    bad("--op", "sum", "--segments", tmp_path / "down.npy", says=["segment 1", "go down"])
+    bad("--op", "sum", "--segments", tmp_path / "down.npy", code=2, says=["segment 1", "go down"])
     bad("--op", "sum", "--segments", tmp_path / "far.npy", says=["element 14"])
     bad("--op", "sum", "--segments", tmp_path / "negative.npy", says=["-1"])
     bad("--op", "sum", "--segments", tmp_path / "x.npy", says=["no list of offsets"])
