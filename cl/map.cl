@@ -1,12 +1,14 @@
 /* map.cl: out[i] = f(x[i]) or f(x[i], y[…]), for any operation of map_ops.cl.
  *
  *   -D OP=map_exp -D X_T=f32 -D OUT_T=f32  operation, storage of input and output
- *   -D Y_EACH | Y_ROW | Y_ONE | Y_VALUE    binary operations: y has an element for each of x's; for each column; one; is an argument
+ *   -D Y_EACH | Y_ROW | Y_ONE | Y_VALUE    binary operations: y has an element for each of x's; for each column; one;
+ *                                          is an argument
  *
- * n elements from *_first on, in elements. y has x's storage. out may be x or y itself: an element is read before it is written.
+ * n elements from *_first on, in elements. y has x's storage. out may be x or y itself: an element is read before it is
+ * written.
  *
- * CPU walk: a work-item takes n_each consecutive elements, W at a time. GPU walk: a work-group takes n_each times its size, its
- * work-items neighbouring elements.
+ * CPU walk: a work-item takes n_each consecutive elements, W at a time. GPU walk: a work-group takes n_each times its
+ * size, its work-items neighbouring elements.
  */
 typedef CAT(X_T, _t) stored_x;
 typedef CAT(OUT_T, _t) stored_out;

@@ -7,6 +7,7 @@ static const cli_command kinds[] = {
     {"scan", "Running sums, products, maxima or minima", op_scan},
     {"map", "A function of every element, or of two arrays' elements", op_map},
     {"rows", "Along the last axis: softmax, its logarithm, their gradients", op_rows},
+    {"random", "Random numbers of a distribution", op_random},
     {"step", "An update rule over a sequence of gradients", op_step},
     {"gemm", "A product of matrices", op_gemm},
     {"list", "Every operation of every kind", op_list},

@@ -102,7 +102,7 @@ int cmd_selftest(int argc, const char **argv) {
   char *kind = NULL;
   tally t = {0};
   const struct poptOption options[] = {
-      {"kind", 0, POPT_ARG_STRING, &kind, 0, "Only this kind: map, reduce, scan, rows, step or gemm", "KIND"},
+      {"kind", 0, POPT_ARG_STRING, &kind, 0, "Only this kind: map, reduce, scan, rows, random, step or gemm", "KIND"},
       {"answers", 0, POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &t.answers, 0,
        "Print what src/selftest/answers.inc holds", NULL},
       POPT_TABLEEND};

@@ -46,6 +46,7 @@ int op_reduce(int argc, const char **argv);
 int op_scan(int argc, const char **argv);
 int op_stats(int argc, const char **argv);
 int op_map(int argc, const char **argv);
+int op_random(int argc, const char **argv);
 int op_rows(int argc, const char **argv);
 int op_step(int argc, const char **argv);
 int op_gemm(int argc, const char **argv);

@@ -2,6 +2,7 @@
 #include <cliv/blas.h>
 #include <cliv/map.h>
 #include <cliv/optim.h>
+#include <cliv/random.h>
 #include <cliv/reduce.h>
 #include <cliv/rows.h>
 #include <cliv/scan.h>
@@ -91,6 +92,31 @@ static void print_rows(void) {
   }
 }
 
+/* ---- random ---- */
+
+static json_t *distributions_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; i < cliv_random_count(); i++) {
+    const cliv_random_info *const r = cliv_random_get(i);
+    json_t *const params = json_array();
+    for (size_t k = 0; k < r->param_count; k++)
+      json_array_append_new(params, json_pack("{s:s, s:f, s:s}", "name", r->params[k].name, "default",
+                                              r->params[k].initial, "meaning", r->params[k].meaning));
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "name", r->name, "summary", r->summary, "dtype",
+                                          cliv_dtype_name(r->dtype), "params", params));
+  }
+  return list;
+}
+
+static void print_distributions(void) {
+  for (size_t i = 0; i < cliv_random_count(); i++) {
+    const cliv_random_info *const r = cliv_random_get(i);
+    printf("  %-16s %s\n", r->name, r->summary);
+    for (size_t k = 0; k < r->param_count; k++)
+      printf("      %-12s %-8g %s\n", r->params[k].name, r->params[k].initial, r->params[k].meaning);
+  }
+}
+
 /* ---- step ---- */
 
 static json_t *hyper_json(const cliv_hyper_info *h) {
@@ -167,6 +193,7 @@ static const struct {
     {"scan", "running sums and the like, of all elements, rows or segments", scans_json, print_scans},
     {"map", "a function of every element, its largest error in units of the last place", maps_json, print_maps},
     {"rows", "along the last axis, every element by its row", rows_json, print_rows},
+    {"random", "random numbers: distributions, parameters with default", distributions_json, print_distributions},
     {"step", "update rules: hyper-parameters with default and bounds, and states", rules_json, print_rules},
     {"gemm", "matrix products, by provider", products_json, print_products},
 };
@@ -174,7 +201,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [reduce|scan|map|rows|step|gemm]",
+                           .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|gemm]",
                            .about = "Every operation of every kind, or of one.",
                            .example = "cliv op list\ncliv op list step --json",
                            .most = 1,
@@ -184,7 +211,8 @@ int op_list(int argc, const char **argv) {
   size_t only = 0;
   while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
   if (only == KINDS)
-    return cli_fail(&c, CLIV_NAME, "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, step, gemm",
+    return cli_fail(&c, CLIV_NAME,
+                    "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, gemm",
                     c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {

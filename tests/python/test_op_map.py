@@ -78,8 +78,8 @@ TWO = {
     "logical_and": lambda x, y: truth((x != 0) & (y != 0)),
     "logical_or": lambda x, y: truth((x != 0) | (y != 0)),
 }
-SPECIAL = np.array([0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 3.4e38, -3.4e38, 2.0**-126, 2.0**-127, 2.0**-149, -2.0**-149, 0.5, 1.5, 2.5, -2.5,
-                    88.7, 88.8, -87.3, -103.9, -104.1, 127.9, 128, -149.5], np.float32)
+SPECIAL = np.array([0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 3.4e38, -3.4e38, 2.0**-126, 2.0**-127, 2.0**-149,
+                    -2.0**-149, 0.5, 1.5, 2.5, -2.5, 88.7, 88.8, -87.3, -103.9, -104.1, 127.9, 128, -149.5], np.float32)
 
 
 def test_every_map_has_a_reference():
@@ -125,7 +125,8 @@ def agree(name, got, *operands):
 def values(n, seed=0):
     """Half of them ordinary, half of any size; special ones come first."""
     rng = np.random.default_rng([seed, n])
-    x = np.where(rng.random(n) < 0.5, rng.standard_normal(n) * 8, rng.standard_normal(n) * 2.0 ** rng.integers(-148, 127, n))
+    half, ordinary = rng.random(n) < 0.5, rng.standard_normal(n) * 8
+    x = np.where(half, ordinary, rng.standard_normal(n) * 2.0 ** rng.integers(-148, 127, n))
     x = x.astype(np.float32)
     k = min(n, SPECIAL.size)
     x[:k] = SPECIAL[:k]
@@ -166,7 +167,8 @@ def test_scalar_row_and_one(tmp_path):
 
 @pytest.mark.parametrize("to", ["float16", "int32", "int64", "uint8"])
 def test_conversions(to, tmp_path):
-    x = np.concatenate([values(300)[SPECIAL.size:], np.float32([-1.5, 0.5, 255.5, 256, 65504, 65519, 65520, 1e-8, np.inf, -np.inf])])
+    corners = np.float32([-1.5, 0.5, 255.5, 256, 65504, 65519, 65520, 1e-8, np.inf, -np.inf])
+    x = np.concatenate([values(300)[SPECIAL.size:], corners])
     got = mapped("copy", tmp_path, x, None, "--dtype", to)
     if to == "float16":
         with np.errstate(over="ignore"):
@@ -174,7 +176,8 @@ def test_conversions(to, tmp_path):
     else:
         # Towards 0, and no further than the type reaches.
         info = np.iinfo(to)
-        want = np.array([min(max(math.trunc(v), info.min), info.max) if math.isfinite(v) else info.max if v > 0 else info.min for v in x.tolist()], to)
+        whole = [math.trunc(v) if math.isfinite(v) else info.max if v > 0 else info.min for v in x.tolist()]
+        want = np.array([min(max(v, info.min), info.max) for v in whole], to)
     assert got.dtype == np.dtype(to) and np.array_equal(got, want)
 
 
