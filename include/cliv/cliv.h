@@ -22,6 +22,7 @@
 #include <cliv/scan.h>
 #include <cliv/segments.h>
 #include <cliv/selftest.h>
+#include <cliv/sort.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>
 #include <cliv/train.h>

@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 
-enum { MAX_KINDS = 8 };
+enum { MAX_KINDS = 16 };
 
 typedef struct tally {
   cli *c;
@@ -101,11 +101,11 @@ static void judge(tally *t, const cliv_context *ctx, const cliv_selftest_result 
 int cmd_selftest(int argc, const char **argv) {
   char *kind = NULL;
   tally t = {0};
-  const struct poptOption options[] = {
-      {"kind", 0, POPT_ARG_STRING, &kind, 0, "Only this kind: map, reduce, scan, rows, random, step or gemm", "KIND"},
-      {"answers", 0, POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &t.answers, 0,
-       "Print what src/selftest/answers.inc holds", NULL},
-      POPT_TABLEEND};
+  const struct poptOption options[] = {{"kind", 0, POPT_ARG_STRING, &kind, 0,
+                                        "Only this kind: map, reduce, scan, sort, rows, random, step or gemm", "KIND"},
+                                       {"answers", 0, POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &t.answers, 0,
+                                        "Print what src/selftest/answers.inc holds", NULL},
+                                       POPT_TABLEEND};
   const cli_usage usage = {
       .verb = "selftest",
       .about =

@@ -17,6 +17,12 @@ enum {
   CLIV__SCRATCH_SCAN,
   CLIV__SCRATCH_AXES_X,
   CLIV__SCRATCH_AXES_Y,
+  CLIV__SCRATCH_SORT_KEYS_A,
+  CLIV__SCRATCH_SORT_KEYS_B,
+  CLIV__SCRATCH_SORT_PLACES_A,
+  CLIV__SCRATCH_SORT_PLACES_B,
+  CLIV__SCRATCH_SORT_COUNTS,
+  CLIV__SCRATCH_SORTED,
   CLIV__SCRATCH_SLOTS
 };
 cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out);

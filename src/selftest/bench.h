@@ -54,6 +54,7 @@ void cliv__selftest_report(cliv__selftest *test, const char *name, cliv_dtype dt
 void cliv__selftest_maps(cliv__selftest *test);
 void cliv__selftest_reductions(cliv__selftest *test);
 void cliv__selftest_scans(cliv__selftest *test);
+void cliv__selftest_sorts(cliv__selftest *test);
 void cliv__selftest_rows(cliv__selftest *test);
 void cliv__selftest_random(cliv__selftest *test);
 void cliv__selftest_steps(cliv__selftest *test);
