@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <stdint.h>
 #ifdef BENCH_OPENBLAS
 #include <cblas.h>
 #endif
@@ -23,6 +24,21 @@ float native_sum(const float *x, size_t n) {
 #pragma omp parallel for simd schedule(static) reduction(+ : sum)
   for (size_t i = 0; i < n; i++) sum += x[i];
   return sum;
+}
+
+void native_uniform(float *x, size_t n, unsigned seed) {
+#pragma omp parallel for simd schedule(static)
+  for (size_t b = 0; b < n / 4; b++) {
+    uint32_t c0 = (uint32_t)b, c1 = (uint32_t)(b >> 32), c2 = 0, c3 = 0, k0 = seed, k1 = 0;
+    for (int round = 0; round < 10; round++) {
+      const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+      c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0, c1 = (uint32_t)p1;
+      c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1, c3 = (uint32_t)p0;
+      k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+    }
+    x[4 * b] = (float)(int32_t)(c0 >> 8) * 0x1p-24f, x[4 * b + 1] = (float)(int32_t)(c1 >> 8) * 0x1p-24f;
+    x[4 * b + 2] = (float)(int32_t)(c2 >> 8) * 0x1p-24f, x[4 * b + 3] = (float)(int32_t)(c3 >> 8) * 0x1p-24f;
+  }
 }
 
 void native_adamw_step(native_adamw *a) {

@@ -14,6 +14,9 @@ void native_triad(const float *x, const float *y, float *z, float a, size_t n);
 /* A float sum in as many lanes and threads as the compiler likes. */
 float native_sum(const float *x, size_t n);
 
+/* Philox4x32-10's words as multiples of 2^-24: cliv_random_uniform of stream 0 from element 0 on. n: a multiple of 4. */
+void native_uniform(float *x, size_t n, unsigned seed);
+
 typedef struct native_adamw {
   float *p, *m, *v;
   const float *g;

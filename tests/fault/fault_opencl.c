@@ -183,6 +183,24 @@ static cliv_status losses(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* Two fills of one tensor, the second in a type of its own. */
+static cliv_status random_numbers(cliv_context *ctx, float *result) {
+  cliv_tensor *x = NULL, *y = NULL;
+  cl_event done = NULL;
+  const cliv_sync sync = {0, NULL, &done};
+  uint8_t ones[COUNT];
+  cliv_status status = cliv_tensor_create(ctx, CLIV_F32, 2, shape, &x);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_U8, 2, shape, &y);
+  if (!status) status = cliv_random_fill(ctx, "normal", NULL, 1, 2, 3, x, NULL);
+  if (!status) status = cliv_random_fill(ctx, "bernoulli", NULL, 1, 2, 3, y, &sync);
+  if (!status) status = cliv_tensor_read(x, result, COUNT * sizeof(float));
+  if (!status) status = cliv_tensor_read(y, ones, sizeof ones);
+  if (!status) result[COUNT] = (float)(ones[0] + 2 * ones[1] + 4 * ones[2]);
+  if (done) clReleaseEvent(done);
+  cliv_tensor_free(x), cliv_tensor_free(y);
+  return status;
+}
+
 /* A whole training, without files. */
 static cliv_status training(cliv_context *ctx, float *result) {
   static const char *const target = "y";
@@ -217,6 +235,7 @@ static const struct work {
     {"optimizer out of order", optimizer, WRAPPING, 1},
     {"products", exact_products, OPENED, 1},
     {"losses", losses, OPENED, 1},
+    {"random numbers", random_numbers, OPENED, 1},
     {"training", training, OPENED, 29},
 };
 enum { WORKS = sizeof works / sizeof works[0] };
