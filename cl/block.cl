@@ -1,21 +1,25 @@
-/* block.cl: a block of up to 4096 elements, joined in the order that include/cliv/reduce.h defines: 256 lanes of 16 rows.
+/* block.cl: a block of up to 4096 elements, joined in the order that include/cliv/reduce.h defines: 256 lanes of 16
+ * rows.
  *
- * In front of it: kinds of reduce_ops.cl. DEFINE_BLOCK then makes a function of what a shell reads and how elements are joined:
+ * In front of it: kinds of reduce_ops.cl. DEFINE_BLOCK then makes a function of what a shell reads and how elements
+ * are joined:
  *   acc             type of what a lane carries, with init() and join(a, b); FIELDS: its fields
  *   at(FROM, i)     elements i … i + W - 1 as an acc; at_some(FROM, i, k) the first k < W of them, then whatever
  *   SOURCE, FROM    the shell's parameters that these two need, and their names
  *
- *   -D COLUMNS      a vector holds neighbouring rows instead: at(FROM, i) is element i of W rows
+ *   -D COLUMNS -D ACROSS=4   a vector holds neighbouring rows instead: at(FROM, i) is element i / ACROSS of W rows, the
+ *                            vector i % ACROSS of those side by side
  *
  * CPU walk, for one work-item:
- *   name(SOURCE, uint n, acc *a)         n elements, joined: the result is in the first lane
+ *   name(SOURCE, uint n, acc *a)         n elements, joined: the result is in the first lane; of COLUMNS there are
+ *                                        ACROSS results, in all lanes. DEFINE_BLOCK_AGAIN: of a block in the cache
  * and by DEFINE_SHORT with -D SHORT=v, for rows of v vectors at most:
  *   name_short(SOURCE, uint n, acc *a)   n elements, joined to W lanes; those without elements hold init()
  *   name_beside(acc rows[W], acc *a)     W of these, each joined: the result of rows[r] is in lane r
  * GPU walk, for a group or a part of one, which all get the result:
  *   name(SOURCE, uint n, acc *a, __local acc *lanes, uint lane, uint step, uint share)
- * None returns a struct: what clang leaves behind when it inlines static functions that do, oclgrind cannot run, and functions that
- * are not static are not always inlined.
+ * None returns a struct: what clang leaves behind when it inlines static functions that do, oclgrind cannot run, and
+ * functions that are not static are not always inlined.
  */
 enum { LANES = 256, BLOCK = 4096 };
 
@@ -28,13 +32,15 @@ enum { LANES = 256, BLOCK = 4096 };
 #endif
 
 #ifdef WALK_CPU
-/* Elements of a row that a vector holds, and vectors of a row of lanes. */
+/* Elements of a row that a vector holds; vectors side by side, of other rows; vectors in all that hold a row of
+ * lanes. */
 #ifdef COLUMNS
 #define ALONG 1
 #else
 #define ALONG W
+#define ACROSS 1
 #endif
-enum { VECTORS = LANES / ALONG };
+enum { VECTORS = LANES / ALONG * ACROSS };
 
 /* Lanes from k on hold the identity instead. */
 #define KEEP(type, stored, name) m.name = choose(LANE_IDS < (ireal)(int)k, m.name, none.name);
@@ -119,30 +125,47 @@ enum { VECTORS = LANES / ALONG };
   PAIR(type, join, FIELDS, 8) PAIR(type, join, FIELDS, 4) PAIR(type, join, FIELDS, 2) PAIR(type, join, FIELDS, 1)
 #endif
 
-/* Full rows, then the vectors of the last one, of which `whole` are full and one may have k elements. Lanes that have none are left
- * out of the joins, as the identity may be. */
-#define DEFINE_BLOCK(name, acc, at, init, join, FIELDS)                                                      \
+/* Full rows, in the order of memory; or column by column, which leaves the lanes in registers, where the block is in
+ * the cache. */
+#define IN_ROWS(acc, at, join)                                                                               \
+  if (rows)                                                                                                  \
+    for (uint v = 0; v < VECTORS; v++) lanes[v] = at(FROM, v * ALONG);                                       \
+  for (uint r = 1; r < rows; r++)                                                                            \
+    for (uint v = 0; v < VECTORS; v++) lanes[v] = join(lanes[v], at(FROM, (r * VECTORS + v) * ALONG));
+#define IN_COLUMNS(acc, at, join)                                                                            \
+  if (rows)                                                                                                  \
+    for (uint v = 0; v < VECTORS; v++) {                                                                     \
+      acc m = at(FROM, v * ALONG);                                                                           \
+      for (uint r = 1; r < rows; r++) m = join(m, at(FROM, (r * VECTORS + v) * ALONG));                      \
+      lanes[v] = m;                                                                                          \
+    }
+
+/* Then the vectors of the last row, of which `whole` are full and one may have k elements. Lanes that have none are
+ * left out of the joins, as the identity may be. */
+#define DEFINE_ORDERED_BLOCK(name, acc, at, init, join, FIELDS, IN_ORDER)                                    \
   static void name(SOURCE, uint n, acc *result) {                                                            \
     acc lanes[VECTORS];                                                                                      \
-    const uint rows = n / LANES, whole = n % LANES / ALONG, k = n % ALONG;                                   \
+    const uint rows = n / LANES, whole = n % LANES / ALONG * ACROSS, k = n % ALONG;                          \
     const uint used = rows ? VECTORS : whole + (k ? 1 : 0);                                                  \
-    if (rows)                                                                                                \
-      for (uint v = 0; v < VECTORS; v++) lanes[v] = at(FROM, v * ALONG);                                     \
-    for (uint r = 1; r < rows; r++)                                                                          \
-      for (uint v = 0; v < VECTORS; v++) lanes[v] = join(lanes[v], at(FROM, r * LANES + v * ALONG));         \
+    IN_ORDER(acc, at, join)                                                                                  \
     for (uint v = 0; v < whole; v++) {                                                                       \
-      const acc m = at(FROM, rows * LANES + v * ALONG);                                                      \
+      const acc m = at(FROM, (rows * VECTORS + v) * ALONG);                                                  \
       lanes[v] = rows ? join(lanes[v], m) : m;                                                               \
     }                                                                                                        \
     LAST_LANES(acc, at, init, join, FIELDS)                                                                  \
-    if (n == 0) lanes[0] = init();                                                                           \
-    for (uint s = VECTORS / 2; s; s >>= 1)                                                                   \
+    if (n == 0)                                                                                              \
+      for (uint v = 0; v < ACROSS; v++) lanes[v] = init();                                                   \
+    for (uint s = VECTORS / 2; s >= ACROSS; s >>= 1)                                                         \
       for (uint v = 0; v < s && v + s < used; v++) lanes[v] = join(lanes[v], lanes[v + s]);                  \
+    for (uint v = 1; v < ACROSS; v++) result[v] = lanes[v];                                                  \
     acc a = lanes[0], b;                                                                                     \
     HALVES(join, FIELDS)                                                                                     \
     (void)b;                                                                                                 \
     *result = a;                                                                                             \
   }
+#define DEFINE_BLOCK(name, acc, at, init, join, FIELDS) DEFINE_ORDERED_BLOCK(name, acc, at, init, join, FIELDS, IN_ROWS)
+#define DEFINE_BLOCK_AGAIN(name, acc, at, init, join, FIELDS) \
+  DEFINE_ORDERED_BLOCK(name, acc, at, init, join, FIELDS, IN_COLUMNS)
 #else
 
 /* This work-item's lanes are `lane`, lane + step, … below `share`; none when lane == share. */
@@ -163,4 +186,5 @@ enum { VECTORS = LANES / ALONG };
     }                                                                                                        \
     *result = lanes[0];                                                                                      \
   }
+#define DEFINE_BLOCK_AGAIN DEFINE_BLOCK
 #endif

@@ -4,7 +4,9 @@
  *   -D PIVOT                  the kind makes two passes over a block
  *   -D PARTS_ONLY             a row's part goes to left too, and nothing to out
  *   -D SECOND -D SINGLE       a later stage: the input is the parts of the stage before
- *   -D COLUMNS -D SLOTS=8     what is reduced is not neighbours: element j of a row lies j * jump elements on
+ *   -D COLUMNS -D SLOTS=8 -D ACROSS=4
+ *                             what is reduced is not neighbours: element j of a row lies j * jump elements on
+ *   -D SHORT=v                CPU walk: rows of at most v vectors, v a power of two, of which W are done at once
  *   -D SEGMENTS               rows of different lengths: a table says where each block is, and whose
  *
  * A row has `columns` elements and blocks_per_row blocks. When that is 1, the result goes to out; else each block's
@@ -40,15 +42,20 @@ typedef CAT(X_T, _t) stored;
 #define LOAD CAT(load_, X_T)
 #define LOAD_PART CAT(CAT(load_, X_T), _part)
 #ifdef COLUMNS
+/* Element i / ACROSS of the rows that vector i % ACROSS holds. */
 #define POSITION ulong first, ulong jump, ulong end, uint live
 #define HERE first, jump, end, live
-#define INDEX(i) (first + (ulong)(i) * jump)
-#define PLACES(i) ((ireal)(int)(i))
+#ifndef WALK_CPU
+#define ACROSS 1
+#endif
+#define INDEX(i) (first + (ulong)((i) / ACROSS) * jump + (i) % ACROSS * W)
+#define PLACES(i) ((ireal)(int)((i) / ACROSS))
 #if W == 1
 #define READ(p, away, i) LOAD(p, INDEX(i) + away)
 #else
+#define LIVE(i) (live > (i) % ACROSS * W ? min(live - (i) % ACROSS * W, (uint)W) : 0)
 #define READ(p, away, i) \
-  (INDEX(i) + W <= end ? LOAD(p, INDEX(i) + away) : LOAD_PART(p, INDEX(i) + away, live))
+  (INDEX(i) + W <= end ? LOAD(p, INDEX(i) + away) : LOAD_PART(p, INDEX(i) + away, LIVE(i)))
 #endif
 #else
 #define POSITION ulong first, uint room
@@ -91,9 +98,17 @@ static acc at_some(SOURCE, uint i, uint k) { return ELEMENT(READ_SOME, i); }
 #ifdef SECOND
 DEFINE_BLOCK(reduce_block, acc, at, init, join, PARTS)
 #else
-DEFINE_BLOCK(reduce_block, acc, at, init, join, FIELDS)
 #ifdef PIVOT
+DEFINE_BLOCK_AGAIN(reduce_block, acc, at, init, join, FIELDS)
 DEFINE_BLOCK(pivot_block, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIELDS)
+#else
+DEFINE_BLOCK(reduce_block, acc, at, init, join, FIELDS)
+#endif
+#ifdef SHORT
+DEFINE_SHORT(reduce_block, acc, at, init, join, FIELDS)
+#ifdef PIVOT
+DEFINE_SHORT(pivot_block, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIELDS)
+#endif
 #endif
 #endif
 
@@ -105,6 +120,10 @@ DEFINE_BLOCK(pivot_block, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIE
 #elif defined(INPUTS_2)
 #define INPUT __global const stored *restrict x, __global const stored *restrict y, ulong origin_y, ulong pitch_y
 #define BLOCK_OF x, y, origin_y - origin + OUTER * (pitch_y - pitch), HERE
+#elif defined(PIVOT)
+#define INPUT __global const stored *restrict x
+#define BLOCK_OF x, THE_PIVOT, HERE
+#define PIVOT_BLOCK_OF x, (real)0, HERE
 #else
 #define INPUT __global const stored *restrict x
 #define BLOCK_OF x, HERE
@@ -152,12 +171,27 @@ typedef struct {
   const ulong over = block / chunks, outer = over / per_row, base = (over - outer * per_row) * BLOCK; \
   const ulong column = (block - over * chunks) * width + slot, row = outer * inner + column;     \
   const ulong first = origin + outer * pitch + base * jump + column, rest = length - base;       \
-  const uint live = column < inner ? (uint)min(inner - column, (ulong)W) : 0;                    \
+  const uint live = column < inner ? (uint)min(inner - column, (ulong)(W * ACROSS)) : 0;         \
   const uint n = live == 0 || length == 0 ? 0 : rest < BLOCK ? (uint)rest : BLOCK;
 #define ALONE (per_row == 1)
 #define PART(row) (row) * per_row + base / BLOCK
 #define OUTER outer
 #define NEXT
+#elif defined(SHORT)
+/* W rows at once; k: which of them. */
+#define GEOMETRY
+#define START const ulong total = total_;
+#define FIRST
+#define LOCATE                                                     \
+  const ulong row = block, base = 0;                               \
+  const uint live = (uint)min(stop - block, (ulong)W), n = (uint)length;
+#define LOCATE_ROW                               \
+  const ulong first = origin + (row + k) * pitch; \
+  READABLE
+#define ALONE 1
+#define PART(row) row
+#define OUTER (row + k)
+#define NEXT block += W - 1;
 #else
 #define GEOMETRY
 #define START const ulong total = total_;
@@ -187,52 +221,82 @@ typedef struct {
     left[PART(row + k)] = p;
 #endif
 
-/* A block's result, or in COLUMNS of the CPU walk W of them, one a lane: body with k, the lane, which is brought down
- * to the first. */
-#if defined(COLUMNS) && W > 1
+/* A block's result; or in COLUMNS of the CPU walk those of the rows in ACROSS vectors, or of SHORT rows those in one: a
+ * body with k, which of them, brought down to the first lane. */
+#if (defined(COLUMNS) && W > 1) || defined(SHORT)
+#ifdef SHORT
+#define ACROSS_ 1
+#else
+#define ACROSS_ ACROSS
+#endif
 #define RESULTS W
-#define ALL_PIVOTS CAT(vload, W)(0, pivots)
 #if W == 16
 #define ROTATE(type, stored, name) a.name = a.name.s123456789abcdef0;
 #else
 #define ROTATE(type, stored, name) a.name = a.name.s12345670;
 #endif
-#define EACH_RESULT(FIELDS, body)       \
-  for (uint k = 0; k < live; k++) {     \
-    body                                \
-    FIELDS(ROTATE)                      \
+#define EACH_RESULT(acc, joined, FIELDS, body)     \
+  for (uint q = 0, k = 0; q < ACROSS_; q++) {      \
+    acc a = joined[q];                             \
+    for (uint lane = 0; lane < W && k < live; lane++, k++) { \
+      body                                         \
+      FIELDS(ROTATE)                               \
+    }                                              \
   }
 #else
+#define ACROSS_ 1
 #define RESULTS 1
-#define ALL_PIVOTS (real)pivots[0]
-#define EACH_RESULT(FIELDS, body) \
-  {                               \
-    const uint k = 0;             \
-    body                          \
+#define EACH_RESULT(acc, joined, FIELDS, body) \
+  {                                            \
+    const acc a = joined[0];                   \
+    const uint k = 0;                          \
+    body                                       \
   }
 #endif
 
+/* Leaves a block's lanes, joined, in `to`. */
+#ifdef SHORT
+#define REDUCE_LANES(block_of_one, init, type, ARGUMENTS, to)                  \
+  {                                                                           \
+    type rows[W];                                                             \
+    for (uint k = 0; k < live; k++) {                                         \
+      LOCATE_ROW                                                              \
+      block_of_one##_short(ARGUMENTS, n, &rows[k]);                           \
+    }                                                                         \
+    for (uint k = live; k < W; k++) rows[k] = init();                         \
+    block_of_one##_beside(rows, to);                                          \
+  }
+#define THE_PIVOT (real)pivots[k]
+#else
+#define REDUCE_LANES(block_of_one, init, type, ARGUMENTS, to) block_of_one(ARGUMENTS, n, to IN_LANES(init##_lanes));
+#if defined(COLUMNS) && W > 1
+#define THE_PIVOT CAT(vload, W)(0, pivots)
+#else
+#define THE_PIVOT (real)pivots[0]
+#endif
+#endif
+
 #ifdef SECOND
-#define REDUCE \
-  part p;      \
-  reduce_block(BLOCK_OF, n, &p IN_LANES(lanes));
-#define PUT_AWAY EACH_RESULT(FIELDS, STORE)
+#define REDUCE  \
+  part sums[1]; \
+  REDUCE_LANES(reduce_block, init, part, BLOCK_OF, sums)
+#define PUT_AWAY EACH_RESULT(part, sums, FIELDS, const part p = a; STORE)
 #elif defined(PIVOT)
 #define REDUCE                                                                         \
   SCALAR pivots[RESULTS];                                                              \
   {                                                                                    \
-    pivot_acc a;                                                                       \
-    pivot_block(x, (real)0, HERE, n, &a IN_LANES(pivot_lanes));                        \
-    EACH_RESULT(PIVOT_FIELDS, pivots[k] = pivot_of(a, n);)                             \
+    pivot_acc sums[ACROSS_];                                                           \
+    REDUCE_LANES(pivot_block, pivot_init, pivot_acc, PIVOT_BLOCK_OF, sums)             \
+    EACH_RESULT(pivot_acc, sums, PIVOT_FIELDS, pivots[k] = pivot_of(a, n);)            \
   }                                                                                    \
-  acc a;                                                                               \
-  reduce_block(x, ALL_PIVOTS, HERE, n, &a IN_LANES(lanes));
-#define PUT_AWAY EACH_RESULT(FIELDS, const part p = lift(a, pivots[k], n); STORE)
+  acc sums[ACROSS_];                                                                   \
+  REDUCE_LANES(reduce_block, init, acc, BLOCK_OF, sums)
+#define PUT_AWAY EACH_RESULT(acc, sums, FIELDS, const part p = lift(a, pivots[k], n); STORE)
 #else
-#define REDUCE \
-  acc a;       \
-  reduce_block(BLOCK_OF, n, &a IN_LANES(lanes));
-#define PUT_AWAY EACH_RESULT(FIELDS, const part p = lift(a, base, n); STORE)
+#define REDUCE         \
+  acc sums[ACROSS_];   \
+  REDUCE_LANES(reduce_block, init, acc, BLOCK_OF, sums)
+#define PUT_AWAY EACH_RESULT(acc, sums, FIELDS, const part p = lift(a, base, n); STORE)
 #endif
 
 /* origin, end: the first element of the input, and where it ends; pitch: elements from row to row; total: elements a
@@ -259,9 +323,9 @@ __kernel void reduce(INPUT, ulong origin_, ulong end_, ulong columns, ulong pitc
 #else
   const uint spread = (uint)share, size = (uint)get_local_size(0), id = (uint)get_local_id(0);
 #ifdef COLUMNS
-  __local acc lanes[LANES * SLOTS];
+  __local acc init_lanes[LANES * SLOTS];
 #ifdef PIVOT
-  __local pivot_acc pivot_lanes[LANES * SLOTS];
+  __local pivot_acc pivot_init_lanes[LANES * SLOTS];
 #endif
   /* A row of each of `width` slots, all lanes of a row together in local memory. */
   const uint at_once = (uint)width, slot = id % at_once, lane = id / at_once, step = size / at_once;
@@ -272,9 +336,9 @@ __kernel void reduce(INPUT, ulong origin_, ulong end_, ulong columns, ulong pitc
     PUT_AWAY
   }
 #else
-  __local acc lanes[LANES];
+  __local acc init_lanes[LANES];
 #if defined(PIVOT) && !defined(SECOND)
-  __local pivot_acc pivot_lanes[LANES];
+  __local pivot_acc pivot_init_lanes[LANES];
 #endif
   const uint step = min(spread, size), at_once = min(size, (uint)LANES) / step;
   const uint busy = id < at_once * step, slot = busy ? id / step : 0, lane = busy ? id - slot * step : spread;

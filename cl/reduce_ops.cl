@@ -422,7 +422,8 @@ acc join(acc a, acc b) {
 }
 acc element(real x, real pivot) {
   const real d = x - pivot;
-  const acc a = {d, d * d, x, fabs(x), x * x, upward(x), ~downward(x), choose(is_finite(x), (ireal)0, (ireal)1)};
+  const ireal key = order(x);
+  const acc a = {d, d * d, x, fabs(x), x * x, key, ~key, choose(is_finite(x), (ireal)0, (ireal)1)};
   return a;
 }
 part lift(acc a, SCALAR pivot, uint n) {
@@ -430,6 +431,9 @@ part lift(acc a, SCALAR pivot, uint n) {
   part p;
   MOMENTS(LIFT_MOMENT)
   SUMS(LIFT_FIELD)
+  /* Bits of NaNs are beyond those of the infinities, on one side or the other. */
+  if (n && (p.hi > (SCALAR_INT)INFINITY_BITS || p.lo > (SCALAR_INT)INFINITY_BITS))
+    p.hi = p.lo = (SCALAR_INT)CANONICAL_NAN_BITS;
   p.bad = (long)LANE0(a.bad);
   return p;
 }

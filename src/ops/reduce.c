@@ -192,21 +192,42 @@ static cl_ulong spread(cl_ulong longest) {
   return lanes;
 }
 
-/* Rows that a group does side by side in COLUMNS of the GPU walk: what its local memory holds. */
-static cl_ulong slots(const request *q, bool wide) {
-  const cl_ulong most = !strcmp(q->op->kind, "stats") ? 2 : 8;
-  return wide && most > 1 ? most / 2 : most;
+static bool is_wide(cliv_dtype t) { return t == CLIV_F64 || cliv__is_integer(t); }
+static bool is_stats(const request *q) { return !strcmp(q->op->kind, "stats"); }
+
+/* How a launch goes about its rows. */
+typedef struct manner {
+  cl_ulong width;     /* COLUMNS: rows side by side, of a work-item or group */
+  int slots, vectors; /* the same as the GPU walk's slots of local memory, and the CPU walk's vectors */
+  int brief; /* CPU walk: rows are no longer than so many vectors, and a vector of them is done at once; 0: longer */
+} manner;
+
+static manner manner_of(const cliv_context *ctx, const request *q, const stage *s) {
+  const bool cpu = ctx->walk == CLIV_WALK_CPU, wide = is_wide(q->x->dtype);
+  const int lanes = wide ? 8 : 16;
+  manner m = {.slots = (is_stats(q) ? 2 : 8) / (wide ? 2 : 1), .vectors = 1};
+  if (s->layout == COLUMNS && cpu) {
+    /* Four cache lines of a row of memory at a time, where there are as many and they have no pivots to keep. */
+    if (s->inner > 3 * (cl_ulong)lanes && strcmp(q->op->extra, PIVOT) != 0) m.vectors = 4;
+    m.width = (cl_ulong)(lanes * m.vectors);
+  } else if (s->layout == COLUMNS) {
+    const size_t group = cliv__group(ctx, GROUP);
+    m.width = (size_t)m.slots < group ? (cl_ulong)m.slots : group;
+  } else if (s->layout == ROWS && cpu && s->number == 0 && !wide && !is_stats(q) && s->columns && s->columns <= LANES) {
+    m.brief = s->columns <= 16 ? 1 : s->columns <= 64 ? 4 : 16;
+  }
+  return m;
 }
 
-static bool is_wide(cliv_dtype t) { return t == CLIV_F64 || cliv__is_integer(t); }
-
-static cliv_status kernel_of(cliv_context *ctx, const request *q, const stage *s, cl_kernel *out) {
+static cliv_status kernel_of(cliv_context *ctx, const request *q, const stage *s, const manner *m, cl_kernel *out) {
   const cliv_dtype input = q->x->dtype;
   const bool second = s->number > 0;
   const char *computed = input == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(input) ? " -D REAL_I64" : "";
-  char from[32], side[32] = "", options[320];
+  char from[32], side[48] = "", options[320];
   snprintf(from, sizeof from, " -D X_T=%s", cliv__dtype_storage(input));
-  if (s->layout == COLUMNS) snprintf(side, sizeof side, " -D SLOTS=%d", (int)slots(q, is_wide(input)));
+  if (s->layout == COLUMNS && ctx->walk == CLIV_WALK_CPU) snprintf(side, sizeof side, " -D ACROSS=%d", m->vectors);
+  else if (s->layout == COLUMNS) snprintf(side, sizeof side, " -D SLOTS=%d", m->slots);
+  else if (m->brief) snprintf(side, sizeof side, " -D SHORT=%d", m->brief);
   snprintf(options, sizeof options, "-D OP=%s%s -D KIND_%s -D OUT_T=%s%s%s%s%s%s", q->source ? "" : "op_", q->name,
            q->op->kind, cliv__dtype_storage(q->out->dtype), q->op->extra, computed,
            second ? " -D SECOND -D SINGLE" : from, layout_option[s->layout], side);
@@ -214,21 +235,20 @@ static cliv_status kernel_of(cliv_context *ctx, const request *q, const stage *s
 }
 
 /* Work-items of a launch, and what a work-item or group does of it. */
-static cliv__range range_of(const cliv_context *ctx, const request *q, const stage *s, cl_ulong *blocks,
-                            cl_ulong *share, cl_ulong *width) {
-  const bool cpu = ctx->walk == CLIV_WALK_CPU, wide = is_wide(q->x->dtype);
+static cliv__range range_of(const cliv_context *ctx, const stage *s, const manner *m, cl_ulong *blocks,
+                            cl_ulong *share) {
+  const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const size_t group = cliv__group(ctx, GROUP);
   const cl_ulong longest = s->layout != SEGMENTS ? s->columns : s->number ? BLOCK : s->segments->longest;
   const cl_ulong elements = longest < BLOCK ? longest : BLOCK;
   *blocks = block_count(s);
   if (s->layout == COLUMNS) {
-    const cl_ulong most = slots(q, wide);
-    *width = cpu ? (wide ? 8 : 16) : most < group ? most : group;
-    *blocks = s->rows / s->inner * s->blocks_per_row * cliv__div_up(s->inner, *width);
-    *share = cpu ? run_length(ctx, *blocks, elements * *width) : spread(longest);
+    *blocks = s->rows / s->inner * s->blocks_per_row * cliv__div_up(s->inner, m->width);
+    *share = cpu ? run_length(ctx, *blocks, elements * m->width) : spread(longest);
     return cpu ? RANGE1(cliv__div_up(*blocks, *share), 1) : RANGE1(*blocks * group, group);
   }
   *share = cpu ? run_length(ctx, *blocks, elements) : spread(longest);
+  if (m->brief) *share = cliv__round_up(*share, 16);
   const size_t at_once = *share < group ? (group < LANES ? group : LANES) / *share : 1;
   return cpu ? RANGE1(cliv__div_up(*blocks, *share), 1) : RANGE1(cliv__div_up(*blocks, at_once) * group, group);
 }
@@ -239,9 +259,10 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
                              const cliv_sync *sync) {
   const bool second = s->number > 0;
   cl_kernel kernel;
-  TRY(kernel_of(ctx, q, s, &kernel));
-  cl_ulong blocks, share, width = 0;
-  const cliv__range range = range_of(ctx, q, s, &blocks, &share, &width);
+  const manner m = manner_of(ctx, q, s);
+  TRY(kernel_of(ctx, q, s, &m, &kernel));
+  cl_ulong blocks, share;
+  const cliv__range range = range_of(ctx, s, &m, &blocks, &share);
   const cl_mem input = second ? parts : s->x, out = q->out->mem;
   const cl_ulong origin = second ? 0 : s->origin, out_origin = cliv__first(q->out);
   const cl_ulong extent = s->layout == SEGMENTS ? s->segments->end
@@ -280,7 +301,7 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
   if (s->layout == COLUMNS) {
     args[n++] = ARG(s->jump);
     args[n++] = ARG(s->inner);
-    args[n++] = ARG(width);
+    args[n++] = ARG(m.width);
   }
   if (s->layout == SEGMENTS) {
     args[n++] = ARG(s->segments->stage[s->number].table);
@@ -290,7 +311,7 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
 }
 
 static size_t part_bytes(const request *q) {
-  const size_t bytes = !strcmp(q->op->kind, "stats") ? STATS_BYTES : PART_BYTES;
+  const size_t bytes = is_stats(q) ? STATS_BYTES : PART_BYTES;
   return q->x->dtype == CLIV_F64 ? 2 * bytes : bytes;
 }
 
