@@ -4,12 +4,14 @@
 
 #include <cliv/blas.h>
 #include <cliv/cache.h>
+#include <cliv/compact.h>
 #include <cliv/context.h>
 #include <cliv/csv.h>
 #include <cliv/data.h>
 #include <cliv/device.h>
 #include <cliv/dtype.h>
 #include <cliv/gather.h>
+#include <cliv/histogram.h>
 #include <cliv/loss.h>
 #include <cliv/map.h>
 #include <cliv/model.h>
@@ -20,6 +22,7 @@
 #include <cliv/rows.h>
 #include <cliv/safetensors.h>
 #include <cliv/scan.h>
+#include <cliv/scatter.h>
 #include <cliv/segments.h>
 #include <cliv/selftest.h>
 #include <cliv/sort.h>

@@ -23,6 +23,9 @@ enum {
   CLIV__SCRATCH_SORT_PLACES_B,
   CLIV__SCRATCH_SORT_COUNTS,
   CLIV__SCRATCH_SORTED,
+  CLIV__SCRATCH_COMPACT,
+  CLIV__SCRATCH_HISTOGRAM,
+  CLIV__SCRATCH_SCATTER,
   CLIV__SCRATCH_SLOTS
 };
 cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out);
