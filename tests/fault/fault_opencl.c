@@ -115,6 +115,50 @@ static cliv_status reductions(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* In three launches and in place, and over segments. */
+static cliv_status scans(cliv_context *ctx, float *result) {
+  static const size_t many[] = {3, 3000}, some[] = {COUNT};
+  int32_t at[] = {0, 7, 7, COUNT};
+  const cliv_array cuts = {CLIV_I32, 1, {4}, at};
+  cliv_tensor *a = NULL, *part = NULL, *x = NULL, *flat = NULL, *offsets = NULL;
+  cliv_status status = cliv_tensor_create(ctx, CLIV_F32, 2, many, &a);
+  if (!status) status = cliv_tensor_fill(a, 0.1, NULL);
+  if (!status) status = cliv_scan(ctx, "sum", CLIV_ALL_AXES, CLIV_EXCLUSIVE, a, a, NULL);
+  if (!status) status = cliv_tensor_view(a, 8000, 1, some, 0, &part);
+  if (!status) status = make(ctx, &x);
+  if (!status) status = cliv_tensor_view(x, 0, 1, some, 0, &flat);
+  if (!status) status = cliv_tensor_from_array(ctx, &cuts, &offsets);
+  if (!status) status = cliv_scan_segments(ctx, "max", CLIV_INCLUSIVE, flat, offsets, flat, NULL);
+  if (!status) status = cliv_tensor_read(part, result, sizeof numbers);
+  if (!status) status = cliv_tensor_read(x, result + COUNT, sizeof numbers);
+  cliv_tensor *const all[] = {a, part, x, flat, offsets};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  return status;
+}
+
+/* What a mask keeps, bins, and a sort of few digits. */
+static cliv_status orders(cliv_context *ctx, float *result) {
+  static const size_t flat[] = {COUNT}, bins = 5;
+  cliv_tensor *x = NULL, *mask = NULL, *kept = NULL, *number = NULL, *counts = NULL, *sorted = NULL;
+  cliv_status status = make(ctx, &x);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_U8, 2, shape, &mask);
+  if (!status) status = cliv_map_scalar(ctx, "gt", x, 0, mask, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 1, flat, &kept);
+  if (!status) status = cliv_tensor_fill(kept, 0, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_I64, 0, NULL, &number);
+  if (!status) status = cliv_compact(ctx, x, mask, kept, number, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_I64, 1, &bins, &counts);
+  if (!status) status = cliv_histogram(ctx, x, bins, -1, 1, counts, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_U8, 2, shape, &sorted);
+  if (!status) status = cliv_sort(ctx, -1, CLIV_DESCENDING, mask, sorted, NULL, NULL);
+  if (!status) status = cliv_tensor_read(kept, result, sizeof numbers);
+  if (!status) status = cliv_tensor_read(sorted, result + COUNT, COUNT);
+  if (!status) status = cliv_tensor_read(counts, result + 2 * COUNT, sizeof(int64_t) * bins);
+  cliv_tensor *const all[] = {x, mask, kept, number, counts, sorted};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  return status;
+}
+
 /* Two parameters in different buffers, a gradient each, and an event of the last step. */
 static cliv_status optimizer(cliv_context *ctx, float *result) {
   cliv_tensor *t[4] = {NULL};
@@ -231,6 +275,8 @@ static const struct work {
     {"gather", gather, OPENED, 1},
     {"maps", maps, OPENED, 1},
     {"reductions", reductions, OPENED, 1},
+    {"scans", scans, OPENED, 1},
+    {"orders", orders, OPENED, 1},
     {"optimizer", optimizer, OPENED, 1},
     {"optimizer out of order", optimizer, WRAPPING, 1},
     {"products", exact_products, OPENED, 1},
