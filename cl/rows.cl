@@ -1,7 +1,8 @@
-/* rows.cl: rows of elements to rows of as many: a row is folded to a few numbers, block by block as cl/block.cl defines, then its
- * elements are worked out from these.
+/* rows.cl: rows of elements to rows of as many: a row is folded to a few numbers, block by block as cl/block.cl
+ * defines, then its elements are worked out from these.
  *
- *   -D OP=softmax -D KIND_exponent -D PARTS_ONLY   operation of rows_ops.cl, kind of reduce_ops.cl; -D PIVOT for kinds that have one
+ *   -D OP=softmax -D KIND_exponent -D PARTS_ONLY   operation of rows_ops.cl, kind of reduce_ops.cl; -D PIVOT for kinds
+ *   that have one
  *   -D X_T=f32               storage of all rows; mean and rstd, one number a row, are float
  *   -D INPUTS_2 -D WEIGHT -D BIAS   there is a second input; there are weights, a bias
  *   -D GIVEN                 mean and rstd are read, as far as the operation has them
@@ -9,11 +10,11 @@
  *   -D KEEPS                 what the fold makes of an element is its term too, and is kept (CPU walk)
  *   -D FOLD                  half the work: each block's part goes to `parts`
  *   -D APPLY                 the other half: parts has each row's
- *   -D SHORT=4               (CPU walk) rows of at most 4 vectors, or 1, or 16: W rows are joined at once
+ *   -D SHORT=4               (CPU walk) rows of at most 4 vectors, or 1: W rows are joined at once
  *   (otherwise)              both halves, of rows of one block each
  *
- * CPU walk: a work-item does `share` blocks, or of SHORT rows. GPU walk: a work-group does a block, or several blocks of no more than
- * `share` lanes, a power of two.
+ * CPU walk: a work-item does `share` blocks, or of SHORT rows. GPU walk: a work-group does a block, or several blocks
+ * of no more than `share` lanes, a power of two.
  */
 typedef CAT(X_T, _t) stored;
 #define LOAD CAT(load_, X_T)
@@ -30,7 +31,8 @@ typedef CAT(X_T, _t) stored;
 
 /* ---- what a block reads ---- */
 
-/* All that there is. Pitches are in elements; within: out is x or y, so that others write what is beside a row while it is read. */
+/* All that there is. Pitches are in elements; within: out is x or y, so that others write what is beside a row while it
+ * is read. */
 typedef struct {
   __global const stored *x, *y, *weight, *bias;
   STATISTIC *mean, *rstd;

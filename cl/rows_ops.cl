@@ -1,9 +1,12 @@
-/* rows_ops.cl: the operations on rows: what a row comes down to, and what becomes of its elements. See cliv/rows.h for the formulas.
+/* rows_ops.cl: the operations on rows: what a row comes down to, and what becomes of its elements. See cliv/rows.h for
+ * the formulas.
  *
  * Behind reduce_ops.cl, whose kinds say how a row is joined. Of each operation OP there are
- *   void OP_scalars(row_scalars *r, real n, real eps, …)         what the row's elements need, from its joined part (the kind's
+ *   void OP_scalars(row_scalars *r, real n, real eps, …)         what the row's elements need, from its joined part
+ *   (the kind's
  *                                                                fields) and from what *r has of earlier (GIVEN)
- *   real OP_term(real x, row_scalars r)                          an element's first step, which the fold may have made already (KEEPS)
+ *   real OP_term(real x, row_scalars r)                          an element's first step, which the fold may have made
+ *   already (KEEPS)
  *   real OP_apply(real term, real y, real w, real b, row_scalars r)
  * y is the second input, w and b are weight and bias, 1 and −0 where there are none. Where the kind is a plain sum also
  *   real OP_fold(real x, real y, real w, row_scalars r), of pairs OP_first too: what is summed.

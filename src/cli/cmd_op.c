@@ -12,7 +12,7 @@ static const cli_command kinds[] = {
     {"histogram", "How many elements fall into each of n bins", op_histogram},
     {"scatter", "Rows added to rows of a table", op_scatter},
     {"map", "A function of every element, or of two arrays' elements", op_map},
-    {"rows", "Along the last axis: softmax, its logarithm, their gradients", op_rows},
+    {"rows", "Along the last axis: softmax, norms, their gradients", op_rows},
     {"random", "Random numbers of a distribution", op_random},
     {"step", "An update rule over a sequence of gradients", op_step},
     {"gemm", "A product of matrices", op_gemm},

@@ -76,11 +76,15 @@ static void print_maps(void) {
 /* ---- rows ---- */
 
 static json_t *rows_json(void) {
+  static const char *const uses[] = {
+      [CLIV_ROWS_NONE] = "none", [CLIV_ROWS_WRITES] = "writes", [CLIV_ROWS_READS] = "reads"};
   json_t *const list = json_array();
   for (size_t i = 0; i < cliv_rows_count(); i++) {
     const cliv_rows_info *const r = cliv_rows_get(i);
-    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i}", "name", r->name, "formula", r->formula, "summary",
-                                          r->summary, "inputs", r->inputs));
+    json_array_append_new(
+        list, json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:f}", "name", r->name, "formula", r->formula,
+                        "summary", r->summary, "inputs", r->inputs, "weight", r->weight, "bias", r->bias, "mean",
+                        uses[r->mean], "rstd", uses[r->rstd], "eps", r->eps));
   }
   return list;
 }
