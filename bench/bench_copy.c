@@ -35,8 +35,7 @@ static bool same(void *arg, char *why, size_t room) {
 }
 
 void bench_copy(bench *b) {
-  const char *name = "copy float32 16Mi";
-  if (!bench_wants(b, name)) return;
+  if (!bench_wants(b, "copy", "16Mi")) return;
   cliv_context *ctx = bench_context(b);
   copies c = {.n = bench_size(b, 1 << 24, 1 << 12)};
   c.x = bench_alloc(c.n * sizeof(float));
@@ -45,12 +44,13 @@ void bench_copy(bench *b) {
   BENCH_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &c.n, &c.from));
   BENCH_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &c.n, &c.to));
   BENCH_OK(ctx, cliv_tensor_write(c.from, c.x, c.n * sizeof(float)));
-  bench_measure(b, &(bench_row){.name = name,
+  bench_measure(b, &(bench_row){.operation = "copy",
+                                .size = "16Mi",
                                 .unit = "GB/s",
                                 .work = 8e-9 * (double)c.n,
                                 .check = same,
                                 .check_arg = &c,
-                                .sides = {{"cliv", ours, &c}, {"OpenMP loop", native, &c}}});
+                                .sides = {{"cliv", ours, &c, NULL}, {"native copy", native, &c, NULL}}});
   cliv_tensor_free(c.from);
   cliv_tensor_free(c.to);
   free(c.x);

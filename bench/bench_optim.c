@@ -71,8 +71,8 @@ static void add_tensors(steps *s, size_t count, size_t each) {
   free(ndims), free(shapes);
 }
 
-static void step_row(bench *b, const char *name, size_t count, size_t each, double goal) {
-  if (!bench_wants(b, name)) return;
+static void step_row(bench *b, const char *size, size_t count, size_t each, double goal) {
+  if (!bench_wants(b, "AdamW", size)) return;
   const size_t n = count * each, bytes = n * sizeof(float);
   float *g = bench_alloc(bytes);
   steps s = {.ctx = bench_context(b), .count = count, .p0 = bench_alloc(bytes), .got = bench_alloc(bytes)};
@@ -95,13 +95,14 @@ static void step_row(bench *b, const char *name, size_t count, size_t each, doub
   BENCH_OK(s.ctx, cliv_optimizer_create(s.ctx, "adamw", NULL, &s.optimizer));
   BENCH_OK(s.ctx, cliv_optimizer_set(s.optimizer, CLIV_ALL_GROUPS, "weight_decay", 1e-2));
   add_tensors(&s, count, each);
-  bench_measure(b, &(bench_row){.name = name,
+  bench_measure(b, &(bench_row){.operation = "AdamW",
+                                .size = size,
                                 .unit = "GB/s",
                                 .work = 28e-9 * (double)n,
                                 .goal = goal,
                                 .check = right,
                                 .check_arg = &s,
-                                .sides = {{"cliv", ours, &s}, {"OpenMP loop", native, &s}}});
+                                .sides = {{"cliv", ours, &s, NULL}, {"native loop", native, &s, NULL}}});
   cliv_optimizer_free(s.optimizer);
   for (size_t i = 0; i < count; i++) {
     cliv_tensor_free(s.p[i]);
@@ -111,6 +112,6 @@ static void step_row(bench *b, const char *name, size_t count, size_t each, doub
 }
 
 void bench_optim(bench *b) {
-  step_row(b, "AdamW float32 16Mi", 1, bench_size(b, 1 << 24, 1 << 13), 0.9);
-  step_row(b, "AdamW float32 1000 x 1000", bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0);
+  step_row(b, "16Mi", 1, bench_size(b, 1 << 24, 1 << 13), 0.9);
+  step_row(b, "1000 tensors of 1000", bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0);
 }

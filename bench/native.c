@@ -41,6 +41,43 @@ void native_uniform(float *x, size_t n, unsigned seed) {
   }
 }
 
+float native_dot(const float *x, const float *y, size_t n) {
+  float sum = 0;
+#pragma omp parallel for simd schedule(static) reduction(+ : sum)
+  for (size_t i = 0; i < n; i++) sum += x[i] * y[i];
+  return sum;
+}
+
+/* As wide as the machine's registers, and enough of them to hide an addition's latency on two units. */
+#if defined __AVX512F__
+enum { WIDTH = 16 };
+#elif defined __AVX__
+enum { WIDTH = 8 };
+#else
+enum { WIDTH = 4 };
+#endif
+enum { CHAINS = 10 };
+typedef float vector __attribute__((vector_size(WIDTH * sizeof(float))));
+
+double native_fma(size_t count) {
+  const size_t rounds = count / (WIDTH * CHAINS) + 1;
+  float kept = 0;
+#pragma omp parallel reduction(+ : kept)
+  {
+    vector a[CHAINS], scale, shift;
+    for (int l = 0; l < WIDTH; l++) scale[l] = 0.999f + 1e-6f * (float)l, shift[l] = 1e-3f;
+    for (int c = 0; c < CHAINS; c++) a[c] = shift * (float)c;
+    for (size_t i = 0; i < rounds; i++)
+#pragma GCC unroll 10
+      for (int c = 0; c < CHAINS; c++) a[c] = a[c] * scale + shift;
+    for (int c = 0; c < CHAINS; c++)
+      for (int l = 0; l < WIDTH; l++) kept += a[c][l];
+  }
+  volatile float sink = kept; /* so that the work is not left out */
+  (void)sink;
+  return 2.0 * (double)rounds * WIDTH * CHAINS * native_threads();
+}
+
 void native_adamw_step(native_adamw *a) {
   float *restrict p = a->p, *restrict m = a->m, *restrict v = a->v;
   const float *restrict g = a->g;

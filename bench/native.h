@@ -13,9 +13,13 @@ void native_copy(const float *x, float *y, size_t n);
 void native_triad(const float *x, const float *y, float *z, float a, size_t n);
 /* A float sum in as many lanes and threads as the compiler likes. */
 float native_sum(const float *x, size_t n);
-
-/* Philox4x32-10's words as multiples of 2^-24: cliv_random_uniform of stream 0 from element 0 on. n: a multiple of 4. */
+float native_dot(const float *x, const float *y, size_t n);
+/* Philox4x32-10's words as multiples of 2^-24: cliv_random_uniform of stream 0 from element 0 on. n: a multiple
+ * of 4. */
 void native_uniform(float *x, size_t n, unsigned seed);
+/* Fused multiply-adds in registers over all threads, about `count` on each. Gives how many floating-point operations it
+ * were. */
+double native_fma(size_t count);
 
 typedef struct native_adamw {
   float *p, *m, *v;
