@@ -6,7 +6,9 @@
 
 #include "bench.h"
 
-static cliv_status softmax(const bench_array *a) { return cliv_rows(a->ctx, "softmax", a->x, NULL, a->out, NULL); }
+static cliv_status softmax(const bench_array *a) {
+  return cliv_rows(a->ctx, "softmax", a->x, NULL, a->out, NULL, NULL);
+}
 
 static void expect(const bench_array *a, double *want, double *bound) {
   for (size_t r = 0; r < a->rows; r++) {
