@@ -13,9 +13,9 @@
  *   real load_T_part(p, i, n)    the first n < W of them, the rest 0
  *   real load_T_ring(p, i, c, n) elements c, c + 1, … of a ring of n that begins at p[i]; c < n
  *   void store_T(x, p, i), store_T_part(x, p, i, n)
- * with p a __global pointer and i in elements; f64 only where real is double, the floats not where it is an integer. Narrow floats
- * are rounded to nearest even with integer code; a NaN is stored as the canonical quiet one. A float stored as an integer is
- * truncated towards 0 and saturates, NaN gives 0; an integer stored as a narrower one wraps.
+ * with p a __global pointer and i in elements; f64 only where real is double, the floats not where it is an integer.
+ * Narrow floats are rounded to nearest even with integer code; a NaN is stored as the canonical quiet one. A float
+ * stored as an integer is truncated towards 0 and saturates, NaN gives 0; an integer stored as a narrower one wraps.
  */
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -66,8 +66,8 @@ typedef WIDE(SCALAR_UINT) ureal;
 #define to_ireal CAT(convert_, WIDE(SCALAR_INT))
 #define to_ureal CAT(convert_, WIDE(SCALAR_UINT))
 
-/* choose(c, a, b): a where c, else b, lane by lane; any_lane(c): whether c holds in any. c is a comparison's result: an int in the
- * narrow walk, an ireal in the wide. */
+/* choose(c, a, b): a where c, else b, lane by lane; any_lane(c): whether c holds in any. c is a comparison's result:
+ * an int in the narrow walk, an ireal in the wide. */
 #if W == 1
 #define choose(c, a, b) ((c) ? (a) : (b))
 #define any_lane(c) (c)
@@ -87,7 +87,8 @@ typedef WIDE(SCALAR_UINT) ureal;
 #define canonical(x) choose(is_nan(x), as_real((ureal)CANONICAL_NAN_BITS), (x))
 #endif
 
-/* ---- storage ------------------------------------------------------------------------------------------------------------ */
+/* ---- storage
+ * ------------------------------------------------------------------------------------------------------------ */
 
 typedef float f32_t;
 typedef ushort f16_t;
@@ -180,7 +181,8 @@ typedef double f64_t;
 #define F64_STORE(x) canonical(x)
 DEFINE_STORAGE(f64, F64_SAME, F64_STORE)
 #define REAL_TO_F32(x) CONVERT_F32(x)
-/* To a float on the way to a narrower one: rounded to odd, so that the second rounding gives what a single one would. */
+/* To a float on the way to a narrower one: rounded to odd, so that the second rounding gives what a single one would.
+ * */
 static WIDE(float) real_to_odd(real x) {
   const WIDE(float) f = CONVERT_F32(x);
   const real back = to_real(f);

@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/* Counts x's elements in `bins` bins from low to high, as NumPy's histogram does with the elements in float64. Asynchronous.
+/* Counts x's elements in `bins` bins from low to high, as NumPy's histogram does with the elements in float64.
+ * Asynchronous.
  *
  * x       any dtype and shape, dense
  * counts  int64, [bins]; overlaps nothing

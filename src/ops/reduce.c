@@ -253,7 +253,7 @@ static cliv__range range_of(const cliv_context *ctx, const stage *s, const manne
   return cpu ? RANGE1(cliv__div_up(*blocks, *share), 1) : RANGE1(cliv__div_up(*blocks, at_once) * group, group);
 }
 
-/* parts: what the stage before left, NULL in the first stage; left: where this one leaves its own. The arguments are
+/* parts: what the stage before left, unused in the first stage; left: where this one leaves its own. The arguments are
  * in the kernel's order. */
 static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s, cl_mem parts, cl_mem left,
                              const cliv_sync *sync) {
@@ -263,7 +263,7 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
   TRY(kernel_of(ctx, q, s, &m, &kernel));
   cl_ulong blocks, share;
   const cliv__range range = range_of(ctx, s, &m, &blocks, &share);
-  const cl_mem input = second ? parts : s->x, out = q->out->mem;
+  const cl_mem input = second ? parts : s->x ? s->x : q->out->mem, out = q->out->mem;
   const cl_ulong origin = second ? 0 : s->origin, out_origin = cliv__first(q->out);
   const cl_ulong extent = s->layout == SEGMENTS ? s->segments->end
                           : s->layout == ROWS
@@ -274,11 +274,12 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
     total = BLOCK;
     for (int k = 0; k < s->number; k++) total *= BLOCK;
   }
+  const cl_mem y = s->y ? s->y : out;
   cliv__arg args[ARGUMENTS];
   size_t n = 0;
   args[n++] = ARG(input);
   if (q->y && !second) {
-    args[n++] = ARG(s->y);
+    args[n++] = ARG(y);
     args[n++] = ARG(s->origin_y);
     args[n++] = ARG(s->pitch_y);
   }
@@ -321,7 +322,8 @@ static cliv_status run_stages(cliv_context *ctx, const request *q, stage s, cons
     const bool last = is_last(&s);
     if (!last) TRY(cliv__scratch(ctx, slot, block_count(&s) * part_bytes(q), &left));
     const cliv_sync part = cliv__sync_part(sync, !parts, last);
-    TRY(run_stage(ctx, q, &s, parts, last ? NULL : left, &part));
+    /* Never NULL: Intel's runtime has been seen to write elsewhere then. */
+    TRY(run_stage(ctx, q, &s, parts, last ? q->out->mem : left, &part));
     if (last) return CLIV_OK;
     parts = left;
     s = next_stage(s);
