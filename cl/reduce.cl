@@ -287,11 +287,19 @@ typedef struct {
   {                                                                                    \
     pivot_acc sums[ACROSS_];                                                           \
     REDUCE_LANES(pivot_block, pivot_init, pivot_acc, PIVOT_BLOCK_OF, sums)             \
-    EACH_RESULT(pivot_acc, sums, PIVOT_FIELDS, pivots[k] = pivot_of(a, n);)            \
+    EACH_PIVOT                                                                         \
   }                                                                                    \
   acc sums[ACROSS_];                                                                   \
   REDUCE_LANES(reduce_block, init, acc, BLOCK_OF, sums)
+#if defined(SHORT) && defined(FINISH_LANES)
+/* All rows' at once, where a result costs more than its store. */
+#define EACH_PIVOT CAT(vstore, W)(pivot_value(sums[0], n), 0, pivots);
+#define PUT_AWAY \
+  CAT(CAT(store_, OUT_T), _part)(FINISH_LANES(sums[0], CAT(vload, W)(0, pivots), n), out, out_origin + row, live);
+#else
+#define EACH_PIVOT EACH_RESULT(pivot_acc, sums, PIVOT_FIELDS, pivots[k] = pivot_of(a, n);)
 #define PUT_AWAY EACH_RESULT(acc, sums, FIELDS, const part p = lift(a, pivots[k], n); STORE)
+#endif
 #else
 #define REDUCE         \
   acc sums[ACROSS_];   \

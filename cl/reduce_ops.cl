@@ -510,6 +510,13 @@ part lift(acc a, SCALAR pivot, uint n) {
 #endif
 #ifndef PARTS_ONLY
 SCALAR op_logsumexp_done(SCALAR m, SCALAR s) { return m + LANE0(real_log((real)s)); }
+#ifdef SHORT
+real op_logsumexp_lanes(acc a, real pivot, uint n) {
+  const lifted l = lift_lanes(a, pivot, n);
+  return l.m + real_log(l.s);
+}
+#define FINISH_LANES CAT(OP, _lanes)
+#endif
 RESULT finish(part p, ulong n) { return DONE(p.m, p.s); }
 #endif
 #endif

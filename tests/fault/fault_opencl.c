@@ -116,6 +116,28 @@ static cliv_status reductions(cliv_context *ctx, float *result) {
 }
 
 /* In three launches and in place, and over segments. */
+/* One launch, four, and with the sums over rows. */
+static cliv_status on_rows(cliv_context *ctx, float *result) {
+  static const size_t many[] = {5000}, rows[] = {ROWS}, columns[] = {COLUMNS};
+  cliv_tensor *long_one = NULL, *x = NULL, *out = NULL;
+  cliv_rows_options o = {0};
+  cliv_status status = cliv_tensor_create(ctx, CLIV_F32, 1, many, &long_one);
+  if (!status) status = cliv_tensor_fill(long_one, 0.5, NULL);
+  if (!status) status = cliv_rows(ctx, "softmax", long_one, NULL, long_one, NULL, NULL);
+  if (!status) status = make(ctx, &x);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, shape, &out);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 1, rows, &o.mean);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 1, rows, &o.rstd);
+  if (!status) status = cliv_rows(ctx, "layer_norm", x, NULL, out, &o, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 1, columns, &o.weight_gradient);
+  if (!status) status = cliv_rows(ctx, "layer_norm_backward", x, out, out, &o, NULL);
+  if (!status) status = cliv_tensor_read(out, result, sizeof numbers);
+  if (!status) status = cliv_tensor_read(o.weight_gradient, result + COUNT, COLUMNS * sizeof(float));
+  cliv_tensor *const made[] = {long_one, x, out, o.mean, o.rstd, o.weight_gradient};
+  for (size_t i = 0; i < sizeof made / sizeof *made; i++) cliv_tensor_free(made[i]);
+  return status;
+}
+
 static cliv_status scans(cliv_context *ctx, float *result) {
   static const size_t many[] = {3, 3000}, some[] = {COUNT};
   int32_t at[] = {0, 7, 7, COUNT};
@@ -275,6 +297,7 @@ static const struct work {
     {"gather", gather, OPENED, 1},
     {"maps", maps, OPENED, 1},
     {"reductions", reductions, OPENED, 1},
+    {"rows", on_rows, OPENED, 1},
     {"scans", scans, OPENED, 1},
     {"orders", orders, OPENED, 1},
     {"optimizer", optimizer, OPENED, 1},
