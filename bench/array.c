@@ -43,10 +43,16 @@ static const char *limit_name(const bench_array *a) {
   return a->limit == BENCH_COPY ? "native copy" : "native triad";
 }
 
+/* Of several equal extremes of everything, peers may name any. */
+static bool ties(const arrays *s, double got) {
+  if (s->a.type != CLIV_I64 || s->a.results != 1 || !(got >= 0 && got < (double)s->a.columns)) return false;
+  return s->a.x_host[(size_t)got] == s->a.x_host[(size_t)s->want[0]];
+}
+
 static bool compare(const arrays *s, double slack, const float *got, char *why, size_t room) {
   for (size_t i = 0; i < s->a.results; i++) {
     const double g = (double)got[i];
-    if (g == s->want[i] || fabs(g - s->want[i]) <= slack * s->bound[i]) continue;
+    if (g == s->want[i] || fabs(g - s->want[i]) <= slack * s->bound[i] || (slack > 1 && ties(s, g))) continue;
     snprintf(why, room, "result %zu is %.9g, not %.9g", i, g, s->want[i]);
     return false;
   }

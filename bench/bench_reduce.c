@@ -210,7 +210,6 @@ static void segments_of(bench *b, const operation *op) {
                                         .results = count,
                                         .limit = BENCH_READ,
                                         .goal = 0.5,
-                                        .torch_goal = op->torch_goal,
                                         .enqueue = reduce_segments,
                                         .expect = expect_segments,
                                         .extra = &s});
@@ -251,7 +250,6 @@ static void rows_of(bench *b, const operation *op, size_t length) {
                                         .type = op->type,
                                         .limit = BENCH_READ,
                                         .goal = 0.5,
-                                        .torch_goal = op->torch_goal,
                                         .enqueue = reduce,
                                         .expect = expect,
                                         .extra = op});

@@ -37,7 +37,7 @@ static void measure(bench *b, size_t length) {
                                         .results = rows * columns,
                                         .limit = BENCH_COPY,
                                         .goal = 0.5,
-                                        .torch_goal = 5,
+                                        .torch_goal = columns == bench_elements(b) ? 5 : 0,
                                         .enqueue = softmax,
                                         .expect = expect});
 }
