@@ -282,7 +282,7 @@ __kernel CPU_GROUP void scan_apply(__global const stored_x *x, const ulong x_fir
                                    const ulong out_first_, const uint exclusive_, const SCALAR empty_) {
   const ulong x_first = x_first_, out_first = out_first_, low = get_global_id(0) * share, high = low + share;
   const uint exclusive = exclusive_;
-  const SCALAR empty = empty_;
+  const SCALAR empty = EMPTY(empty_);
   KEEP_PLACES
   FOR_BLOCKS(low, high)
     const acc1 before_it = alone ? nothing() : parts[slot], behind_it = alone ? before_it : parts[slot + 1];
@@ -445,7 +445,7 @@ __kernel void scan_apply(__global const stored_x *x, const ulong x_first_, PLACE
   __local acc1 tile[LANES * PITCH], t[2 * LANES];
   const ulong x_first = x_first_, share = share_, out_first = out_first_;
   const uint exclusive = exclusive_;
-  const SCALAR empty = empty_;
+  const SCALAR empty = EMPTY(empty_);
   KEEP_PLACES
   DIVIDE
     const acc1 before_it = alone ? nothing() : parts[slot], behind_it = alone ? before_it : parts[slot + 1];

@@ -8,6 +8,7 @@
  *   acc join(acc a, acc b)     lane by lane, a before b; associative up to rounding
  *   acc1 nothing()             the exact identity of join
  *   real leave(acc a)          the result
+ * EMPTY(given) is what no elements give: for operations of the library, what the host says.
  */
 #define JOIN CAT(OP, _join)
 #define NOTHING CAT(OP, _nothing)
@@ -49,5 +50,22 @@ acc enter(real x) { return ENTER(x); }
 real leave(acc a) { return as_real(order(as_real(LEAVE(a)))); }
 #endif
 
-acc join(acc a, acc b) { return JOIN(a, b); }
+/* ---- user: a text's own functions, OP_init and OP_join ---- */
+
+#ifdef KIND_user
+typedef real acc;
+typedef SCALAR acc1;
+acc enter(real x) { return x; }
+real leave(acc a) { return a; }
+#if W == 1
+acc1 nothing(void) { return CAT(OP, _init)(); }
+#else
+acc1 nothing(void) { return CAT(OP, _init)().s0; }
+#endif
+#define EMPTY(given) nothing()
+#else
 acc1 nothing(void) { return NOTHING(); }
+#define EMPTY(given) (given)
+#endif
+
+acc join(acc a, acc b) { return JOIN(a, b); }

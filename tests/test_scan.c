@@ -359,6 +359,39 @@ static void scans_in_place(void **state) {
   }
 }
 
+/* The value of the greatest magnitude so far. */
+static void runs_the_users_functions(void **state) {
+  (void)state;
+  static const char text[] =
+      "real far_init(void) { return (real)0; }\n"
+      "real far_join(real a, real b) { return choose(fabs(b) > fabs(a), b, a); }\n";
+  static const char wrong[] = "real far_init(void) { return (real)0; }\nreal far_join(real a, real b) { return c; }\n";
+  enum { N = 9001 };
+  float *x = test_alloc(N * sizeof *x), *want = test_alloc(N * sizeof *want);
+  for (size_t i = 0; i < N; i++) x[i] = (float)test_normal(5, i);
+  want[0] = 0;
+  for (size_t i = 1; i < N; i++) want[i] = fabsf(x[i - 1]) > fabsf(want[i - 1]) ? x[i - 1] : want[i - 1];
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    test_guarded in = test_guard1(ctx, CLIV_F32, N, 1, x), out = test_guard1(ctx, CLIV_F32, N, 2, NULL);
+    ASSERT_OK(ctx, cliv_scan_user(ctx, text, "far", 0, CLIV_EXCLUSIVE, in.tensor, out.tensor, NULL));
+    float *got = test_read(out.tensor);
+    ASSERT_BITS(got, want, N * sizeof *got);
+    free(got);
+    ASSERT_FAILS(ctx, cliv_scan_user(ctx, wrong, "far", 0, CLIV_INCLUSIVE, in.tensor, out.tensor, NULL), CLIV_BUILD,
+                 "user");
+    ASSERT_FAILS(ctx, cliv_scan_user(ctx, text, "near", 0, CLIV_INCLUSIVE, in.tensor, out.tensor, NULL), CLIV_VALUE,
+                 "near_init");
+    ASSERT_FAILS(ctx, cliv_scan_user(ctx, NULL, "far", 0, CLIV_INCLUSIVE, in.tensor, out.tensor, NULL), CLIV_NULL,
+                 "text");
+    test_guard_free(&out);
+    test_guard_free(&in);
+    cliv_context_free(ctx);
+  }
+  free(x);
+  free(want);
+}
+
 static void refuses_bad_calls(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO), *other = test_open(CLIV_WALK_AUTO);
@@ -405,10 +438,10 @@ static void refuses_bad_calls(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(scans_everything),     cmocka_unit_test(scans_rows),
-      cmocka_unit_test(scans_segments),       cmocka_unit_test(survives_wrong_offsets),
-      cmocka_unit_test(knows_special_values), cmocka_unit_test(scans_in_place),
-      cmocka_unit_test(refuses_bad_calls),
+      cmocka_unit_test(scans_everything),         cmocka_unit_test(scans_rows),
+      cmocka_unit_test(scans_segments),           cmocka_unit_test(survives_wrong_offsets),
+      cmocka_unit_test(knows_special_values),     cmocka_unit_test(scans_in_place),
+      cmocka_unit_test(runs_the_users_functions), cmocka_unit_test(refuses_bad_calls),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,16 @@ CLIV_API cliv_status cliv_scan_segments(cliv_context *ctx, const char *op, cliv_
                                         const cliv_tensor *offsets, cliv_tensor *out,
                                         const cliv_sync *sync) CLIV_MUST_CHECK;
 
+/* A scan of your own over all elements or the last axis: OpenCL C with two functions whose names begin with `name`,
+ * here f: `real f_init(void)`, the exact identity, and `real f_join(real a, real b)`, a before b, associative up to
+ * rounding. Asynchronous. Element 0 of an exclusive scan is f_init(). What the functions are given and may call is as
+ * cliv/reduce.h says of cliv_reduce_user; x: float32, float16, bfloat16, float64. Fails as cliv_scan does; NAME for a
+ * name that is no C identifier; VALUE when the text lacks one of the functions; BUILD with the compiler's words,
+ * which count lines in your text as "user". */
+CLIV_API cliv_status cliv_scan_user(cliv_context *ctx, const char *text, const char *name, int axis,
+                                    cliv_scan_kind kind, const cliv_tensor *x, cliv_tensor *out,
+                                    const cliv_sync *sync) CLIV_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -34,6 +34,8 @@ static const row rows[] = {
     {{"min", "least element so far", 0}, "extreme", INFINITY},
 };
 
+static const row user_row = {{"", "", 0}, "user", 0}; /* a text's own functions say themselves what nothing gives */
+
 size_t cliv_scan_count(void) { return sizeof rows / sizeof *rows; }
 const cliv_scan_info *cliv_scan_get(size_t index) { return index < cliv_scan_count() ? &rows[index].info : NULL; }
 
@@ -66,6 +68,7 @@ cliv_status cliv_scan_dtype(const char *op, cliv_dtype input, cliv_dtype *out) {
 
 typedef struct request {
   const row *op;
+  const char *name, *text;        /* text NULL: the library's operation of that name */
   const cliv_tensor *x, *offsets; /* offsets NULL: rows */
   cliv_tensor *out;
   cl_uint exclusive;
@@ -81,10 +84,12 @@ static cliv_status kernel_of(cliv_context *ctx, const request *q, const char *en
   const char *computed = x == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(x) ? " -D REAL_I64" : "";
   const char *offsets = !q->offsets ? "" : q->offsets->dtype == CLIV_I32 ? " -D OFFSETS=int" : " -D OFFSETS=long";
   char options[160];
-  snprintf(options, sizeof options, "-D OP=scan_%s -D KIND_%s -D X_T=%s -D OUT_T=%s -D BLOCK=%u%s%s", q->op->info.name,
-           q->op->kind, cliv__dtype_storage(x), cliv__dtype_storage(q->out->dtype), (unsigned)q->block, computed,
-           offsets);
-  return cliv__kernel(ctx, "order.cl scan_ops.cl scan.cl", options, entry, out);
+  snprintf(options, sizeof options, "-D OP=%s%s -D KIND_%s -D X_T=%s -D OUT_T=%s -D BLOCK=%u%s%s",
+           q->text ? "" : "scan_", q->name, q->op->kind, cliv__dtype_storage(x), cliv__dtype_storage(q->out->dtype),
+           (unsigned)q->block, computed, offsets);
+  return cliv__kernel_with(
+      ctx, q->text ? "divide.cl math.cl user order.cl scan_ops.cl scan.cl" : "order.cl scan_ops.cl scan.cl", q->text,
+      options, entry, out);
 }
 
 /* The arguments PLACES of the kernels. */
@@ -236,23 +241,24 @@ static bool same_place(const cliv_tensor *a, const cliv_tensor *b) {
 static cliv_status check_places(cliv_context *ctx, const request *q, bool flat) {
   char a[160], b[160];
   const cliv_tensor *x = q->x, *out = q->out;
-  REQUIRE(ctx, cliv__same_shape(x, out), SHAPE, "scan '%s' of %s needs an out of the same shape, not %s",
-          q->op->info.name, cliv__describe(x, a), cliv__describe(out, b));
+  REQUIRE(ctx, cliv__same_shape(x, out), SHAPE, "scan '%s' of %s needs an out of the same shape, not %s", q->name,
+          cliv__describe(x, a), cliv__describe(out, b));
   REQUIRE(ctx, !flat || (cliv__dense(x) && cliv__dense(out)), LAYOUT,
           "a scan over all elements needs dense tensors; the pitches are %zu and %zu for rows of %zu", x->pitch,
           out->pitch, x->columns);
   REQUIRE(ctx, !cliv__overlap(x, out) || same_place(x, out), OVERLAP,
-          "scan '%s': x and out share part of their memory; they must be the same or apart", q->op->info.name);
+          "scan '%s': x and out share part of their memory; they must be the same or apart", q->name);
   return CLIV_OK;
 }
 
-static cliv_status begin(cliv_context *ctx, const char *op, cliv_scan_kind kind, const cliv_tensor *x, cliv_tensor *out,
-                         const cliv_sync *sync, request *q) {
+/* r: the operation's row, where that is not to be found by its name. */
+static cliv_status begin(cliv_context *ctx, const char *op, const row *r, cliv_scan_kind kind, const cliv_tensor *x,
+                         cliv_tensor *out, const cliv_sync *sync, request *q) {
   TRY(cliv__check_sync(ctx, sync));
   REQUIRE_NOT_NULL(NULL, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, out);
-  *q = (request){.op = find(op), .x = x, .out = out, .exclusive = kind == CLIV_EXCLUSIVE};
+  *q = (request){.op = r ? r : find(op), .name = op, .x = x, .out = out, .exclusive = kind == CLIV_EXCLUSIVE};
   REQUIRE(ctx, q->op != NULL, NAME, "there is no scan '%s'; `cliv op list scan` shows those there are",
           op ? op : "(NULL)");
   REQUIRE(ctx, kind == CLIV_INCLUSIVE || kind == CLIV_EXCLUSIVE, VALUE,
@@ -263,10 +269,9 @@ static cliv_status begin(cliv_context *ctx, const char *op, cliv_scan_kind kind,
   return check_types(ctx, q);
 }
 
-cliv_status cliv_scan(cliv_context *ctx, const char *op, int axis, cliv_scan_kind kind, const cliv_tensor *x,
-                      cliv_tensor *out, const cliv_sync *sync) {
-  request q;
-  TRY(begin(ctx, op, kind, x, out, sync, &q));
+/* Over all elements, or rows. */
+static cliv_status run_rows(cliv_context *ctx, request q, int axis, const cliv_sync *sync) {
+  const cliv_tensor *x = q.x, *out = q.out;
   const bool all = axis == CLIV_ALL_AXES;
   REQUIRE(ctx, all || (axis >= -x->ndim && axis < x->ndim), VALUE, "axis %d of a tensor with %d axes", axis, x->ndim);
   REQUIRE(ctx, all || axis == -1 || axis == x->ndim - 1, NOT_IN_BUILD,
@@ -281,11 +286,31 @@ cliv_status cliv_scan(cliv_context *ctx, const char *op, int axis, cliv_scan_kin
   return run(ctx, &q, sync);
 }
 
+cliv_status cliv_scan(cliv_context *ctx, const char *op, int axis, cliv_scan_kind kind, const cliv_tensor *x,
+                      cliv_tensor *out, const cliv_sync *sync) {
+  request q;
+  TRY(begin(ctx, op, NULL, kind, x, out, sync, &q));
+  return run_rows(ctx, q, axis, sync);
+}
+
+cliv_status cliv_scan_user(cliv_context *ctx, const char *text, const char *name, int axis, cliv_scan_kind kind,
+                           const cliv_tensor *x, cliv_tensor *out, const cliv_sync *sync) {
+  static const char *const functions[] = {"_init", "_join", NULL};
+  request q;
+  REQUIRE(ctx, name != NULL, NULL, "the name of the functions is NULL");
+  TRY(begin(ctx, name, &user_row, kind, x, out, sync, &q));
+  REQUIRE(ctx, !cliv__is_integer(x->dtype), DTYPE, "a scan of your own takes floats, not %s",
+          cliv_dtype_name(x->dtype));
+  TRY(cliv__check_user(ctx, text, name, functions));
+  q.text = text;
+  return run_rows(ctx, q, axis, sync);
+}
+
 cliv_status cliv_scan_segments(cliv_context *ctx, const char *op, cliv_scan_kind kind, const cliv_tensor *x,
                                const cliv_tensor *offsets, cliv_tensor *out, const cliv_sync *sync) {
   char a[160];
   request q;
-  TRY(begin(ctx, op, kind, x, out, sync, &q));
+  TRY(begin(ctx, op, NULL, kind, x, out, sync, &q));
   REQUIRE_NOT_NULL(ctx, offsets);
   REQUIRE(ctx, offsets->ctx == ctx, VALUE, "the offsets belong to another context than the one given");
   REQUIRE(ctx, offsets->dtype == CLIV_I32 || offsets->dtype == CLIV_I64, DTYPE,

@@ -85,3 +85,14 @@ def test_refusals(tmp_path):
     np.save(tmp_path / "o.npy", np.zeros(3, np.float32))
     refused("op", "scan", "--op", "sum", "--segments", tmp_path / "o.npy", *to, code=1, says="int32 or int64",
             leaves=[tmp_path / "y.npy"])
+
+
+def test_functions_of_ones_own(tmp_path):
+    (tmp_path / "own.cl").write_text("""
+real far_init(void) { return (real)0; }
+real far_join(real a, real b) { return choose(fabs(b) > fabs(a), b, a); }
+""")
+    x = np.random.default_rng(9).standard_normal(5000).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    done("op", "scan", "--source", tmp_path / "own.cl", "--op", "far", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert np.array_equal(np.abs(np.load(tmp_path / "y.npy")), np.maximum.accumulate(np.abs(x)))
