@@ -82,14 +82,18 @@ static real some(__global const stored *p, ulong room, uint i, uint k) {
 }
 #define READ_X(i, k) some(s.x, s.room, i, k)
 #ifdef INPUTS_2
+#define LOAD_Y(i) LOAD(s.y, i)
 #define READ_Y(i, k) some(s.y, s.room, i, k)
 #else
-#define READ_Y(i, k) (real)0.0f
+#define LOAD_Y(i) (real)0.0f
+#define READ_Y(i, k) LOAD_Y(i)
 #endif
 #ifdef WEIGHT
+#define LOAD_WEIGHT(i) LOAD(s.weight, i)
 #define READ_WEIGHT(i, k) some(s.weight, s.room_weight, i, k)
 #else
-#define READ_WEIGHT(i, k) (real)1.0f
+#define LOAD_WEIGHT(i) (real)1.0f
+#define READ_WEIGHT(i, k) LOAD_WEIGHT(i)
 #endif
 #ifdef BIAS
 #define READ_BIAS(i, k) some(s.bias, s.room_weight, i, k)
@@ -116,16 +120,20 @@ acc fold_element(SOURCE, real x, real y, real w) {
   return a;
 }
 #endif
+#ifdef KEEPING
+#define KEEP_TERM(i, a) s.kept[(i) / W] = a.s;
+#else
+#define KEEP_TERM(i, a)
+#endif
 acc at_some(SOURCE, uint i, uint k) {
   const acc a = fold_element(s, READ_X(i, k), READ_Y(i, k), READ_WEIGHT(i, k));
-#ifdef KEEPING
-  s.kept[i / W] = a.s;
-#endif
+  KEEP_TERM(i, a)
   return a;
 }
 acc at(SOURCE, uint i) {
-  s.room = s.room_weight = BLOCK;
-  return at_some(s, i, W);
+  const acc a = fold_element(s, LOAD(s.x, i), LOAD_Y(i), LOAD_WEIGHT(i));
+  KEEP_TERM(i, a)
+  return a;
 }
 
 #ifdef SHORT
