@@ -121,7 +121,7 @@ static void keeps_order_in_an_out_of_order_queue(void **state) {
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &t));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &copy));
   cl_kernel kernel;
-  ASSERT_OK(ctx, cliv__kernel_with(ctx, "", add_one, "", "add_one", &kernel));
+  ASSERT_OK(ctx, cliv__kernel_with(ctx, "user", add_one, "", "add_one", &kernel));
   ASSERT_OK(ctx, cliv_tensor_fill(t, 5, NULL));
   const cl_mem mem = cliv_tensor_mem(t);
   const cl_ulong count = n;
@@ -246,6 +246,12 @@ static void gives_no_event_on_failure(void **state) {
   NO_EVENT(cliv_map2(NULL, "add", NULL, NULL, NULL, &sync));
   NO_EVENT(cliv_map_scalar(NULL, "add", NULL, 1, NULL, &sync));
   NO_EVENT(cliv_reduce(NULL, "sum", CLIV_ALL_AXES, NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_reduce_over(NULL, "sum", NULL, NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_reduce_user(NULL, "", "f", NULL, NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_stats(NULL, NULL, NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_map_user(NULL, "", "f", NULL, NULL, NULL, &sync));
+  NO_EVENT(cliv_scan(NULL, "sum", 0, CLIV_INCLUSIVE, NULL, NULL, &sync));
+  NO_EVENT(cliv_scan_user(NULL, "", "f", 0, CLIV_INCLUSIVE, NULL, NULL, &sync));
   NO_EVENT(cliv_gather(NULL, NULL, NULL, NULL, &sync));
   NO_EVENT(cliv_loss(NULL, "squared", NULL, NULL, 1, NULL, NULL, &sync));
   NO_EVENT(cliv_gemm(NULL, 0, 0, 1, NULL, NULL, 0, NULL, NULL, &sync));

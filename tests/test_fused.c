@@ -79,7 +79,7 @@ static void same_as_host(cliv_context *ctx, const char *options) {
   float *host[4];
   cliv_tensor *t[4];
   cl_kernel kernel;
-  ASSERT_OK(ctx, cliv__kernel_with(ctx, "fused.cl", kernel_text, options, "test", &kernel));
+  ASSERT_OK(ctx, cliv__kernel_with(ctx, "user fused.cl", kernel_text, options, "test", &kernel));
   for (int k = 0; k < 4; k++) {
     host[k] = test_alloc(n * sizeof(float));
     ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &t[k]));

@@ -42,8 +42,8 @@ static void run_scale(cliv_context *ctx, int factor) {
   char options[32];
   snprintf(options, sizeof options, "-D FACTOR=%d", factor);
   cl_kernel kernel, again;
-  ASSERT_OK(ctx, cliv__kernel_with(ctx, "", scale, options, "scale", &kernel));
-  ASSERT_OK(ctx, cliv__kernel_with(ctx, "", scale, options, "scale", &again));
+  ASSERT_OK(ctx, cliv__kernel_with(ctx, "user", scale, options, "scale", &kernel));
+  ASSERT_OK(ctx, cliv__kernel_with(ctx, "user", scale, options, "scale", &again));
   assert_ptr_equal(kernel, again);
   const cl_ulong n = 1003;
   cliv_tensor *t;
@@ -71,7 +71,8 @@ static void explains_a_build_failure(void **state) {
   (void)state;
   cliv_context *ctx = open_with_cache(CLIV_WALK_CPU, "");
   cl_kernel kernel;
-  ASSERT_FAILS(ctx, cliv__kernel_with(ctx, "", "__kernel void f(void) {\n  int y = nowhere;\n}\n", "", "f", &kernel),
+  ASSERT_FAILS(ctx,
+               cliv__kernel_with(ctx, "user", "__kernel void f(void) {\n  int y = nowhere;\n}\n", "", "f", &kernel),
                CLIV_BUILD, "did not compile");
   assert_null(kernel);
   const char *error = cliv_last_error(ctx);
@@ -79,7 +80,7 @@ static void explains_a_build_failure(void **state) {
   assert_non_null(strstr(error, "---- \"user\""));
   assert_non_null(strstr(error, "   2    int y = nowhere;")); /* the numbered source */
   ASSERT_FAILS(ctx, cliv__kernel(ctx, "absent.cl", "", "f", &kernel), CLIV_INTERNAL, "absent.cl");
-  ASSERT_FAILS(ctx, cliv__kernel_with(ctx, "", "__kernel void f(void) {}", "", "g", &kernel), CLIV_OPENCL, "g");
+  ASSERT_FAILS(ctx, cliv__kernel_with(ctx, "user", "__kernel void f(void) {}", "", "g", &kernel), CLIV_OPENCL, "g");
   run_scale(ctx, 2); /* the context is as good as before */
   cliv_context_free(ctx);
 }

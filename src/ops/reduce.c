@@ -474,8 +474,8 @@ static cliv_status check(cliv_context *ctx, request *q) {
 
 cliv_status cliv_reduce_over(cliv_context *ctx, const char *op, const cliv_over *over, const cliv_tensor *x,
                              const cliv_tensor *y, cliv_tensor *out, const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, out);
   request q = {.op = find(op), .name = op, .x = x, .y = y, .out = out, .over = over};
@@ -493,8 +493,8 @@ cliv_status cliv_reduce(cliv_context *ctx, const char *op, int axis, const cliv_
 
 cliv_status cliv_stats(cliv_context *ctx, const cliv_over *over, const cliv_tensor *x, cliv_tensor *values,
                        cliv_tensor *counts, const cliv_sync *sync) {
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, values);
   REQUIRE_NOT_NULL(ctx, counts);
@@ -509,8 +509,8 @@ cliv_status cliv_stats(cliv_context *ctx, const cliv_over *over, const cliv_tens
 cliv_status cliv_reduce_user(cliv_context *ctx, const char *text, const char *name, const cliv_over *over,
                              const cliv_tensor *x, const cliv_tensor *y, cliv_tensor *out, const cliv_sync *sync) {
   static const char *const functions[] = {"_init", "_map", "_join", "_done", NULL};
-  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
   TRY(cliv__check_user(ctx, text, name, functions));
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, out);

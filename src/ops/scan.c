@@ -297,7 +297,6 @@ cliv_status cliv_scan_user(cliv_context *ctx, const char *text, const char *name
                            const cliv_tensor *x, cliv_tensor *out, const cliv_sync *sync) {
   static const char *const functions[] = {"_init", "_join", NULL};
   request q;
-  REQUIRE(ctx, name != NULL, NULL, "the name of the functions is NULL");
   TRY(begin(ctx, name, &user_row, kind, x, out, sync, &q));
   REQUIRE(ctx, !cliv__is_integer(x->dtype), DTYPE, "a scan of your own takes floats, not %s",
           cliv_dtype_name(x->dtype));
