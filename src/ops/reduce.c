@@ -213,7 +213,8 @@ static manner manner_of(const cliv_context *ctx, const request *q, const stage *
   } else if (s->layout == COLUMNS) {
     const size_t group = cliv__group(ctx, GROUP);
     m.width = (size_t)m.slots < group ? (cl_ulong)m.slots : group;
-  } else if (s->layout == ROWS && cpu && s->number == 0 && !wide && !is_stats(q) && s->columns && s->columns <= LANES) {
+  } else if (s->layout == ROWS && cpu && s->number == 0 && !wide && !is_stats(q) && s->columns && s->columns <= LANES &&
+             s->rows >= 16) {
     m.brief = s->columns <= 16 ? 1 : s->columns <= 64 ? 4 : 16;
   }
   return m;
