@@ -76,8 +76,8 @@ __kernel void row_sums(__global const stored *x, ulong x_first, ulong x_pitch, _
 #else
 #define IN_LANES , lanes + slot * LANES, lane, step, LANES
   __local acc lanes[SLOTS * LANES];
-  const uint at_once = SLOTS, slot = get_local_id(0) % SLOTS, lane = get_local_id(0) / SLOTS;
-  const uint step = get_local_size(0) / SLOTS;
+  const uint at_once = SLOTS, slot = (uint)get_local_id(0) % SLOTS, lane = (uint)get_local_id(0) / SLOTS;
+  const uint step = (uint)get_local_size(0) / SLOTS;
 #endif
   const ulong chunks = (width + at_once - 1) / at_once, group = get_group_id(0), b = group / chunks;
   const ulong wanted = (group - b * chunks) * at_once + slot, column = min(wanted, width - 1), row = b * BLOCK;
