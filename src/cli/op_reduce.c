@@ -10,6 +10,13 @@ typedef struct reduce_options {
   char *op, *source, *axis, *segments, *output, *counts;
 } reduce_options;
 
+/* What says over what is reduced. */
+#define REACH_OPTIONS(o)                                                                                    \
+  {"axis", 0, POPT_ARG_STRING, &(o).axis, 0, "all (the default), last, or axes: 0,2", "AXES"}, {            \
+    "segments", 0, POPT_ARG_STRING, &(o).segments, 0, "One result for each piece of X, taken as one array", \
+        "OFFSETS.npy"                                                                                       \
+  }
+
 /* What --axis and --segments say. */
 typedef struct reach {
   cliv_over over;
@@ -139,9 +146,7 @@ int op_reduce(int argc, const char **argv) {
       {"op", 0, POPT_ARG_STRING, &o.op, 0, "The reduction (see `cliv op list reduce`)", "NAME"},
       {"source", 0, POPT_ARG_STRING, &o.source, 0,
        "A file of OpenCL C with NAME_init, NAME_map, NAME_join and NAME_done (see cliv/reduce.h)", "FILE.cl"},
-      {"axis", 0, POPT_ARG_STRING, &o.axis, 0, "all (the default), last, or axes: 0,2", "AXES"},
-      {"segments", 0, POPT_ARG_STRING, &o.segments, 0, "One result for each piece of X, taken as one array",
-       "OFFSETS.npy"},
+      REACH_OPTIONS(o),
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},
       POPT_TABLEEND};
   const cli_usage usage = {
@@ -179,9 +184,7 @@ static bool run_stats(op_run *run, const reduce_options *o, reach *r) {
 int op_stats(int argc, const char **argv) {
   reduce_options o = {0};
   const struct poptOption options[] = {
-      {"axis", 0, POPT_ARG_STRING, &o.axis, 0, "all (the default), last, or axes: 0,2", "AXES"},
-      {"segments", 0, POPT_ARG_STRING, &o.segments, 0, "One result for each piece of X, taken as one array",
-       "OFFSETS.npy"},
+      REACH_OPTIONS(o),
       {"counts", 0, POPT_ARG_STRING, &o.counts, 0, "Also writes the counts: elements, and those that are not finite",
        "COUNTS.npy"},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},
