@@ -10,15 +10,9 @@
 
 /* Of every type. */
 #ifdef REAL_I64
-#define rank(x) (x)
 #define unless_nan(x, value) (value)
 static real magnitude(real x) { return as_real(abs(x)); }
 #else
-/* Integers in the order of the floats. */
-static ireal rank(real x) {
-  const ireal i = as_ireal(x);
-  return i ^ ((i >> (int)(sizeof(SCALAR) * 8 - 1)) & (ireal)MAGNITUDE_BITS);
-}
 static real unless_nan(real x, real value) { return choose(is_nan(x), x, value); }
 static real magnitude(real x) { return as_real(as_ureal(x) & (ureal)MAGNITUDE_BITS); }
 #endif
@@ -36,8 +30,8 @@ UNARY(isfinite, TRUTH(is_finite(x)))
 BINARY(add, x + y)
 BINARY(sub, x - y)
 BINARY(mul, x *y)
-BINARY(min, unless_nan(x, unless_nan(y, choose(rank(y) < rank(x), y, x))))
-BINARY(max, unless_nan(x, unless_nan(y, choose(rank(y) > rank(x), y, x))))
+BINARY(min, unless_nan(x, unless_nan(y, choose(order(y) < order(x), y, x))))
+BINARY(max, unless_nan(x, unless_nan(y, choose(order(y) > order(x), y, x))))
 BINARY(eq, TRUTH(x == y))
 BINARY(ne, TRUTH(x != y))
 BINARY(lt, TRUTH(x < y))

@@ -47,30 +47,7 @@ typedef ireal place;
 #define MAP CAT(OP, _map)
 #define DONE CAT(OP, _done)
 
-/* Bits of the floats as integers of the same order, −0 below +0. Its own inverse. */
-#ifdef REAL_I64
-ireal order(real x) { return x; }
-#else
-#ifdef REAL_F64
-#define SIGN_PLACE 63
-#else
-#define SIGN_PLACE 31
-#endif
-ireal order(real x) { return as_ireal(x) ^ ((as_ireal(x) >> SIGN_PLACE) & (ireal)MAGNITUDE_BITS); }
-#define NAN_ABOVE ((ireal)CANONICAL_NAN_BITS)                            /* order of a NaN above all numbers */
-#define NAN_BELOW ((ireal)~(SCALAR_INT)CANONICAL_NAN_BITS)               /* of one below all numbers */
-#endif
-#define LOWEST ((ireal)((SCALAR_INT)1 << (sizeof(SCALAR_INT) * 8 - 1)))
 #define HIGHEST (~LOWEST)
-
-/* An element as an integer: the greatest wins, NaN above all; or the least wins, NaN below all. */
-#ifdef REAL_I64
-ireal upward(real x) { return x; }
-ireal downward(real x) { return x; }
-#else
-ireal upward(real x) { return choose(is_nan(x), NAN_ABOVE, order(x)); }
-ireal downward(real x) { return choose(is_nan(x), NAN_BELOW, order(x)); }
-#endif
 
 #ifdef REAL_I64
 #define EMPTY_SUM 0
@@ -78,13 +55,13 @@ ireal downward(real x) { return choose(is_nan(x), NAN_BELOW, order(x)); }
 #define EMPTY_SUM (-(SCALAR)0) /* +0 would turn a sum of −0 into +0 */
 #endif
 
-/* ---- value: sums and products ---- */
+/* ---- value: sums and products; with -D USER a text's own functions on one value ---- */
 
 #ifdef KIND_value
 #define FIELDS(F) F(real, SCALAR, v)
 #define RESULT SCALAR
 
-#ifndef PARTS_ONLY
+#if !defined(PARTS_ONLY) && !defined(USER)
 real op_sum_map(real x) { return x; }
 real op_prod_map(real x) { return x; }
 SCALAR op_sum_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
@@ -104,7 +81,10 @@ SCALAR op_dot_done(SCALAR v, ulong n) { return n ? v : (SCALAR)0; }
 #endif
 
 DEFINE_TYPES
-#ifdef MULTIPLIES
+#if defined(USER)
+acc init(void) { const acc a = {CAT(OP, _init)()}; return a; }
+acc join(acc a, acc b) { a.v = CAT(OP, _join)(a.v, b.v); return a; }
+#elif defined(MULTIPLIES)
 acc init(void) { const acc a = {(real)1}; return a; }
 acc join(acc a, acc b) { a.v = a.v * b.v; return a; }
 #else
@@ -120,7 +100,11 @@ acc element(real x, ireal i) { const acc a = {MAP(x)}; return a; }
 #endif
 part lift(acc a, ulong base, uint n) { part p; FIELDS(LIFT_FIELD) return p; }
 #endif
+#ifdef USER
+RESULT finish(part p, ulong n) { return LANE0(DONE((real)p.v, n)); }
+#else
 RESULT finish(part p, ulong n) { return DONE(p.v, n); }
+#endif
 #endif
 #endif
 
@@ -177,26 +161,6 @@ SCALAR op_sumsq_compensated_done(SCALAR v, ulong n) { return n ? v : 0; }
 SCALAR op_nrm2_compensated_done(SCALAR v, ulong n) { return n ? LANE0(square_root((real)v)) : 0; }
 SCALAR op_dot_compensated_done(SCALAR v, ulong n) { return n ? v : 0; }
 RESULT finish(part p, ulong n) { return DONE(whole(p.v, p.e), n); }
-#endif
-
-/* ---- user: a text's own functions, on one value ---- */
-
-#ifdef KIND_user
-#define FIELDS(F) F(real, SCALAR, v)
-#define RESULT SCALAR
-
-DEFINE_TYPES
-acc init(void) { const acc a = {CAT(OP, _init)()}; return a; }
-acc join(acc a, acc b) { a.v = CAT(OP, _join)(a.v, b.v); return a; }
-#ifndef SECOND
-#ifdef INPUTS_2
-acc element(real x, real y, ireal i) { const acc a = {MAP(x, y)}; return a; }
-#else
-acc element(real x, ireal i) { const acc a = {MAP(x)}; return a; }
-#endif
-part lift(acc a, ulong base, uint n) { part p; FIELDS(LIFT_FIELD) return p; }
-#endif
-RESULT finish(part p, ulong n) { return LANE0(DONE((real)p.v, n)); }
 #endif
 
 /* ---- extreme: the greatest or least, as an ordered integer ---- */

@@ -24,6 +24,15 @@ const char *cliv__dtype_storage(cliv_dtype dtype) {
   return is_dtype(dtype) ? storage[dtype] : "?";
 }
 
+const char *cliv__dtype_bits(cliv_dtype dtype) {
+  static const char *const bits[9] = {[1] = "uchar", [2] = "ushort", [4] = "uint", [8] = "ulong"};
+  return is_dtype(dtype) ? bits[types[dtype].size] : "?";
+}
+
+const char *cliv__dtype_real(cliv_dtype dtype) {
+  return dtype == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(dtype) ? " -D REAL_I64" : "";
+}
+
 bool cliv__is_integer(cliv_dtype dtype) { return dtype == CLIV_I32 || dtype == CLIV_I64 || dtype == CLIV_U8; }
 
 size_t cliv_dtype_size(cliv_dtype dtype) { return is_dtype(dtype) ? types[dtype].size : 0; }

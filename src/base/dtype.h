@@ -12,6 +12,12 @@ bool cliv__shape_size(cliv_dtype dtype, int ndim, const size_t *shape, size_t *c
 /* What kernels call the storage of this type: "f32" (see cl/prelude.cl); "?" for a value that is no dtype. */
 const char *cliv__dtype_storage(cliv_dtype dtype);
 
+/* The unsigned integer of an element's size in kernels that move bits: "uchar", "ushort", "uint" or "ulong". */
+const char *cliv__dtype_bits(cliv_dtype dtype);
+/* The option that tells a program which type elements of this one are computed in: " -D REAL_F64", " -D REAL_I64" or
+ * "". */
+const char *cliv__dtype_real(cliv_dtype dtype);
+
 bool cliv__is_integer(cliv_dtype dtype);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/dtype.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 
@@ -34,7 +35,6 @@ int cliv__axes(const cliv_tensor *x, const cliv_tensor *y, unsigned marks, cliv_
 cliv_status cliv__gather_axes(cliv_context *ctx, const cliv_tensor *x, const cliv__axis *axes, int count, bool of_y,
                               cl_mem to, const cliv_sync *sync) {
   enum { RUN = 4096 }; /* elements a work-item of the CPU walk copies, or a little more */
-  static const char *const element[9] = {[1] = "uchar", [2] = "ushort", [4] = "uint", [8] = "ulong"};
   cl_ulong extents[8] = {1, 1, 1, 1, 1, 1, 1, 1}, strides[8] = {0};
   int at = 8 - count;
   for (int marked = 0; marked < 2; marked++)
@@ -44,7 +44,7 @@ cliv_status cliv__gather_axes(cliv_context *ctx, const cliv_tensor *x, const cli
         strides[at++] = of_y ? axes[i].stride_y : axes[i].stride;
       }
   char options[64];
-  snprintf(options, sizeof options, "-D ELEMENT=%s -D AXES=%d", element[cliv_dtype_size(x->dtype)], count);
+  snprintf(options, sizeof options, "-D ELEMENT=%s -D AXES=%d", cliv__dtype_bits(x->dtype), count);
   cl_kernel kernel;
   TRY(cliv__kernel(ctx, "axes.cl", options, "gather_axes", &kernel));
   const cl_ulong first = cliv__first(x), n = x->count, each = cliv__round_up(RUN, extents[7]);

@@ -3,6 +3,7 @@
 #include <cliv/scan.h>
 #include <stdio.h>
 
+#include "base/dtype.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -40,7 +41,6 @@ static cliv_status check(cliv_context *ctx, const cliv_tensor *x, const cliv_ten
 
 static cliv_status run(cliv_context *ctx, const cliv_tensor *x, const cliv_tensor *mask, cliv_tensor *out,
                        cliv_tensor *count, const cliv_sync *sync) {
-  static const char *const element[9] = {[1] = "uchar", [2] = "ushort", [4] = "uint", [8] = "ulong"};
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong n = x->count, even = cliv__div_up(n, (size_t)ctx->facts.compute_units * RUNS_PER_UNIT);
   const cl_ulong each = !cpu ? GPU_RUN : even < SHORTEST ? SHORTEST : even, runs = cliv__div_up(n, each);
@@ -50,7 +50,7 @@ static cliv_status run(cliv_context *ctx, const cliv_tensor *x, const cliv_tenso
   char options[32];
   cl_kernel counting, placing;
   cl_mem counts;
-  snprintf(options, sizeof options, "-D ELEMENT=%s", element[cliv_dtype_size(x->dtype)]);
+  snprintf(options, sizeof options, "-D ELEMENT=%s", cliv__dtype_bits(x->dtype));
   TRY(cliv__kernel(ctx, "compact.cl", options, "compact_count", &counting));
   TRY(cliv__kernel(ctx, "compact.cl", options, "compact_place", &placing));
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_COMPACT, entries * sizeof(cl_long), &counts));

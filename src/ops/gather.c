@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/dtype.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/tensor.h"
@@ -10,18 +11,6 @@
 enum {
   RUN = 4096
 }; /* elements a work-item of the CPU walk moves: long enough to hide its start, short enough to share */
-
-/* Rows and columns of a tensor whose first axis counts the rows. */
-static size_t row_count(const cliv_tensor *t) { return t->shape[0]; }
-
-static size_t row_length(const cliv_tensor *t) {
-  size_t n = 1;
-  for (int d = 1; d < t->ndim; d++) n *= t->shape[d];
-  return n;
-}
-
-/* Elements from row to row; a row of several axes must be dense itself. */
-static size_t row_pitch(const cliv_tensor *t) { return t->ndim == 2 ? t->pitch : t->ndim == 1 ? 1 : row_length(t); }
 
 static cliv_status check(cliv_context *ctx, const cliv_tensor *table, const cliv_tensor *indices,
                          const cliv_tensor *out) {
@@ -57,16 +46,15 @@ cliv_status cliv_gather(cliv_context *ctx, const cliv_tensor *table, const cliv_
   TRY(check(ctx, table, indices, out));
   if (out->count == 0) return cliv__nothing(ctx, sync);
 
-  static const char *const element[9] = {[1] = "uchar", [2] = "ushort", [4] = "uint", [8] = "ulong"};
   char options[64];
-  snprintf(options, sizeof options, "-D ELEMENT=%s -D INDEX=%s", element[cliv_dtype_size(table->dtype)],
+  snprintf(options, sizeof options, "-D ELEMENT=%s -D INDEX=%s", cliv__dtype_bits(table->dtype),
            indices->dtype == CLIV_I32 ? "int" : "long");
   cl_kernel kernel;
   TRY(cliv__kernel(ctx, "gather.cl", options, "gather", &kernel));
 
-  const cl_ulong table_first = cliv__first(table), table_pitch = row_pitch(table), table_rows = row_count(table);
-  const cl_ulong indices_first = cliv__first(indices), out_first = cliv__first(out), out_pitch = row_pitch(out);
-  const cl_ulong rows = row_count(out), columns = row_length(out);
+  const cl_ulong table_first = cliv__first(table), table_pitch = cliv__row_pitch(table), table_rows = table->shape[0];
+  const cl_ulong indices_first = cliv__first(indices), out_first = cliv__first(out), out_pitch = cliv__row_pitch(out);
+  const cl_ulong rows = out->shape[0], columns = cliv__row_length(out);
   const cl_ulong columns_each = columns < RUN ? columns : RUN, rows_each = RUN / columns_each;
   const cliv__range range = ctx->walk == CLIV_WALK_CPU
                                 ? RANGE2(cliv__div_up(columns, columns_each), cliv__div_up(rows, rows_each), 1, 1)

@@ -79,10 +79,7 @@ static cliv_status run(cliv_context *ctx, const cliv_tensor *x, const edges *e, 
   char options[96];
   cl_kernel counting, adding;
   cl_mem counters;
-  snprintf(options, sizeof options, "-D X_T=%s -D SINGLE%s", cliv__dtype_storage(dtype),
-           dtype == CLIV_F64         ? " -D REAL_F64"
-           : cliv__is_integer(dtype) ? " -D REAL_I64"
-                                     : "");
+  snprintf(options, sizeof options, "-D X_T=%s -D SINGLE%s", cliv__dtype_storage(dtype), cliv__dtype_real(dtype));
   TRY(cliv__kernel(ctx, "histogram.cl", options, "histogram", &counting));
   TRY(cliv__kernel(ctx, "histogram.cl", options, "histogram_add", &adding));
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_HISTOGRAM, runs * bins_ * sizeof(cl_ulong), &counters));

@@ -132,11 +132,6 @@ static compute compute_of(const call *c) {
   return cliv__is_integer(x) && cliv__is_integer(out) ? IN_I64 : IN_F32;
 }
 
-/* Exactly the same elements, so that each is read before it is written. */
-static bool same_place(const cliv_tensor *a, const cliv_tensor *b) {
-  return a->offset == b->offset && a->span == b->span && cliv_dtype_size(a->dtype) == cliv_dtype_size(b->dtype);
-}
-
 static cliv_status check_x(cliv_context *ctx, const call *c) {
   char a[160], b[160];
   const cliv_tensor *x = c->x, *out = c->out;
@@ -149,7 +144,7 @@ static cliv_status check_x(cliv_context *ctx, const call *c) {
   REQUIRE(ctx, cliv__dense(x) && cliv__dense(out), LAYOUT,
           "map '%s' needs dense tensors; x is %s with pitch %zu, out has pitch %zu", c->op->name, cliv__describe(x, a),
           x->pitch, out->pitch);
-  REQUIRE(ctx, !cliv__overlap(x, out) || same_place(x, out), OVERLAP,
+  REQUIRE(ctx, !cliv__overlap(x, out) || cliv__same_place(x, out), OVERLAP,
           "map '%s': x and out share part of their memory; they must be the same or apart", c->op->name);
   return CLIV_OK;
 }
@@ -169,7 +164,7 @@ static cliv_status check_y(cliv_context *ctx, call *c) {
                       c->op->name, cliv__describe(y, b), cliv__describe(x, a), x->columns);
   REQUIRE(ctx, cliv__dense(y), LAYOUT, "map '%s' needs dense tensors; y is %s with pitch %zu", c->op->name,
           cliv__describe(y, b), y->pitch);
-  REQUIRE(ctx, !cliv__overlap(y, c->out) || (c->source == Y_EACH && same_place(y, c->out)), OVERLAP,
+  REQUIRE(ctx, !cliv__overlap(y, c->out) || (c->source == Y_EACH && cliv__same_place(y, c->out)), OVERLAP,
           "map '%s': y and out share memory, but not element by element", c->op->name);
   return CLIV_OK;
 }
@@ -191,8 +186,8 @@ static cliv_status launch(cliv_context *ctx, const call *c, const cliv_sync *syn
   cl_kernel kernel;
   /* What double cannot do is what math.cl has: the others are compiled without it. */
   const char *files = c->text          ? "divide.cl math.cl user map.cl"
-                      : c->op->float64 ? "divide.cl map_ops.cl map.cl"
-                                       : "divide.cl math.cl map_ops.cl map.cl";
+                      : c->op->float64 ? "divide.cl order.cl map_ops.cl map.cl"
+                                       : "divide.cl math.cl order.cl map_ops.cl map.cl";
   TRY(cliv__kernel_with(ctx, files, c->text, options, "map", &kernel));
 
   const cl_ulong n = c->x->count, each = share(ctx, n), x_first = cliv__first(c->x), out_first = cliv__first(c->out);

@@ -5,6 +5,7 @@
 
 #include "base/dtype.h"
 #include "ops/axes.h"
+#include "ops/blocks.h"
 #include "ops/segments.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
@@ -12,13 +13,13 @@
 #include "runtime/tensor.h"
 
 enum {
-  BLOCK = 4096,      /* elements a block, as in cl/reduce.cl … */
-  LANES = 256,       /* … and its lanes */
-  PART_BYTES = 16,   /* the largest part: four floats, or a key and an index … */
-  STATS_BYTES = 48,  /* … but for stats; twice that in 64-bit types */
-  GROUP = 64,        /* work-items a block in the GPU walk */
-  RUNS_PER_UNIT = 8, /* runs of blocks for each compute unit in the CPU walk, so that they can be dealt out evenly … */
-  RUN_ELEMENTS = 65536 /* … but none much longer than this, nor so short that its start counts */
+  BLOCK = CLIV__BLOCK,
+  LANES = CLIV__LANES,
+  PART_BYTES = 16,  /* the largest part: four floats, or a key and an index … */
+  STATS_BYTES = 48, /* … but for stats; twice that in 64-bit types */
+  STATS_VALUES = 6, /* what stats gives for a row: values … */
+  STATS_COUNTS = 2, /* … and counts */
+  GROUP = 64        /* work-items a block in the GPU walk */
 };
 
 typedef struct row {
@@ -30,10 +31,11 @@ typedef struct row {
 
 #define PIVOT " -D PIVOT"
 #define TWO " -D INPUTS_2"
-#define FILES "divide.cl reduce_ops.cl block.cl reduce.cl"
-#define FILES_MATH "divide.cl math.cl reduce_ops.cl block.cl reduce.cl"
-#define FILES_FUSED "divide.cl fused.cl reduce_ops.cl block.cl reduce.cl"
-#define FILES_USER "divide.cl math.cl user reduce_ops.cl block.cl reduce.cl"
+#define USER " -D USER"
+#define FILES "divide.cl order.cl reduce_ops.cl block.cl reduce.cl"
+#define FILES_MATH "divide.cl math.cl order.cl reduce_ops.cl block.cl reduce.cl"
+#define FILES_FUSED "divide.cl fused.cl order.cl reduce_ops.cl block.cl reduce.cl"
+#define FILES_USER "divide.cl math.cl user order.cl reduce_ops.cl block.cl reduce.cl"
 static const row rows[] = {
     {{"sum", "sum of the elements", 1, CLIV_REDUCE_TOTAL, 1, 1, 0}, "value", "", FILES},
     {{"prod", "product of the elements", 1, CLIV_REDUCE_TOTAL, 1, 1, 0}, "value", " -D MULTIPLIES", FILES},
@@ -86,8 +88,8 @@ static const row rows[] = {
 
 /* What is no row of the table: several results, and a text's own functions. */
 static const row stats_row = {{"stats", "", 1, CLIV_REDUCE_VALUE, 0, 1, 1}, "stats", PIVOT, FILES};
-static const row user_row = {{"", "", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "user", "", FILES_USER};
-static const row user_row_2 = {{"", "", 2, CLIV_REDUCE_VALUE, 0, 1, 0}, "user", TWO, FILES_USER};
+static const row user_row = {{"", "", 1, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", USER, FILES_USER};
+static const row user_row_2 = {{"", "", 2, CLIV_REDUCE_VALUE, 0, 1, 0}, "value", USER TWO, FILES_USER};
 
 size_t cliv_reduce_count(void) { return sizeof rows / sizeof *rows; }
 const cliv_reduce_info *cliv_reduce_get(size_t index) { return index < cliv_reduce_count() ? &rows[index].info : NULL; }
@@ -138,10 +140,10 @@ typedef struct request {
   const row *op;
   const char *name, *source; /* of a user's functions; source NULL: the library's */
   const cliv_tensor *x, *y;
-  cliv_tensor *out, *counts; /* counts: of stats */
-  const cliv_over *over;
-  unsigned marks; /* bit d: axis d is reduced */
-  cl_ulong total; /* elements a row; of segments, of the shortest */
+  cliv_tensor *out, *counts;     /* counts: of stats */
+  const cliv_segments *segments; /* NULL: over axes */
+  unsigned marks;                /* bit d: axis d is reduced */
+  cl_ulong total;                /* elements a row; of segments, of the shortest */
 } request;
 
 /* ---- the stages ---- */
@@ -178,20 +180,6 @@ static stage next_stage(stage s) {
   return s;
 }
 
-/* Runs of the CPU walk: even, none much longer than RUN_ELEMENTS. */
-static cl_ulong run_length(const cliv_context *ctx, cl_ulong blocks, cl_ulong elements) {
-  const cl_ulong runs = (cl_ulong)ctx->facts.compute_units * RUNS_PER_UNIT;
-  const cl_ulong even = cliv__div_up(blocks, runs ? runs : 1), longest = cliv__div_up(RUN_ELEMENTS, elements + 1);
-  return even < longest ? even : longest;
-}
-
-/* Lanes that a block has in the GPU walk: as many as are needed, so that a group does several short rows. */
-static cl_ulong spread(cl_ulong longest) {
-  cl_ulong lanes = 1;
-  while (lanes < LANES && lanes < longest) lanes *= 2;
-  return lanes;
-}
-
 static bool is_wide(cliv_dtype t) { return t == CLIV_F64 || cliv__is_integer(t); }
 static bool is_stats(const request *q) { return !strcmp(q->op->kind, "stats"); }
 
@@ -223,14 +211,13 @@ static manner manner_of(const cliv_context *ctx, const request *q, const stage *
 static cliv_status kernel_of(cliv_context *ctx, const request *q, const stage *s, const manner *m, cl_kernel *out) {
   const cliv_dtype input = q->x->dtype;
   const bool second = s->number > 0;
-  const char *computed = input == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(input) ? " -D REAL_I64" : "";
   char from[32], side[48] = "", options[320];
   snprintf(from, sizeof from, " -D X_T=%s", cliv__dtype_storage(input));
   if (s->layout == COLUMNS && ctx->walk == CLIV_WALK_CPU) snprintf(side, sizeof side, " -D ACROSS=%d", m->vectors);
   else if (s->layout == COLUMNS) snprintf(side, sizeof side, " -D SLOTS=%d", m->slots);
   else if (m->brief) snprintf(side, sizeof side, " -D SHORT=%d", m->brief);
   snprintf(options, sizeof options, "-D OP=%s%s -D KIND_%s -D OUT_T=%s%s%s%s%s%s", q->source ? "" : "op_", q->name,
-           q->op->kind, cliv__dtype_storage(q->out->dtype), q->op->extra, computed,
+           q->op->kind, cliv__dtype_storage(q->out->dtype), q->op->extra, cliv__dtype_real(input),
            second ? " -D SECOND -D SINGLE" : from, layout_option[s->layout], side);
   return cliv__kernel_with(ctx, q->op->files, q->source, options, "reduce", out);
 }
@@ -245,10 +232,10 @@ static cliv__range range_of(const cliv_context *ctx, const stage *s, const manne
   *blocks = block_count(s);
   if (s->layout == COLUMNS) {
     *blocks = s->rows / s->inner * s->blocks_per_row * cliv__div_up(s->inner, m->width);
-    *share = cpu ? run_length(ctx, *blocks, elements * m->width) : spread(longest);
+    *share = cpu ? cliv__run_length(ctx, *blocks, elements * m->width + 1) : cliv__spread(longest);
     return cpu ? RANGE1(cliv__div_up(*blocks, *share), 1) : RANGE1(*blocks * group, group);
   }
-  *share = cpu ? run_length(ctx, *blocks, elements) : spread(longest);
+  *share = cpu ? cliv__run_length(ctx, *blocks, elements + 1) : cliv__spread(longest);
   if (m->brief) *share = cliv__round_up(*share, 16);
   const size_t at_once = *share < group ? (group < LANES ? group : LANES) / *share : 1;
   return cpu ? RANGE1(cliv__div_up(*blocks, *share), 1) : RANGE1(cliv__div_up(*blocks, at_once) * group, group);
@@ -355,12 +342,14 @@ static bool fits(const cliv__axis *axes, int count, bool two, stage *s) {
   return true;
 }
 
+static size_t row_count(const request *q) { return q->out->count / (q->counts ? STATS_VALUES : 1); }
+
 /* Copies whose rows are dense, in scratch memory. */
 static cliv_status bring_together(cliv_context *ctx, const request *q, const cliv__axis *axes, int count, stage *s,
                                   const cliv_sync *sync) {
   const size_t bytes = q->x->count * cliv_dtype_size(q->x->dtype);
   s->layout = ROWS;
-  s->rows = q->out->count / (q->counts ? 6 : 1);
+  s->rows = row_count(q);
   s->columns = s->pitch = s->pitch_y = q->total;
   s->origin = s->origin_y = 0;
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_AXES_X, bytes, &s->x));
@@ -372,15 +361,15 @@ static cliv_status bring_together(cliv_context *ctx, const request *q, const cli
 static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
   const cliv_tensor *x = q->x, *y = q->y;
   stage s = {.x = x->mem, .y = y ? y->mem : NULL, .origin = cliv__first(x), .origin_y = y ? cliv__first(y) : 0};
-  if (q->over && q->over->segments) {
+  if (q->segments) {
     s.layout = SEGMENTS;
-    s.segments = q->over->segments;
+    s.segments = q->segments;
     return run_stages(ctx, q, s, sync);
   }
   cliv__axis axes[CLIV_MAX_DIMS];
   const int count = cliv__axes(x, y, q->marks, axes);
   const bool together = q->total == 0 || fits(axes, count, y != NULL, &s);
-  if (q->total == 0) s.rows = q->out->count / (q->counts ? 6 : 1), s.layout = ROWS;
+  if (q->total == 0) s.rows = row_count(q), s.layout = ROWS;
   if (!together) TRY(bring_together(ctx, q, axes, count, &s, SYNC_FIRST(sync)));
   s.blocks_per_row = s.columns ? cliv__div_up(s.columns, BLOCK) : 1;
   return run_stages(ctx, q, s, together ? sync : SYNC_LAST(sync));
@@ -389,8 +378,7 @@ static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *syn
 /* ---- the checks ---- */
 
 /* The axes that are reduced, as bits. */
-static cliv_status check_axes(cliv_context *ctx, request *q) {
-  const cliv_over *o = q->over;
+static cliv_status check_axes(cliv_context *ctx, const cliv_over *o, request *q) {
   q->marks = (1u << q->x->ndim) - 1;
   if (!o || (o->axis_count == 0 && !o->axes)) return CLIV_OK;
   REQUIRE(ctx, o->axis_count >= 0 && o->axis_count <= CLIV_MAX_DIMS, VALUE,
@@ -413,10 +401,10 @@ static cliv_status check_result(cliv_context *ctx, const request *q, const cliv_
   int ndim = 0;
   for (int d = 0; d < q->x->ndim; d++)
     if (!(q->marks >> d & 1)) shape[ndim++] = q->x->shape[d];
-  if (q->over && q->over->segments) shape[ndim++] = q->over->segments->count;
+  if (q->segments) shape[ndim++] = q->segments->count;
   if (more) shape[ndim++] = more;
   const bool right = out->ndim == ndim && !memcmp(shape, out->shape, (size_t)ndim * sizeof *shape);
-  const bool all = q->marks == (1u << q->x->ndim) - 1 && !(q->over && q->over->segments) && !more;
+  const bool all = q->marks == (1u << q->x->ndim) - 1 && !q->segments && !more;
   REQUIRE(ctx, right || (all && out->count == 1), SHAPE,
           all ? "reducing %s over all axes gives one element, but out is %s"
               : "reducing %s gives one result for each index of the other axes, or for each segment; but out is %s",
@@ -427,10 +415,10 @@ static cliv_status check_result(cliv_context *ctx, const request *q, const cliv_
   return CLIV_OK;
 }
 
-static cliv_status check_segments(cliv_context *ctx, request *q) {
-  const cliv_segments *s = q->over->segments;
+static cliv_status check_segments(cliv_context *ctx, const cliv_over *o, request *q) {
+  const cliv_segments *s = q->segments;
   char x[160];
-  REQUIRE(ctx, q->over->axis_count == 0, VALUE, "a reduction is over axes or over segments, not both");
+  REQUIRE(ctx, o->axis_count == 0, VALUE, "a reduction is over axes or over segments, not both");
   REQUIRE(ctx, s->ctx == ctx, VALUE, "the segments belong to another context");
   REQUIRE(ctx, s->end <= q->x->count, SHAPE, "the segments end at element %llu, but x is %s",
           (unsigned long long)s->end, cliv__describe(q->x, x));
@@ -452,20 +440,21 @@ static cliv_status check_types(cliv_context *ctx, const request *q) {
   return CLIV_OK;
 }
 
-static cliv_status check(cliv_context *ctx, request *q) {
+static cliv_status check(cliv_context *ctx, const cliv_over *over, request *q) {
   char x[160], y[160];
+  q->segments = over ? over->segments : NULL;
   TRY(check_type(ctx, q->op, q->x->dtype));
   TRY(check_types(ctx, q));
   REQUIRE(ctx, !q->y || (cliv__same_shape(q->x, q->y) && q->x->dtype == q->y->dtype), SHAPE,
           "'%s' takes two tensors of one type and shape, not %s and %s", q->name, cliv__describe(q->x, x),
           cliv__describe(q->y, y));
-  TRY(check_axes(ctx, q));
+  TRY(check_axes(ctx, over, q));
   q->total = 1;
   for (int d = 0; d < q->x->ndim; d++)
     if (q->marks >> d & 1) q->total *= q->x->shape[d];
-  if (q->over && q->over->segments) TRY(check_segments(ctx, q));
-  TRY(check_result(ctx, q, q->out, q->counts ? 6 : 0));
-  if (q->counts) TRY(check_result(ctx, q, q->counts, 2));
+  if (q->segments) TRY(check_segments(ctx, over, q));
+  TRY(check_result(ctx, q, q->out, q->counts ? STATS_VALUES : 0));
+  if (q->counts) TRY(check_result(ctx, q, q->counts, STATS_COUNTS));
   REQUIRE(ctx, q->total > 0 || q->out->count == 0 || !q->op->info.needs_elements, DATA,
           "'%s' of no elements has no result", q->name);
   return CLIV_OK;
@@ -479,10 +468,10 @@ cliv_status cliv_reduce_over(cliv_context *ctx, const char *op, const cliv_over 
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, out);
-  request q = {.op = find(op), .name = op, .x = x, .y = y, .out = out, .over = over};
+  request q = {.op = find(op), .name = op, .x = x, .y = y, .out = out};
   REQUIRE(ctx, q.op != NULL, NAME, "there is no reduction '%s'; `cliv op list` shows those there are",
           op ? op : "(NULL)");
-  TRY(check(ctx, &q));
+  TRY(check(ctx, over, &q));
   return out->count ? run(ctx, &q, sync) : cliv__nothing(ctx, sync);
 }
 
@@ -499,11 +488,11 @@ cliv_status cliv_stats(cliv_context *ctx, const cliv_over *over, const cliv_tens
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, values);
   REQUIRE_NOT_NULL(ctx, counts);
-  request q = {.op = &stats_row, .name = "stats", .x = x, .out = values, .counts = counts, .over = over};
+  request q = {.op = &stats_row, .name = "stats", .x = x, .out = values, .counts = counts};
   REQUIRE(ctx, counts->dtype == CLIV_I64, DTYPE, "stats' counts are int64, not %s", cliv_dtype_name(counts->dtype));
   REQUIRE(ctx, counts->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
   REQUIRE(ctx, !cliv__overlap(values, counts), OVERLAP, "stats' values and counts overlap in memory");
-  TRY(check(ctx, &q));
+  TRY(check(ctx, over, &q));
   return values->count ? run(ctx, &q, sync) : cliv__nothing(ctx, sync);
 }
 
@@ -515,8 +504,7 @@ cliv_status cliv_reduce_user(cliv_context *ctx, const char *text, const char *na
   TRY(cliv__check_user(ctx, text, name, functions));
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, out);
-  request q = {
-      .op = y ? &user_row_2 : &user_row, .name = name, .source = text, .x = x, .y = y, .out = out, .over = over};
-  TRY(check(ctx, &q));
+  request q = {.op = y ? &user_row_2 : &user_row, .name = name, .source = text, .x = x, .y = y, .out = out};
+  TRY(check(ctx, over, &q));
   return out->count ? run(ctx, &q, sync) : cliv__nothing(ctx, sync);
 }

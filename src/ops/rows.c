@@ -6,23 +6,22 @@
 
 #include "base/dtype.h"
 #include "base/options.h"
+#include "ops/blocks.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
 #include "runtime/tensor.h"
 
 enum {
-  LANES = 256, /* as in cl/block.cl */
-  BLOCK = 4096,
+  LANES = CLIV__LANES,
+  BLOCK = CLIV__BLOCK,
   PART_BYTES = 16, /* of the largest part: four floats */
   VECTOR = 16,     /* rows that the CPU walk joins at once … */
   SHORT = 64,      /* … when they have no more elements than this */
   GROUP = 64,      /* work-items a block in the GPU walk */
   SLOTS = 8,       /* as in cl/row_sums.cl */
   WEIGHT = 1,
-  BIAS = 2,
-  RUNS_PER_UNIT = 8,   /* runs for each compute unit in the CPU walk, so that they can be dealt out evenly … */
-  RUN_ELEMENTS = 65536 /* … but none much longer than this */
+  BIAS = 2
 };
 
 typedef struct row {
@@ -92,30 +91,16 @@ static bool reads(cliv_rows_use use) { return use == CLIV_ROWS_READS; }
 
 /* ---- the launches ---- */
 
-/* Blocks, or rows of SHORT, that a work-item of the CPU walk does in a row. */
-static cl_ulong run_length(const cliv_context *ctx, cl_ulong blocks, cl_ulong elements) {
-  const cl_ulong even = cliv__div_up(blocks, (size_t)ctx->facts.compute_units * RUNS_PER_UNIT);
-  const cl_ulong longest = cliv__div_up(RUN_ELEMENTS, elements);
-  return even < longest ? even : longest;
-}
-
-/* Lanes that a block has in the GPU walk: as many as are needed, so that a group does several short rows. */
-static cl_ulong spread(cl_ulong columns) {
-  cl_ulong lanes = 1;
-  while (lanes < LANES && lanes < columns) lanes *= 2;
-  return lanes;
-}
-
 /* Blocks of `columns` elements, shared out: the third argument of what a kernel is told, and its range. */
 static cliv__range share_out(const cliv_context *ctx, cl_ulong blocks, cl_ulong columns, bool at_once,
                              cl_ulong *share) {
   const size_t group = cliv__group(ctx, GROUP);
   if (ctx->walk == CLIV_WALK_CPU) {
-    *share = run_length(ctx, blocks, columns < BLOCK ? columns : BLOCK);
+    *share = cliv__run_length(ctx, blocks, columns < BLOCK ? columns : BLOCK);
     if (at_once) *share = cliv__round_up(*share, VECTOR);
     return RANGE1(cliv__div_up(blocks, *share), 1);
   }
-  *share = spread(columns);
+  *share = cliv__spread(columns);
   const size_t blocks_each = *share < group ? (group < LANES ? group : LANES) / *share : 1;
   return RANGE1(cliv__div_up(blocks, blocks_each) * group, group);
 }
@@ -143,7 +128,8 @@ static cliv_status run(cliv_context *ctx, const request *q, const char *half, cl
            writes(info->mean, q->o.mean) ? " -D MEAN" : "", writes(info->rstd, q->o.rstd) ? " -D RSTD" : "", half,
            at_once ? vectors : "");
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "divide.cl math.cl reduce_ops.cl rows_ops.cl block.cl rows.cl", options, "rows", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl math.cl order.cl reduce_ops.cl rows_ops.cl block.cl rows.cl", options, "rows",
+                   &kernel));
   const cl_ulong x_first = cliv__first(x), x_pitch = x->pitch, y_first = cliv__first(y), y_pitch = y->pitch;
   const cl_ulong out_first = cliv__first(out), out_pitch = out->pitch;
   const place weight = place_of(q->o.weight, x), bias = place_of(q->o.bias, x);
@@ -163,7 +149,7 @@ static cliv_status join_parts(cliv_context *ctx, const char *kind, cl_ulong rows
   char options[96];
   snprintf(options, sizeof options, "-D KIND_%s -D PARTS_ONLY -D OUT_T=f32 -D SECOND -D SINGLE", kind);
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "divide.cl math.cl reduce_ops.cl block.cl reduce.cl", options, "reduce", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl math.cl order.cl reduce_ops.cl block.cl reduce.cl", options, "reduce", &kernel));
   for (int slot = CLIV__SCRATCH_REDUCE_B; per_row > 1; slot = CLIV__SCRATCH_REDUCE_A + CLIV__SCRATCH_REDUCE_B - slot) {
     const cl_ulong columns = per_row, none = 0, end = rows * columns;
     per_row = cliv__div_up(columns, BLOCK);
@@ -188,7 +174,7 @@ static cliv_status run_sums(cliv_context *ctx, const request *q, const cliv_sync
   char common[128], options[192];
   snprintf(common, sizeof common, "-D OP=%s -D KIND_%s -D PARTS_ONLY -D GIVEN -D X_T=%s", q->op->info.name, q->op->kind,
            cliv__dtype_storage(x->dtype));
-  static const char files[] = "divide.cl math.cl reduce_ops.cl rows_ops.cl block.cl row_sums.cl";
+  static const char files[] = "divide.cl math.cl order.cl reduce_ops.cl rows_ops.cl block.cl row_sums.cl";
   snprintf(options, sizeof options, "%s -D COLUMNS -D ACROSS=1", common);
   TRY(cliv__kernel(ctx, files, options, "row_sums", &sums));
   snprintf(options, sizeof options, "%s -D PUT -D SINGLE", common);
@@ -226,11 +212,6 @@ static cliv_status run_all(cliv_context *ctx, const request *q, const cliv_sync 
 
 /* ---- the call ---- */
 
-/* Exactly the same elements, so that each is read before it is written. */
-static bool same_place(const cliv_tensor *a, const cliv_tensor *b) {
-  return a->mem == b->mem && a->offset == b->offset && (a->rows <= 1 || a->pitch == b->pitch);
-}
-
 static cliv_status check_out(cliv_context *ctx, const request *q, const cliv_tensor *in, const char *name) {
   char a[160], b[160];
   REQUIRE(ctx, in->ctx == ctx && q->out->ctx == ctx, VALUE,
@@ -238,7 +219,7 @@ static cliv_status check_out(cliv_context *ctx, const request *q, const cliv_ten
   REQUIRE(ctx, in->dtype == q->out->dtype && cliv__same_shape(in, q->out), SHAPE,
           "'%s' takes tensors of one type and shape, but %s is %s and out is %s", q->op->info.name, name,
           cliv__describe(in, a), cliv__describe(q->out, b));
-  REQUIRE(ctx, !cliv__overlap(in, q->out) || same_place(in, q->out), OVERLAP,
+  REQUIRE(ctx, !cliv__overlap(in, q->out) || cliv__same_place(in, q->out), OVERLAP,
           "'%s': %s and out share part of their memory; they must be the same or apart", q->op->info.name, name);
   return CLIV_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "ops/blocks.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -16,9 +17,8 @@ enum {
       2048,    /* … and in the GPU walk where they are computed in 8 bytes, so that local memory of 32 KiB will do */
   LANE = 16,   /* elements of a lane of the GPU walk, as in cl/scan.cl */
   GROUP = 256, /* work-items of the GPU walk */
-  RUNS_PER_UNIT = 8, /* runs of blocks for each compute unit in the CPU walk, so that they can be dealt out evenly … */
-  RUN_ELEMENTS = 65536, /* … but none much longer than this */
-  CARRY_GROUPS = 1024   /* groups that carry totals along; rows are dealt out among them */
+  CARRY_RUNS = 8,     /* runs of rows whose totals are carried along, for each compute unit in the CPU walk */
+  CARRY_GROUPS = 1024 /* groups that carry totals along; rows are dealt out among them */
 };
 
 typedef struct row {
@@ -81,12 +81,11 @@ typedef struct request {
 
 static cliv_status kernel_of(cliv_context *ctx, const request *q, const char *entry, cl_kernel *out) {
   const cliv_dtype x = q->x->dtype;
-  const char *computed = x == CLIV_F64 ? " -D REAL_F64" : cliv__is_integer(x) ? " -D REAL_I64" : "";
   const char *offsets = !q->offsets ? "" : q->offsets->dtype == CLIV_I32 ? " -D OFFSETS=int" : " -D OFFSETS=long";
   char options[160];
   snprintf(options, sizeof options, "-D OP=%s%s -D KIND_%s -D X_T=%s -D OUT_T=%s -D BLOCK=%u%s%s",
            q->text ? "" : "scan_", q->name, q->op->kind, cliv__dtype_storage(x), cliv__dtype_storage(q->out->dtype),
-           (unsigned)q->block, computed, offsets);
+           (unsigned)q->block, cliv__dtype_real(x), offsets);
   return cliv__kernel_with(
       ctx, q->text ? "divide.cl math.cl user order.cl scan_ops.cl scan.cl" : "order.cl scan_ops.cl scan.cl", q->text,
       options, entry, out);
@@ -124,8 +123,7 @@ static cliv__range divide(const cliv_context *ctx, const request *q, cl_ulong *s
   const cl_ulong blocks = block_count(q);
   if (ctx->walk == CLIV_WALK_CPU) {
     const cl_ulong elements = q->offsets || q->columns > q->block ? q->block : q->columns + 1;
-    const cl_ulong even = cliv__div_up(blocks, (size_t)ctx->facts.compute_units * RUNS_PER_UNIT);
-    const cl_ulong longest = cliv__div_up(RUN_ELEMENTS, elements), each = even < longest ? even : longest;
+    const cl_ulong each = cliv__run_length(ctx, blocks, elements);
     *share = each * q->block;
     return RANGE1(cliv__div_up(blocks, each), 1);
   }
@@ -158,7 +156,7 @@ static cliv_status run_totals(cliv_context *ctx, const request *q, cl_mem parts,
 static cliv_status run_carries(cliv_context *ctx, const request *q, cl_mem parts) {
   cl_kernel kernel;
   TRY(kernel_of(ctx, q, "scan_carries", &kernel));
-  const cl_ulong count = q->offsets ? q->segments : q->rows, runs = (cl_ulong)ctx->facts.compute_units * RUNS_PER_UNIT;
+  const cl_ulong count = q->offsets ? q->segments : q->rows, runs = (cl_ulong)ctx->facts.compute_units * CARRY_RUNS;
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong share = cpu ? cliv__div_up(count, runs) : count;
   const size_t group = cliv__group(ctx, GROUP), groups = count < CARRY_GROUPS ? count : CARRY_GROUPS;
@@ -234,10 +232,6 @@ static cliv_status check_types(cliv_context *ctx, const request *q) {
   return CLIV_OK;
 }
 
-static bool same_place(const cliv_tensor *a, const cliv_tensor *b) {
-  return a->offset == b->offset && a->span == b->span && a->dtype == b->dtype && (a->rows <= 1 || a->pitch == b->pitch);
-}
-
 static cliv_status check_places(cliv_context *ctx, const request *q, bool flat) {
   char a[160], b[160];
   const cliv_tensor *x = q->x, *out = q->out;
@@ -246,7 +240,7 @@ static cliv_status check_places(cliv_context *ctx, const request *q, bool flat) 
   REQUIRE(ctx, !flat || (cliv__dense(x) && cliv__dense(out)), LAYOUT,
           "a scan over all elements needs dense tensors; the pitches are %zu and %zu for rows of %zu", x->pitch,
           out->pitch, x->columns);
-  REQUIRE(ctx, !cliv__overlap(x, out) || same_place(x, out), OVERLAP,
+  REQUIRE(ctx, !cliv__overlap(x, out) || cliv__same_place(x, out), OVERLAP,
           "scan '%s': x and out share part of their memory; they must be the same or apart", q->name);
   return CLIV_OK;
 }

@@ -14,15 +14,6 @@ enum {
   MOST = 0x7fffffff /* indices, as for sorting */
 };
 
-static size_t row_length(const cliv_tensor *t) {
-  size_t n = 1;
-  for (int d = 1; d < t->ndim; d++) n *= t->shape[d];
-  return n;
-}
-
-/* Elements from row to row; a row of several axes is dense itself. */
-static size_t row_pitch(const cliv_tensor *t) { return t->ndim == 2 ? t->pitch : row_length(t); }
-
 static cliv_status check(cliv_context *ctx, const cliv_tensor *x, const cliv_tensor *indices, const cliv_tensor *out) {
   char a[160], b[160];
   REQUIRE(ctx, x->ctx == ctx && indices->ctx == ctx && out->ctx == ctx, VALUE,
@@ -71,14 +62,12 @@ static cliv_status run(cliv_context *ctx, const cliv_tensor *x, const cliv_tenso
   cl_kernel kernel;
   cl_mem sorted, places;
   snprintf(options, sizeof options, "-D X_T=%s -D INDEX=%s%s", cliv__dtype_storage(dtype),
-           indices->dtype == CLIV_I32 ? "int" : "long",
-           dtype == CLIV_F64         ? " -D REAL_F64"
-           : cliv__is_integer(dtype) ? " -D REAL_I64"
-                                     : "");
+           indices->dtype == CLIV_I32 ? "int" : "long", cliv__dtype_real(dtype));
   TRY(cliv__kernel(ctx, "scatter.cl", options, "scatter_add", &kernel));
   TRY(sort_indices(ctx, indices, sync, &sorted, &places));
-  const cl_ulong count = indices->count, columns = row_length(x), rows = out->shape[0];
-  const cl_ulong each = cpu ? cliv__div_up(RUN, columns) : 1, x_pitch = row_pitch(x), out_pitch = row_pitch(out);
+  const cl_ulong count = indices->count, columns = cliv__row_length(x), rows = out->shape[0];
+  const cl_ulong each = cpu ? cliv__div_up(RUN, columns) : 1, x_pitch = cliv__row_pitch(x),
+                 out_pitch = cliv__row_pitch(out);
   const cl_ulong x_first = cliv__first(x), out_first = cliv__first(out);
   const cliv__range range = cpu ? RANGE1(cliv__div_up(count, each), 1) : RANGE1(count * columns, cliv__group(ctx, 64));
   return LAUNCH(ctx, kernel, range, SYNC_LAST(sync), ARG(sorted), ARG(places), ARG(count), ARG(each), ARG(x->mem),

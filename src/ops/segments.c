@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "base/status.h"
-#include "runtime/launch.h"
+#include "ops/blocks.h"
 
-enum { BLOCK = 4096 }; /* as in cl/reduce.cl */
+enum { BLOCK = CLIV__BLOCK };
 
 typedef struct entry {
   cl_ulong first;

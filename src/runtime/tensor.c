@@ -146,6 +146,19 @@ bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b) {
   return a->ndim == b->ndim && (a->ndim == 0 || !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape));
 }
 
+bool cliv__same_place(const cliv_tensor *a, const cliv_tensor *b) {
+  return a->mem == b->mem && a->offset == b->offset && cliv_dtype_size(a->dtype) == cliv_dtype_size(b->dtype) &&
+         (a->rows <= 1 || a->pitch == b->pitch);
+}
+
+size_t cliv__row_length(const cliv_tensor *t) {
+  size_t n = 1;
+  for (int d = 1; d < t->ndim; d++) n *= t->shape[d];
+  return n;
+}
+
+size_t cliv__row_pitch(const cliv_tensor *t) { return t->ndim == 2 ? t->pitch : cliv__row_length(t); }
+
 bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b) {
   if (!a->mem || a->mem != b->mem || a->offset >= b->offset + b->span || b->offset >= a->offset + a->span) return false;
   /* Blocks of columns of one matrix lie side by side: equal pitches, and neither's columns reach the other's. */

@@ -23,6 +23,12 @@ static inline bool cliv__dense(const cliv_tensor *t) { return t->rows <= 1 || t-
 bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b);
 /* True when the two share a byte of device memory (only seen within one cl_mem). */
 bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b);
+/* Of tensors of one shape: exactly the same elements, so that each may be read before it is written. */
+bool cliv__same_place(const cliv_tensor *a, const cliv_tensor *b);
+/* A tensor as rows counted by its first axis: elements of a row, and from row to row; a row of several axes is dense.
+ * */
+size_t cliv__row_length(const cliv_tensor *t);
+size_t cliv__row_pitch(const cliv_tensor *t);
 /* "float32 [3, 4]" into room; returns room. For error sentences. */
 const char *cliv__describe(const cliv_tensor *t, char room[static 160]);
 
