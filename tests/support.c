@@ -66,13 +66,94 @@ const char *test_walk_name(cliv_walk walk) {
   return walk == CLIV_WALK_CPU ? "cpu" : walk == CLIV_WALK_GPU ? "gpu" : "auto";
 }
 
-cliv_context *test_open(cliv_walk walk) { return test_open_group(walk, 0); }
+static bool set(const char *variable) {
+  const char *value = getenv(variable);
+  return value && value[0] && strcmp(value, "0") != 0;
+}
 
-cliv_context *test_open_group(cliv_walk walk, size_t group_size) {
+/* Compiling is most of what a test costs: contexts are kept, with their programs, for the next test that opens one. */
+typedef struct kept {
+  struct kept *next;
+  cliv_context *ctx;
+  cliv_walk asked;
+  size_t group_size;
+  bool used;
+} kept;
+
+static kept *all_kept;
+
+static void free_all(void) {
+  for (kept *k = all_kept, *next; k; k = next) {
+    next = k->next;
+    cliv_context_free(k->ctx);
+    free(k);
+  }
+  all_kept = NULL;
+}
+
+static cliv_context *create(cliv_walk walk, size_t group_size) {
+  const bool no_cache = set("CLIV_TEST_NO_CACHE");
+  const cliv_context_options options = {.size = sizeof options,
+                                        .walk = walk,
+                                        .group_size = group_size,
+                                        .no_disk_cache = no_cache,
+                                        .probe = no_cache ? CLIV_PROBE_NEVER : CLIV_PROBE_UNKNOWN};
   cliv_context *ctx = NULL;
-  const cliv_context_options options = {.size = sizeof options, .walk = walk, .group_size = group_size};
   ASSERT_OK(NULL, cliv_context_create(&options, &ctx));
   return ctx;
+}
+
+cliv_context *test_open(cliv_walk walk) { return test_open_group(walk, 0); }
+
+/* What AUTO is on this device; AUTO until it was asked for. */
+static cliv_walk automatic = CLIV_WALK_AUTO;
+
+cliv_context *test_open_group(cliv_walk walk, size_t group_size) {
+  const cliv_walk actual = walk == CLIV_WALK_AUTO ? automatic : walk;
+  for (kept *k = all_kept; k; k = k->next) {
+    if (k->used || k->group_size != group_size || (k->asked != actual && cliv_context_walk(k->ctx) != actual)) continue;
+    k->used = true;
+    return k->ctx;
+  }
+  if (!all_kept) assert_int_equal(atexit(free_all), 0);
+  kept *k = test_alloc(sizeof *k);
+  *k = (kept){.next = all_kept, .ctx = create(walk, group_size), .asked = walk, .group_size = group_size, .used = true};
+  if (walk == CLIV_WALK_AUTO) automatic = cliv_context_walk(k->ctx);
+  all_kept = k;
+  return k->ctx;
+}
+
+void test_close(cliv_context *ctx) {
+  for (kept *k = all_kept; k; k = k->next)
+    if (k->ctx == ctx) k->used = false;
+}
+
+test_ways test_open_all(void) {
+  static const size_t groups[] = {0, 16, 1024};
+  test_ways c = {.count = 0};
+  cliv_context *cpu = test_open(CLIV_WALK_CPU);
+  const bool both = cliv_context_walk(cpu) == CLIV_WALK_CPU;
+  if (both) c.ctx[c.count++] = cpu;
+  else test_close(cpu);
+  for (size_t g = 0; g < (both ? 3 : 2); g++) c.ctx[c.count++] = test_open_group(CLIV_WALK_GPU, groups[g]);
+  return c;
+}
+
+void test_close_all(const test_ways *c) {
+  for (size_t i = 0; i < c->count; i++) test_close(c->ctx[i]);
+}
+
+int test_setup_all(void **state) {
+  test_ways *c = test_alloc(sizeof *c);
+  *c = test_open_all();
+  *state = c;
+  return 0;
+}
+
+int test_teardown_all(void **state) {
+  test_close_all(*state);
+  free(*state);
+  return 0;
 }
 
 bool test_flush_waits(const cliv_context *ctx) {
@@ -83,10 +164,7 @@ bool test_flush_waits(const cliv_context *ctx) {
   return !strcmp(name, "Oclgrind");
 }
 
-bool test_small(void) {
-  const char *small = getenv("CLIV_TEST_SMALL");
-  return small && small[0] && strcmp(small, "0") != 0;
-}
+bool test_small(void) { return set("CLIV_TEST_SMALL"); }
 
 const size_t *test_sizes(size_t *count) {
   static const size_t sizes[] = {0, 1, 2, 255, 256, 257, 4095, 4096, 4097, 4999, 1000003};

@@ -39,10 +39,25 @@ enum { TEST_WALKS = 2 };
 extern const cliv_walk test_walks[TEST_WALKS];
 const char *test_walk_name(cliv_walk walk);
 
-/* A context on the device of $CLIV_DEVICE, or "auto". Free it with cliv_context_free. */
+/* A context on the device of $CLIV_DEVICE, or "auto", that nobody else has open: a new one, or one that was closed,
+ * with the programs it has. test_close gives it back. $CLIV_TEST_NO_CACHE: compiled programs are left to the driver's
+ * own cache. */
 cliv_context *test_open(cliv_walk walk);
 /* The same with a group size for the GPU walk (0: chosen by kernel): results must not depend on it. */
 cliv_context *test_open_group(cliv_walk walk, size_t group_size);
+void test_close(cliv_context *ctx);
+/* Every way to go about things: the CPU walk, then the GPU walk with several group sizes; on a device that is always
+ * given the GPU walk, two of these alone. Each is one more program to compile. */
+enum { TEST_WAYS = 4 };
+typedef struct test_ways {
+  cliv_context *ctx[TEST_WAYS];
+  size_t count;
+} test_ways;
+test_ways test_open_all(void);
+void test_close_all(const test_ways *c);
+/* The same around a whole group of tests, whose state it is. */
+int test_setup_all(void **state);
+int test_teardown_all(void **state);
 
 /* True on oclgrind, which runs everything in the calling thread: its clFlush waits for all that is in the queue. */
 bool test_flush_waits(const cliv_context *ctx);

@@ -217,7 +217,7 @@ static void random_shapes(void **state) {
       p.what_c = p.beta == 0 ? NANS : NORMAL;
       if (i % 3 == 0) check_error(ctx, &p, CLIV_PROVIDER_EXACT);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -231,7 +231,7 @@ static void double_precision(void **state) {
       p.what = p.what_c = hardest(ctx, i);
       check_exact(ctx, &p, NULL);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -271,7 +271,7 @@ static void cuts(void **state) {
                          .seed = 7 + i};
       check_exact(ctx, &p, &all[i / 8]);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -304,7 +304,7 @@ static void thin(void **state) {
       check_exact(ctx, &p, &(cliv__cuts){.block_k = 9, .launch_work = 1});
       check_exact(ctx, &p, &(cliv__cuts){.no_gemv = 1});
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -316,7 +316,7 @@ static void long_sums(void **state) {
       .dtype = CLIV_F32, .m = 200, .n = 170, .k = 2500, .alpha = 1, .beta = 1, .what_c = NORMAL, .seed = 5};
   if (!small(ctx)) check_exact(ctx, &p, NULL);
   if (!small(ctx)) check_error(ctx, &p, CLIV_PROVIDER_EXACT);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* The GPU walk's result does not depend on the group. */
@@ -339,7 +339,7 @@ static void groups(void **state) {
                          .seed = 40 + i};
       check_exact(ctx, &p, NULL);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -369,7 +369,7 @@ static void nothing_to_sum(void **state) {
       if (i / 3 == 5) p.n = 0, p.k = 0;
       check_exact(ctx, &p, NULL);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -429,7 +429,7 @@ static void vectors(void **state) {
       compare(options.provider, &z, 4);
       free_matrix(&a), free_matrix(&x), free_matrix(&y), free_matrix(&z);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -458,7 +458,7 @@ static void axpy(void **state) {
       compare(options.provider, &y, 4);
       free_matrix(&x), free_matrix(&y);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -482,7 +482,7 @@ static void clblast(void **state) {
                CLIV_NO_CLBLAST, "exact");
   free_operands(&o);
 #endif
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void choice(void **state) {
@@ -501,7 +501,7 @@ static void choice(void **state) {
   assert_string_equal(cliv_provider_name(CLIV_PROVIDER_EXACT), "exact");
   assert_string_equal(cliv_provider_name((cliv_provider)9), "?");
   ASSERT_FAILS(NULL, cliv_provider_parse("mkl", &provider), CLIV_NAME, "mkl");
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* ---- events ---- */
@@ -553,10 +553,10 @@ static void events(void **state) {
       ASSERT_OK(NULL, cliv_context_wrap(cliv_context_cl_context(ctx), cliv_context_cl_device(ctx), queue,
                                         &(cliv_context_options){.walk = test_walks[w]}, &loose));
       for (size_t i = 0; i < provider_count(ctx); i++) check_events(loose, providers[i]);
-      cliv_context_free(loose);
+      test_close(loose);
       clReleaseCommandQueue(queue);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -615,8 +615,8 @@ static void refusals(void **state) {
   ASSERT_OK(ctx, cliv_gemm(ctx, 0, 0, 1, left, left, 0, right, NULL, NULL)); /* side by side is no overlap */
   cliv_tensor *all[] = {a, b, c, cube, half, whole, x, y, foreign, left, right, upper, big};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
-  cliv_context_free(ctx);
-  cliv_context_free(other);
+  test_close(ctx);
+  test_close(other);
 }
 
 static cl_uint references(cl_context context) {
@@ -644,12 +644,12 @@ static void forgets(void **state) {
                            &(cliv_blas_options){.provider = CLIV_PROVIDER_CLBLAST}, NULL));
   free_operands(&o);
 #endif
-  cliv_context_free(ctx);
+  test_close(ctx);
   ASSERT_OK(NULL, cliv_blas_forget());
   assert_int_equal(references(context), before);
   ASSERT_CL(clReleaseCommandQueue(queue));
   ASSERT_CL(clReleaseContext(context));
-  cliv_context_free(model);
+  test_close(model);
 }
 
 /* CLBlast keeps its programs until the process ends; oclgrind's own objects are gone by then, and its heap is

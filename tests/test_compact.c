@@ -45,7 +45,7 @@ static void keeps_what_is_masked(void **state) {
           if (s % 3 == 0) check(ctx, types[t], n, 0, n);
           if (s % 3 == 1) check(ctx, types[t], n, 2, n / 3);
         }
-      cliv_context_free(ctx);
+      test_close(ctx);
     }
 }
 
@@ -68,7 +68,7 @@ static void refuses_bad_calls(void **state) {
   ASSERT_FAILS(ctx, cliv_compact(ctx, x, mask, out, out, NULL), CLIV_DTYPE, "int64");
   cliv_tensor *all[] = {flat, count, out, wrong, mask, x};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(void) {

@@ -28,7 +28,7 @@ static void opens_on_each_walk(void **state) {
     assert_true(cliv_context_has(ctx, CLIV_BF16));
     assert_false(cliv_context_has(ctx, CLIV_DTYPE_COUNT));
     assert_string_equal(cliv_last_error(ctx), "");
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
   cliv_context_free(NULL);
 }
@@ -99,7 +99,7 @@ static void wraps_and_gives_back(void **state) {
   assert_int_equal(references(r.context), before);
   raw_close(&other);
   raw_close(&r);
-  cliv_context_free(model);
+  test_close(model);
 }
 
 /* A chain in which every step needs the one before: in an out-of-order queue it is right only when launches wait. */
@@ -134,7 +134,7 @@ static void keeps_order_in_an_out_of_order_queue(void **state) {
   cliv_tensor_free(t);
   cliv_context_free(ctx);
   raw_close(&r);
-  cliv_context_free(model);
+  test_close(model);
 }
 
 /* exp of 5000 numbers, their sum, and a product that sums over 50 of them. */
@@ -183,7 +183,7 @@ static void computes_on_a_part_of_the_device(void **state) {
       assert_memory_equal(got, want, sizeof want);
       cliv_context_free(part);
     }
-    cliv_context_free(whole);
+    test_close(whole);
   }
 }
 
@@ -217,7 +217,7 @@ static void waits_for_and_signals_events(void **state) {
   ASSERT_FAILS(ctx, cliv_tensor_fill(t, 7, &(cliv_sync){2, NULL, &done}), CLIV_NULL, "2 events");
   assert_null(done);
   cliv_tensor_free(t);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void keeps_errors_apart(void **state) {
@@ -227,8 +227,8 @@ static void keeps_errors_apart(void **state) {
   cliv_tensor *t;
   ASSERT_FAILS(a, cliv_tensor_create(a, CLIV_F32, 99, &n, &t), CLIV_SHAPE, "99");
   assert_string_equal(cliv_last_error(b), "");
-  cliv_context_free(b);
-  cliv_context_free(a);
+  test_close(b);
+  test_close(a);
 }
 
 /* Also where there is no context to say so. */

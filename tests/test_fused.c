@@ -110,7 +110,7 @@ static void rounds_once(void **state) {
     cliv_context *ctx = test_open(test_walks[w]);
     same_as_host(ctx, "");
     if (!(ctx->quirks & CLIV__QUIRK_FMA_FLUSHES)) same_as_host(ctx, "-D FMA_FLUSHES");
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 

@@ -55,7 +55,7 @@ static void sizes_and_types(void **state) {
       check_gather(ctx, DTYPES[d], CLIV_I64, 100, 77, 33, 33, 1, true);
       check_gather(ctx, DTYPES[d], CLIV_I64, 1, 257, 1, 1, 0, true);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -86,7 +86,7 @@ static void more_axes(void **state) {
   free(got);
   test_guard_free(&t), test_guard_free(&p), test_guard_free(&out);
   test_guard_free(&labels), test_guard_free(&two), test_guard_free(&none);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void refusals(void **state) {
@@ -110,7 +110,7 @@ static void refusals(void **state) {
   cliv_tensor_free(inside);
   test_guard_free(&t), test_guard_free(&i), test_guard_free(&f), test_guard_free(&out);
   test_guard_free(&narrow), test_guard_free(&tall), test_guard_free(&half);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(void) {

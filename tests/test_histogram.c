@@ -57,7 +57,7 @@ static void counts_everything(void **state) {
     check(ctx, CLIV_I32, 3000, 13, -7, 50);
     check(ctx, CLIV_U8, 3000, 10, 2.5, 200);
     if (cliv_context_has(ctx, CLIV_F64)) check(ctx, CLIV_F64, 3000, 33, 0.1, 0.9);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -76,7 +76,7 @@ static void refuses_bad_calls(void **state) {
   ASSERT_FAILS(ctx, cliv_histogram(ctx, x, 9, 0, 1, x, NULL), CLIV_DTYPE, "int64");
   ASSERT_FAILS(ctx, cliv_histogram(ctx, counts, 4, 0, 1, counts, NULL), CLIV_OVERLAP, "overlap");
   cliv_tensor_free(x), cliv_tensor_free(counts);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(void) {

@@ -142,7 +142,7 @@ static void every_loss_every_shape(void **state) {
         free(losses), free(gradient);
         free_problem(&p);
       }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -167,7 +167,7 @@ static void one_result(void **state) {
           run_loss(ctx, &p, 0.37, p.k + k, k, k == 2, to, to + p.m);
           ASSERT_SAME(CLIV_F32, to, first, p.m * (p.k + 1));
         }
-        cliv_context_free(ctx);
+        test_close(ctx);
       }
       free(first), free(now);
       free_problem(&p);
@@ -197,7 +197,7 @@ static void same_on_every_device(void **state) {
     if (hash != PINNED[n]) fail_msg("%s: 0x%016llx", p.loss->name, (unsigned long long)hash);
     free_problem(&p);
   }
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void hostile_logits(void **state) {
@@ -231,7 +231,7 @@ static void hostile_logits(void **state) {
     ASSERT_NEAR((double)losses[3], log(2), 1e-7);
     assert_true(losses[4] == 1e30f && g[4] == 1 && losses[5] == 0 && g[5] == 0);
     assert_true(isnan(losses[6]) && isnan(g[6]));
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -268,7 +268,7 @@ static void parts_and_refusals(void **state) {
   ASSERT_FAILS(ctx, cliv_loss(ctx, "cross_entropy", NULL, t.tensor, 1, NULL, g.tensor, NULL), CLIV_NULL, "logits");
   test_guard_free(&z), test_guard_free(&g), test_guard_free(&t), test_guard_free(&l);
   test_guard_free(&three), test_guard_free(&none), test_guard_free(&no_classes);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(void) {

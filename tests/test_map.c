@@ -152,28 +152,6 @@ static void check_results(const cliv_map_info *op, cliv_dtype dtype, const void 
 /* ---- running ---- */
 
 /* Results of the same call with several walks and groups. */
-enum { CONTEXTS = 4 };
-typedef struct contexts {
-  cliv_context *ctx[CONTEXTS];
-} contexts;
-
-static int setup(void **state) {
-  contexts *c = test_alloc(sizeof *c);
-  c->ctx[0] = test_open(CLIV_WALK_CPU);
-  c->ctx[1] = test_open(CLIV_WALK_GPU);
-  c->ctx[2] = test_open_group(CLIV_WALK_GPU, 16);
-  c->ctx[3] = test_open_group(CLIV_WALK_GPU, 128);
-  *state = c;
-  return 0;
-}
-
-static int teardown(void **state) {
-  contexts *c = *state;
-  for (int i = 0; i < CONTEXTS; i++) cliv_context_free(c->ctx[i]);
-  free(c);
-  return 0;
-}
-
 typedef struct problem {
   const cliv_map_info *op;
   cliv_dtype dtype, result;
@@ -203,9 +181,9 @@ static void *run(cliv_context *ctx, const problem *p) {
 }
 
 /* The same bits from every context in `c` (the first `used` of them); the first's results. */
-static void *run_all(const contexts *c, int used, const problem *p) {
+static void *run_all(const test_ways *c, size_t used, const problem *p) {
   void *got = run(c->ctx[0], p);
-  for (int i = 1; i < used; i++) {
+  for (size_t i = 1; i < used && i < c->count; i++) {
     void *other = run(c->ctx[i], p);
     ASSERT_SAME(p->result, other, got, p->n);
     free(other);
@@ -222,7 +200,7 @@ static problem problem_of(const cliv_map_info *op, cliv_dtype dtype, size_t n) {
 
 /* ---- tests ---- */
 
-static void check_op(const contexts *c, const cliv_map_info *op, cliv_dtype dtype, size_t n) {
+static void check_op(const test_ways *c, const cliv_map_info *op, cliv_dtype dtype, size_t n) {
   void *x = make(dtype, n, 1, false), *y = op->arity == 2 ? make(dtype, n, 2, true) : NULL;
   problem p = problem_of(op, dtype, n);
   p.x = x, p.y = y;
@@ -248,7 +226,7 @@ static void every_type(void **state) {
       {CLIV_I64, {"abs", "square", "max", "le"}},
       {CLIV_U8, {"add", "isfinite"}},
   };
-  const contexts *c = *state;
+  const test_ways *c = *state;
   for (size_t t = 0; t < sizeof some / sizeof *some; t++)
     for (size_t k = 0; k < 12 && some[t].ops[k]; k++)
       if (cliv_context_has(c->ctx[0], some[t].dtype)) check_op(c, cliv_map_find(some[t].ops[k]), some[t].dtype, 4097);
@@ -266,10 +244,10 @@ static void every_size(void **state) {
       unary.x = binary.x = x, binary.y = y;
       unary.shift = binary.shift = shift;
       if (n == 0) binary.y_count = 0;
-      void *got = run_all(*state, CONTEXTS, &unary);
+      void *got = run_all(*state, TEST_WAYS, &unary);
       check_results(unary.op, CLIV_F32, x, NULL, got, n);
       free(got);
-      got = run_all(*state, CONTEXTS, &binary);
+      got = run_all(*state, TEST_WAYS, &binary);
       if (n) check_results(binary.op, CLIV_F32, x, y, got, n);
       free(got);
     }
@@ -278,7 +256,8 @@ static void every_size(void **state) {
 }
 
 /* y as one element, as a row, as a number: what y[i] would give. */
-static void broadcast(const contexts *c, int used, const char *name, cliv_dtype dtype, size_t rows, size_t columns) {
+static void broadcast(const test_ways *c, size_t used, const char *name, cliv_dtype dtype, size_t rows,
+                      size_t columns) {
   const size_t n = rows * columns, size = cliv_dtype_size(dtype);
   unsigned char *x = make(dtype, n, 5, false), *y = make(dtype, columns, 6, false), *full = test_alloc(n * size);
   problem p = problem_of(cliv_map_find(name), dtype, n);
@@ -287,7 +266,7 @@ static void broadcast(const contexts *c, int used, const char *name, cliv_dtype 
   void *got = run_all(c, used, &p);
   check_results(p.op, dtype, x, full, got, n);
   free(got);
-  if (used < CONTEXTS) { /* the other two ways are the same for every type */
+  if (used < TEST_WAYS) { /* the other two ways are the same for every type */
     free(x), free(y), free(full);
     return;
   }
@@ -306,11 +285,11 @@ static void broadcast(const contexts *c, int used, const char *name, cliv_dtype 
 static void broadcasting(void **state) {
   static const size_t columns[] = {1, 2, 3, 7, 10, 15, 16, 17, 31, 64, 1000};
   for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
-    broadcast(*state, CONTEXTS, "sub", CLIV_F32, 4300 / columns[k] + 1, columns[k]);
+    broadcast(*state, TEST_WAYS, "sub", CLIV_F32, 4300 / columns[k] + 1, columns[k]);
   broadcast(*state, 2, "max", CLIV_BF16, 70, 33);
   broadcast(*state, 2, "mul", CLIV_I32, 70, 33);
   broadcast(*state, 2, "lt", CLIV_U8, 70, 10);
-  if (cliv_context_has(((contexts *)*state)->ctx[0], CLIV_F64)) broadcast(*state, 2, "div", CLIV_F64, 70, 33);
+  if (cliv_context_has(((test_ways *)*state)->ctx[0], CLIV_F64)) broadcast(*state, 2, "div", CLIV_F64, 70, 33);
 }
 
 /* ---- conversions ---- */
@@ -346,7 +325,7 @@ static void make_close_calls(double *x, size_t n) {
   }
 }
 
-static void check_copy(const contexts *c, cliv_dtype from, cliv_dtype to, size_t n) {
+static void check_copy(const test_ways *c, cliv_dtype from, cliv_dtype to, size_t n) {
   if (!cliv_context_has(c->ctx[0], from) || !cliv_context_has(c->ctx[0], to)) return;
   void *x = make(from, n, 7, false);
   unsigned char *want = test_alloc(n * cliv_dtype_size(to));
@@ -373,7 +352,7 @@ static void conversions(void **state) {
 /* ---- places and refusals ---- */
 
 static void in_place(void **state) {
-  const contexts *c = *state;
+  const test_ways *c = *state;
   enum { N = 4099 };
   for (int k = 0; k < 2; k++) {
     cliv_context *ctx = c->ctx[k];
@@ -391,7 +370,7 @@ static void in_place(void **state) {
 }
 
 static void refusals(void **state) {
-  cliv_context *ctx = ((contexts *)*state)->ctx[0];
+  cliv_context *ctx = ((test_ways *)*state)->ctx[0];
   const size_t shape[] = {3, 4}, half[] = {3, 2};
   cliv_tensor *x, *out, *truth, *row, *other, *part, *shifted, *i32;
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape, &x));
@@ -427,7 +406,7 @@ static void refusals(void **state) {
 }
 
 static void overlaps(void **state) {
-  cliv_context *ctx = ((contexts *)*state)->ctx[0];
+  cliv_context *ctx = ((test_ways *)*state)->ctx[0];
   cliv_tensor *base, *low, *high, *wide;
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){100}, &base));
   ASSERT_OK(ctx, cliv_tensor_view(base, 0, 1, (size_t[]){50}, 0, &low));
@@ -458,7 +437,7 @@ static void the_users_own(void **state) {
       "real leaky(real x) { return choose(x > (real)0.0f, x, (real)0.125f * x); }\n"
       "real apart(real x, real y) {\n  const real d = x - y;\n  return d * d;\n}\n";
   static const char wrong[] = "real bad(real x) {\n  return x +;\n}\n";
-  const contexts *c = *state;
+  const test_ways *c = *state;
   enum { N = 4099 };
   float *a = test_alloc(N * sizeof *a), *b = test_alloc(N * sizeof *b), want[N];
   for (size_t i = 0; i < N; i++) a[i] = (float)test_normal(80, i), b[i] = (float)test_normal(81, i);
@@ -489,7 +468,7 @@ static void the_users_own(void **state) {
 
 /* Events: what is waited for, and what is given back. */
 static void events(void **state) {
-  cliv_context *ctx = ((contexts *)*state)->ctx[0];
+  cliv_context *ctx = ((test_ways *)*state)->ctx[0];
   const float one[] = {1, 2, 3};
   test_guarded x = test_guard1(ctx, CLIV_F32, 3, 0, one), none = test_guard1(ctx, CLIV_F32, 0, 0, NULL);
   cl_event first = NULL, second = NULL;
@@ -512,5 +491,5 @@ int main(void) {
       cmocka_unit_test(refusals),        cmocka_unit_test(overlaps),    cmocka_unit_test(the_table),
       cmocka_unit_test(the_users_own),   cmocka_unit_test(events),
   };
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, test_setup_all, test_teardown_all);
 }

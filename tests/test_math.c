@@ -69,7 +69,7 @@ static void rounded(void **state) {
       ASSERT_SAME(CLIV_F32, got, quotient, n);
       apply(ctx, "sqrt", x, NULL, got, n);
       ASSERT_SAME(CLIV_F32, got, root, n);
-      cliv_context_free(ctx);
+      test_close(ctx);
     }
   free(x), free(y), free(got), free(quotient), free(root);
 }
@@ -127,7 +127,7 @@ static void elementary(void **state) {
     for (size_t w = 0; w < TEST_WALKS; w++) {
       cliv_context *ctx = test_open(test_walks[w]);
       apply(ctx, op->name, x, op->arity == 2 ? y : NULL, w ? got : first, n);
-      cliv_context_free(ctx);
+      test_close(ctx);
     }
     ASSERT_SAME(CLIV_F32, got, first, n);
     ASSERT_ULP(first, want, n, op->ulp);
@@ -159,7 +159,7 @@ static void angles(void **state) {
     ASSERT_ULP(got, sines, N, 1);
     apply(ctx, "cos", x, NULL, got, N);
     ASSERT_ULP(got, cosines, N, 1);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -207,7 +207,7 @@ static void powers(void **state) {
       if (!(test_ulp_error(got[i], want) <= 1 && !signbit(got[i]) == !signbit(want) && nearest != 0))
         fail_msg("pow(%a, %a) is %a, not %a", (double)x[i], (double)y[i], (double)got[i], want);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 

@@ -114,7 +114,7 @@ static unsigned char *run_layout(const setting *with, const layout *l, cliv_dtyp
   unsigned char *all = set_bytes(&s, o, bytes);
   cliv_optimizer_free(o);
   set_free(&s);
-  cliv_context_free(ctx);
+  test_close(ctx);
   return all;
 }
 
@@ -186,7 +186,7 @@ static void narrow_storage_rounds_once(void **state) {
       free(p);
       free(g);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -257,7 +257,7 @@ static void arena_steps_in_one_launch(void **state) {
     cliv_optimizer_free(o);
     arena_free(&a);
     arena_free(&b);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -289,7 +289,7 @@ static void small_limits_change_nothing(void **state) {
     cliv_optimizer_free(cut);
     arena_free(&a);
     arena_free(&b);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -309,7 +309,7 @@ static void too_large_for_the_device(void **state) {
   cliv_optimizer_free(o);
   test_guard_free(&p);
   test_guard_free(&g);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* ---- groups, flags, time ---- */
@@ -342,7 +342,7 @@ static void groups_have_their_own(void **state) {
     cliv_optimizer_free(o);
     arena_free(&a);
     arena_free(&b);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -370,7 +370,7 @@ static void latecomers_count_from_their_first_step(void **state) {
   cliv_optimizer_free(o);
   arena_free(&a);
   arena_free(&b);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* Momentum switched on, off and on again: there is a buffer exactly while it is on, and it starts from zero. */
@@ -404,7 +404,7 @@ static void states_come_and_go(void **state) {
   free(fresh);
   cliv_optimizer_free(o);
   arena_free(&a);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* Initial states follow each group's hyper-parameter. */
@@ -428,7 +428,7 @@ static void initial_states(void **state) {
   }
   cliv_optimizer_free(o);
   arena_free(&a);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* States and the count of steps carried into a new optimizer: the rest of the run has the same bits. */
@@ -468,7 +468,7 @@ static void resumes(void **state) {
     cliv_optimizer_free(resumed);
     arena_free(&a);
     arena_free(&b);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -507,7 +507,7 @@ static void many_steps_without_waiting(void **state) {
   ASSERT_SAME(CLIV_F32, result[0], result[1], 100);
   free(result[0]);
   free(result[1]);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* In a caller's out-of-order queue, with several launches a step. */
@@ -519,7 +519,7 @@ static void out_of_order_queue(void **state) {
   cl_int code;
   cl_command_queue queue = clCreateCommandQueue(context, device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &code);
   if (code != CL_SUCCESS) { /* the device has no such queues */
-    cliv_context_free(own);
+    test_close(own);
     skip();
   }
   cliv_context *ctx;
@@ -542,9 +542,9 @@ static void out_of_order_queue(void **state) {
   ASSERT_BITS(all[1], all[0], bytes[0]);
   free(all[0]);
   free(all[1]);
-  cliv_context_free(ctx);
+  test_close(ctx);
   ASSERT_CL(clReleaseCommandQueue(queue));
-  cliv_context_free(own);
+  test_close(own);
 }
 
 static void nothing_to_step(void **state) {
@@ -565,7 +565,7 @@ static void nothing_to_step(void **state) {
   cliv_optimizer_free(NULL);
   test_guard_free(&p);
   test_guard_free(&g);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* ---- refusals ---- */
@@ -608,7 +608,7 @@ static void refuses_names_and_values(void **state) {
   ASSERT_OK(ctx, cliv_optimizer_create(ctx, "adam", NULL, &o));
   ASSERT_FAILS(ctx, cliv_optimizer_set(o, 0, "beta2", 1), CLIV_VALUE, "below 1");
   cliv_optimizer_free(o);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void refuses_conflicts(void **state) {
@@ -625,7 +625,7 @@ static void refuses_conflicts(void **state) {
   ASSERT_FAILS(ctx, cliv_optimizer_step(o, NULL), CLIV_VALUE, "averaged needs dampening 0");
   assert_int_equal(cliv_optimizer_steps(o), 0);
   cliv_optimizer_free(o);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void refuses_tensors(void **state) {
@@ -670,8 +670,8 @@ static void refuses_tensors(void **state) {
   cliv_tensor *const all[] = {p, g, flat, integers, column, foreign, shifted, half};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
   cliv_optimizer_free(o);
-  cliv_context_free(other);
-  cliv_context_free(ctx);
+  test_close(other);
+  test_close(ctx);
 }
 
 /* ---- special values ---- */
@@ -708,7 +708,7 @@ static void special_values(void **state) {
       test_guard_free(&p);
       test_guard_free(&g);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 

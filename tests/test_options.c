@@ -93,7 +93,7 @@ static void operations(void **state) {
   ASSERT_OK(ctx, cliv_selftest(ctx, &selftest, &result));
   selftest.size = sizeof selftest + 1;
   ASSERT_FAILS(ctx, cliv_selftest(ctx, &selftest, &result), CLIV_VALUE, "newer");
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static int stop(void *user, const cliv_run_progress *progress) {
@@ -143,7 +143,7 @@ static void training(void **state) {
   ASSERT_FAILS(NULL, cliv_data_read(path, &rows, &data), CLIV_VALUE, "newer");
   run.size = sizeof run + 1;
   ASSERT_FAILS(ctx, cliv_train(ctx, &run, &result), CLIV_VALUE, "newer");
-  cliv_context_free(ctx);
+  test_close(ctx);
   test_remove_tree(folder);
   free(folder), free(path);
 }

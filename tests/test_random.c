@@ -107,28 +107,6 @@ static void too_many_is_refused(void **state) {
 
 /* ---- on the device ---- */
 
-enum { CONTEXTS = 4 };
-typedef struct contexts {
-  cliv_context *ctx[CONTEXTS];
-} contexts;
-
-static int setup(void **state) {
-  contexts *c = test_alloc(sizeof *c);
-  c->ctx[0] = test_open(CLIV_WALK_CPU);
-  c->ctx[1] = test_open(CLIV_WALK_GPU);
-  c->ctx[2] = test_open_group(CLIV_WALK_GPU, 16);
-  c->ctx[3] = test_open_group(CLIV_WALK_GPU, 1024);
-  *state = c;
-  return 0;
-}
-
-static int teardown(void **state) {
-  contexts *c = *state;
-  for (int i = 0; i < CONTEXTS; i++) cliv_context_free(c->ctx[i]);
-  free(c);
-  return 0;
-}
-
 typedef struct problem {
   const char *name;
   const double *params;
@@ -146,9 +124,9 @@ static void *draw(cliv_context *ctx, const problem *p) {
 }
 
 /* The same bits from both walks and every group; the first's. */
-static void *draw_all(const contexts *c, const problem *p) {
+static void *draw_all(const test_ways *c, const problem *p) {
   void *got = draw(c->ctx[0], p);
-  for (int i = 1; i < CONTEXTS; i++) {
+  for (size_t i = 1; i < c->count; i++) {
     void *other = draw(c->ctx[i], p);
     ASSERT_SAME(p->dtype, other, got, p->n);
     free(other);
@@ -233,7 +211,7 @@ static void normal_is_normal(void **state) {
     ASSERT_NEAR(got, want, fabs(want) * (fabs(want) < 3.2 ? 0x1p-21 : 0x1p-19));
   }
   p.params = moved;
-  float *y = draw(((contexts *)*state)->ctx[0], &p);
+  float *y = draw(((test_ways *)*state)->ctx[0], &p);
   for (size_t i = 0; i < p.n; i++) {
     const float product = z[i] * 0.5f;
     assert_true(y[i] == product + -3.0f);
@@ -267,7 +245,7 @@ static void truncated_keeps_its_interval(void **state) {
 
 /* A tensor filled in parts is the tensor filled at once. */
 static void parts_make_the_whole(void **state) {
-  cliv_context *ctx = ((contexts *)*state)->ctx[0];
+  cliv_context *ctx = ((test_ways *)*state)->ctx[0];
   const size_t n = 4097, cuts[] = {0, 1, 70, 128, 131, 2000, n};
   const problem p = {"normal", NULL, 8, 8, 10, CLIV_BF16, n};
   void *whole = draw(ctx, &p);
@@ -301,7 +279,7 @@ static void narrow_types_round_once(void **state) {
     void *got = draw_all(*state, &p);
     const float scale = (float)(some[k].params[1] - some[k].params[0]), low = (float)some[k].params[0];
     p.dtype = CLIV_F32;
-    float *normal = draw(((contexts *)*state)->ctx[0], &p);
+    float *normal = draw(((test_ways *)*state)->ctx[0], &p);
     for (size_t i = 0; i < p.n; i++) {
       double want;
       const float product = cliv_random_uniform(1, k, i) * scale, sum = product + low;
@@ -325,7 +303,7 @@ static void certain_probabilities(void **state) {
 }
 
 static void refusals(void **state) {
-  cliv_context *ctx = ((contexts *)*state)->ctx[0], *other = ((contexts *)*state)->ctx[1];
+  cliv_context *ctx = ((test_ways *)*state)->ctx[0], *other = ((test_ways *)*state)->ctx[1];
   cliv_tensor *x, *columns, *whole, *foreign;
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){8, 8}, &x));
   ASSERT_OK(ctx, cliv_tensor_view(x, 0, 2, (size_t[]){4, 3}, 8, &columns));
@@ -386,5 +364,5 @@ int main(void) {
       cmocka_unit_test(refusals),
       cmocka_unit_test(the_table),
   };
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, test_setup_all, test_teardown_all);
 }

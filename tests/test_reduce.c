@@ -268,11 +268,12 @@ static bool stands_for_kind(const char *op) {
 }
 
 /* How an element is stored and what is done with it are apart: float32 is tried with every operation, the types that
- * are computed in others with one of each kind, the rest with sums. Each combination is a program to compile, in each
- * walk. */
+ * are computed in others with a few, the rest with sums. Each combination is a program to compile, in each walk. Memory
+ * is handled alike by all operations of a kind, so that one is enough where it is watched. */
 static bool tried(const char *op, cliv_dtype dtype) {
+  if (test_small() && !stands_for_kind(op)) return false;
   if (dtype == CLIV_F32 || !strcmp(op, "sum")) return true;
-  return stands_for_kind(op) && (dtype == CLIV_F64 || dtype == CLIV_I64);
+  return (dtype == CLIV_F64 && !strcmp(op, "var")) || (dtype == CLIV_I64 && !strcmp(op, "argmax"));
 }
 
 /* All operations, types and sizes: right, and the same bits in both walks and at every group size. */
@@ -280,25 +281,24 @@ static void reduces_everything(void **state) {
   (void)state;
   size_t count;
   const size_t *sizes = test_sizes(&count);
-  static const size_t groups[] = {0, 16, 1024};
-  cliv_context *ctx[4] = {test_open(CLIV_WALK_CPU)};
-  for (int g = 0; g < 3; g++) ctx[1 + g] = test_open_group(CLIV_WALK_GPU, groups[g]);
+  const test_ways all = test_open_all();
   for (size_t o = 0; o < cliv_reduce_count(); o++) {
     const cliv_reduce_info *info = cliv_reduce_get(o);
+    const bool joins = strstr("sum argmax var", info->name) != NULL;
     for (int d = 0; d < CLIV_DTYPE_COUNT; d++) {
       cliv_dtype type;
-      if (!defined(info, ctx[0], (cliv_dtype)d, &type) || !tried(info->name, (cliv_dtype)d)) continue;
+      if (!defined(info, all.ctx[0], (cliv_dtype)d, &type) || !tried(info->name, (cliv_dtype)d)) continue;
       for (size_t s = 0; s < count; s++) {
         if (sizes[s] == 0 && info->needs_elements) continue;
         /* the stages after the first are the same for every storage type: float32 goes through them */
         if (d != CLIV_F32 && (sizes[s] > 5000 || (sizes[s] > 4096 && strcmp(info->name, "sum") != 0))) continue;
         host h = make((cliv_dtype)d, info->name, 1, sizes[s], 100 * o + s);
-        void *first = run(ctx[0], info->name, &h, true, s % 3, type);
+        void *first = run(all.ctx[0], info->name, &h, true, s % 3, type);
         compare(info->name, &h, 0, sizes[s], type, first);
-        for (int c = 1; c < 4; c++) {
-          if (c > 1 && (sizes[s] > 5000 || d != CLIV_F32 || !stands_for_kind(info->name))) continue;
+        for (size_t c = 1; c < all.count; c++) {
+          if (c > 1 && (sizes[s] > 5000 || d != CLIV_F32 || !joins)) continue;
           if (sizes[s] > 4096 && !stands_for_kind(info->name)) continue;
-          void *again = run(ctx[c], info->name, &h, true, s % 2, type);
+          void *again = run(all.ctx[c], info->name, &h, true, s % 2, type);
           ASSERT_BITS(again, first, cliv_dtype_size(type));
           free(again);
         }
@@ -307,7 +307,7 @@ static void reduces_everything(void **state) {
       }
     }
   }
-  for (int c = 0; c < 4; c++) cliv_context_free(ctx[c]);
+  test_close_all(&all);
 }
 
 static void reduces_rows(void **state) {
@@ -322,6 +322,8 @@ static void reduces_rows(void **state) {
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
       const size_t rows = shapes[s][0], columns = shapes[s][1];
       if ((columns == 0 && info->needs_elements) || (test_small() && rows * columns > 5000)) continue;
+      /* short rows of one and of several vectors are programs of their own */
+      if (rows >= 16 && columns < 257 && !strstr("sum argmax logsumexp", info->name)) continue;
       cliv_dtype type;
       ASSERT_OK(NULL, cliv_reduce_dtype(info->name, CLIV_F32, &type));
       host h = make(CLIV_F32, info->name, rows, columns, 7 * o + s);
@@ -333,8 +335,8 @@ static void reduces_rows(void **state) {
       host_free(&h);
     }
   }
-  cliv_context_free(gpu);
-  cliv_context_free(cpu);
+  test_close(gpu);
+  test_close(cpu);
 }
 
 /* A row of a matrix gives the bits that the row alone gives: the definition knows no surroundings. Pitches too. */
@@ -365,7 +367,7 @@ static void rows_are_independent(void **state) {
     cliv_tensor_free(part);
     cliv_tensor_free(x);
     host_free(&h);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -425,7 +427,7 @@ static void knows_special_values(void **state) {
       if (isnan(want)) assert_int_equal(*(uint32_t *)got, 0x7fc00000);
       free(got);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -450,7 +452,7 @@ static void variance_is_accurate(void **state) {
       free(got);
       host_free(&h);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -464,7 +466,7 @@ static void widens_narrow_floats(void **state) {
     free(got);
     host_free(&h);
   }
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* ---- any axes ---- */
@@ -501,14 +503,14 @@ static void *reduce_on_host_order(cliv_context *ctx, const char *op, const float
 /* Axes in any combination give the bits that their elements give as rows; with a pitch, too. */
 static void reduces_any_axes(void **state) {
   (void)state;
-  static const char *const ops[] = {"sum", "dot", "argmax", "var", "logsumexp"};
+  static const char *const ops[] = {"sum", "dot", "var"};
   static const size_t shapes[][4] = {{A, B, C, D}, {1, 1, 4500, 19}, {2, 300, 1, 16}, {1, 1, 300, 1}};
   for (size_t w = 0; w < TEST_WALKS; w++)
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
       cliv_context *ctx = w ? test_open_group(test_walks[w], s == 1 ? 1024 : 64) : test_open(test_walks[w]);
       const size_t *shape = shapes[s], n = shape[0] * shape[1] * shape[2] * shape[3], last = shape[3];
       if (test_small() && n > 15000) {
-        cliv_context_free(ctx);
+        test_close(ctx);
         continue;
       }
       float *x = test_alloc(n * sizeof *x), *y = test_alloc(n * sizeof *y), *pitched = test_alloc(2 * n * sizeof *x);
@@ -554,7 +556,7 @@ static void reduces_any_axes(void **state) {
       free(x);
       free(y);
       free(pitched);
-      cliv_context_free(ctx);
+      test_close(ctx);
     }
 }
 
@@ -562,7 +564,7 @@ static void reduces_any_axes(void **state) {
 
 static void reduces_segments(void **state) {
   (void)state;
-  static const char *const ops[] = {"sum", "dot", "argmin", "var", "any"};
+  static const char *const ops[] = {"sum", "dot", "logsumexp", "var"};
   const uint64_t lengths[] = {1, 0, 4096, 4097, 3, 17, 300, 256, 0, 9000, 255, 1, test_small() ? 5 : 70001};
   enum { COUNT = sizeof lengths / sizeof *lengths };
   uint64_t offsets[COUNT + 1] = {5};
@@ -620,7 +622,7 @@ static void reduces_segments(void **state) {
     test_guard_free(&y);
     test_guard_free(&x);
     host_free(&h);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -645,51 +647,79 @@ static void refuses_bad_segments(void **state) {
   test_guard_free(&x);
   cliv_segments_free(s);
   cliv_segments_free(NULL);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* ---- stats ---- */
 
-/* Each has the bits of the operation of that name. */
+static void stats(cliv_context *ctx, const host *h, int axis, float **values, int64_t **counts) {
+  const size_t shape[] = {h->rows, h->columns}, kept = shape[1 - axis], six[] = {kept, 6}, two[] = {kept, 2};
+  test_guarded x = test_guard(ctx, CLIV_F32, 2, shape, 1, h->x), v = test_guard(ctx, CLIV_F32, 2, six, 1, NULL);
+  test_guarded c = test_guard(ctx, CLIV_I64, 2, two, 1, NULL);
+  ASSERT_OK(ctx, cliv_stats(ctx, &(cliv_over){1, &axis, NULL}, x.tensor, v.tensor, c.tensor, NULL));
+  *values = test_read(v.tensor);
+  *counts = test_read(c.tensor);
+  test_guard_free(&c);
+  test_guard_free(&v);
+  test_guard_free(&x);
+}
+
+/* Signs and what is not finite, a case a row. */
+static host special_rows(void) {
+  static const float cases[][4] = {{-0.0f, 0.0f, 0.0f, -0.0f},
+                                   {-0.0f, -0.0f, -0.0f, -0.0f},
+                                   {-3, -0x1p-149f, -7, -1},
+                                   {3, 0x1p-149f, 7, 1},
+                                   {-0.0f, 5, 6, 7},
+                                   {0.0f, -5, -6, -7},
+                                   {INFINITY, 1, -INFINITY, -1},
+                                   {-INFINITY, -INFINITY, -1, -2},
+                                   {1, NAN, 2, INFINITY},
+                                   {-1, -NAN, -2, -3},
+                                   {-INFINITY, -NAN, INFINITY, NAN},
+                                   {FLT_MAX, -FLT_MAX, 0x1p-126f, 0}};
+  host h = {CLIV_F32, sizeof cases / sizeof *cases, 4, test_alloc(sizeof cases), NULL};
+  memcpy(h.x, cases, sizeof cases);
+  return h;
+}
+
+static host turned(const host *h) {
+  host t = {h->dtype, h->columns, h->rows, test_alloc(h->rows * h->columns * sizeof(float)), NULL};
+  for (size_t i = 0; i < h->rows * h->columns; i++)
+    ((float *)t.x)[i % h->columns * h->rows + i / h->columns] = ((float *)h->x)[i];
+  return t;
+}
+
+/* Each has the bits of the operation of that name; and columns those of rows. */
 static void stats_are_the_operations(void **state) {
   (void)state;
   static const char *const names[] = {"min", "max", "mean", "var", "asum", "nrm2"};
-  static const size_t shapes[][2] = {{1, 1}, {3, 257}, {2, 4097}, {130, 20}};
+  static const size_t shapes[][2] = {{0, 0}, {1, 1}, {3, 257}, {2, 4097}, {13, 20}};
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
-      for (int axis = 0; axis < 2; axis++) {
-        const size_t rows = shapes[s][0], columns = shapes[s][1], kept = axis ? rows : columns;
-        if (test_small() && rows * columns > 5000) continue;
-        host h = make(CLIV_F32, "sum", rows, columns, 60 + s);
-        if (s == 1) ((float *)h.x)[5] = NAN, ((float *)h.x)[300] = INFINITY;
-        const size_t six[] = {kept, 6}, two[] = {kept, 2};
-        test_guarded x = test_guard(ctx, CLIV_F32, 2, shapes[s], 1, h.x),
-                     values = test_guard(ctx, CLIV_F32, 2, six, 1, NULL);
-        test_guarded counts = test_guard(ctx, CLIV_I64, 2, two, 1, NULL);
-        ASSERT_OK(ctx, cliv_stats(ctx, &(cliv_over){1, &axis, NULL}, x.tensor, values.tensor, counts.tensor, NULL));
-        float *v = test_read(values.tensor);
-        int64_t *c = test_read(counts.tensor);
-        for (int k = 0; k < 7; k++) {
-          test_guarded one = test_guard(ctx, k < 6 ? CLIV_F32 : CLIV_I64, 1, six, 0, NULL);
-          ASSERT_OK(ctx,
-                    cliv_reduce(ctx, k < 6 ? names[k] : "count_nonfinite", axis, x.tensor, NULL, one.tensor, NULL));
-          void *want = test_read(one.tensor);
-          for (size_t r = 0; r < kept; r++)
-            if (k < 6) ASSERT_BITS(v + 6 * r + k, (float *)want + r, sizeof(float));
-            else assert_int_equal(c[2 * r + 1], ((int64_t *)want)[r]);
-          free(want);
-          test_guard_free(&one);
-        }
-        for (size_t r = 0; r < kept; r++) assert_int_equal(c[2 * r], axis ? columns : rows);
-        free(v);
-        free(c);
-        test_guard_free(&counts);
-        test_guard_free(&values);
-        test_guard_free(&x);
-        host_free(&h);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+      host h = s == 0 ? special_rows() : make(CLIV_F32, "sum", shapes[s][0], shapes[s][1], 60 + s);
+      if (s == 2) ((float *)h.x)[5] = NAN, ((float *)h.x)[300] = INFINITY;
+      host t = turned(&h);
+      float *v, *of_columns;
+      int64_t *c, *of_columns_c;
+      stats(ctx, &h, 1, &v, &c);
+      stats(ctx, &t, 0, &of_columns, &of_columns_c);
+      ASSERT_BITS(of_columns, v, h.rows * 6 * sizeof *v);
+      ASSERT_BITS(of_columns_c, c, h.rows * 2 * sizeof *c);
+      for (int k = 0; k < 7; k++) {
+        char *want = run(ctx, k < 6 ? names[k] : "count_nonfinite", &h, false, 0, k < 6 ? CLIV_F32 : CLIV_I64);
+        for (size_t r = 0; r < h.rows; r++)
+          if (k < 6) ASSERT_BITS(v + 6 * r + k, want + r * sizeof(float), sizeof(float));
+          else ASSERT_BITS(c + 2 * r + 1, want + r * sizeof(int64_t), sizeof(int64_t));
+        free(want);
       }
-    cliv_context_free(ctx);
+      for (size_t r = 0; r < h.rows; r++) assert_int_equal(c[2 * r], h.columns);
+      free(v), free(c), free(of_columns), free(of_columns_c);
+      host_free(&t);
+      host_free(&h);
+    }
+    test_close(ctx);
   }
 }
 
@@ -743,7 +773,7 @@ static void runs_the_users_functions(void **state) {
     test_guard_free(&y);
     test_guard_free(&x);
     host_free(&h);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -783,8 +813,8 @@ static void refuses_bad_calls(void **state) {
   cliv_tensor_free(wrong);
   cliv_tensor_free(out);
   cliv_tensor_free(x);
-  cliv_context_free(other);
-  cliv_context_free(ctx);
+  test_close(other);
+  test_close(ctx);
 }
 
 int main(void) {

@@ -178,7 +178,7 @@ static void agrees_with_pytorch(void **state) {
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (size_t i = 0; i < cliv_rule_count(); i++) assert_true(golden_rule(ctx, file, cliv_rule_get(i)->name) >= 3);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
   cliv_safetensors_free(file);
 }
@@ -404,7 +404,7 @@ static void follows_formulas(void **state) {
         }
       assert_true(tried >= 2);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 

@@ -57,7 +57,7 @@ static void adds_rows(void **state) {
     check(ctx, CLIV_BF16, CLIV_I32, 200, 10, 33, 33, 33);
     check(ctx, CLIV_U8, CLIV_I32, 200, 10, 5, 5, 5);
     if (cliv_context_has(ctx, CLIV_F64)) check(ctx, CLIV_F64, CLIV_I64, 200, 10, 9, 9, 9);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -73,7 +73,7 @@ static void takes_other_axes(void **state) {
   ASSERT_SAME(CLIV_F32, got, want, 12);
   free(got);
   test_guard_free(&x), test_guard_free(&out), test_guard_free(&at);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void refuses_bad_calls(void **state) {
@@ -95,7 +95,7 @@ static void refuses_bad_calls(void **state) {
   ASSERT_FAILS(ctx, cliv_scatter_add(ctx, inside, indices, out, NULL), CLIV_OVERLAP, "share memory");
   cliv_tensor *all[] = {inside, half, narrow, out, three, indices, x};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(void) {

@@ -26,7 +26,7 @@ static void every_answer_is_as_known(void **state) {
     assert_int_equal(result.failed, 0);
     assert_true(result.passed > 100);
     assert_int_equal(result.passed + result.skipped, reported);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -38,7 +38,7 @@ static void one_kind_is_run_alone(void **state) {
   ASSERT_OK(ctx, cliv_selftest(ctx, &options, &some));
   assert_int_equal(some.failed, 0);
   assert_in_range(some.passed, 2, 20);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void bad_arguments_are_refused(void **state) {
@@ -52,7 +52,7 @@ static void bad_arguments_are_refused(void **state) {
   ASSERT_FAILS(ctx, cliv_selftest(ctx, &(cliv_selftest_options){.size = 1}, &result), CLIV_VALUE, "size");
   assert_string_equal(cliv_selftest_kind(0), "map");
   assert_null(cliv_selftest_kind(1000));
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(void) {

@@ -115,7 +115,7 @@ static void sorts_everything(void **state) {
                               s % 2 == 0 || s % 3 == 0 || order});
       }
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -131,7 +131,7 @@ static void sorts_rows(void **state) {
         if (n) check(ctx, &(trial){CLIV_F32, rows, n, n + s % 3, n / 3, (cliv_order)(s % 2), false, true, s % 2 == 0});
       }
       check(ctx, &(trial){CLIV_F32, 1, 4500, 4500, 10, CLIV_DESCENDING, true, true, true});
-      cliv_context_free(ctx);
+      test_close(ctx);
     }
 }
 
@@ -181,7 +181,7 @@ static void finds_quantiles(void **state) {
     check_quantiles(ctx, CLIV_F32, 5, 1, false);
     check_quantiles(ctx, CLIV_BF16, 1, 100, false);
     if (cliv_context_has(ctx, CLIV_F64)) check_quantiles(ctx, CLIV_F64, 2, 100, false);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -222,7 +222,7 @@ static void refuses_bad_calls(void **state) {
   free(kept);
   cliv_tensor *all[] = {empty, whole, two, places, out, x};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(void) {

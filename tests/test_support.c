@@ -85,7 +85,7 @@ static void guards_see_one_byte(void **state) {
     }
     test_guard_free(&g);
   }
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void files_come_back(void **state) {

@@ -17,7 +17,7 @@ static int open_context(void **state) {
 
 static int close_context(void **state) {
   (void)state;
-  cliv_context_free(ctx);
+  test_close(ctx);
   return 0;
 }
 

@@ -345,7 +345,7 @@ static void follows_a_reference(void **state) {
       cliv_trainer_free(t);
       cliv_data_free(data);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -392,7 +392,7 @@ static void scores(void **state) {
     cliv_trainer_free(t);
     cliv_data_free(data);
   }
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* Full batches of gradient descent reach what the normal equations give. */
@@ -435,7 +435,7 @@ static void reaches_least_squares(void **state) {
   ASSERT_NEAR(score.loss, best, 1e-6 * best);
   cliv_trainer_free(t);
   cliv_data_free(data);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* ---- one result ---- */
@@ -477,7 +477,7 @@ static void one_model_everywhere(void **state) {
       cliv_trainer_free(t);
       cliv_data_free(data);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
   free(path);
 }
@@ -509,7 +509,7 @@ static void model_file_has_what_using_it_needs(void **state) {
   free(path);
   cliv_trainer_free(t);
   cliv_data_free(data);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* ---- going on ---- */
@@ -552,7 +552,7 @@ static void goes_on_where_it_stopped(void **state) {
   }
   free(straight), free(part);
   cliv_data_free(data);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void refuses_what_does_not_fit(void **state) {
@@ -598,7 +598,7 @@ static void refuses_what_does_not_fit(void **state) {
                CLIV_NAME, "speed");
   free(path), free(none);
   cliv_data_free(data), cliv_data_free(other);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* ---- run folders ---- */
@@ -680,7 +680,7 @@ static void leaves_a_run_folder(void **state) {
   ASSERT_OK(ctx, cliv_train(ctx, &o, &result));
   assert_string_equal(result.folder, "");
   free(metrics), free(model), free(data), free(out);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 static void leaves_nothing_after_a_failure(void **state) {
@@ -744,7 +744,7 @@ static void leaves_nothing_after_a_failure(void **state) {
   o.out = NULL;
   ASSERT_FAILS(ctx, cliv_train(ctx, &o, &result), CLIV_VALUE, "folder");
   free(data), free(out), free(taken), free(file), free(model);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 /* Without a folder given: runs/<name>-<model>-<n> below the working directory. */
@@ -763,7 +763,7 @@ static void numbers_its_runs(void **state) {
   assert_string_equal(result.folder, "runs/linear40-linear-2");
   assert_int_equal(chdir(here), 0);
   free(data), free(here);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(void) {

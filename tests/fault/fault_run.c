@@ -147,7 +147,7 @@ static int prepare(void **state) {
 
 static int clean(void **state) {
   (void)state;
-  cliv_context_free(ctx);
+  test_close(ctx);
   test_remove_tree(dir);
   for (int i = 0; i < FILES; i++) free(files[i]);
   free(folder);

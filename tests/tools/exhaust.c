@@ -70,7 +70,7 @@ static void exhaust(void **state) {
          (double)w.at, (double)w.with, (double)w.got, w.wrong);
   assert_true(w.error <= cliv_map_find(op)->ulp && w.wrong == 0);
   cliv_tensor_free(x), cliv_tensor_free(y), cliv_tensor_free(z), free(in), free(in2), free(out);
-  cliv_context_free(ctx);
+  test_close(ctx);
 }
 
 int main(int argc, char **argv) {
