@@ -92,8 +92,9 @@ enum { VECTORS = LANES / ALONG * ACROSS };
 
 /* Rows of up to SHORT vectors, a power of two: each row's lanes, and what makes W of these one. */
 #ifdef SHORT
+#define UNROLL _Pragma("unroll")
 #define PAIR(type, join, FIELDS, s)           \
-  for (uint i = 0; i < s; i++) {              \
+  UNROLL for (uint i = 0; i < s; i++) {       \
     const type p = rows[2 * i], q = rows[2 * i + 1]; \
     FIELDS(LOW_##s)                           \
     FIELDS(HIGH_##s)                          \
@@ -101,19 +102,24 @@ enum { VECTORS = LANES / ALONG * ACROSS };
   }
 #define DEFINE_SHORT(name, type, at, init, join, FIELDS)                                                     \
   static void name##_short(SOURCE, uint n, type *result) {                                                   \
-    const type none = init();                                                                                \
-    type lanes[SHORT], m;                                                                                    \
-    for (uint v = 0; v < SHORT; v++) {                                                                       \
-      const uint k = v * W < n ? n - v * W : 0;                                                              \
-      if (k >= W) m = at(FROM, v * W);                                                                       \
-      else if (k) {                                                                                          \
-        m = CAT(at, _some)(FROM, v * W, k);                                                                  \
-        FIELDS(KEEP)                                                                                         \
-      } else m = none;                                                                                       \
-      lanes[v] = m;                                                                                          \
+    type lanes[SHORT];                                                                                       \
+    if (n == SHORT * W) { /* straight on */                                                                  \
+      UNROLL for (uint v = 0; v < SHORT; v++) lanes[v] = at(FROM, v * W);                                    \
+    } else {                                                                                                 \
+      const type none = init();                                                                              \
+      for (uint v = 0; v < SHORT; v++) {                                                                     \
+        const uint k = v * W < n ? n - v * W : 0;                                                            \
+        type m = none;                                                                                       \
+        if (k >= W) m = at(FROM, v * W);                                                                     \
+        else if (k) {                                                                                        \
+          m = CAT(at, _some)(FROM, v * W, k);                                                                \
+          FIELDS(KEEP)                                                                                       \
+        }                                                                                                    \
+        lanes[v] = m;                                                                                        \
+      }                                                                                                      \
     }                                                                                                        \
-    for (uint s = SHORT / 2; s; s >>= 1)                                                                     \
-      for (uint v = 0; v < s; v++) lanes[v] = join(lanes[v], lanes[v + s]);                                  \
+    UNROLL for (uint s = SHORT / 2; s; s >>= 1)                                                              \
+      UNROLL for (uint v = 0; v < s; v++) lanes[v] = join(lanes[v], lanes[v + s]);                           \
     *result = lanes[0];                                                                                      \
   }                                                                                                          \
   static void name##_beside(type *rows, type *result) {                                                      \
@@ -126,7 +132,7 @@ enum { VECTORS = LANES / ALONG * ACROSS };
 #endif
 
 /* Full rows, in the order of memory; or column by column, which leaves the lanes in registers, where the block is in
- * the cache. */
+ * the cache: meanwhile AHEAD(i), what lies at i of the next one, is on its way. */
 #define IN_ROWS(acc, at, join)                                                                               \
   if (rows)                                                                                                  \
     for (uint v = 0; v < VECTORS; v++) lanes[v] = at(FROM, v * ALONG);                                       \
@@ -135,8 +141,12 @@ enum { VECTORS = LANES / ALONG * ACROSS };
 #define IN_COLUMNS(acc, at, join)                                                                            \
   if (rows)                                                                                                  \
     for (uint v = 0; v < VECTORS; v++) {                                                                     \
+      AHEAD(v * rows * ALONG)                                                                                \
       acc m = at(FROM, v * ALONG);                                                                           \
-      for (uint r = 1; r < rows; r++) m = join(m, at(FROM, (r * VECTORS + v) * ALONG));                      \
+      for (uint r = 1; r < rows; r++) {                                                                      \
+        AHEAD((v * rows + r) * ALONG)                                                                        \
+        m = join(m, at(FROM, (r * VECTORS + v) * ALONG));                                                    \
+      }                                                                                                      \
       lanes[v] = m;                                                                                          \
     }
 

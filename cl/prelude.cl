@@ -19,6 +19,14 @@
  */
 #pragma OPENCL FP_CONTRACT OFF
 
+/* A hint that *p will be read. OpenCL's own prefetch is nothing at all on one CPU driver and a slow call on another:
+ * -D FETCHES_AHEAD where the compiler has this built-in. */
+#ifdef FETCHES_AHEAD
+#define fetch_ahead(p) __builtin_prefetch((const void *)(size_t)(p))
+#else
+#define fetch_ahead(p)
+#endif
+
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 

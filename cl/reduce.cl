@@ -99,6 +99,11 @@ static acc at_some(SOURCE, uint i, uint k) { return ELEMENT(READ_SOME, i); }
 DEFINE_BLOCK(reduce_block, acc, at, init, join, PARTS)
 #else
 #ifdef PIVOT
+#ifdef COLUMNS
+#define AHEAD(i)
+#else
+#define AHEAD(i) fetch_ahead(x + first + BLOCK + (i));
+#endif
 DEFINE_BLOCK_AGAIN(reduce_block, acc, at, init, join, FIELDS)
 DEFINE_BLOCK(pivot_block, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIELDS)
 #else
@@ -283,7 +288,7 @@ typedef struct {
 #define PUT_AWAY EACH_RESULT(part, sums, FIELDS, const part p = a; STORE)
 #elif defined(PIVOT)
 #define REDUCE                                                                         \
-  SCALAR pivots[RESULTS];                                                              \
+  SCALAR pivots[RESULTS], pivot_sums[RESULTS];                                         \
   {                                                                                    \
     pivot_acc sums[ACROSS_];                                                           \
     REDUCE_LANES(pivot_block, pivot_init, pivot_acc, PIVOT_BLOCK_OF, sums)             \
@@ -297,8 +302,9 @@ typedef struct {
 #define PUT_AWAY \
   CAT(CAT(store_, OUT_T), _part)(FINISH_LANES(sums[0], CAT(vload, W)(0, pivots), n), out, out_origin + row, live);
 #else
-#define EACH_PIVOT EACH_RESULT(pivot_acc, sums, PIVOT_FIELDS, pivots[k] = pivot_of(a, n);)
-#define PUT_AWAY EACH_RESULT(acc, sums, FIELDS, const part p = lift(a, pivots[k], n); STORE)
+#define EACH_PIVOT \
+  EACH_RESULT(pivot_acc, sums, PIVOT_FIELDS, pivots[k] = pivot_of(a, n); pivot_sums[k] = LANE0(a.v);)
+#define PUT_AWAY EACH_RESULT(acc, sums, FIELDS, const part p = lift(a, pivots[k], pivot_sums[k], n); STORE)
 #endif
 #else
 #define REDUCE         \

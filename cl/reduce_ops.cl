@@ -334,7 +334,7 @@ acc element(real x, real pivot) {
   return a;
 }
 lifted lift_lanes(acc a, real pivot, uint n) { return lift_deviations(a.d, a.d2, pivot, n); }
-part lift(acc a, SCALAR pivot, uint n) {
+part lift(acc a, SCALAR pivot, SCALAR sum, uint n) {
   const lifted l = lift_lanes(a, (real)pivot, n);
   part p;
   MOMENTS(LIFT_MOMENT)
@@ -346,59 +346,77 @@ RESULT finish(part p, ulong n) { return DONE(p.m2, (SCALAR)n); }
 #endif
 #endif
 
-/* ---- stats: several reductions in one pass, each with the bits it has alone ---- */
+/* ---- stats: several reductions in one pass, each with the bits it has alone ----
+ * The pivot's pass has made the sum. Greatest and least are found on the bits as they are, which costs less than to put
+ * each in order. `far` and `near`, the greatest and least of the bits without a sign, are the least number and the
+ * greatest where all are negative, the reverse where none is; where some are, far is the least, and the greatest is
+ * `top`, the greatest of the bits with a sign. */
 
 #ifdef KIND_stats
-#define SUMS(F) \
-  F(real, SCALAR, v) F(real, SCALAR, l1) F(real, SCALAR, sq) F(ireal, SCALAR_INT, hi) F(ireal, SCALAR_INT, lo)
-#define FIELDS(F) F(real, SCALAR, d) F(real, SCALAR, d2) SUMS(F) F(place, long, bad)
-#define PARTS(F) MOMENTS(F) SUMS(F) F(place, long, bad)
-#define JOIN_SUMS(j, a, b)      \
-  j.v = a.v + b.v;              \
-  j.l1 = a.l1 + b.l1;           \
-  j.sq = a.sq + b.sq;           \
-  j.hi = max(a.hi, b.hi);       \
-  j.lo = max(a.lo, b.lo);       \
-  j.bad = a.bad + b.bad;
+#define ORDERED(F) F(real, SCALAR, l1) F(real, SCALAR, sq)
+#define FIELDS(F) \
+  F(real, SCALAR, d) F(real, SCALAR, d2) ORDERED(F) F(ireal, SCALAR_INT, top) F(ureal, SCALAR_UINT, far) \
+  F(ureal, SCALAR_UINT, near) F(place, long, bad)
+#define PARTS(F) \
+  MOMENTS(F) ORDERED(F) F(real, SCALAR, v) F(ireal, SCALAR_INT, hi) F(ireal, SCALAR_INT, lo) F(place, long, bad)
 
 typedef struct { PARTS(IN_PART) } part;
 #ifdef SECOND
 typedef part acc;
-acc init(void) { const acc a = {0, 0, 0, 0, -(real)0, -(real)0, -(real)0, LOWEST, LOWEST, 0}; return a; }
+acc init(void) {
+  const SCALAR zero = -(SCALAR)0;
+  const acc a = {0, 0, 0, 0, zero, zero, zero, LOWEST, LOWEST, 0};
+  return a;
+}
 acc join(acc a, acc b) {
   acc j;
   JOIN_MOMENTS(j, a, b)
-  JOIN_SUMS(j, a, b)
+  j.l1 = a.l1 + b.l1;
+  j.sq = a.sq + b.sq;
+  j.v = a.v + b.v;
+  j.hi = max(a.hi, b.hi);
+  j.lo = max(a.lo, b.lo);
+  j.bad = a.bad + b.bad;
   return j;
 }
 #else
 typedef struct { FIELDS(IN_LANE) } acc;
 acc init(void) {
   const real zero = -(real)0;
-  const acc a = {zero, zero, zero, zero, zero, LOWEST, LOWEST, (place)0};
+  const acc a = {zero, zero, zero, zero, LOWEST, (ureal)0, ~(ureal)0, (place)0};
   return a;
 }
 acc join(acc a, acc b) {
   a.d = a.d + b.d;
   a.d2 = a.d2 + b.d2;
-  JOIN_SUMS(a, a, b)
+  a.l1 = a.l1 + b.l1;
+  a.sq = a.sq + b.sq;
+  a.top = max(a.top, b.top);
+  a.far = max(a.far, b.far);
+  a.near = min(a.near, b.near);
+  a.bad = a.bad + b.bad;
   return a;
 }
 acc element(real x, real pivot) {
   const real d = x - pivot;
-  const ireal key = order(x);
-  const acc a = {d, d * d, x, fabs(x), x * x, key, ~key, choose(is_finite(x), (ireal)0, (ireal)1)};
+  const ireal bad = choose(is_finite(x), (ireal)0, (ireal)1);
+  const acc a = {d, d * d, fabs(x), x * x, as_ireal(x), as_ureal(x), as_ureal(x), bad};
   return a;
 }
-part lift(acc a, SCALAR pivot, uint n) {
+SCALAR_INT key_of(ureal bits) { return LANE0(order(as_real(bits))); }
+part lift(acc a, SCALAR pivot, SCALAR sum, uint n) {
   const lifted l = lift_deviations(a.d, a.d2, (real)pivot, n);
   part p;
   MOMENTS(LIFT_MOMENT)
-  SUMS(LIFT_FIELD)
-  /* Bits of NaNs are beyond those of the infinities, on one side or the other. */
-  if (n && (p.hi > (SCALAR_INT)INFINITY_BITS || p.lo > (SCALAR_INT)INFINITY_BITS))
-    p.hi = p.lo = (SCALAR_INT)CANONICAL_NAN_BITS;
+  ORDERED(LIFT_FIELD)
+  p.v = sum;
   p.bad = (long)LANE0(a.bad);
+  p.hi = LANE0(a.top) < 0 ? key_of(a.near) : LANE0(a.top);
+  p.lo = ~key_of((SCALAR_INT)LANE0(a.far) < 0 ? a.far : a.near);
+  /* Bits of NaNs are beyond those of the infinities, on one side or the other. */
+  if (p.hi > (SCALAR_INT)INFINITY_BITS || p.lo > (SCALAR_INT)INFINITY_BITS)
+    p.hi = p.lo = (SCALAR_INT)CANONICAL_NAN_BITS;
+  if (n == 0) p.hi = p.lo = LANE0(LOWEST);
   return p;
 }
 #endif
@@ -466,7 +484,7 @@ lifted lift_lanes(acc a, real pivot, uint n) {
                     choose(is_nan(s), s, choose(pivot == (real)INFINITY, (real)1, s))};
   return p;
 }
-part lift(acc a, SCALAR pivot, uint n) {
+part lift(acc a, SCALAR pivot, SCALAR sum, uint n) {
   const lifted l = lift_lanes(a, (real)pivot, n);
   const part p = {LANE0(l.m), LANE0(l.s)};
   return p;

@@ -137,13 +137,16 @@ acc at(SOURCE, uint i) {
 }
 
 #ifdef SHORT
-#define DEFINE DEFINE_SHORT
-#else
-#define DEFINE DEFINE_BLOCK
-#endif
-DEFINE(fold, acc, at, init, join, FIELDS)
+DEFINE_SHORT(fold, acc, at, init, join, FIELDS)
 #ifdef PIVOT
-DEFINE(pivot, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIELDS)
+DEFINE_SHORT(pivot, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIELDS)
+#endif
+#elif defined(PIVOT)
+#define AHEAD(i) fetch_ahead(s.x + BLOCK + (i));
+DEFINE_BLOCK_AGAIN(fold, acc, at, init, join, FIELDS)
+DEFINE_BLOCK(pivot, pivot_acc, pivot_at, pivot_init, pivot_join, PIVOT_FIELDS)
+#else
+DEFINE_BLOCK(fold, acc, at, init, join, FIELDS)
 #endif
 #endif
 

@@ -94,10 +94,11 @@ static cliv_status assemble(cliv_context *ctx, const char *files, const char *us
 
 /* What every program of this context is built with, before its own options. */
 static char *build_options(const cliv_context *ctx, const char *options) {
-  return cliv__format("-cl-std=CL1.2%s%s%s%s%s",
-                      ctx->rounds_divide ? " -cl-fp32-correctly-rounded-divide-sqrt -D ROUNDS_DIVIDE" : "",
-                      ctx->quirks & CLIV__QUIRK_FMA_FLUSHES ? " -D FMA_FLUSHES" : "",
-                      ctx->walk == CLIV_WALK_CPU ? " -D WALK_CPU" : "", *options ? " " : "", options);
+  const bool cpu = ctx->walk == CLIV_WALK_CPU;
+  return cliv__format(
+      "-cl-std=CL1.2%s%s%s%s%s%s", ctx->rounds_divide ? " -cl-fp32-correctly-rounded-divide-sqrt -D ROUNDS_DIVIDE" : "",
+      ctx->quirks & CLIV__QUIRK_FMA_FLUSHES ? " -D FMA_FLUSHES" : "", cpu ? " -D WALK_CPU" : "",
+      cpu && ctx->quirks & CLIV__QUIRK_PREFETCH ? " -D FETCHES_AHEAD" : "", *options ? " " : "", options);
 }
 
 /* All that a binary depends on, as text: it is the disk cache's key. */
