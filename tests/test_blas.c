@@ -644,7 +644,7 @@ static void forgets(void **state) {
                            &(cliv_blas_options){.provider = CLIV_PROVIDER_CLBLAST}, NULL));
   free_operands(&o);
 #endif
-  test_close(ctx);
+  cliv_context_free(ctx);
   ASSERT_OK(NULL, cliv_blas_forget());
   assert_int_equal(references(context), before);
   ASSERT_CL(clReleaseCommandQueue(queue));

@@ -388,7 +388,7 @@ static void test_quirks(void **state) {
   assert_true(has_quirk(&info, "clfft-pointers"));
   d.driver = "2023.1";
   info = make(&d);
-  assert_int_equal(cliv__quirks(&info, NULL), CLIV__QUIRK_EXACT_DIVIDE);
+  assert_int_equal(cliv__quirks(&info, NULL), CLIV__QUIRK_EXACT_DIVIDE | CLIV__QUIRK_PREFETCH);
   d.platform = "Intel(R) OpenCL Graphics";
   d.type = GPU;
   info = make(&d);
