@@ -553,7 +553,7 @@ static void events(void **state) {
       ASSERT_OK(NULL, cliv_context_wrap(cliv_context_cl_context(ctx), cliv_context_cl_device(ctx), queue,
                                         &(cliv_context_options){.walk = test_walks[w]}, &loose));
       for (size_t i = 0; i < provider_count(ctx); i++) check_events(loose, providers[i]);
-      test_close(loose);
+      cliv_context_free(loose);
       clReleaseCommandQueue(queue);
     }
     test_close(ctx);

@@ -542,7 +542,7 @@ static void out_of_order_queue(void **state) {
   ASSERT_BITS(all[1], all[0], bytes[0]);
   free(all[0]);
   free(all[1]);
-  test_close(ctx);
+  cliv_context_free(ctx);
   ASSERT_CL(clReleaseCommandQueue(queue));
   test_close(own);
 }
