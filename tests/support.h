@@ -64,7 +64,7 @@ bool test_flush_waits(const cliv_context *ctx);
 
 /* True when $CLIV_TEST_SMALL asks for sizes of at most about 5000 elements (checked devices, sanitizers). */
 bool test_small(void);
-/* The sizes every operation is tested on: 0, 1, 2, 255 … 4097, a prime, a million; without the last when
+/* The sizes every operation is tested on: 0, 1, 2, 255 … 4097, a prime, a million; fewer, the greatest 4097, when
  * test_small(). */
 const size_t *test_sizes(size_t *count);
 
