@@ -2,8 +2,8 @@
  *
  *   -D X_T=f32 -D SINGLE   storage of the input
  *
- * edges: the least value of each bin in the type that is compared in. CPU walk: a work-item takes a long run; GPU
- * walk: every runs-th element, so that neighbours take neighbouring ones.
+ * edges: the least value of each bin in the type that is compared in, where it has one: of the first `reached`. CPU
+ * walk: a work-item takes a long run; GPU walk: every runs-th element, so that neighbours take neighbouring ones.
  */
 #ifdef WALK_CPU
 #define COUNTER(bin) counters[run * bins + (bin)]
@@ -14,9 +14,10 @@
 #endif
 
 __kernel void histogram(__global const CAT(X_T, _t) *x, const ulong x_first_, const ulong n_, const ulong runs_,
-                        const ulong each_, __global const SCALAR *edges, const ulong bins_, const SCALAR high_,
-                        __global ulong *counters) {
-  const ulong x_first = x_first_, n = n_, runs = runs_, each = each_, bins = bins_, run = get_global_id(0);
+                        const ulong each_, __global const SCALAR *edges, const ulong bins_, const ulong reached_,
+                        const SCALAR high_, __global ulong *counters) {
+  const ulong x_first = x_first_, n = n_, runs = runs_, each = each_, bins = bins_, reached = reached_;
+  const ulong run = get_global_id(0);
   const SCALAR high = high_;
   if (run >= runs) return;
   for (ulong b = 0; b < bins; b++) COUNTER(b) = 0;
@@ -24,7 +25,7 @@ __kernel void histogram(__global const CAT(X_T, _t) *x, const ulong x_first_, co
   FOR_ELEMENTS {
     const SCALAR v = CAT(load_, X_T)(x, x_first + i);
     if (!(v >= least && v <= high)) continue;
-    ulong from = 0, to = bins;
+    ulong from = 0, to = reached;
     while (to - from > 1) {
       const ulong middle = (from + to) / 2;
       if (edges[middle] <= v) from = middle;

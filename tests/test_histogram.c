@@ -61,6 +61,42 @@ static void counts_everything(void **state) {
   }
 }
 
+/* Where int64 ends: edges beyond it, the last elements before them. */
+static void counts_the_last_integers(void **state) {
+  (void)state;
+  static const int64_t x[] = {INT64_MIN,        INT64_MIN + 1, -1,       0, INT64_MAX / 2, INT64_MAX / 2 + 1,
+                              INT64_MAX - 1023, INT64_MAX - 1, INT64_MAX};
+  static const struct {
+    double low, high;
+    size_t bins;
+  } cases[] = {{-0x1p63, 0x1p63, 4}, {0x1p62, 0x1p64, 2},   {0, 0x1p64, 5},        {-0x1p65, 0x1p65, 64},
+               {0x1p63, 0x1p64, 3},  {-0x1p64, -0x1p63, 2}, {-0x1p65, -0x1p64, 2}, {-0x1p62, 0x1.fffffffffffffp62, 3}};
+  enum { N = sizeof x / sizeof *x, MOST = 64 };
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    test_guarded in = test_guard1(ctx, CLIV_I64, N, 0, x);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+      const double low = cases[c].low, high = cases[c].high;
+      const size_t bins = cases[c].bins;
+      int64_t want[MOST] = {0};
+      for (size_t i = 0; i < N; i++) {
+        size_t bin = bins;
+        for (size_t b = 0; b < bins && (long double)x[i] <= (long double)high; b++)
+          if ((long double)x[i] >= (long double)((double)b * ((high - low) / (double)bins) + low)) bin = b;
+        if (bin < bins) want[bin]++;
+      }
+      test_guarded out = test_guard1(ctx, CLIV_I64, bins, 1, NULL);
+      ASSERT_OK(ctx, cliv_histogram(ctx, in.tensor, bins, low, high, out.tensor, NULL));
+      int64_t *got = test_read(out.tensor);
+      ASSERT_SAME(CLIV_I64, got, want, bins);
+      free(got);
+      test_guard_free(&out);
+    }
+    test_guard_free(&in);
+    test_close(ctx);
+  }
+}
+
 static void refuses_bad_calls(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
@@ -80,6 +116,7 @@ static void refuses_bad_calls(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(counts_everything), cmocka_unit_test(refuses_bad_calls)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(counts_everything), cmocka_unit_test(counts_the_last_integers),
+                                     cmocka_unit_test(refuses_bad_calls)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,7 +144,7 @@ static void open_all(cliv_context **ctx) {
 }
 
 static void close_all(cliv_context **ctx) {
-  for (int c = 0; c < CONTEXTS; c++) cliv_context_free(ctx[c]);
+  for (int c = 0; c < CONTEXTS; c++) test_close(ctx[c]);
 }
 
 static void check_flat(cliv_context *ctx, const char *op, bool exclusive, cliv_dtype dtype, cliv_dtype out_type,
@@ -311,7 +311,7 @@ static void survives_wrong_offsets(void **state) {
     ASSERT_BITS(kept, x, n * sizeof *x);
     free(kept), free(x);
     test_guard_free(&in), test_guard_free(&out), test_guard_free(&at);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -338,7 +338,7 @@ static void knows_special_values(void **state) {
       check_flat(ctx, cases[c].op, false, CLIV_F32, CLIV_F32, 4, cases[c].x, cases[c].inclusive, 1);
       check_flat(ctx, cases[c].op, true, CLIV_F32, CLIV_F32, 4, cases[c].x, cases[c].exclusive, 1);
     }
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -355,7 +355,7 @@ static void scans_in_place(void **state) {
     ASSERT_SAME(CLIV_F32, got, want, n);
     free(x), free(want), free(got);
     test_guard_free(&both);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
 }
 
@@ -386,7 +386,7 @@ static void runs_the_users_functions(void **state) {
                  "text");
     test_guard_free(&out);
     test_guard_free(&in);
-    cliv_context_free(ctx);
+    test_close(ctx);
   }
   free(x);
   free(want);
@@ -432,8 +432,8 @@ static void refuses_bad_calls(void **state) {
   ASSERT_FAILS(NULL, cliv_scan_dtype("sum", (cliv_dtype)99, &type), CLIV_DTYPE, "99");
   cliv_tensor *all[] = {shifted, inside, none, offsets, index, wrong, wide, out, x};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
-  cliv_context_free(other);
-  cliv_context_free(ctx);
+  test_close(other);
+  test_close(ctx);
 }
 
 int main(void) {

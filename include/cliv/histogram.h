@@ -16,7 +16,8 @@ extern "C" {
  *
  * Edge i is low + i · ((high − low) / bins) in double, the last is high. Bin i has the elements from edge i on to
  * before edge i + 1, the last one those equal to high as well. What lies outside, and NaN, is not counted. Elements
- * are compared with the edges exactly, so that the counts are the same everywhere; float atomics there are none.
+ * are compared with the edges exactly, so that the counts are the same everywhere; float atomics there are none. NumPy
+ * rounds an int64 beyond 2⁵³ to float64 first.
  *
  * Fails with NULL, VALUE (no bins; low or high not finite, or not low < high; their distance not finite), DTYPE,
  * SHAPE, LAYOUT, OVERLAP. */

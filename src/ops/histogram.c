@@ -26,8 +26,9 @@ typedef union scalar {
 
 typedef struct edges {
   cl_mem mem;
-  scalar high; /* rounded downwards */
-  size_t size; /* of one */
+  scalar high;   /* rounded downwards */
+  size_t size;   /* of one */
+  cl_ulong bins; /* those that an element can reach: an int64 does not get to edges from 2^63 on */
 } edges;
 
 static float float_above(double v) {
@@ -54,7 +55,11 @@ static cliv_status make_edges(cliv_context *ctx, cliv_dtype dtype, size_t bins, 
   void *const host = calloc(bins, out->size);
   REQUIRE(ctx, host != NULL, HOST_MEMORY, "no memory for the edges of %zu bins", bins);
   const double step = (high - low) / (double)bins;
-  for (size_t i = 0; i < bins; i++) put_edge(dtype, host, i, (double)i * step + low);
+  for (size_t i = 0; i < bins; i++) {
+    const double edge = (double)i * step + low;
+    put_edge(dtype, host, i, edge);
+    if (!whole || edge < 0x1p63) out->bins = i + 1;
+  }
   cl_int code;
   out->mem = clCreateBuffer(ctx->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bins * out->size, host, &code);
   free(host);
@@ -85,7 +90,7 @@ static cliv_status run(cliv_context *ctx, const cliv_tensor *x, const edges *e, 
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_HISTOGRAM, runs * bins_ * sizeof(cl_ulong), &counters));
   const cliv__arg high = {e->size, &e->high};
   TRY(LAUNCH(ctx, counting, RANGE1(runs, group), SYNC_FIRST(sync), ARG(x->mem), ARG(x_first), ARG(n), ARG(runs),
-             ARG(each), ARG(e->mem), ARG(bins), high, ARG(counters)));
+             ARG(each), ARG(e->mem), ARG(bins), ARG(e->bins), high, ARG(counters)));
   return LAUNCH(ctx, adding, RANGE1(bins_, group), SYNC_LAST(sync), ARG(counters), ARG(runs), ARG(bins),
                 ARG(counts->mem), ARG(counts_first));
 }
@@ -107,7 +112,8 @@ cliv_status cliv_histogram(cliv_context *ctx, const cliv_tensor *x, size_t bins,
   REQUIRE(ctx, cliv__dense(x), LAYOUT, "a histogram needs a dense tensor; this one has rows of %zu with a pitch of %zu",
           x->columns, x->pitch);
   REQUIRE(ctx, !cliv__overlap(x, counts), OVERLAP, "the counts overlap the input in memory");
-  if (x->count == 0) return cliv_tensor_fill(counts, 0, sync);
+  const bool beyond = cliv__is_integer(x->dtype) && (low >= 0x1p63 || high < -0x1p63); /* of all integers */
+  if (x->count == 0 || beyond) return cliv_tensor_fill(counts, 0, sync);
   edges e = {0};
   TRY(make_edges(ctx, x->dtype, bins, low, high, &e));
   const cliv_status status = run(ctx, x, &e, bins, counts, sync);
