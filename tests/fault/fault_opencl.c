@@ -115,7 +115,6 @@ static cliv_status reductions(cliv_context *ctx, float *result) {
   return status;
 }
 
-/* In three launches and in place, and over segments. */
 /* One launch, four, and with the sums over rows. */
 static cliv_status on_rows(cliv_context *ctx, float *result) {
   static const size_t many[] = {5000}, rows[] = {ROWS}, columns[] = {COLUMNS};
@@ -138,6 +137,7 @@ static cliv_status on_rows(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* In three launches and in place, and over segments. */
 static cliv_status scans(cliv_context *ctx, float *result) {
   static const size_t many[] = {3, 3000}, some[] = {COUNT};
   int32_t at[] = {0, 7, 7, COUNT};
@@ -178,6 +178,47 @@ static cliv_status orders(cliv_context *ctx, float *result) {
   if (!status) status = cliv_tensor_read(counts, result + 2 * COUNT, sizeof(int64_t) * bins);
   cliv_tensor *const all[] = {x, mask, kept, number, counts, sorted};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  return status;
+}
+
+/* The first of a sort of few digits, and what lies between the elements of another. */
+static cliv_status ranks(cliv_context *ctx, float *result) {
+  static const size_t flat[] = {COUNT}, first[] = {7}, rows[] = {ROWS, 2};
+  cliv_tensor *x = NULL, *narrow = NULL, *mask = NULL, *values = NULL, *places = NULL, *between = NULL;
+  cliv_status status = make(ctx, &x);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F16, 2, shape, &narrow);
+  if (!status) status = cliv_map(ctx, "copy", x, narrow, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_U8, 1, flat, &mask);
+  if (!status) status = cliv_tensor_fill(mask, 3, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_U8, 1, first, &values);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_I64, 1, first, &places);
+  if (!status) status = cliv_topk(ctx, CLIV_ALL_AXES, first[0], CLIV_DESCENDING, mask, values, places, NULL);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F16, 2, rows, &between);
+  if (!status) status = cliv_quantile(ctx, -1, 2, (const double[]){0.3, 0.5}, narrow, between, NULL);
+  if (!status) status = cliv_tensor_read(between, result, 2 * ROWS * sizeof(uint16_t));
+  if (!status) status = cliv_tensor_read(places, result + ROWS, first[0] * sizeof(int64_t));
+  if (!status) status = cliv_tensor_read(values, result + 2 * ROWS, first[0]);
+  cliv_tensor *const all[] = {x, narrow, mask, values, places, between};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  return status;
+}
+
+/* Every row of one tensor added to one of four of another. */
+static cliv_status scatter(cliv_context *ctx, float *result) {
+  static const size_t rows[] = {4, COLUMNS};
+  int32_t at[ROWS];
+  const cliv_array targets = {CLIV_I32, 1, {ROWS}, at};
+  cliv_tensor *x = NULL, *indices = NULL, *sums = NULL;
+  for (int i = 0; i < ROWS; i++) at[i] = i * 7 % 4;
+  cliv_status status = make(ctx, &x);
+  if (!status) status = cliv_tensor_from_array(ctx, &targets, &indices);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, rows, &sums);
+  if (!status) status = cliv_tensor_fill(sums, 1, NULL);
+  if (!status) status = cliv_scatter_add(ctx, x, indices, sums, NULL);
+  if (!status) status = cliv_tensor_read(sums, result, 4 * COLUMNS * sizeof(float));
+  cliv_tensor_free(x);
+  cliv_tensor_free(indices);
+  cliv_tensor_free(sums);
   return status;
 }
 
@@ -300,6 +341,8 @@ static const struct work {
     {"rows", on_rows, OPENED, 1},
     {"scans", scans, OPENED, 1},
     {"orders", orders, OPENED, 1},
+    {"ranks", ranks, OPENED, 5},
+    {"scatter", scatter, OPENED, 5},
     {"optimizer", optimizer, OPENED, 1},
     {"optimizer out of order", optimizer, WRAPPING, 1},
     {"products", exact_products, OPENED, 1},
