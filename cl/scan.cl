@@ -1,7 +1,7 @@
 /* scan.cl: every prefix of rows or segments, in the order that include/cliv/scan.h defines.
  *
  *   -D X_T=f32 -D OUT_T=f32   storage of input and result
- *   -D OFFSETS=int            segments by an array of offsets (int or long); otherwise rows of one length
+ *   -D SEGMENTS               pieces between an array's offsets; otherwise rows of one length
  *   -D BLOCK=4096             elements that are done at once, a power of two: in the CPU walk 4096, in the GPU walk
  * what local memory holds
  *
@@ -45,30 +45,23 @@ static acc1 push(acc1 *trees, uint from, ulong count, acc1 part, acc1 before_all
 
 /* ---- where blocks are ---- */
 
-#ifdef OFFSETS
-#define PLACES                                                                                    \
-  __global const OFFSETS *restrict offsets, const ulong offsets_first_, const ulong segments_, const ulong length_
-#define KEEP_PLACES const ulong offsets_first = offsets_first_, segments = segments_, length = length_;
-#define AT offsets, offsets_first, length
-/* Offsets outside the input are moved to its ends, so that nothing else is touched whatever they are. */
-static ulong offset_at(__global const OFFSETS *offsets, ulong first, ulong length, ulong s) {
-  const long at = offsets[first + s];
-  return at < 0 ? 0 : min((ulong)at, length);
-}
-/* The last segment that begins at or before `place`. */
-static ulong segment_at(__global const OFFSETS *offsets, ulong first, ulong length, ulong segments, ulong place) {
+#ifdef SEGMENTS
+#define PLACES __global const ulong *restrict offsets, const ulong segments_
+#define KEEP_PLACES const ulong segments = segments_;
+/* The last segment that begins at or before `place`; the first, if none does. */
+static ulong segment_at(__global const ulong *offsets, ulong segments, ulong place) {
   ulong low = 0, high = segments;
   while (high - low > 1) {
     const ulong middle = (low + high) / 2;
-    if (offset_at(offsets, first, length, middle) <= place) low = middle;
+    if (offsets[middle] <= place) low = middle;
     else high = middle;
   }
   return low;
 }
 /* The blocks that begin from `low` to before `high`: b-th of segment s, n elements from `first` on; parts at `slot`. */
 #define FOR_BLOCKS(low, high)                                                                  \
-  for (ulong s = segment_at(AT, segments, low); s < segments && offset_at(AT, s) < high; s++)  \
-    for (ulong start = offset_at(AT, s), end = offset_at(AT, s + 1),                           \
+  for (ulong s = segment_at(offsets, segments, low); s < segments && offsets[s] < high; s++)   \
+    for (ulong start = offsets[s], end = offsets[s + 1],                                       \
                b = start < low ? (low - start + BLOCK - 1) / BLOCK : 0;                        \
          start + b * BLOCK < min(end, high); b++) {                                            \
       const ulong first = start + b * BLOCK, to = first, slot = start / BLOCK + 2 * s + b;     \
@@ -77,9 +70,9 @@ static ulong segment_at(__global const OFFSETS *offsets, ulong first, ulong leng
 /* The segments of more than one block, from `low` to before `high`. */
 #define FOR_ROWS(low, high, by)                                                  \
   for (ulong s = low, stop = min(high, segments); s < stop; s += by) {           \
-    const ulong start = offset_at(AT, s), end = offset_at(AT, s + 1);            \
+    const ulong start = offsets[s], end = offsets[s + 1];                        \
     const ulong slot = start / BLOCK + 2 * s;                                    \
-    const ulong blocks = end > start ? (end - start + BLOCK - 1) / BLOCK : 0;    \
+    const ulong blocks = (end - start + BLOCK - 1) / BLOCK;                      \
     if (blocks <= 1) continue;
 #define END_ROWS }
 #else
@@ -379,7 +372,7 @@ static void go_down(__local acc1 *tile, __local const acc1 *t, uint n, __global 
 
 /* Segments: a group takes the blocks that begin within `share` elements, one after another. Rows: a block a group, or
  * several blocks of no more than `share` lanes. */
-#ifdef OFFSETS
+#ifdef SEGMENTS
 #define DIVIDE                                                                                      \
   const uint lane = (uint)get_local_id(0), step = (uint)get_local_size(0), place = 0, wanted = 1;   \
   const ulong low = get_group_id(0) * share, high = low + share;                                    \

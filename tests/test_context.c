@@ -251,7 +251,8 @@ static void gives_no_event_on_failure(void **state) {
   NO_EVENT(cliv_stats(NULL, NULL, NULL, NULL, NULL, &sync));
   NO_EVENT(cliv_map_user(NULL, "", "f", NULL, NULL, NULL, &sync));
   NO_EVENT(cliv_scan(NULL, "sum", 0, CLIV_INCLUSIVE, NULL, NULL, &sync));
-  NO_EVENT(cliv_scan_user(NULL, "", "f", 0, CLIV_INCLUSIVE, NULL, NULL, &sync));
+  NO_EVENT(cliv_scan_over(NULL, "sum", NULL, CLIV_INCLUSIVE, NULL, NULL, &sync));
+  NO_EVENT(cliv_scan_user(NULL, "", "f", NULL, CLIV_INCLUSIVE, NULL, NULL, &sync));
   NO_EVENT(cliv_gather(NULL, NULL, NULL, NULL, &sync));
   NO_EVENT(cliv_loss(NULL, "squared", NULL, NULL, 1, NULL, NULL, &sync));
   NO_EVENT(cliv_gemm(NULL, 0, 0, 1, NULL, NULL, 0, NULL, NULL, &sync));

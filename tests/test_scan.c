@@ -133,47 +133,52 @@ static void check_error(const float *x, const float *got, size_t n) {
   }
 }
 
-/* ---- all operations, types, sizes, kinds ---- */
+/* ---- programs: which are tried ----
+ * Each is one to compile. How elements are read and stored, how they are joined, and in what order are apart; so every
+ * operation, every type that is computed in, every walk and every way to lie is here once, and not all of their
+ * products, which `cliv selftest` has more of. */
 
-enum { CONTEXTS = 4 };
+typedef struct program {
+  cliv_walk walk;
+  const char *op;
+  cliv_dtype dtype, out;
+} program;
 
-static void open_all(cliv_context **ctx) {
-  static const size_t groups[] = {0, 16, 1024};
-  ctx[0] = test_open(CLIV_WALK_CPU);
-  for (int g = 0; g < CONTEXTS - 1; g++) ctx[1 + g] = test_open_group(CLIV_WALK_GPU, groups[g]);
-}
+static const program flat[] = {{CLIV_WALK_CPU, "sum", CLIV_F32, CLIV_F32},  {CLIV_WALK_CPU, "max", CLIV_F32, CLIV_F32},
+                               {CLIV_WALK_CPU, "prod", CLIV_F64, CLIV_F64}, {CLIV_WALK_CPU, "sum", CLIV_F16, CLIV_F16},
+                               {CLIV_WALK_CPU, "sum", CLIV_U8, CLIV_I64},   {CLIV_WALK_GPU, "sum", CLIV_F32, CLIV_F32},
+                               {CLIV_WALK_GPU, "min", CLIV_F32, CLIV_F32},  {CLIV_WALK_GPU, "max", CLIV_I64, CLIV_I64},
+                               {CLIV_WALK_GPU, "prod", CLIV_BF16, CLIV_F32}};
 
-static void close_all(cliv_context **ctx) {
-  for (int c = 0; c < CONTEXTS; c++) test_close(ctx[c]);
-}
+static bool is_sum(const program *p) { return !strcmp(p->op, "sum") && p->dtype == CLIV_F32; }
+static cliv_scan_kind kind_of(bool exclusive) { return exclusive ? CLIV_EXCLUSIVE : CLIV_INCLUSIVE; }
 
-static void check_flat(cliv_context *ctx, const char *op, bool exclusive, cliv_dtype dtype, cliv_dtype out_type,
-                       size_t n, const void *x, const void *want, size_t shift) {
-  test_guarded in = test_guard1(ctx, dtype, n, shift, x), out = test_guard1(ctx, out_type, n, 2 * shift, NULL);
-  ASSERT_OK(
-      ctx, cliv_scan(ctx, op, CLIV_ALL_AXES, exclusive ? CLIV_EXCLUSIVE : CLIV_INCLUSIVE, in.tensor, out.tensor, NULL));
+/* ---- all elements ---- */
+
+static void check_flat(cliv_context *ctx, const program *p, bool exclusive, size_t n, const void *x, const void *want,
+                       size_t shift) {
+  test_guarded in = test_guard1(ctx, p->dtype, n, shift, x), out = test_guard1(ctx, p->out, n, 2 * shift, NULL);
+  ASSERT_OK(ctx, cliv_scan(ctx, p->op, CLIV_ALL_AXES, kind_of(exclusive), in.tensor, out.tensor, NULL));
   void *got = test_read(out.tensor), *kept = test_read(in.tensor);
-  ASSERT_SAME(out_type, got, want, n);
-  ASSERT_BITS(kept, x, n * cliv_dtype_size(dtype));
+  ASSERT_SAME(p->out, got, want, n);
+  ASSERT_BITS(kept, x, n * cliv_dtype_size(p->dtype));
   free(got), free(kept);
   test_guard_free(&in), test_guard_free(&out);
 }
 
-static void check_sizes(cliv_context **ctx, const char *op, cliv_dtype dtype, cliv_dtype out_type) {
+static void check_sizes(cliv_context *ctx, const program *p) {
   size_t count;
   const size_t *sizes = test_sizes(&count);
   for (size_t s = 0; s < count; s++) {
     const size_t n = sizes[s];
     /* what follows a block does not depend on storage, only on the type that is computed in */
-    if (n > 5000 && dtype != CLIV_F32) continue;
-    if (n > 300 && dtype != CLIV_F32 && dtype != CLIV_F64 && dtype != CLIV_I64) continue;
-    void *x = make(dtype, op, n, 11 * s + dtype), *want = test_alloc(n * cliv_dtype_size(out_type));
+    if (n > 5000 && p->dtype != CLIV_F32) continue;
+    if (n > 300 && (p->dtype == CLIV_F16 || p->dtype == CLIV_U8 || p->dtype == CLIV_BF16)) continue;
+    void *x = make(p->dtype, p->op, n, 11 * s + p->dtype), *want = test_alloc(n * cliv_dtype_size(p->out));
     for (int exclusive = 0; exclusive < 2; exclusive++) {
-      scan_row(op, exclusive, dtype, x, 0, n, out_type, want, 0);
-      if (!strcmp(op, "sum") && dtype == CLIV_F32 && !exclusive) check_error(x, want, n);
-      for (int c = 0; c < CONTEXTS; c++)
-        if (c < 2 || (dtype == CLIV_F32 && n < 5000 && !strcmp(op, "sum")))
-          check_flat(ctx[c], op, exclusive, dtype, out_type, n, x, want, (s + (size_t)c) % 3);
+      scan_row(p->op, exclusive, p->dtype, x, 0, n, p->out, want, 0);
+      if (is_sum(p) && !exclusive) check_error(x, want, n);
+      check_flat(ctx, p, exclusive, n, x, want, s % 3);
     }
     free(x), free(want);
   }
@@ -181,163 +186,190 @@ static void check_sizes(cliv_context **ctx, const char *op, cliv_dtype dtype, cl
 
 static void scans_everything(void **state) {
   (void)state;
-  cliv_context *ctx[CONTEXTS];
-  open_all(ctx);
-  for (size_t o = 0; o < cliv_scan_count(); o++) {
-    const char *op = cliv_scan_get(o)->name;
-    for (int d = 0; d < CLIV_DTYPE_COUNT; d++) {
-      cliv_dtype natural;
-      if (!cliv_context_has(ctx[0], (cliv_dtype)d)) continue;
-      /* each is a program to compile: how an element is stored and what is done with it are apart */
-      if (d != CLIV_F32 && strcmp(op, "sum") != 0 && (strcmp(op, "min") != 0 || d != CLIV_I32)) continue;
-      ASSERT_OK(NULL, cliv_scan_dtype(op, (cliv_dtype)d, &natural));
-      check_sizes(ctx, op, (cliv_dtype)d, natural);
-    }
+  for (size_t i = 0; i < sizeof flat / sizeof *flat; i++) {
+    cliv_context *ctx = test_open(flat[i].walk);
+    if (cliv_context_has(ctx, flat[i].dtype)) check_sizes(ctx, &flat[i]);
+    test_close(ctx);
   }
-  check_sizes(ctx, "sum", CLIV_BF16, CLIV_F32);
-  close_all(ctx);
 }
 
-/* ---- rows ---- */
+static void gives_natural_types(void **state) {
+  (void)state;
+  for (size_t o = 0; o < cliv_scan_count(); o++)
+    for (int d = 0; d < CLIV_DTYPE_COUNT; d++) {
+      const bool totals = cliv_scan_get(o)->total && computed_in((cliv_dtype)d) == IN_I64;
+      cliv_dtype type;
+      ASSERT_OK(NULL, cliv_scan_dtype(cliv_scan_get(o)->name, (cliv_dtype)d, &type));
+      assert_int_equal(type, totals ? CLIV_I64 : (cliv_dtype)d);
+    }
+}
 
-static void check_rows(cliv_context *ctx, const char *op, bool exclusive, cliv_dtype dtype, size_t rows, size_t columns,
-                       size_t pitch, size_t out_pitch) {
-  cliv_dtype type;
-  ASSERT_OK(NULL, cliv_scan_dtype(op, dtype, &type));
-  const size_t bytes = cliv_dtype_size(type);
-  void *x = make(dtype, op, rows * pitch, rows + columns), *want = test_alloc(rows * columns * bytes);
-  for (size_t r = 0; r < rows; r++) scan_row(op, exclusive, dtype, x, r * pitch, columns, type, want, r * columns);
-  test_guarded in = test_guard1(ctx, dtype, rows * pitch, 1, x),
-               out = test_guard1(ctx, type, rows * out_pitch, 2, NULL);
-  unsigned char *before = test_read(out.tensor);
-  cliv_tensor *from, *to;
-  ASSERT_OK(ctx, cliv_tensor_view(in.tensor, 0, 2, (size_t[]){rows, columns}, pitch, &from));
-  ASSERT_OK(ctx, cliv_tensor_view(out.tensor, 0, 2, (size_t[]){rows, columns}, out_pitch, &to));
-  ASSERT_OK(ctx, cliv_scan(ctx, op, 1, exclusive ? CLIV_EXCLUSIVE : CLIV_INCLUSIVE, from, to, NULL));
-  unsigned char *got = test_read(out.tensor);
-  for (size_t r = 0; r < rows; r++) {
-    ASSERT_SAME(type, got + r * out_pitch * bytes, (unsigned char *)want + r * columns * bytes, columns);
-    const size_t behind = (r * out_pitch + columns) * bytes;
-    ASSERT_BITS(got + behind, before + behind, (out_pitch - columns) * bytes);
+/* ---- along an axis ---- */
+
+/* A tensor of up to four axes, whose rows may have a pitch. */
+typedef struct place {
+  size_t shape[4], pitch;
+  size_t stride[4], span; /* elements from index to index; in all */
+  cliv_tensor *view;
+} place;
+
+static place make_place(const cliv_tensor *memory, int ndim, const size_t *shape, size_t pitch) {
+  place p = {.pitch = pitch, .span = pitch};
+  p.shape[ndim - 1] = shape[ndim - 1];
+  p.stride[ndim - 1] = 1;
+  for (int d = ndim - 2; d >= 0; d--) p.stride[d] = p.span, p.shape[d] = shape[d], p.span *= shape[d];
+  if (memory) ASSERT_OK(NULL, cliv_tensor_view(memory, 0, ndim, shape, pitch, &p.view));
+  return p;
+}
+
+/* Where line l of those along an axis begins. */
+static size_t line_begin(const place *p, int ndim, int axis, size_t l) {
+  size_t at = 0;
+  for (int d = ndim - 1; d >= 0; d--) {
+    if (d == axis) continue;
+    at += l % p->shape[d] * p->stride[d];
+    l /= p->shape[d];
   }
-  cliv_tensor_free(from), cliv_tensor_free(to);
-  free(x), free(want), free(before), free(got);
-  test_guard_free(&in), test_guard_free(&out);
+  return at;
+}
+
+/* Every line along the axis by itself; what lies between the rows stays. in_place: into x. */
+static void check_axis(cliv_context *ctx, const program *p, bool exclusive, bool in_place, int ndim, int axis,
+                       const size_t *shape, size_t pitch, size_t out_pitch) {
+  const size_t bytes = cliv_dtype_size(p->dtype), out_bytes = cliv_dtype_size(p->out), n = shape[axis];
+  place from = make_place(NULL, ndim, shape, pitch), to = make_place(NULL, ndim, shape, out_pitch);
+  unsigned char *x = make(p->dtype, p->op, from.span, n + from.span);
+  test_guarded in = test_guard1(ctx, p->dtype, from.span, 1, x), out = {.tensor = NULL};
+  if (!in_place) out = test_guard1(ctx, p->out, to.span, 2, NULL);
+  from = make_place(in.tensor, ndim, shape, pitch);
+  to = make_place(in_place ? in.tensor : out.tensor, ndim, shape, out_pitch);
+  unsigned char *want = test_read(in_place ? in.tensor : out.tensor);
+  unsigned char *line = test_alloc(n * bytes), *scanned = test_alloc(n * out_bytes);
+  for (size_t l = 0, lines = cliv_tensor_count(from.view) / n; l < lines; l++) {
+    const size_t a = line_begin(&from, ndim, axis, l), b = line_begin(&to, ndim, axis, l);
+    for (size_t i = 0; i < n; i++) memcpy(line + i * bytes, x + (a + i * from.stride[axis]) * bytes, bytes);
+    scan_row(p->op, exclusive, p->dtype, line, 0, n, p->out, scanned, 0);
+    for (size_t i = 0; i < n; i++)
+      memcpy(want + (b + i * to.stride[axis]) * out_bytes, scanned + i * out_bytes, out_bytes);
+  }
+  ASSERT_OK(ctx, cliv_scan(ctx, p->op, axis, kind_of(exclusive), from.view, in_place ? from.view : to.view, NULL));
+  unsigned char *got = test_read(in_place ? in.tensor : out.tensor);
+  ASSERT_SAME(p->out, got, want, to.span);
+  cliv_tensor_free(from.view), cliv_tensor_free(to.view);
+  free(x), free(want), free(line), free(scanned), free(got);
+  test_guard_free(&in);
+  if (!in_place) test_guard_free(&out);
+}
+
+static const program sums[] = {{CLIV_WALK_CPU, "sum", CLIV_F32, CLIV_F32}, {CLIV_WALK_GPU, "sum", CLIV_F32, CLIV_F32}};
+
+static void check_rows(cliv_context *ctx, const program *p) {
+  static const size_t shapes[][2] = {{7, 1},   {1, 7},    {300, 15}, {260, 16}, {9, 17},    {33, 64},
+                                     {5, 255}, {3, 1000}, {2, 4096}, {3, 4097}, {2, 12289}, {4, 8192}};
+  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+    const size_t columns = shapes[s][1];
+    if (test_small() && shapes[s][0] * columns > 10000) continue;
+    check_axis(ctx, p, s % 2, s % 5 == 4, 2, 1, shapes[s], columns + s % 3, columns + (s % 5 == 4 ? s % 3 : s % 4));
+  }
 }
 
 static void scans_rows(void **state) {
   (void)state;
-  static const size_t shapes[][2] = {{7, 1},   {1, 7},    {300, 15}, {260, 16}, {9, 17},    {33, 64},
-                                     {5, 255}, {3, 1000}, {2, 4096}, {3, 4097}, {2, 12289}, {4, 8192}};
-  cliv_context *ctx[CONTEXTS];
-  open_all(ctx);
-  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-    const size_t rows = shapes[s][0], columns = shapes[s][1];
-    if (test_small() && rows * columns > 10000) continue;
-    for (int c = 0; c < CONTEXTS; c++) {
-      check_rows(ctx[c], "sum", s % 2, CLIV_F32, rows, columns, columns + s % 3, columns + s % 4);
-      if (c < 2) check_rows(ctx[c], "min", c != (int)s % 2, CLIV_I32, rows, columns, columns + s % 3, columns + s % 4);
+  static const size_t groups[] = {0, 16, 1024};
+  for (size_t w = 0; w < TEST_WALKS; w++)
+    for (size_t g = 0; g < (test_walks[w] == CLIV_WALK_GPU ? 3 : 1); g++) {
+      cliv_context *ctx = test_open_group(test_walks[w], groups[g]);
+      check_rows(ctx, &sums[w]);
+      test_close(ctx);
     }
-  }
-  close_all(ctx);
 }
 
 /* ---- segments ---- */
 
-static void check_segments(cliv_context *ctx, const char *op, bool exclusive, cliv_dtype dtype, cliv_dtype offset_type,
-                           size_t n, const int64_t *offsets, size_t segments) {
-  void *x = make(dtype, op, n, n + segments);
-  unsigned char stored[8 * 1100];
-  for (size_t s = 0; s <= segments; s++)
-    if (offset_type == CLIV_I32) ((int32_t *)(void *)stored)[s] = (int32_t)offsets[s];
-    else ((int64_t *)(void *)stored)[s] = offsets[s];
-  cliv_dtype type;
-  ASSERT_OK(NULL, cliv_scan_dtype(op, dtype, &type));
-  test_guarded in = test_guard1(ctx, dtype, n, 1, x), out = test_guard1(ctx, type, n, 0, NULL);
-  test_guarded at = test_guard1(ctx, offset_type, segments + 1, 3, stored);
-  void *want = test_read(out.tensor); /* what no segment covers stays */
-  for (size_t s = 0; s < segments; s++)
-    scan_row(op, exclusive, dtype, x, (size_t)offsets[s], (size_t)(offsets[s + 1] - offsets[s]), type, want,
-             (size_t)offsets[s]);
-  ASSERT_OK(ctx, cliv_scan_segments(ctx, op, exclusive ? CLIV_EXCLUSIVE : CLIV_INCLUSIVE, in.tensor, at.tensor,
-                                    out.tensor, NULL));
-  void *got = test_read(out.tensor);
-  ASSERT_SAME(type, got, want, n);
+static void check_segments(cliv_context *ctx, bool exclusive, size_t n, const uint64_t *offsets, size_t count) {
+  float *x = make(CLIV_F32, "sum", n, n + count);
+  cliv_segments *segments;
+  ASSERT_OK(ctx, cliv_segments_create(ctx, count, offsets, &segments));
+  test_guarded in = test_guard1(ctx, CLIV_F32, n, 1, x), out = test_guard1(ctx, CLIV_F32, n, 0, NULL);
+  float *want = test_read(out.tensor); /* what no segment covers stays */
+  for (size_t s = 0; s < count; s++)
+    scan_row("sum", exclusive, CLIV_F32, x, offsets[s], offsets[s + 1] - offsets[s], CLIV_F32, want, offsets[s]);
+  const cliv_over over = {.segments = segments};
+  ASSERT_OK(ctx, cliv_scan_over(ctx, "sum", &over, kind_of(exclusive), in.tensor, out.tensor, NULL));
+  cliv_segments_free(segments);
+  float *got = test_read(out.tensor);
+  ASSERT_SAME(CLIV_F32, got, want, n);
   free(x), free(want), free(got);
-  test_guard_free(&in), test_guard_free(&out), test_guard_free(&at);
+  test_guard_free(&in), test_guard_free(&out);
 }
 
-/* `segments` of lengths drawn below `longest`, every fifth empty, from offset `first` on; gives the end. */
-static size_t draw_offsets(int64_t *offsets, size_t segments, size_t first, size_t longest, uint64_t seed) {
-  offsets[0] = (int64_t)first;
-  for (size_t s = 0; s < segments; s++)
-    offsets[s + 1] = offsets[s] + (s % 5 == 3 ? 0 : (int64_t)(test_bits(seed, s) % longest));
-  return (size_t)offsets[segments];
+/* `count` segments of lengths drawn below `longest`, every fifth empty, from offset `first` on; gives the end. */
+static size_t draw_offsets(uint64_t *offsets, size_t count, size_t first, size_t longest, uint64_t seed) {
+  offsets[0] = first;
+  for (size_t s = 0; s < count; s++) offsets[s + 1] = offsets[s] + (s % 5 == 3 ? 0 : test_bits(seed, s) % longest);
+  return offsets[count];
+}
+
+static void check_all_segments(cliv_context *ctx) {
+  uint64_t offsets[1100];
+  const size_t tiny = draw_offsets(offsets, 100, 0, 40, 5);
+  check_segments(ctx, false, tiny, offsets, 100);
+  check_segments(ctx, true, tiny, offsets, 100);
+  check_segments(ctx, false, 5, (uint64_t[]){2}, 0);
+  check_segments(ctx, true, 5, (uint64_t[]){2, 2, 2}, 2);
+  check_segments(ctx, true, 4096, (uint64_t[]){0, 0, 4096, 4096}, 3);
+  check_segments(ctx, false, 4097, (uint64_t[]){0, 4097}, 1);
+  check_segments(ctx, true, 9000, (uint64_t[]){1, 8193, 8999}, 2);
+  if (test_small()) return;
+  const size_t middle = draw_offsets(offsets, 1000, 3, 2000, 6);
+  check_segments(ctx, true, middle + 7, offsets, 1000);
+  const size_t large = draw_offsets(offsets, 20, 5000, 60000, 7);
+  check_segments(ctx, false, large + 5000, offsets, 20);
 }
 
 static void scans_segments(void **state) {
   (void)state;
-  int64_t offsets[1100];
-  cliv_context *ctx[CONTEXTS];
-  open_all(ctx);
-  for (int c = 0; c < CONTEXTS; c++) {
-    const size_t tiny = draw_offsets(offsets, 100, 0, 40, 5);
-    check_segments(ctx[c], "sum", false, CLIV_F32, CLIV_I32, tiny, offsets, 100);
-    check_segments(ctx[c], "sum", true, CLIV_F32, CLIV_I32, tiny, offsets, 100);
-    check_segments(ctx[c], "sum", true, CLIV_F32, CLIV_I32, 4096, (int64_t[]){0, 0, 4096, 4096}, 3);
-    check_segments(ctx[c], "sum", false, CLIV_F32, CLIV_I32, 4097, (int64_t[]){0, 4097}, 1);
-    check_segments(ctx[c], "sum", true, CLIV_F32, CLIV_I32, 9000, (int64_t[]){1, 8193, 8999}, 2);
-    if (test_small() || c > 1) continue;
-    const size_t middle = draw_offsets(offsets, 1000, 3, 2000, 6);
-    check_segments(ctx[c], "sum", c, CLIV_F32, CLIV_I32, middle + 7, offsets, 1000);
-    const size_t large = draw_offsets(offsets, 20, 5000, 60000, 7);
-    check_segments(ctx[c], "max", !c, CLIV_F16, CLIV_I64, large + 5000, offsets, 20);
-  }
-  close_all(ctx);
-}
-
-/* Offsets that are nonsense: the call is fine, and nothing is touched but out. */
-static void survives_wrong_offsets(void **state) {
-  (void)state;
-  static const int32_t wrong[] = {5000, -3, 100, 2000000000, 7, -2000000000};
-  const size_t n = 9000, count = sizeof wrong / sizeof *wrong;
   for (size_t w = 0; w < TEST_WALKS; w++) {
-    cliv_context *ctx = test_open(test_walks[w]);
-    float *x = make(CLIV_F32, "sum", n, 1);
-    test_guarded in = test_guard1(ctx, CLIV_F32, n, 0, x), out = test_guard1(ctx, CLIV_F32, n, 0, NULL);
-    test_guarded at = test_guard1(ctx, CLIV_I32, count, 0, wrong);
-    ASSERT_OK(ctx, cliv_scan_segments(ctx, "sum", CLIV_INCLUSIVE, in.tensor, at.tensor, out.tensor, NULL));
-    float *kept = test_read(in.tensor);
-    ASSERT_BITS(kept, x, n * sizeof *x);
-    free(kept), free(x);
-    test_guard_free(&in), test_guard_free(&out), test_guard_free(&at);
+    cliv_context *ctx = test_open_group(test_walks[w], test_walks[w] == CLIV_WALK_GPU ? 16 : 0);
+    check_all_segments(ctx);
     test_close(ctx);
   }
 }
 
 /* ---- special values, places, refusals ---- */
 
+#define SUM_CPU \
+  { CLIV_WALK_CPU, "sum", CLIV_F32, CLIV_F32 }
+#define SUM_GPU \
+  { CLIV_WALK_GPU, "sum", CLIV_F32, CLIV_F32 }
+#define MAX \
+  { CLIV_WALK_CPU, "max", CLIV_F32, CLIV_F32 }
+#define MIN \
+  { CLIV_WALK_GPU, "min", CLIV_F32, CLIV_F32 }
 static void knows_special_values(void **state) {
   (void)state;
   static const float inf = INFINITY, nan = NAN;
   static const struct {
-    const char *op;
+    program p;
     float x[4], inclusive[4], exclusive[4];
   } cases[] = {
-      {"sum", {-0.0f, -0.0f, 0.0f, -0.0f}, {-0.0f, -0.0f, 0.0f, 0.0f}, {0.0f, -0.0f, -0.0f, 0.0f}},
-      {"sum", {1, inf, -inf, 1}, {1, inf, nan, nan}, {0, 1, inf, nan}},
-      {"prod", {2, 0, -1, inf}, {2, 0, -0.0f, nan}, {1, 2, 0, -0.0f}},
-      {"max", {-0.0f, 0.0f, -1, 2}, {-0.0f, 0.0f, 0.0f, 2}, {-inf, -0.0f, 0.0f, 0.0f}},
-      {"min", {0.0f, -0.0f, 1, nan}, {0.0f, -0.0f, -0.0f, nan}, {inf, 0.0f, -0.0f, -0.0f}},
-      {"max", {-inf, nan, inf, 1}, {-inf, nan, nan, nan}, {-inf, -inf, nan, nan}},
-      {"min", {inf, 1, -inf, nan}, {inf, 1, -inf, nan}, {inf, inf, 1, -inf}},
+      {SUM_CPU, {-0.0f, -0.0f, 0.0f, -0.0f}, {-0.0f, -0.0f, 0.0f, 0.0f}, {0.0f, -0.0f, -0.0f, 0.0f}},
+      {SUM_GPU, {-0.0f, -0.0f, 0.0f, -0.0f}, {-0.0f, -0.0f, 0.0f, 0.0f}, {0.0f, -0.0f, -0.0f, 0.0f}},
+      {SUM_CPU, {1, inf, -inf, 1}, {1, inf, nan, nan}, {0, 1, inf, nan}},
+      {SUM_GPU, {1, inf, -inf, 1}, {1, inf, nan, nan}, {0, 1, inf, nan}},
+      {{CLIV_WALK_GPU, "prod", CLIV_BF16, CLIV_F32}, {2, 0, -1, inf}, {2, 0, -0.0f, nan}, {1, 2, 0, -0.0f}},
+      {MAX, {-0.0f, 0.0f, -1, 2}, {-0.0f, 0.0f, 0.0f, 2}, {-inf, -0.0f, 0.0f, 0.0f}},
+      {MIN, {0.0f, -0.0f, 1, nan}, {0.0f, -0.0f, -0.0f, nan}, {inf, 0.0f, -0.0f, -0.0f}},
+      {MAX, {-inf, nan, inf, 1}, {-inf, nan, nan, nan}, {-inf, -inf, nan, nan}},
+      {MIN, {inf, 1, -inf, nan}, {inf, 1, -inf, nan}, {inf, inf, 1, -inf}},
   };
-  for (size_t w = 0; w < TEST_WALKS; w++) {
-    cliv_context *ctx = test_open(test_walks[w]);
-    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-      check_flat(ctx, cases[c].op, false, CLIV_F32, CLIV_F32, 4, cases[c].x, cases[c].inclusive, 1);
-      check_flat(ctx, cases[c].op, true, CLIV_F32, CLIV_F32, 4, cases[c].x, cases[c].exclusive, 1);
-    }
+  for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    const program *p = &cases[c].p;
+    cliv_context *ctx = test_open(p->walk);
+    float x[4];
+    for (size_t i = 0; i < 4; i++) test_put(p->dtype, x, i, (double)cases[c].x[i]);
+    check_flat(ctx, p, false, 4, x, cases[c].inclusive, 1);
+    check_flat(ctx, p, true, 4, x, cases[c].exclusive, 1);
     test_close(ctx);
   }
 }
@@ -365,25 +397,27 @@ static void runs_the_users_functions(void **state) {
   static const char text[] =
       "real far_init(void) { return (real)0; }\n"
       "real far_join(real a, real b) { return choose(fabs(b) > fabs(a), b, a); }\n";
-  static const char wrong[] = "real far_init(void) { return (real)0; }\nreal far_join(real a, real b) { return c; }\n";
   enum { N = 9001 };
   float *x = test_alloc(N * sizeof *x), *want = test_alloc(N * sizeof *want);
   for (size_t i = 0; i < N; i++) x[i] = (float)test_normal(5, i);
-  want[0] = 0;
-  for (size_t i = 1; i < N; i++) want[i] = fabsf(x[i - 1]) > fabsf(want[i - 1]) ? x[i - 1] : want[i - 1];
   for (size_t w = 0; w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     test_guarded in = test_guard1(ctx, CLIV_F32, N, 1, x), out = test_guard1(ctx, CLIV_F32, N, 2, NULL);
-    ASSERT_OK(ctx, cliv_scan_user(ctx, text, "far", 0, CLIV_EXCLUSIVE, in.tensor, out.tensor, NULL));
+    cliv_segments *segments = NULL; /* in one walk everything, in the other two segments, the second of which is this */
+    size_t first = 0;
+    if (test_walks[w] == CLIV_WALK_GPU) {
+      ASSERT_OK(ctx, cliv_segments_create(ctx, 2, (uint64_t[]){0, 100, N}, &segments));
+      first = 100;
+    }
+    want[first] = 0;
+    for (size_t i = first + 1; i < N; i++) want[i] = fabsf(x[i - 1]) > fabsf(want[i - 1]) ? x[i - 1] : want[i - 1];
+    const cliv_over over = {.segments = segments};
+    ASSERT_OK(ctx, cliv_scan_user(ctx, text, "far", &over, CLIV_EXCLUSIVE, in.tensor, out.tensor, NULL));
     float *got = test_read(out.tensor);
-    ASSERT_BITS(got, want, N * sizeof *got);
+    ASSERT_BITS(got + first, want + first, (N - first) * sizeof *got);
+    assert_true(got[0] == 0 && got[1] == x[0]);
     free(got);
-    ASSERT_FAILS(ctx, cliv_scan_user(ctx, wrong, "far", 0, CLIV_INCLUSIVE, in.tensor, out.tensor, NULL), CLIV_BUILD,
-                 "user");
-    ASSERT_FAILS(ctx, cliv_scan_user(ctx, text, "near", 0, CLIV_INCLUSIVE, in.tensor, out.tensor, NULL), CLIV_VALUE,
-                 "near_init");
-    ASSERT_FAILS(ctx, cliv_scan_user(ctx, NULL, "far", 0, CLIV_INCLUSIVE, in.tensor, out.tensor, NULL), CLIV_NULL,
-                 "text");
+    cliv_segments_free(segments);
     test_guard_free(&out);
     test_guard_free(&in);
     test_close(ctx);
@@ -392,18 +426,36 @@ static void runs_the_users_functions(void **state) {
   free(want);
 }
 
+static void refuses_the_users_mistakes(void **state) {
+  (void)state;
+  static const char wrong[] = "real far_init(void) { return (real)0; }\nreal far_join(real a, real b) { return c; }\n";
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cliv_tensor *x, *whole;
+  const cliv_scan_kind in = CLIV_INCLUSIVE;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){9}, &x));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I32, 1, (size_t[]){9}, &whole));
+  ASSERT_FAILS(ctx, cliv_scan_user(ctx, wrong, "far", NULL, in, x, x, NULL), CLIV_BUILD, "user");
+  ASSERT_FAILS(ctx, cliv_scan_user(ctx, wrong, "near", NULL, in, x, x, NULL), CLIV_VALUE, "near_init");
+  ASSERT_FAILS(ctx, cliv_scan_user(ctx, NULL, "far", NULL, in, x, x, NULL), CLIV_NULL, "text");
+  ASSERT_FAILS(ctx, cliv_scan_user(ctx, wrong, "far", NULL, in, whole, whole, NULL), CLIV_DTYPE, "int32");
+  cliv_tensor_free(x), cliv_tensor_free(whole);
+  test_close(ctx);
+}
+
 static void refuses_bad_calls(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO), *other = test_open(CLIV_WALK_AUTO);
-  cliv_tensor *x, *out, *wide, *wrong, *index, *offsets, *none, *inside;
+  cliv_tensor *x, *out, *wide, *wrong, *index, *inside;
+  cliv_segments *near, *far, *foreign;
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){3, 4}, &x));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){3, 4}, &out));
   ASSERT_OK(ctx, cliv_tensor_fill(out, 42, NULL));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){3, 5}, &wide));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){4, 3}, &wrong));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I64, 2, (size_t[]){3, 4}, &index));
-  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I32, 1, (size_t[]){2}, &offsets));
-  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I32, 1, (size_t[]){0}, &none));
+  ASSERT_OK(ctx, cliv_segments_create(ctx, 1, (uint64_t[]){0, 5}, &near));
+  ASSERT_OK(ctx, cliv_segments_create(ctx, 2, (uint64_t[]){0, 5, 13}, &far));
+  ASSERT_OK(other, cliv_segments_create(other, 1, (uint64_t[]){0, 5}, &foreign));
   ASSERT_OK(ctx, cliv_tensor_view(wide, 1, 2, (size_t[]){3, 4}, 5, &inside));
   cliv_tensor *shifted;
   ASSERT_OK(ctx, cliv_tensor_view(wide, 0, 2, (size_t[]){3, 4}, 5, &shifted));
@@ -420,28 +472,42 @@ static void refuses_bad_calls(void **state) {
   ASSERT_FAILS(ctx, cliv_scan(ctx, "sum", -1, in, inside, shifted, NULL), CLIV_OVERLAP, "share");
   ASSERT_FAILS(ctx, cliv_scan(ctx, "sum", -1, in, NULL, out, NULL), CLIV_NULL, "x");
   ASSERT_FAILS(other, cliv_scan(other, "sum", -1, in, x, out, NULL), CLIV_VALUE, "another context");
-  ASSERT_FAILS(ctx, cliv_scan_segments(ctx, "sum", in, x, NULL, out, NULL), CLIV_NULL, "offsets");
-  ASSERT_FAILS(ctx, cliv_scan_segments(ctx, "sum", in, x, wide, out, NULL), CLIV_DTYPE, "int32 or int64");
-  ASSERT_FAILS(ctx, cliv_scan_segments(ctx, "sum", in, x, index, out, NULL), CLIV_SHAPE, "one axis");
-  ASSERT_FAILS(ctx, cliv_scan_segments(ctx, "sum", in, x, none, out, NULL), CLIV_SHAPE, "one axis");
+  const int axes[] = {0, 1};
+#define OVER(...) cliv_scan_over(ctx, "sum", &(cliv_over){__VA_ARGS__}, in, x, out, NULL)
+  ASSERT_FAILS(ctx, OVER(2, axes, NULL), CLIV_VALUE, "2 axes");
+  ASSERT_FAILS(ctx, OVER(0, axes, NULL), CLIV_VALUE, "0 axes");
+  ASSERT_FAILS(ctx, OVER(1, NULL, NULL), CLIV_NULL, "list");
+  ASSERT_FAILS(ctx, OVER(1, axes, far), CLIV_VALUE, "not both");
+  ASSERT_FAILS(ctx, OVER(0, NULL, far), CLIV_SHAPE, "element 13");
+  ASSERT_FAILS(ctx, OVER(0, NULL, foreign), CLIV_VALUE, "another context");
+#undef OVER
+  const cliv_over over = {.segments = near};
+  ASSERT_FAILS(ctx, cliv_scan_over(ctx, "sum", &over, in, inside, out, NULL), CLIV_LAYOUT, "dense");
+  ASSERT_FAILS(ctx, cliv_scan_over(ctx, "sum", &over, in, out, inside, NULL), CLIV_LAYOUT, "pitches");
   float *kept = test_read(out);
   for (int i = 0; i < 12; i++) assert_true(kept[i] == 42);
   free(kept);
   cliv_dtype type;
   ASSERT_FAILS(NULL, cliv_scan_dtype("median", CLIV_F32, &type), CLIV_NAME, "median");
   ASSERT_FAILS(NULL, cliv_scan_dtype("sum", (cliv_dtype)99, &type), CLIV_DTYPE, "99");
-  cliv_tensor *all[] = {shifted, inside, none, offsets, index, wrong, wide, out, x};
+  cliv_tensor *all[] = {shifted, inside, index, wrong, wide, out, x};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  cliv_segments_free(near), cliv_segments_free(far), cliv_segments_free(foreign);
   test_close(other);
   test_close(ctx);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(scans_everything),         cmocka_unit_test(scans_rows),
-      cmocka_unit_test(scans_segments),           cmocka_unit_test(survives_wrong_offsets),
-      cmocka_unit_test(knows_special_values),     cmocka_unit_test(scans_in_place),
-      cmocka_unit_test(runs_the_users_functions), cmocka_unit_test(refuses_bad_calls),
+      cmocka_unit_test(scans_everything),
+      cmocka_unit_test(gives_natural_types),
+      cmocka_unit_test(scans_rows),
+      cmocka_unit_test(scans_segments),
+      cmocka_unit_test(knows_special_values),
+      cmocka_unit_test(scans_in_place),
+      cmocka_unit_test(runs_the_users_functions),
+      cmocka_unit_test(refuses_the_users_mistakes),
+      cmocka_unit_test(refuses_bad_calls),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

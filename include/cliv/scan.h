@@ -2,7 +2,7 @@
  *
  *   cliv_scan(ctx, "sum", CLIV_ALL_AXES, CLIV_INCLUSIVE, x, out, NULL);      out[i] = x[0] + … + x[i]
  *   cliv_scan(ctx, "sum", -1, CLIV_EXCLUSIVE, x, out, NULL);                 of every row, without the element itself
- *   cliv_scan_segments(ctx, "max", CLIV_INCLUSIVE, x, offsets, out, NULL);   of every segment
+ *   cliv_scan_over(ctx, "max", &(cliv_over){.segments = s}, CLIV_INCLUSIVE, x, out, NULL);         of every segment
  *
  * Every scan has one result, to the last bit, on every device and launch shape. The prefix of m elements is made of
  * m's binary parts, from the largest to the smallest, joined from the left: of 13 elements ((x₀ … x₇) ∘ (x₈ … x₁₁)) ∘
@@ -25,7 +25,7 @@
 #ifndef CLIV_SCAN_H
 #define CLIV_SCAN_H
 
-#include <cliv/reduce.h> /* CLIV_ALL_AXES */
+#include <cliv/reduce.h> /* CLIV_ALL_AXES, cliv_over */
 #include <cliv/tensor.h>
 
 #ifdef __cplusplus
@@ -46,34 +46,26 @@ CLIV_API const cliv_scan_info *cliv_scan_find(const char *name); /* NULL when th
 /* The result's natural dtype for an input of this dtype. NAME: no such operation. DTYPE: not defined for this type. */
 CLIV_API cliv_status cliv_scan_dtype(const char *op, cliv_dtype input, cliv_dtype *out) CLIV_MUST_CHECK;
 
-/* Scans x over `axis`: CLIV_ALL_AXES, elements in the order of memory, or the last axis (-1, or its number).
- * Asynchronous. out has x's shape. Over all axes both are dense; over the last, both may have a pitch. out may be x
- * itself (the same memory, shape, pitch and dtype); any other overlap is refused. Fails with NULL, NAME, VALUE,
- * SHAPE, DTYPE, LAYOUT, OVERLAP, NOT_IN_BUILD (another axis). */
+/* Scans x. Asynchronous.
+ *   over  as in cliv/reduce.h: nothing set, or NULL, all elements in the order of memory; or one axis; or segments,
+ *         each by itself in one set of launches, where elements of out that no segment covers are left as they are
+ *   out   x's shape; it may be x itself (the same memory, shape, pitch and dtype), any other overlap is refused
+ * Over an axis both may have a pitch, otherwise they are dense. Fails with NULL, NAME, VALUE, SHAPE, DTYPE, LAYOUT,
+ * OVERLAP, NOT_IN_BUILD (an axis that is not the last). */
+CLIV_API cliv_status cliv_scan_over(cliv_context *ctx, const char *op, const cliv_over *over, cliv_scan_kind kind,
+                                    const cliv_tensor *x, cliv_tensor *out, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* The same over one axis, or CLIV_ALL_AXES. */
 CLIV_API cliv_status cliv_scan(cliv_context *ctx, const char *op, int axis, cliv_scan_kind kind, const cliv_tensor *x,
                                cliv_tensor *out, const cliv_sync *sync) CLIV_MUST_CHECK;
 
-/* Scans every segment of x: segment s is x[offsets[s]] to before x[offsets[s + 1]]. Asynchronous; one set of launches
- * for all segments.
- *
- * offsets  (segments + 1), int32 or int64, dense, ascending. It is known to the device only, so that what is in it is
- * not checked:
- *          an offset outside 0 … count is moved to the nearer end, a segment that would end before it begins is empty,
- *          and elements of out that lie in several segments are any one's
- * x, out   as for CLIV_ALL_AXES; elements of out that no segment covers are left as they are
- *
- * Fails as cliv_scan does, SHAPE also for offsets without an element. */
-CLIV_API cliv_status cliv_scan_segments(cliv_context *ctx, const char *op, cliv_scan_kind kind, const cliv_tensor *x,
-                                        const cliv_tensor *offsets, cliv_tensor *out,
-                                        const cliv_sync *sync) CLIV_MUST_CHECK;
-
-/* A scan of your own over all elements or the last axis: OpenCL C with two functions whose names begin with `name`,
- * here f: `real f_init(void)`, the exact identity, and `real f_join(real a, real b)`, a before b, associative up to
- * rounding. Asynchronous. Element 0 of an exclusive scan is f_init(). What the functions are given and may call is as
- * cliv/reduce.h says of cliv_reduce_user; x: float32, float16, bfloat16, float64. Fails as cliv_scan does; NAME for a
- * name that is no C identifier; VALUE when the text lacks one of the functions; BUILD with the compiler's words,
- * which count lines in your text as "user". */
-CLIV_API cliv_status cliv_scan_user(cliv_context *ctx, const char *text, const char *name, int axis,
+/* A scan of your own: OpenCL C with two functions whose names begin with `name`, here f: `real f_init(void)`, the exact
+ * identity, and `real f_join(real a, real b)`, a before b, associative up to rounding. Asynchronous. Element 0 of an
+ * exclusive scan is f_init(). What the functions are given and may call is as cliv/reduce.h says of cliv_reduce_user;
+ * x: float32, float16, bfloat16, float64. Fails as cliv_scan_over does; NAME for a name that is no C identifier; VALUE
+ * when the text lacks one of the functions; BUILD with the compiler's words, which count lines in your text as "user".
+ */
+CLIV_API cliv_status cliv_scan_user(cliv_context *ctx, const char *text, const char *name, const cliv_over *over,
                                     cliv_scan_kind kind, const cliv_tensor *x, cliv_tensor *out,
                                     const cliv_sync *sync) CLIV_MUST_CHECK;
 

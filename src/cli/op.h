@@ -2,6 +2,7 @@
 #ifndef CLIV_CLI_OP_H
 #define CLIV_CLI_OP_H
 
+#include <cliv/reduce.h>
 #include <cliv/tensor.h>
 
 #include "cli/cli.h"
@@ -41,6 +42,21 @@ bool op_write(op_run *run, const cliv_tensor *tensor, const char *path);
 /* The same for the run's result, with a line on standard output, or the JSON document: kind and operation as asked. */
 bool op_deliver(op_run *run, const cliv_tensor *tensor, const char *kind, const char *operation);
 int op_finish(op_run *run);
+
+/* What --axis and --segments say. */
+typedef struct op_over {
+  cliv_over over;
+  bool all;
+  int axes[CLIV_MAX_DIMS];
+  uint64_t *offsets; /* NULL: no segments */
+  size_t count;      /* of segments */
+  cliv_segments *segments;
+} op_over;
+/* Before a driver is woken; either text may be NULL. */
+bool op_over_read(cli *c, const char *axis, const char *segments, op_over *o);
+/* Once the device is open. */
+bool op_over_open(op_run *run, op_over *o);
+void op_over_free(op_over *o);
 
 int op_reduce(int argc, const char **argv);
 int op_scan(int argc, const char **argv);

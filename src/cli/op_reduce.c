@@ -1,8 +1,6 @@
 /* cliv op reduce, cliv op stats: all elements, every row, any axes or segments, to one. */
-#include <cliv/npy.h>
 #include <cliv/reduce.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/op.h"
 
@@ -10,76 +8,8 @@ typedef struct reduce_options {
   char *op, *source, *axis, *segments, *output, *counts;
 } reduce_options;
 
-/* What says over what is reduced. */
-#define REACH_OPTIONS(o)                                                                                    \
-  {"axis", 0, POPT_ARG_STRING, &(o).axis, 0, "all (the default), last, or axes: 0,2", "AXES"}, {            \
-    "segments", 0, POPT_ARG_STRING, &(o).segments, 0, "One result for each piece of X, taken as one array", \
-        "OFFSETS.npy"                                                                                       \
-  }
-
-/* What --axis and --segments say. */
-typedef struct reach {
-  cliv_over over;
-  bool all;
-  int axes[CLIV_MAX_DIMS];
-  uint64_t *offsets;
-  size_t count; /* of segments */
-  cliv_segments *segments;
-} reach;
-
-static bool read_axes(cli *c, const char *text, reach *r) {
-  r->all = !text || !strcmp(text, "all");
-  if (r->all) return true;
-  r->over.axes = r->axes;
-  if (!strcmp(text, "last")) {
-    r->axes[r->over.axis_count++] = -1;
-    return true;
-  }
-  for (const char *at = text;;) {
-    char *end;
-    const long axis = strtol(at, &end, 10);
-    if (end == at || (*end && *end != ',') || labs(axis) > CLIV_MAX_DIMS || r->over.axis_count == CLIV_MAX_DIMS)
-      return cli_refuse(c, "option '--axis': '%s' is not all, last, or numbers like 0,2", text);
-    r->axes[r->over.axis_count++] = (int)axis;
-    if (!*end) return true;
-    at = end + 1;
-  }
-}
-
-/* The offsets of --segments, from a file of int32 or int64. */
-static bool read_offsets(cli *c, const char *path, reach *r) {
-  cliv_array array = {0};
-  const cliv_status status = cliv_npy_read(path, &array);
-  if (status) cli_report_with(c, NULL, status);
-  if (status) return false;
-  const bool narrow = array.dtype == CLIV_I32, right = (narrow || array.dtype == CLIV_I64) && array.ndim == 1;
-  const size_t n = right ? array.shape[0] : 0;
-  bool done = right && n > 0;
-  if (!done)
-    cli_report(c, CLIV_DATA, "'%s' holds no list of offsets: int32 or int64, one more than there are segments", path);
-  r->offsets = malloc((n + 1) * sizeof *r->offsets);
-  if (done && !r->offsets) cli_report(c, CLIV_HOST_MEMORY, "no memory for %zu offsets", n);
-  done = done && r->offsets;
-  for (size_t i = 0; done && i < n; i++) {
-    const int64_t at = narrow ? ((const int32_t *)array.data)[i] : ((const int64_t *)array.data)[i];
-    if (at < 0) cli_report(c, CLIV_DATA, "'%s': offset %zu is %lld; offsets begin at 0", path, i, (long long)at);
-    done = at >= 0;
-    r->offsets[i] = (uint64_t)at;
-  }
-  r->count = done ? n - 1 : 0;
-  cliv_array_free(&array);
-  return done;
-}
-
-static bool open_segments(op_run *run, reach *r) {
-  if (!r->offsets) return true;
-  const bool done = op_check(run, cliv_segments_create(run->ctx, r->count, r->offsets, &r->segments));
-  r->over.segments = r->segments;
-  return done;
-}
-
 /* The result's shape: the axes that stay, or a segment each, then `more`, if it is not 0. */
-static int shape_of(const op_run *run, const reach *r, size_t more, size_t *shape) {
+static int shape_of(const op_run *run, const op_over *r, size_t more, size_t *shape) {
   const cliv_tensor *const x = run->tensor[0];
   const int ndim = cliv_tensor_ndim(x);
   int count = 0;
@@ -106,18 +36,11 @@ static bool check_operation(cli *c, const char *op) {
                     c->count == 1 ? "one is" : "two are");
 }
 
-static bool check_options(cli *c, const reduce_options *o, reach *r) {
-  if (!op_require(c, o->output, "-o", "it names the .npy file to write") || !read_axes(c, o->axis, r)) return false;
-  if (o->segments && o->axis) return cli_refuse(c, "--axis and --segments exclude each other");
-  return !o->segments || read_offsets(c, o->segments, r);
+static bool check_options(cli *c, const reduce_options *o, op_over *r) {
+  return op_require(c, o->output, "-o", "it names the .npy file to write") && op_over_read(c, o->axis, o->segments, r);
 }
 
-static void reach_free(reach *r) {
-  cliv_segments_free(r->segments);
-  free(r->offsets);
-}
-
-static bool reduce(op_run *run, const reduce_options *o, const reach *r, const char *text) {
+static bool reduce(op_run *run, const reduce_options *o, const op_over *r, const char *text) {
   const cliv_tensor *const x = run->tensor[0], *const y = run->c->count > 1 ? run->tensor[1] : NULL;
   size_t shape[CLIV_MAX_DIMS + 2];
   cliv_dtype dtype = cliv_tensor_dtype(x);
@@ -130,12 +53,12 @@ static bool reduce(op_run *run, const reduce_options *o, const reach *r, const c
          op_deliver(run, out, "reduce", o->op);
 }
 
-static bool run_reduce(cli *c, op_run *run, const reduce_options *o, reach *r) {
+static bool run_reduce(cli *c, op_run *run, const reduce_options *o, op_over *r) {
   char *text = NULL;
   const bool done =
       op_require(c, o->op, "--op", "`cliv op list reduce` names the reductions") && check_options(c, o, r) &&
       (o->source ? op_read_text(c, o->source, &text) : check_operation(c, o->op)) && op_read(run, c->args[0]) &&
-      (c->count < 2 || op_read(run, c->args[1])) && op_open(run) && open_segments(run, r) && reduce(run, o, r, text);
+      (c->count < 2 || op_read(run, c->args[1])) && op_open(run) && op_over_open(run, r) && reduce(run, o, r, text);
   free(text);
   return done;
 }
@@ -146,7 +69,9 @@ int op_reduce(int argc, const char **argv) {
       {"op", 0, POPT_ARG_STRING, &o.op, 0, "The reduction (see `cliv op list reduce`)", "NAME"},
       {"source", 0, POPT_ARG_STRING, &o.source, 0,
        "A file of OpenCL C with NAME_init, NAME_map, NAME_join and NAME_done (see cliv/reduce.h)", "FILE.cl"},
-      REACH_OPTIONS(o),
+      {"axis", 0, POPT_ARG_STRING, &o.axis, 0, "all (the default), last, or axes: 0,2", "AXES"},
+      {"segments", 0, POPT_ARG_STRING, &o.segments, 0, "One result for each piece of X, taken as one array",
+       "OFFSETS.npy"},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},
       POPT_TABLEEND};
   const cli_usage usage = {
@@ -164,17 +89,17 @@ int op_reduce(int argc, const char **argv) {
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
   op_run run = {.c = &c, .output = o.output};
-  reach r = {0};
+  op_over r = {0};
   run_reduce(&c, &run, &o, &r);
-  reach_free(&r);
+  op_over_free(&r);
   return op_finish(&run);
 }
 
-static bool run_stats(op_run *run, const reduce_options *o, reach *r) {
+static bool run_stats(op_run *run, const reduce_options *o, op_over *r) {
   size_t shape[CLIV_MAX_DIMS + 2];
   cliv_tensor *values, *counts;
   cli *const c = run->c;
-  return check_options(c, o, r) && op_read(run, c->args[0]) && op_open(run) && open_segments(run, r) &&
+  return check_options(c, o, r) && op_read(run, c->args[0]) && op_open(run) && op_over_open(run, r) &&
          op_make(run, cliv_tensor_dtype(run->tensor[0]), shape_of(run, r, 6, shape), shape, &values) &&
          op_make(run, CLIV_I64, shape_of(run, r, 2, shape), shape, &counts) &&
          op_check(run, cliv_stats(run->ctx, &r->over, run->tensor[0], values, counts, NULL)) &&
@@ -184,7 +109,9 @@ static bool run_stats(op_run *run, const reduce_options *o, reach *r) {
 int op_stats(int argc, const char **argv) {
   reduce_options o = {0};
   const struct poptOption options[] = {
-      REACH_OPTIONS(o),
+      {"axis", 0, POPT_ARG_STRING, &o.axis, 0, "all (the default), last, or axes: 0,2", "AXES"},
+      {"segments", 0, POPT_ARG_STRING, &o.segments, 0, "One result for each piece of X, taken as one array",
+       "OFFSETS.npy"},
       {"counts", 0, POPT_ARG_STRING, &o.counts, 0, "Also writes the counts: elements, and those that are not finite",
        "COUNTS.npy"},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},
@@ -202,8 +129,8 @@ int op_stats(int argc, const char **argv) {
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
   op_run run = {.c = &c, .output = o.output};
-  reach r = {0};
+  op_over r = {0};
   run_stats(&run, &o, &r);
-  reach_free(&r);
+  op_over_free(&r);
   return op_finish(&run);
 }

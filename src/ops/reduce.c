@@ -416,14 +416,10 @@ static cliv_status check_result(cliv_context *ctx, const request *q, const cliv_
 }
 
 static cliv_status check_segments(cliv_context *ctx, const cliv_over *o, request *q) {
-  const cliv_segments *s = q->segments;
-  char x[160];
   REQUIRE(ctx, o->axis_count == 0, VALUE, "a reduction is over axes or over segments, not both");
-  REQUIRE(ctx, s->ctx == ctx, VALUE, "the segments belong to another context");
-  REQUIRE(ctx, s->end <= q->x->count, SHAPE, "the segments end at element %llu, but x is %s",
-          (unsigned long long)s->end, cliv__describe(q->x, x));
-  REQUIRE(ctx, cliv__dense(q->x) && (!q->y || cliv__dense(q->y)), LAYOUT, "segments are of dense tensors");
-  q->total = s->shortest;
+  TRY(cliv__check_segments(ctx, q->segments, q->x));
+  if (q->y) TRY(cliv__check_segments(ctx, q->segments, q->y));
+  q->total = q->segments->shortest;
   return CLIV_OK;
 }
 

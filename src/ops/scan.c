@@ -6,6 +6,7 @@
 
 #include "base/dtype.h"
 #include "ops/blocks.h"
+#include "ops/segments.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -68,24 +69,22 @@ cliv_status cliv_scan_dtype(const char *op, cliv_dtype input, cliv_dtype *out) {
 
 typedef struct request {
   const row *op;
-  const char *name, *text;        /* text NULL: the library's operation of that name */
-  const cliv_tensor *x, *offsets; /* offsets NULL: rows */
+  const char *name, *text; /* text NULL: the library's operation of that name */
+  const cliv_tensor *x;
   cliv_tensor *out;
   cl_uint exclusive;
   cl_ulong block;
-  /* rows */
-  cl_ulong rows, columns, pitch, out_pitch, blocks_per_row;
-  /* segments */
-  cl_ulong segments, offsets_first, length;
+  const cliv_segments *segments; /* NULL: rows of one length */
+  cl_ulong rows, columns;        /* segments: how many, and the longest one's length */
+  cl_ulong pitch, out_pitch, blocks_per_row;
 } request;
 
 static cliv_status kernel_of(cliv_context *ctx, const request *q, const char *entry, cl_kernel *out) {
   const cliv_dtype x = q->x->dtype;
-  const char *offsets = !q->offsets ? "" : q->offsets->dtype == CLIV_I32 ? " -D OFFSETS=int" : " -D OFFSETS=long";
   char options[160];
   snprintf(options, sizeof options, "-D OP=%s%s -D KIND_%s -D X_T=%s -D OUT_T=%s -D BLOCK=%u%s%s",
            q->text ? "" : "scan_", q->name, q->op->kind, cliv__dtype_storage(x), cliv__dtype_storage(q->out->dtype),
-           (unsigned)q->block, cliv__dtype_real(x), offsets);
+           (unsigned)q->block, cliv__dtype_real(x), q->segments ? " -D SEGMENTS" : "");
   return cliv__kernel_with(
       ctx, q->text ? "divide.cl math.cl user order.cl scan_ops.cl scan.cl" : "order.cl scan_ops.cl scan.cl", q->text,
       options, entry, out);
@@ -94,11 +93,9 @@ static cliv_status kernel_of(cliv_context *ctx, const request *q, const char *en
 /* The arguments PLACES of the kernels. */
 static size_t place_arguments(const request *q, cliv__arg *args) {
   size_t n = 0;
-  if (q->offsets) {
-    args[n++] = ARG(q->offsets->mem);
-    args[n++] = ARG(q->offsets_first);
-    args[n++] = ARG(q->segments);
-    args[n++] = ARG(q->length);
+  if (q->segments) {
+    args[n++] = ARG(q->segments->offsets);
+    args[n++] = ARG(q->rows);
   } else {
     args[n++] = ARG(q->rows);
     args[n++] = ARG(q->columns);
@@ -112,24 +109,26 @@ static size_t place_arguments(const request *q, cliv__arg *args) {
 /* How many blocks there are to deal out; for segments, how many stretches of a block's length that blocks may begin
  * in. */
 static cl_ulong block_count(const request *q) {
-  return q->offsets ? cliv__div_up(q->length, q->block) : q->rows * q->blocks_per_row;
+  return q->segments ? cliv__div_up(q->segments->end, q->block) : q->rows * q->blocks_per_row;
 }
 
-/* Whether a row may have more than one block. */
-static bool several(const request *q) { return q->offsets ? q->length > q->block : q->blocks_per_row > 1; }
+/* What launches leave each other: a slot before and behind each block of a row. */
+static size_t part_count(const request *q) {
+  return q->segments ? q->segments->end / q->block + 2 * q->rows + 2 : q->rows * (q->blocks_per_row + 1);
+}
 
 /* The work-items that do the blocks, and what each takes: elements, or in the GPU walk of rows lanes a block. */
 static cliv__range divide(const cliv_context *ctx, const request *q, cl_ulong *share) {
   const cl_ulong blocks = block_count(q);
   if (ctx->walk == CLIV_WALK_CPU) {
-    const cl_ulong elements = q->offsets || q->columns > q->block ? q->block : q->columns + 1;
+    const cl_ulong elements = q->segments || q->columns > q->block ? q->block : q->columns + 1;
     const cl_ulong each = cliv__run_length(ctx, blocks, elements);
     *share = each * q->block;
     return RANGE1(cliv__div_up(blocks, each), 1);
   }
   const size_t group = cliv__group(ctx, GROUP);
   *share = q->block;
-  if (q->offsets) return RANGE1(blocks * group, group);
+  if (q->segments) return RANGE1(blocks * group, group);
   cl_ulong lanes = 1;
   while (lanes * LANE < q->block && lanes * LANE < q->columns) lanes *= 2;
   *share = lanes;
@@ -156,9 +155,9 @@ static cliv_status run_totals(cliv_context *ctx, const request *q, cl_mem parts,
 static cliv_status run_carries(cliv_context *ctx, const request *q, cl_mem parts) {
   cl_kernel kernel;
   TRY(kernel_of(ctx, q, "scan_carries", &kernel));
-  const cl_ulong count = q->offsets ? q->segments : q->rows, runs = (cl_ulong)ctx->facts.compute_units * CARRY_RUNS;
+  const cl_ulong count = q->rows, runs = (cl_ulong)ctx->facts.compute_units * CARRY_RUNS;
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
-  const cl_ulong share = cpu ? cliv__div_up(count, runs) : count;
+  const cl_ulong share = cpu ? cliv__div_up(count, runs ? runs : 1) : count;
   const size_t group = cliv__group(ctx, GROUP), groups = count < CARRY_GROUPS ? count : CARRY_GROUPS;
   cliv__arg args[16];
   size_t n = place_arguments(q, args);
@@ -214,9 +213,8 @@ static cliv_status run_apply(cliv_context *ctx, const request *q, cl_mem parts, 
 
 static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
   cl_mem parts = NULL;
-  if (!several(q)) return run_apply(ctx, q, q->x->mem, sync); /* not read */
-  const size_t entries = q->offsets ? q->length / q->block + 2 * q->segments + 2 : q->rows * (q->blocks_per_row + 1);
-  TRY(cliv__scratch(ctx, CLIV__SCRATCH_SCAN, entries * sizeof(cl_long), &parts));
+  if (q->columns <= q->block) return run_apply(ctx, q, q->x->mem, sync); /* not read */
+  TRY(cliv__scratch(ctx, CLIV__SCRATCH_SCAN, part_count(q) * sizeof(cl_long), &parts));
   TRY(run_totals(ctx, q, parts, SYNC_FIRST(sync)));
   TRY(run_carries(ctx, q, parts));
   return run_apply(ctx, q, parts, SYNC_LAST(sync));
@@ -238,10 +236,27 @@ static cliv_status check_places(cliv_context *ctx, const request *q, bool flat) 
   REQUIRE(ctx, cliv__same_shape(x, out), SHAPE, "scan '%s' of %s needs an out of the same shape, not %s", q->name,
           cliv__describe(x, a), cliv__describe(out, b));
   REQUIRE(ctx, !flat || (cliv__dense(x) && cliv__dense(out)), LAYOUT,
-          "a scan over all elements needs dense tensors; the pitches are %zu and %zu for rows of %zu", x->pitch,
-          out->pitch, x->columns);
+          "a scan over all elements or segments needs dense tensors; the pitches are %zu and %zu for rows of %zu",
+          x->pitch, out->pitch, x->columns);
   REQUIRE(ctx, !cliv__overlap(x, out) || cliv__same_place(x, out), OVERLAP,
           "scan '%s': x and out share part of their memory; they must be the same or apart", q->name);
+  return CLIV_OK;
+}
+
+/* The axis, or CLIV_ALL_AXES, which also stands for segments. */
+static cliv_status check_over(cliv_context *ctx, const cliv_over *o, request *q, int *axis) {
+  const int ndim = q->x->ndim;
+  *axis = CLIV_ALL_AXES;
+  if (!o || (o->axis_count == 0 && !o->axes && !o->segments)) return CLIV_OK;
+  q->segments = o->segments;
+  REQUIRE(ctx, !o->segments || o->axis_count == 0, VALUE, "a scan is over an axis or over segments, not both");
+  if (o->segments) return cliv__check_segments(ctx, o->segments, q->x);
+  REQUIRE(ctx, o->axis_count == 1, VALUE, "a scan goes along one axis, or over all elements; %d axes were given",
+          o->axis_count);
+  REQUIRE(ctx, o->axes != NULL, NULL, "an axis was announced, but its list is NULL");
+  *axis = o->axes[0];
+  REQUIRE(ctx, *axis >= -ndim && *axis < ndim, VALUE, "axis %d of a tensor with %d axes", *axis, ndim);
+  if (*axis < 0) *axis += ndim;
   return CLIV_OK;
 }
 
@@ -263,32 +278,38 @@ static cliv_status begin(cliv_context *ctx, const char *op, const row *r, cliv_s
   return check_types(ctx, q);
 }
 
-/* Over all elements, or rows. */
-static cliv_status run_rows(cliv_context *ctx, request q, int axis, const cliv_sync *sync) {
+static cliv_status run_over(cliv_context *ctx, request q, const cliv_over *over, const cliv_sync *sync) {
   const cliv_tensor *x = q.x, *out = q.out;
+  int axis;
+  TRY(check_over(ctx, over, &q, &axis));
   const bool all = axis == CLIV_ALL_AXES;
-  REQUIRE(ctx, all || (axis >= -x->ndim && axis < x->ndim), VALUE, "axis %d of a tensor with %d axes", axis, x->ndim);
-  REQUIRE(ctx, all || axis == -1 || axis == x->ndim - 1, NOT_IN_BUILD,
+  REQUIRE(ctx, all || axis == x->ndim - 1, NOT_IN_BUILD,
           "scanning over axis %d of %d: this version scans over all elements or the last axis", axis, x->ndim);
   TRY(check_places(ctx, &q, all));
-  if (x->count == 0) return cliv__nothing(ctx, sync);
-  q.rows = all ? 1 : x->rows;
-  q.columns = all ? x->count : x->columns;
+  q.rows = q.segments ? q.segments->count : all ? 1 : x->rows;
+  q.columns = q.segments ? q.segments->longest : all ? x->count : x->columns;
+  if (q.rows == 0 || q.columns == 0) return cliv__nothing(ctx, sync);
   q.pitch = all ? x->count : x->pitch;
   q.out_pitch = all ? x->count : out->pitch;
   q.blocks_per_row = cliv__div_up(q.columns, q.block);
   return run(ctx, &q, sync);
 }
 
-cliv_status cliv_scan(cliv_context *ctx, const char *op, int axis, cliv_scan_kind kind, const cliv_tensor *x,
-                      cliv_tensor *out, const cliv_sync *sync) {
+cliv_status cliv_scan_over(cliv_context *ctx, const char *op, const cliv_over *over, cliv_scan_kind kind,
+                           const cliv_tensor *x, cliv_tensor *out, const cliv_sync *sync) {
   request q;
   TRY(begin(ctx, op, NULL, kind, x, out, sync, &q));
-  return run_rows(ctx, q, axis, sync);
+  return run_over(ctx, q, over, sync);
 }
 
-cliv_status cliv_scan_user(cliv_context *ctx, const char *text, const char *name, int axis, cliv_scan_kind kind,
-                           const cliv_tensor *x, cliv_tensor *out, const cliv_sync *sync) {
+cliv_status cliv_scan(cliv_context *ctx, const char *op, int axis, cliv_scan_kind kind, const cliv_tensor *x,
+                      cliv_tensor *out, const cliv_sync *sync) {
+  const cliv_over over = {1, &axis, NULL};
+  return cliv_scan_over(ctx, op, axis == CLIV_ALL_AXES ? NULL : &over, kind, x, out, sync);
+}
+
+cliv_status cliv_scan_user(cliv_context *ctx, const char *text, const char *name, const cliv_over *over,
+                           cliv_scan_kind kind, const cliv_tensor *x, cliv_tensor *out, const cliv_sync *sync) {
   static const char *const functions[] = {"_init", "_join", NULL};
   request q;
   TRY(begin(ctx, name, &user_row, kind, x, out, sync, &q));
@@ -296,27 +317,5 @@ cliv_status cliv_scan_user(cliv_context *ctx, const char *text, const char *name
           cliv_dtype_name(x->dtype));
   TRY(cliv__check_user(ctx, text, name, functions));
   q.text = text;
-  return run_rows(ctx, q, axis, sync);
-}
-
-cliv_status cliv_scan_segments(cliv_context *ctx, const char *op, cliv_scan_kind kind, const cliv_tensor *x,
-                               const cliv_tensor *offsets, cliv_tensor *out, const cliv_sync *sync) {
-  char a[160];
-  request q;
-  TRY(begin(ctx, op, NULL, kind, x, out, sync, &q));
-  REQUIRE_NOT_NULL(ctx, offsets);
-  REQUIRE(ctx, offsets->ctx == ctx, VALUE, "the offsets belong to another context than the one given");
-  REQUIRE(ctx, offsets->dtype == CLIV_I32 || offsets->dtype == CLIV_I64, DTYPE,
-          "offsets must be int32 or int64, not %s", cliv__describe(offsets, a));
-  REQUIRE(ctx, offsets->ndim == 1 && offsets->count > 0, SHAPE,
-          "offsets must have one axis, of one element more than there are segments, not %s",
-          cliv__describe(offsets, a));
-  TRY(check_places(ctx, &q, true));
-  REQUIRE(ctx, !cliv__overlap(offsets, out), OVERLAP, "out shares memory with the offsets");
-  if (x->count == 0 || offsets->count == 1) return cliv__nothing(ctx, sync);
-  q.offsets = offsets;
-  q.offsets_first = cliv__first(offsets);
-  q.segments = offsets->count - 1;
-  q.length = x->count;
-  return run(ctx, &q, sync);
+  return run_over(ctx, q, over, sync);
 }

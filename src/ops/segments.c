@@ -112,5 +112,14 @@ void cliv_segments_free(cliv_segments *segments) {
   free(segments);
 }
 
+cliv_status cliv__check_segments(cliv_context *ctx, const cliv_segments *s, const cliv_tensor *x) {
+  char a[160];
+  REQUIRE(ctx, s->ctx == ctx, VALUE, "the segments belong to another context");
+  REQUIRE(ctx, s->end <= x->count, SHAPE, "the segments end at element %llu, but x is %s", (unsigned long long)s->end,
+          cliv__describe(x, a));
+  REQUIRE(ctx, cliv__dense(x), LAYOUT, "segments are of dense tensors");
+  return CLIV_OK;
+}
+
 size_t cliv_segments_count(const cliv_segments *segments) { return segments->count; }
 uint64_t cliv_segments_end(const cliv_segments *segments) { return segments->end; }

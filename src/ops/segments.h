@@ -4,7 +4,7 @@
 
 #include <cliv/segments.h>
 
-#include "runtime/context.h"
+#include "runtime/tensor.h"
 
 enum { CLIV__SEGMENT_STAGES = 4 };
 
@@ -21,5 +21,8 @@ struct cliv_segments {
     size_t blocks;
   } stage[CLIV__SEGMENT_STAGES];
 };
+
+/* For the flat list of checks: the segments are of this context, and x is dense and long enough. */
+cliv_status cliv__check_segments(cliv_context *ctx, const cliv_segments *segments, const cliv_tensor *x);
 
 #endif

@@ -140,21 +140,24 @@ static cliv_status on_rows(cliv_context *ctx, float *result) {
 /* In three launches and in place, and over segments. */
 static cliv_status scans(cliv_context *ctx, float *result) {
   static const size_t many[] = {3, 3000}, some[] = {COUNT};
-  int32_t at[] = {0, 7, 7, COUNT};
-  const cliv_array cuts = {CLIV_I32, 1, {4}, at};
-  cliv_tensor *a = NULL, *part = NULL, *x = NULL, *flat = NULL, *offsets = NULL;
+  static const uint64_t at[] = {0, 7, 7, COUNT};
+  cliv_tensor *a = NULL, *part = NULL, *x = NULL, *flat = NULL;
+  cliv_over over = {0};
+  cliv_segments *pieces = NULL;
   cliv_status status = cliv_tensor_create(ctx, CLIV_F32, 2, many, &a);
   if (!status) status = cliv_tensor_fill(a, 0.1, NULL);
   if (!status) status = cliv_scan(ctx, "sum", CLIV_ALL_AXES, CLIV_EXCLUSIVE, a, a, NULL);
   if (!status) status = cliv_tensor_view(a, 8000, 1, some, 0, &part);
   if (!status) status = make(ctx, &x);
   if (!status) status = cliv_tensor_view(x, 0, 1, some, 0, &flat);
-  if (!status) status = cliv_tensor_from_array(ctx, &cuts, &offsets);
-  if (!status) status = cliv_scan_segments(ctx, "max", CLIV_INCLUSIVE, flat, offsets, flat, NULL);
+  if (!status) status = cliv_segments_create(ctx, 3, at, &pieces);
+  over.segments = pieces;
+  if (!status) status = cliv_scan_over(ctx, "max", &over, CLIV_INCLUSIVE, flat, flat, NULL);
   if (!status) status = cliv_tensor_read(part, result, sizeof numbers);
   if (!status) status = cliv_tensor_read(x, result + COUNT, sizeof numbers);
-  cliv_tensor *const all[] = {a, part, x, flat, offsets};
+  cliv_tensor *const all[] = {a, part, x, flat};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  cliv_segments_free(pieces);
   return status;
 }
 

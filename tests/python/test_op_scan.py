@@ -80,11 +80,18 @@ def test_refusals(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros(3, np.float32))
     to = [tmp_path / "x.npy", "-o", tmp_path / "y.npy"]
     refused("op", "scan", "--op", "median", *to, code=2, says=["median", "cliv op list scan"])
-    refused("op", "scan", "--op", "sum", "--axis", "first", *to, code=2, says=["first", "all or last"])
+    refused("op", "scan", "--op", "sum", "--axis", "first", *to, code=2, says=["first", "all, last"])
+    refused("op", "scan", "--op", "sum", "--axis", "0,1", *to, code=2, says=["one axis", "2 axes"])
     refused("op", "scan", "--op", "sum", "--axis", "last", "--segments", "o.npy", *to, code=2, says="--segments")
-    np.save(tmp_path / "o.npy", np.zeros(3, np.float32))
-    refused("op", "scan", "--op", "sum", "--segments", tmp_path / "o.npy", *to, code=1, says="int32 or int64",
-            leaves=[tmp_path / "y.npy"])
+    for offsets, code, says in [
+        (np.zeros(3, np.float32), 1, "int32 or int64"),
+        (np.int32([0, 2, 1]), 2, ["segment 1", "go down"]),
+        (np.int64([0, 2, 9]), 1, "element 9"),
+        (np.int64([-1, 2]), 1, "-1"),
+    ]:
+        np.save(tmp_path / "o.npy", offsets)
+        refused("op", "scan", "--op", "sum", "--segments", tmp_path / "o.npy", *to, code=code, says=says,
+                leaves=[tmp_path / "y.npy"])
 
 
 def test_functions_of_ones_own(tmp_path):
@@ -94,5 +101,11 @@ real far_join(real a, real b) { return choose(fabs(b) > fabs(a), b, a); }
 """)
     x = np.random.default_rng(9).standard_normal(5000).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
-    done("op", "scan", "--source", tmp_path / "own.cl", "--op", "far", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    files = [tmp_path / "x.npy", "-o", tmp_path / "y.npy"]
+    command = ["op", "scan", "--source", tmp_path / "own.cl", "--op", "far", *files]
+    done(*command)
     assert np.array_equal(np.abs(np.load(tmp_path / "y.npy")), np.maximum.accumulate(np.abs(x)))
+    np.save(tmp_path / "o.npy", np.int32([0, 3000, 5000]))
+    done(*command, "--segments", tmp_path / "o.npy")
+    pieces = [np.maximum.accumulate(np.abs(x[a:b])) for a, b in [(0, 3000), (3000, 5000)]]
+    assert np.array_equal(np.abs(np.load(tmp_path / "y.npy")), np.concatenate(pieces))
