@@ -1,13 +1,8 @@
-/* scan.cl: every prefix of rows or segments, in the order that include/cliv/scan.h defines.
+/* scan.cl: every prefix of rows or segments; see prefix.cl.
  *
- *   -D X_T=f32 -D OUT_T=f32   storage of input and result
  *   -D SEGMENTS               pieces between an array's offsets; otherwise rows of one length
  *   -D BLOCK=4096             elements that are done at once, a power of two: in the CPU walk 4096, in the GPU walk
  * what local memory holds
- *
- * A prefix of m elements is m's binary parts, from the largest to the smallest, joined from the left; a part is a
- * balanced tree. So the prefixes of pairs are the prefixes of even length, and those of odd length follow by one more
- * join: totals go up the tree, prefixes come down.
  *
  * A row is cut into blocks. Three launches: scan_totals leaves every full block's total in parts, scan_carries turns
  * a row's totals into the prefixes before and after its blocks, scan_apply does the blocks. A row of no more than one
@@ -17,31 +12,6 @@
  * GPU walk: a work-group does a block in lanes of 16 neighbouring elements, by way of local memory; or several short
  * rows.
  */
-typedef CAT(X_T, _t) stored_x;
-typedef CAT(OUT_T, _t) stored_out;
-#define LOAD CAT(load_, X_T)
-#define STORE CAT(store_, OUT_T)
-
-#if W == 1
-#define LANE0(v) (v)
-#else
-#define LANE0(v) (v).s0
-#endif
-static acc1 join1(acc1 a, acc1 b) { return LANE0(join((acc)a, (acc)b)); }
-
-/* ---- prefixes in order: parts of 1 << from units arrive one after another ----
- * trees[k] is the part of 1 << k units, where the count of units has bit k. */
-
-/* `count` units are there, one more part arrives: the prefix with it, from the one before all. */
-static acc1 push(acc1 *trees, uint from, ulong count, acc1 part, acc1 before_all) {
-  uint k = from;
-  for (; count >> k & 1; k++) part = join1(trees[k], part);
-  trees[k] = part;
-  acc1 prefix = before_all;
-  for (uint top = 64 - (uint)clz(count | 1); top-- > k + 1;)
-    if (count >> top & 1) prefix = join1(prefix, trees[top]);
-  return join1(prefix, part);
-}
 
 /* ---- where blocks are ---- */
 
@@ -292,26 +262,6 @@ enum {
   PITCH = LANE + 1 /* so that neighbouring lanes are in different banks */
 };
 #define PLACE_OF(i) ((i) / LANE * PITCH + (i) % LANE)
-
-/* Totals go up the tree, a[15] is that of all … */
-static void up16(acc1 *a) {
-#pragma unroll
-  for (uint d = 1; d < LANE; d *= 2)
-#pragma unroll
-    for (uint i = 2 * d - 1; i < LANE; i += 2 * d) a[i] = join(a[i - d], a[i]);
-}
-/* … and prefixes come down: before each, from the one before all. */
-static void down16(acc1 *a, acc1 carry) {
-  a[LANE - 1] = carry;
-#pragma unroll
-  for (uint d = LANE / 2; d; d /= 2)
-#pragma unroll
-    for (uint i = 2 * d - 1; i < LANE; i += 2 * d) {
-      const acc1 total = a[i - d];
-      a[i - d] = a[i];
-      a[i] = join(a[i], total);
-    }
-}
 
 /* Totals of `lanes` lanes, a power of two, to the prefixes before them, from the one before all; gives the total of
  * all. For every work-item of the group; this one's lanes are lane, lane + step, … below lanes. */

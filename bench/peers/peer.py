@@ -92,7 +92,7 @@ class NumPy:
 
     def scan(self, x, y, axis):
         out = np.empty_like(x)
-        return lambda: np.cumsum(x, -1, out=out)
+        return lambda: np.cumsum(x, -1 if axis is None else axis, out=out)
 
     def sort(self, x, y, axis):
         return lambda: np.sort(x, -1)
@@ -190,7 +190,7 @@ class PyTorch(NumPy):
 
     def scan(self, x, y, axis):
         out = self.torch.empty_like(x)
-        return lambda: self.torch.cumsum(x, -1, out=out)
+        return lambda: self.torch.cumsum(x, -1 if axis is None else axis, out=out)
 
     def sort(self, x, y, axis):
         return lambda: self.torch.sort(x, dim=-1).values
@@ -394,7 +394,7 @@ class Tinygrad:
         return self.jit(lambda x: x.softmax(-1), x)
 
     def scan(self, x, y, axis):
-        return self.jit(lambda x: x.cumsum(-1), x)
+        return self.jit(lambda x: x.cumsum(-1 if axis is None else axis), x)
 
     def add(self, x, y, axis):
         return self.jit(lambda x, y: x + y, x, y)

@@ -1,4 +1,4 @@
-/* cliv/scan.h: running sums, products, maxima and minima, of everything, of rows, or of segments.
+/* cliv/scan.h: running sums, products, maxima and minima, of everything, along an axis, or of segments.
  *
  *   cliv_scan(ctx, "sum", CLIV_ALL_AXES, CLIV_INCLUSIVE, x, out, NULL);      out[i] = x[0] + … + x[i]
  *   cliv_scan(ctx, "sum", -1, CLIV_EXCLUSIVE, x, out, NULL);                 of every row, without the element itself
@@ -9,8 +9,8 @@
  * x₁₂. A part of 2ᵏ elements is a balanced tree: its first half joined with its second. So a prefix sum of m elements
  * has no more than 2·log₂(m) roundings on the way of any element: its error is at most 2·log₂(m)·u times the sum of
  * the magnitudes, u being 2⁻²⁴ for float32 and 2⁻⁵³ for float64, where a loop's is (m − 1)·u. For the same reason a
- * running sum of numbers that are not negative may step back by a rounding. Rows and segments know nothing of what
- * surrounds them.
+ * running sum of numbers that are not negative may step back by a rounding. Lines along an axis and segments know
+ * nothing of what surrounds them.
  *
  * Types. float32, float16 and bfloat16 are computed in float32 and rounded once, when stored; float64 in double,
  * where the device has it. Integers are computed in 64 bits, wrapping, and wrap when stored in less. out's dtype is
@@ -51,7 +51,7 @@ CLIV_API cliv_status cliv_scan_dtype(const char *op, cliv_dtype input, cliv_dtyp
  *         each by itself in one set of launches, where elements of out that no segment covers are left as they are
  *   out   x's shape; it may be x itself (the same memory, shape, pitch and dtype), any other overlap is refused
  * Over an axis both may have a pitch, otherwise they are dense. Fails with NULL, NAME, VALUE, SHAPE, DTYPE, LAYOUT,
- * OVERLAP, NOT_IN_BUILD (an axis that is not the last). */
+ * OVERLAP. */
 CLIV_API cliv_status cliv_scan_over(cliv_context *ctx, const char *op, const cliv_over *over, cliv_scan_kind kind,
                                     const cliv_tensor *x, cliv_tensor *out, const cliv_sync *sync) CLIV_MUST_CHECK;
 

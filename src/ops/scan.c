@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "ops/axes.h"
 #include "ops/blocks.h"
 #include "ops/segments.h"
 #include "runtime/launch.h"
@@ -20,6 +21,16 @@ enum {
   GROUP = 256, /* work-items of the GPU walk */
   CARRY_RUNS = 8,     /* runs of rows whose totals are carried along, for each compute unit in the CPU walk */
   CARRY_GROUPS = 1024 /* groups that carry totals along; rows are dealt out among them */
+};
+
+/* Along an axis behind which others lie. */
+enum {
+  ACROSS = 8,           /* vectors of the CPU walk side by side: cache lines of each row of memory */
+  COLUMN_RUNS = 4,      /* runs for each compute unit: lines are cut into blocks until there are so many … */
+  COLUMN_ITEMS = 512,   /* … in the GPU walk */
+  COLUMN_GROUP = 64,    /* work-items of the GPU walk */
+  SHORTEST_BLOCK = 512, /* … but not into shorter ones */
+  LONGEST_BLOCK = 65536 /* no longer than cl/scan_columns.cl can do */
 };
 
 typedef struct row {
@@ -67,37 +78,58 @@ cliv_status cliv_scan_dtype(const char *op, cliv_dtype input, cliv_dtype *out) {
 
 /* ---- the launches ---- */
 
+typedef enum layout { ROWS, COLUMNS, SEGMENTS } layout;
+
 typedef struct request {
   const row *op;
   const char *name, *text; /* text NULL: the library's operation of that name */
   const cliv_tensor *x;
   cliv_tensor *out;
   cl_uint exclusive;
+  layout layout;
   cl_ulong block;
-  const cliv_segments *segments; /* NULL: rows of one length */
-  cl_ulong rows, columns;        /* segments: how many, and the longest one's length */
-  cl_ulong pitch, out_pitch, blocks_per_row;
+  cl_ulong rows, columns; /* segments: how many, and the longest one's length; COLUMNS: sets of `inner` lines */
+  cl_ulong blocks_per_row;
+  cl_ulong pitch, out_pitch;     /* ROWS */
+  const cliv_segments *segments; /* SEGMENTS */
+  cl_ulong inner, middle;        /* COLUMNS, with strides as in cl/scan_columns.cl */
+  cl_ulong strides[4], out_strides[4];
 } request;
 
+/* Computed in 8 bytes. */
+static bool is_wide(cliv_dtype t) { return t == CLIV_F64 || cliv__is_integer(t); }
+
+#define FILES(shell) \
+  { "order.cl scan_ops.cl prefix.cl " shell, "divide.cl math.cl user order.cl scan_ops.cl prefix.cl " shell }
+
 static cliv_status kernel_of(cliv_context *ctx, const request *q, const char *entry, cl_kernel *out) {
+  static const char *const files[][2] = {FILES("scan.cl"), FILES("scan_columns.cl"), FILES("scan.cl")};
   const cliv_dtype x = q->x->dtype;
-  char options[160];
-  snprintf(options, sizeof options, "-D OP=%s%s -D KIND_%s -D X_T=%s -D OUT_T=%s -D BLOCK=%u%s%s",
-           q->text ? "" : "scan_", q->name, q->op->kind, cliv__dtype_storage(x), cliv__dtype_storage(q->out->dtype),
-           (unsigned)q->block, cliv__dtype_real(x), q->segments ? " -D SEGMENTS" : "");
-  return cliv__kernel_with(
-      ctx, q->text ? "divide.cl math.cl user order.cl scan_ops.cl scan.cl" : "order.cl scan_ops.cl scan.cl", q->text,
-      options, entry, out);
+  char shell[48], options[192];
+  if (q->layout == COLUMNS)
+    snprintf(shell, sizeof shell, " -D COLUMNS -D ACROSS=%d", ctx->walk == CLIV_WALK_CPU ? ACROSS : 1);
+  else snprintf(shell, sizeof shell, " -D BLOCK=%u%s", (unsigned)q->block, q->layout == SEGMENTS ? " -D SEGMENTS" : "");
+  snprintf(options, sizeof options, "-D OP=%s%s -D KIND_%s -D X_T=%s -D OUT_T=%s%s%s", q->text ? "" : "scan_", q->name,
+           q->op->kind, cliv__dtype_storage(x), cliv__dtype_storage(q->out->dtype), cliv__dtype_real(x), shell);
+  return cliv__kernel_with(ctx, files[q->layout][q->text != NULL], q->text, options, entry, out);
 }
 
 /* The arguments PLACES of the kernels. */
 static size_t place_arguments(const request *q, cliv__arg *args) {
   size_t n = 0;
-  if (q->segments) {
-    args[n++] = ARG(q->segments->offsets);
-    args[n++] = ARG(q->rows);
-  } else {
-    args[n++] = ARG(q->rows);
+  if (q->layout == SEGMENTS) args[n++] = ARG(q->segments->offsets);
+  if (q->layout == COLUMNS) {
+    args[n++] = ARG(q->columns);
+    args[n++] = ARG(q->block);
+  }
+  args[n++] = ARG(q->rows);
+  if (q->layout == COLUMNS) {
+    args[n++] = ARG(q->inner);
+    args[n++] = ARG(q->middle);
+    args[n++] = ARG(q->strides);
+    args[n++] = ARG(q->out_strides);
+  }
+  if (q->layout == ROWS) {
     args[n++] = ARG(q->columns);
     args[n++] = ARG(q->pitch);
     args[n++] = ARG(q->out_pitch);
@@ -106,29 +138,45 @@ static size_t place_arguments(const request *q, cliv__arg *args) {
   return n;
 }
 
+/* COLUMNS: lines that a work-item takes at once, and how many times that of one block. */
+static cl_ulong width_of(const cliv_context *ctx, const request *q) {
+  return ctx->walk != CLIV_WALK_CPU ? 1 : ACROSS * (is_wide(q->x->dtype) ? 8u : 16u);
+}
+static cl_ulong column_runs(const cliv_context *ctx, const request *q) {
+  return q->rows * cliv__div_up(q->inner, width_of(ctx, q));
+}
+
 /* How many blocks there are to deal out; for segments, how many stretches of a block's length that blocks may begin
  * in. */
-static cl_ulong block_count(const request *q) {
-  return q->segments ? cliv__div_up(q->segments->end, q->block) : q->rows * q->blocks_per_row;
+static cl_ulong block_count(const cliv_context *ctx, const request *q) {
+  if (q->layout == SEGMENTS) return cliv__div_up(q->segments->end, q->block);
+  return (q->layout == COLUMNS ? column_runs(ctx, q) : q->rows) * q->blocks_per_row;
 }
 
-/* What launches leave each other: a slot before and behind each block of a row. */
-static size_t part_count(const request *q) {
-  return q->segments ? q->segments->end / q->block + 2 * q->rows + 2 : q->rows * (q->blocks_per_row + 1);
+/* Bytes of what launches leave each other: a slot before and behind each block of a row. */
+static size_t part_bytes(const cliv_context *ctx, const request *q) {
+  size_t count = q->rows * (q->blocks_per_row + 1);
+  if (q->layout == SEGMENTS) count = q->segments->end / q->block + 2 * q->rows + 2;
+  if (q->layout == COLUMNS) count = column_runs(ctx, q) * width_of(ctx, q) * (q->blocks_per_row + 1);
+  return count * sizeof(cl_long);
 }
 
-/* The work-items that do the blocks, and what each takes: elements, or in the GPU walk of rows lanes a block. */
+/* The work-items that do the blocks, and what each takes: elements, or in the GPU walk of rows lanes a block; of
+ * columns, blocks. */
 static cliv__range divide(const cliv_context *ctx, const request *q, cl_ulong *share) {
-  const cl_ulong blocks = block_count(q);
+  const cl_ulong blocks = block_count(ctx, q);
   if (ctx->walk == CLIV_WALK_CPU) {
-    const cl_ulong elements = q->segments || q->columns > q->block ? q->block : q->columns + 1;
+    cl_ulong elements = q->layout == SEGMENTS || q->columns > q->block ? q->block : q->columns + 1;
+    if (q->layout == COLUMNS) elements *= width_of(ctx, q);
     const cl_ulong each = cliv__run_length(ctx, blocks, elements);
-    *share = each * q->block;
+    *share = q->layout == COLUMNS ? each : each * q->block;
     return RANGE1(cliv__div_up(blocks, each), 1);
   }
+  *share = 1;
+  if (q->layout == COLUMNS) return RANGE1(blocks, cliv__group(ctx, COLUMN_GROUP));
   const size_t group = cliv__group(ctx, GROUP);
   *share = q->block;
-  if (q->segments) return RANGE1(blocks * group, group);
+  if (q->layout == SEGMENTS) return RANGE1(blocks * group, group);
   cl_ulong lanes = 1;
   while (lanes * LANE < q->block && lanes * LANE < q->columns) lanes *= 2;
   *share = lanes;
@@ -152,18 +200,30 @@ static cliv_status run_totals(cliv_context *ctx, const request *q, cl_mem parts,
   return cliv__launch(ctx, kernel, range, sync, args, n);
 }
 
+/* The same for rows' totals. */
+static cliv__range divide_rows(const cliv_context *ctx, const request *q, cl_ulong *share) {
+  const cl_ulong count = q->layout == COLUMNS ? column_runs(ctx, q) : q->rows;
+  if (ctx->walk == CLIV_WALK_CPU) {
+    const cl_ulong runs = (cl_ulong)ctx->facts.compute_units * CARRY_RUNS;
+    *share = cliv__div_up(count, runs ? runs : 1);
+    return RANGE1(cliv__div_up(count, *share), 1);
+  }
+  *share = 1;
+  if (q->layout == COLUMNS) return RANGE1(count, cliv__group(ctx, COLUMN_GROUP));
+  *share = count;
+  const size_t group = cliv__group(ctx, GROUP), groups = count < CARRY_GROUPS ? count : CARRY_GROUPS;
+  return RANGE1(groups * group, group);
+}
+
 static cliv_status run_carries(cliv_context *ctx, const request *q, cl_mem parts) {
   cl_kernel kernel;
   TRY(kernel_of(ctx, q, "scan_carries", &kernel));
-  const cl_ulong count = q->rows, runs = (cl_ulong)ctx->facts.compute_units * CARRY_RUNS;
-  const bool cpu = ctx->walk == CLIV_WALK_CPU;
-  const cl_ulong share = cpu ? cliv__div_up(count, runs ? runs : 1) : count;
-  const size_t group = cliv__group(ctx, GROUP), groups = count < CARRY_GROUPS ? count : CARRY_GROUPS;
+  cl_ulong share;
+  const cliv__range range = divide_rows(ctx, q, &share);
   cliv__arg args[16];
   size_t n = place_arguments(q, args);
   args[n++] = ARG(share);
   args[n++] = ARG(parts);
-  const cliv__range range = cpu ? RANGE1(cliv__div_up(count, share), 1) : RANGE1(groups * group, group);
   return cliv__launch(ctx, kernel, range, SYNC_NONE, args, n);
 }
 
@@ -214,10 +274,53 @@ static cliv_status run_apply(cliv_context *ctx, const request *q, cl_mem parts, 
 static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
   cl_mem parts = NULL;
   if (q->columns <= q->block) return run_apply(ctx, q, q->x->mem, sync); /* not read */
-  TRY(cliv__scratch(ctx, CLIV__SCRATCH_SCAN, part_count(q) * sizeof(cl_long), &parts));
+  TRY(cliv__scratch(ctx, CLIV__SCRATCH_SCAN, part_bytes(ctx, q), &parts));
   TRY(run_totals(ctx, q, parts, SYNC_FIRST(sync)));
   TRY(run_carries(ctx, q, parts));
   return run_apply(ctx, q, parts, SYNC_LAST(sync));
+}
+
+/* ---- how elements lie ---- */
+
+static void take_flat(request *q) {
+  q->layout = q->segments ? SEGMENTS : ROWS;
+  q->rows = q->segments ? q->segments->count : 1;
+  q->columns = q->segments ? q->segments->longest : q->x->count;
+  q->pitch = q->out_pitch = q->columns;
+}
+
+/* Lines that lie apart are cut into blocks where they are too few to keep the device busy. */
+static void cut_columns(const cliv_context *ctx, request *q) {
+  const cl_ulong units = ctx->facts.compute_units, lines = column_runs(ctx, q);
+  const cl_ulong wanted = units * (ctx->walk == CLIV_WALK_CPU ? COLUMN_RUNS : COLUMN_ITEMS);
+  q->block = LONGEST_BLOCK;
+  while (q->block > SHORTEST_BLOCK && lines * cliv__div_up(q->columns, q->block) < wanted) q->block /= 2;
+}
+
+/* Outermost first: what lies outside, the axis, and two at most behind it, the last with its elements side by side. */
+static void take_axis(const cliv_context *ctx, request *q, int axis) {
+  const cliv__axis one = {1, 1, 1, false};
+  cliv__axis axes[CLIV_MAX_DIMS];
+  const int count = cliv__axes(q->x, q->out, 1u << axis, axes);
+  int i = 0;
+  const cliv__axis outer = i < count && !axes[i].marked ? axes[i++] : one;
+  const cliv__axis along = i < count && axes[i].marked ? axes[i++] : one;
+  const bool beside = count > i && axes[count - 1].stride == 1 && axes[count - 1].stride_y == 1;
+  const cliv__axis inner = beside ? axes[count - 1] : one, middle = i < count - beside ? axes[i] : one;
+  q->columns = along.extent;
+  if (inner.extent * middle.extent == 1 && along.stride == 1 && along.stride_y == 1) {
+    q->rows = outer.extent;
+    q->pitch = outer.stride;
+    q->out_pitch = outer.stride_y;
+    return;
+  }
+  q->layout = COLUMNS;
+  q->rows = outer.extent * middle.extent;
+  q->inner = inner.extent;
+  q->middle = middle.extent;
+  memcpy(q->strides, (cl_ulong[]){outer.stride, middle.stride, along.stride, 0}, sizeof q->strides);
+  memcpy(q->out_strides, (cl_ulong[]){outer.stride_y, middle.stride_y, along.stride_y, 0}, sizeof q->out_strides);
+  cut_columns(ctx, q);
 }
 
 /* ---- the calls ---- */
@@ -273,24 +376,19 @@ static cliv_status begin(cliv_context *ctx, const char *op, const row *r, cliv_s
   REQUIRE(ctx, kind == CLIV_INCLUSIVE || kind == CLIV_EXCLUSIVE, VALUE,
           "a scan is inclusive (0) or exclusive (1), not %d", (int)kind);
   REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
-  const bool wide = x->dtype == CLIV_F64 || cliv__is_integer(x->dtype);
-  q->block = ctx->walk == CLIV_WALK_GPU && wide ? BLOCK_WIDE : BLOCK;
+  q->block = ctx->walk == CLIV_WALK_GPU && is_wide(x->dtype) ? BLOCK_WIDE : BLOCK;
   return check_types(ctx, q);
 }
 
 static cliv_status run_over(cliv_context *ctx, request q, const cliv_over *over, const cliv_sync *sync) {
-  const cliv_tensor *x = q.x, *out = q.out;
   int axis;
   TRY(check_over(ctx, over, &q, &axis));
-  const bool all = axis == CLIV_ALL_AXES;
-  REQUIRE(ctx, all || axis == x->ndim - 1, NOT_IN_BUILD,
-          "scanning over axis %d of %d: this version scans over all elements or the last axis", axis, x->ndim);
-  TRY(check_places(ctx, &q, all));
-  q.rows = q.segments ? q.segments->count : all ? 1 : x->rows;
-  q.columns = q.segments ? q.segments->longest : all ? x->count : x->columns;
+  const bool flat = axis == CLIV_ALL_AXES;
+  TRY(check_places(ctx, &q, flat));
+  if (q.x->count == 0) return cliv__nothing(ctx, sync);
+  if (flat) take_flat(&q);
+  else take_axis(ctx, &q, axis);
   if (q.rows == 0 || q.columns == 0) return cliv__nothing(ctx, sync);
-  q.pitch = all ? x->count : x->pitch;
-  q.out_pitch = all ? x->count : out->pitch;
   q.blocks_per_row = cliv__div_up(q.columns, q.block);
   return run(ctx, &q, sync);
 }

@@ -37,6 +37,47 @@ static cliv_status scan(cliv__bench *bench, const char *op, cliv_dtype dtype, co
   return cliv__bench_hash(bench, out, hash);
 }
 
+/* What lies otherwise than rows do, of sums: how elements are joined does not depend on it. */
+
+static cliv_status scan_columns(cliv__bench *bench, const char *op, uint64_t *hash) {
+  const size_t shape[] = {3, 1100, 7};
+  cliv_tensor *x, *out;
+  TRY(cliv__bench_add(bench, CLIV_F32, 3, shape, 1, CLIV__MODEST, 1, &x));
+  TRY(cliv__bench_add(bench, CLIV_F32, 3, shape, 1, CLIV__GUARD, 0, &out));
+  TRY(cliv_scan(bench->ctx, op, 1, CLIV_INCLUSIVE, x, out, NULL));
+  return cliv__bench_hash(bench, out, hash);
+}
+
+static cliv_status scan_segments(cliv__bench *bench, const char *op, uint64_t *hash) {
+  static const uint64_t offsets[] = {3, 4, 4, 20, 300, 4396, 8493, 23000};
+  const size_t n = 23005;
+  cliv_tensor *x, *out;
+  cliv_segments *segments;
+  TRY(cliv__bench_add(bench, CLIV_F32, 1, &n, 1, CLIV__MODEST, 1, &x));
+  TRY(cliv__bench_add(bench, CLIV_F32, 1, &n, 1, CLIV__GUARD, 0, &out));
+  TRY(cliv_segments_create(bench->ctx, sizeof offsets / sizeof *offsets - 1, offsets, &segments));
+  const cliv_over over = {.segments = segments};
+  const cliv_status status = cliv_scan_over(bench->ctx, op, &over, CLIV_EXCLUSIVE, x, out, NULL);
+  cliv_segments_free(segments);
+  TRY(status);
+  return cliv__bench_hash(bench, out, hash);
+}
+
+static void run_layouts(cliv__selftest *test) {
+  static const struct {
+    const char *name;
+    cliv_status (*scan)(cliv__bench *bench, const char *op, uint64_t *hash);
+  } ways[] = {{"float32 3x1100x7 middle", scan_columns}, {"float32 segments exclusive", scan_segments}};
+  if (!cliv__selftest_wants(test, 3 * 1100 * 7)) return;
+  for (size_t k = 0; k < sizeof ways / sizeof *ways; k++) {
+    cliv__bench bench = {.ctx = test->ctx};
+    uint64_t hash = 0;
+    const cliv_status status = ways[k].scan(&bench, test->operation, &hash);
+    cliv__selftest_report(test, ways[k].name, CLIV_F32, status, hash);
+    cliv__bench_clear(&bench);
+  }
+}
+
 static void run_case(cliv__selftest *test, cliv_dtype dtype, const input *in) {
   if (!cliv__selftest_wants(test, in->columns * (in->rows ? in->rows : 1))) return;
   cliv__bench bench = {.ctx = test->ctx};
@@ -56,4 +97,5 @@ void cliv__selftest_scans(cliv__selftest *test) {
   test->operation = "sum";
   for (int dtype = 0; dtype < CLIV_DTYPE_COUNT; dtype++)
     if (dtype != CLIV_F32) run_case(test, (cliv_dtype)dtype, &other);
+  run_layouts(test);
 }

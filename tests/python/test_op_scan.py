@@ -37,9 +37,10 @@ def agree(name, got, x, axis):
     if name in ("max", "min"):
         assert np.array_equal(got, want)
         return
-    steps = 2 * np.log2(np.arange(2, x.shape[axis] + 2))
+    along = np.arange(2, x.shape[axis] + 2).reshape([-1 if d == axis else 1 for d in range(x.ndim)])
+    steps = 2 * np.log2(along)
     terms = np.add.accumulate(np.abs(wide), axis=axis)
-    bound = terms if name == "sum" else np.abs(want) * np.arange(2, x.shape[axis] + 2)
+    bound = terms if name == "sum" else np.abs(want) * along
     assert (np.abs(got - want) <= (steps if name == "sum" else 1) * 2.0**-24 * bound).all()
 
 
@@ -57,6 +58,16 @@ def test_all_elements(name, tmp_path):
 def test_last_axis(name, tmp_path):
     x = data(name, (3, 2, 257))
     agree(name, scanned(name, x, tmp_path, "--axis", "last"), x, 2)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -2])
+def test_any_axis(axis, tmp_path):
+    x = data("sum", (17, 300, 5))
+    got = scanned("sum", x, tmp_path, "--axis", str(axis))
+    agree("sum", got, x, axis % 3)
+    assert np.allclose(got, np.cumsum(x, axis=axis, dtype=np.float64), rtol=1e-5, atol=1e-3)
+    row = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    assert np.array_equal(np.moveaxis(got, axis, -1), scanned("sum", row, tmp_path, "--axis", "last"))
 
 
 def test_segments(tmp_path):
