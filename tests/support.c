@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/context.h"
+#include "runtime/quirks.h"
+
 /* cmocka's own fail functions are the only way out of a test; this one adds a sentence. */
 static void fail_at(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4), noreturn));
@@ -82,13 +85,14 @@ typedef struct kept {
 
 static kept *all_kept;
 
-static void free_all(void) {
+int test_finish(int failures) {
   for (kept *k = all_kept, *next; k; k = next) {
     next = k->next;
     cliv_context_free(k->ctx);
     free(k);
   }
   all_kept = NULL;
+  return failures;
 }
 
 static cliv_context *create(cliv_walk walk, size_t group_size) {
@@ -115,7 +119,6 @@ cliv_context *test_open_group(cliv_walk walk, size_t group_size) {
     k->used = true;
     return k->ctx;
   }
-  if (!all_kept) assert_int_equal(atexit(free_all), 0);
   kept *k = test_alloc(sizeof *k);
   *k = (kept){.next = all_kept, .ctx = create(walk, group_size), .asked = walk, .group_size = group_size, .used = true};
   if (walk == CLIV_WALK_AUTO) automatic = cliv_context_walk(k->ctx);
@@ -163,6 +166,8 @@ bool test_flush_waits(const cliv_context *ctx) {
   ASSERT_CL(clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL));
   return !strcmp(name, "Oclgrind");
 }
+
+bool test_slow(const cliv_context *ctx) { return (ctx->quirks & CLIV__QUIRK_SOFTWARE) != 0; }
 
 bool test_small(void) { return set("CLIV_TEST_SMALL"); }
 

@@ -46,6 +46,9 @@ cliv_context *test_open(cliv_walk walk);
 /* The same with a group size for the GPU walk (0: chosen by kernel): results must not depend on it. */
 cliv_context *test_open_group(cliv_walk walk, size_t group_size);
 void test_close(cliv_context *ctx);
+/* Frees what was closed; gives `failures`. At the end of main, return test_finish(cmocka_run_group_tests(…)): oclgrind
+ * is gone when exit handlers run. */
+int test_finish(int failures);
 /* Every way to go about things: the CPU walk, then the GPU walk with several group sizes; on a device that is always
  * given the GPU walk, two of these alone. Each is one more program to compile. */
 enum { TEST_WAYS = 4 };
@@ -61,6 +64,9 @@ int test_teardown_all(void **state);
 
 /* True on oclgrind, which runs everything in the calling thread: its clFlush waits for all that is in the queue. */
 bool test_flush_waits(const cliv_context *ctx);
+
+/* True on software renderers, which take seconds for a million elements. */
+bool test_slow(const cliv_context *ctx);
 
 /* True when $CLIV_TEST_SMALL asks for sizes of at most about 5000 elements (checked devices, sanitizers). */
 bool test_small(void);

@@ -667,5 +667,5 @@ int main(void) {
       cmocka_unit_test(clblast),        cmocka_unit_test(choice),           cmocka_unit_test(events),
       cmocka_unit_test(refusals),       cmocka_unit_test(forgets),
   };
-  return cmocka_run_group_tests(tests, NULL, forget_programs);
+  return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));
 }

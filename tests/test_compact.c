@@ -73,5 +73,5 @@ static void refuses_bad_calls(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(keeps_what_is_masked), cmocka_unit_test(refuses_bad_calls)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -274,5 +274,5 @@ int main(void) {
       cmocka_unit_test(waits_for_and_signals_events), cmocka_unit_test(keeps_errors_apart),
       cmocka_unit_test(gives_no_event_on_failure),    cmocka_unit_test(computes_on_a_part_of_the_device),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -119,5 +119,5 @@ int main(void) {
       cmocka_unit_test(more_axes),
       cmocka_unit_test(refusals),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -118,5 +118,5 @@ static void refuses_bad_calls(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(counts_everything), cmocka_unit_test(counts_the_last_integers),
                                      cmocka_unit_test(refuses_bad_calls)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

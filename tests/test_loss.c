@@ -277,5 +277,5 @@ int main(void) {
       cmocka_unit_test(same_on_every_device),   cmocka_unit_test(hostile_logits),
       cmocka_unit_test(parts_and_refusals),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

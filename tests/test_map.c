@@ -491,5 +491,5 @@ int main(void) {
       cmocka_unit_test(refusals),        cmocka_unit_test(overlaps),    cmocka_unit_test(the_table),
       cmocka_unit_test(the_users_own),   cmocka_unit_test(events),
   };
-  return cmocka_run_group_tests(tests, test_setup_all, test_teardown_all);
+  return test_finish(cmocka_run_group_tests(tests, test_setup_all, test_teardown_all));
 }

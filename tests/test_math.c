@@ -225,5 +225,5 @@ static void all_pinned(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(rounded), cmocka_unit_test(elementary), cmocka_unit_test(angles),
                                      cmocka_unit_test(powers), cmocka_unit_test(all_pinned)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

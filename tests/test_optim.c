@@ -732,5 +732,5 @@ int main(void) {
       cmocka_unit_test(refuses_tensors),
       cmocka_unit_test(special_values),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

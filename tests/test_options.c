@@ -155,5 +155,5 @@ int main(void) {
       cmocka_unit_test(operations),
       cmocka_unit_test(training),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

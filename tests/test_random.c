@@ -364,5 +364,5 @@ int main(void) {
       cmocka_unit_test(refusals),
       cmocka_unit_test(the_table),
   };
-  return cmocka_run_group_tests(tests, test_setup_all, test_teardown_all);
+  return test_finish(cmocka_run_group_tests(tests, test_setup_all, test_teardown_all));
 }

@@ -290,6 +290,7 @@ static void reduces_everything(void **state) {
       if (!defined(info, all.ctx[0], (cliv_dtype)d, &type) || !tried(info->name, (cliv_dtype)d)) continue;
       for (size_t s = 0; s < count; s++) {
         if (sizes[s] == 0 && info->needs_elements) continue;
+        if (sizes[s] > 5000 && test_slow(all.ctx[0]) && strcmp(info->name, "sum") != 0) continue;
         /* the stages after the first are the same for every storage type: float32 goes through them */
         if (d != CLIV_F32 && (sizes[s] > 5000 || (sizes[s] > 4096 && strcmp(info->name, "sum") != 0))) continue;
         host h = make((cliv_dtype)d, info->name, 1, sizes[s], 100 * o + s);
@@ -826,5 +827,5 @@ int main(void) {
       cmocka_unit_test(refuses_bad_segments),     cmocka_unit_test(stats_are_the_operations),
       cmocka_unit_test(runs_the_users_functions), cmocka_unit_test(refuses_bad_calls),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -411,5 +411,5 @@ static void follows_formulas(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(table_is_consistent), cmocka_unit_test(agrees_with_pytorch),
                                      cmocka_unit_test(follows_formulas)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

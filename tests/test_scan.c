@@ -565,5 +565,5 @@ int main(void) {
       cmocka_unit_test(runs_the_users_functions), cmocka_unit_test(refuses_the_users_mistakes),
       cmocka_unit_test(refuses_bad_calls),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -101,5 +101,5 @@ static void refuses_bad_calls(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(adds_rows), cmocka_unit_test(takes_other_axes),
                                      cmocka_unit_test(refuses_bad_calls)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -61,5 +61,5 @@ int main(void) {
       cmocka_unit_test(one_kind_is_run_alone),
       cmocka_unit_test(bad_arguments_are_refused),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

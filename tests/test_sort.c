@@ -232,5 +232,5 @@ int main(void) {
       cmocka_unit_test(finds_quantiles),
       cmocka_unit_test(refuses_bad_calls),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

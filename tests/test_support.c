@@ -110,5 +110,5 @@ int main(void) {
       cmocka_unit_test(guards_see_one_byte),
       cmocka_unit_test(files_come_back),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

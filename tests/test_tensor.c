@@ -218,5 +218,5 @@ int main(void) {
       cmocka_unit_test(travels_through_host_arrays),
       cmocka_unit_test(arenas_share_one_allocation),
   };
-  return cmocka_run_group_tests(tests, open_context, close_context);
+  return test_finish(cmocka_run_group_tests(tests, open_context, close_context));
 }

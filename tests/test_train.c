@@ -783,5 +783,5 @@ int main(void) {
       cmocka_unit_test(leaves_nothing_after_a_failure),
       cmocka_unit_test(numbers_its_runs),
   };
-  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+  return test_finish(cmocka_run_group_tests(tests, make_folder, remove_folder));
 }

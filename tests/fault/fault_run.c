@@ -159,5 +159,5 @@ static int clean(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(every_call_of_a_run),
                                      cmocka_unit_test(every_allocation_of_a_run)};
-  return cmocka_run_group_tests(tests, prepare, clean);
+  return test_finish(cmocka_run_group_tests(tests, prepare, clean));
 }

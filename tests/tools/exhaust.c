@@ -85,5 +85,5 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {test};
     failed |= cmocka_run_group_tests(tests, NULL, NULL);
   }
-  return failed;
+  return test_finish(failed);
 }
