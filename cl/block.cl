@@ -132,7 +132,7 @@ enum { VECTORS = LANES / ALONG * ACROSS };
 #endif
 
 /* Full rows, in the order of memory; or column by column, which leaves the lanes in registers, where the block is in
- * the cache: meanwhile AHEAD(i), what lies at i of the next one, is on its way. */
+ * the cache: meanwhile AHEAD(i), what lies BLOCK elements on from its i, is on its way. */
 #define IN_ROWS(acc, at, join)                                                                               \
   if (rows)                                                                                                  \
     for (uint v = 0; v < VECTORS; v++) lanes[v] = at(FROM, v * ALONG);                                       \

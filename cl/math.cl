@@ -95,6 +95,8 @@ static real real_exp_raised(real x) {
   return p * as_real(as_ireal(t) << 23);
 }
 
+/* 2^k - 1 + 2^k r + 2^k s, all halved, since 2^128 is no float. What the first two sums lose is added with the smallest
+ * term. */
 static real real_expm1(real x) {
   ireal k;
   real s;

@@ -117,7 +117,7 @@ __kernel GROUP void scan_apply(__global const stored_x *x, const ulong x_first, 
         const uint m = (uint)min(length - i, (ulong)CHUNK);
         chunk_up(x, from + i * jump + v * W, jump, m, LANES(v), a);
         acc behind = push(trees[v], 0, i / CHUNK, a[CHUNK - 1], first[v]);
-        if (!alone && i + CHUNK == block) behind = parts[SLOT(b + 1) + v];
+        if (!alone && m == CHUNK && i + CHUNK == block) behind = parts[SLOT(b + 1) + v];
         chunk_down(out, to + i * out_jump + v * W, out_jump, m, LANES(v), exclusive, before[v], behind, a);
         before[v] = behind;
       }

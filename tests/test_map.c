@@ -151,7 +151,6 @@ static void check_results(const cliv_map_info *op, cliv_dtype dtype, const void 
 
 /* ---- running ---- */
 
-/* Results of the same call with several walks and groups. */
 typedef struct problem {
   const cliv_map_info *op;
   cliv_dtype dtype, result;

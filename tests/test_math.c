@@ -16,9 +16,10 @@ static float of_bits(uint32_t u) {
   return x;
 }
 
-/* A context that takes the device's division for rounded (as it claims, if it does) or for an approximation. */
+/* A context, to be freed, that takes the device's division for rounded (as it claims, if it does) or for approximate. */
 static cliv_context *open_rounding(cliv_walk walk, bool rounds) {
-  cliv_context *ctx = test_open(walk);
+  cliv_context *ctx;
+  ASSERT_OK(NULL, cliv_context_create(&(cliv_context_options){.walk = walk}, &ctx));
   ctx->rounds_divide = ctx->rounds_divide && rounds;
   return ctx;
 }
@@ -69,9 +70,36 @@ static void rounded(void **state) {
       ASSERT_SAME(CLIV_F32, got, quotient, n);
       apply(ctx, "sqrt", x, NULL, got, n);
       ASSERT_SAME(CLIV_F32, got, root, n);
-      test_close(ctx);
+      cliv_context_free(ctx);
     }
   free(x), free(y), free(got), free(quotient), free(root);
+}
+
+/* The exponential of sums and shares, e^x * 2^65 for x <= 0: within (2 + |x| / 16) ulp. */
+static void raised_exponentials(void **state) {
+  (void)state;
+  static const char text[] = "real raised(real x) { return real_exp_raised(x); }\n";
+  const size_t n = test_small() ? 5000 : 1000000;
+  float *x = test_alloc(n * sizeof *x);
+  for (size_t i = 0; i < n; i++)
+    x[i] = i == 0 ? 0 : (float)(i % 2 ? test_uniform(4, i, -120, 0) : -fabs(test_normal(5, i)));
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    test_guarded in = test_guard1(ctx, CLIV_F32, n, 1, x), out = test_guard1(ctx, CLIV_F32, n, 2, NULL);
+    ASSERT_OK(ctx, cliv_map_user(ctx, text, "raised", in.tensor, NULL, out.tensor, NULL));
+    float *got = test_read(out.tensor);
+    for (size_t i = 0; i < n; i++) {
+      const double want = ldexp(exp((double)x[i]), 65), ulp = ldexp(1, ilogb(want) - 23);
+      if (!(fabs((double)got[i] - want) <= (2 + fabs((double)x[i]) / 16) * ulp))
+        fail_msg("%a: %a is %g ulp off", (double)x[i], (double)got[i], fabs((double)got[i] - want) / ulp);
+    }
+    assert_true(got[0] == 0x1p65f);
+    free(got);
+    test_guard_free(&out);
+    test_guard_free(&in);
+    test_close(ctx);
+  }
+  free(x);
 }
 
 /* FNV-1a over the stored words. */
@@ -223,7 +251,8 @@ static void all_pinned(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(rounded), cmocka_unit_test(elementary), cmocka_unit_test(angles),
-                                     cmocka_unit_test(powers), cmocka_unit_test(all_pinned)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(rounded),    cmocka_unit_test(elementary),
+                                     cmocka_unit_test(angles),     cmocka_unit_test(powers),
+                                     cmocka_unit_test(all_pinned), cmocka_unit_test(raised_exponentials)};
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

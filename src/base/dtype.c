@@ -34,6 +34,7 @@ const char *cliv__dtype_real(cliv_dtype dtype) {
 }
 
 bool cliv__is_integer(cliv_dtype dtype) { return dtype == CLIV_I32 || dtype == CLIV_I64 || dtype == CLIV_U8; }
+bool cliv__is_wide(cliv_dtype dtype) { return dtype == CLIV_F64 || cliv__is_integer(dtype); }
 
 size_t cliv_dtype_size(cliv_dtype dtype) { return is_dtype(dtype) ? types[dtype].size : 0; }
 

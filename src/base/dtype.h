@@ -19,5 +19,6 @@ const char *cliv__dtype_bits(cliv_dtype dtype);
 const char *cliv__dtype_real(cliv_dtype dtype);
 
 bool cliv__is_integer(cliv_dtype dtype);
+bool cliv__is_wide(cliv_dtype dtype); /* computed in 8 bytes */
 
 #endif

@@ -1,4 +1,4 @@
-/* cliv op scan: every prefix of all elements, of every row, or of segments. */
+/* cliv op scan: every prefix of all elements, along an axis, or of segments. */
 #include <cliv/scan.h>
 #include <stdlib.h>
 

@@ -47,8 +47,8 @@ static void put_edge(cliv_dtype dtype, void *all, size_t i, double edge) {
 }
 
 static cliv_status make_edges(cliv_context *ctx, cliv_dtype dtype, size_t bins, double low, double high, edges *out) {
-  const bool whole = cliv__is_integer(dtype), wide = dtype == CLIV_F64 || whole;
-  out->size = wide ? 8 : 4;
+  const bool whole = cliv__is_integer(dtype);
+  out->size = cliv__is_wide(dtype) ? 8 : 4;
   if (dtype == CLIV_F64) out->high.f64 = high;
   else if (whole) out->high.i64 = whole_within(floor(high));
   else out->high.f32 = float_below(high);

@@ -180,7 +180,6 @@ static stage next_stage(stage s) {
   return s;
 }
 
-static bool is_wide(cliv_dtype t) { return t == CLIV_F64 || cliv__is_integer(t); }
 static bool is_stats(const request *q) { return !strcmp(q->op->kind, "stats"); }
 
 /* How a launch goes about its rows. */
@@ -191,7 +190,7 @@ typedef struct manner {
 } manner;
 
 static manner manner_of(const cliv_context *ctx, const request *q, const stage *s) {
-  const bool cpu = ctx->walk == CLIV_WALK_CPU, wide = is_wide(q->x->dtype);
+  const bool cpu = ctx->walk == CLIV_WALK_CPU, wide = cliv__is_wide(q->x->dtype);
   const int lanes = wide ? 8 : 16;
   manner m = {.slots = (is_stats(q) ? 2 : 8) / (wide ? 2 : 1), .vectors = 1};
   if (s->layout == COLUMNS && cpu) {

@@ -96,9 +96,6 @@ typedef struct request {
   cl_ulong strides[4], out_strides[4];
 } request;
 
-/* Computed in 8 bytes. */
-static bool is_wide(cliv_dtype t) { return t == CLIV_F64 || cliv__is_integer(t); }
-
 #define FILES(shell) \
   { "order.cl scan_ops.cl prefix.cl " shell, "divide.cl math.cl user order.cl scan_ops.cl prefix.cl " shell }
 
@@ -140,7 +137,7 @@ static size_t place_arguments(const request *q, cliv__arg *args) {
 
 /* COLUMNS: lines that a work-item takes at once, and how many times that of one block. */
 static cl_ulong width_of(const cliv_context *ctx, const request *q) {
-  return ctx->walk != CLIV_WALK_CPU ? 1 : ACROSS * (is_wide(q->x->dtype) ? 8u : 16u);
+  return ctx->walk != CLIV_WALK_CPU ? 1 : ACROSS * (cliv__is_wide(q->x->dtype) ? 8u : 16u);
 }
 static cl_ulong column_runs(const cliv_context *ctx, const request *q) {
   return q->rows * cliv__div_up(q->inner, width_of(ctx, q));
@@ -329,7 +326,7 @@ static cliv_status check_types(cliv_context *ctx, const request *q) {
   const cliv_dtype x = q->x->dtype, out = q->out->dtype, natural = natural_type(q->op, x);
   const bool widened = out == CLIV_F32 && (x == CLIV_F16 || x == CLIV_BF16);
   REQUIRE(ctx, out == natural || out == x || widened, DTYPE, "scan '%s' of %s gives %s, but out is %s",
-          q->op->info.name, cliv_dtype_name(x), cliv_dtype_name(natural), cliv_dtype_name(out));
+          q->name ? q->name : "", cliv_dtype_name(x), cliv_dtype_name(natural), cliv_dtype_name(out));
   return CLIV_OK;
 }
 
@@ -376,7 +373,7 @@ static cliv_status begin(cliv_context *ctx, const char *op, const row *r, cliv_s
   REQUIRE(ctx, kind == CLIV_INCLUSIVE || kind == CLIV_EXCLUSIVE, VALUE,
           "a scan is inclusive (0) or exclusive (1), not %d", (int)kind);
   REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
-  q->block = ctx->walk == CLIV_WALK_GPU && is_wide(x->dtype) ? BLOCK_WIDE : BLOCK;
+  q->block = ctx->walk == CLIV_WALK_GPU && cliv__is_wide(x->dtype) ? BLOCK_WIDE : BLOCK;
   return check_types(ctx, q);
 }
 

@@ -1,4 +1,4 @@
-/* Segments: the tables that reductions of them walk. See cliv/segments.h. */
+/* Segments: the offsets that scans of them walk, and the tables of reductions. See cliv/segments.h. */
 #include "ops/segments.h"
 
 #include <stdlib.h>
