@@ -16,7 +16,7 @@ static float of_bits(uint32_t u) {
   return x;
 }
 
-/* A context, to be freed, that takes the device's division for rounded (as it claims, if it does) or for approximate. */
+/* A context, to be freed, that takes its division for rounded (as the device may claim) or for an approximation. */
 static cliv_context *open_rounding(cliv_walk walk, bool rounds) {
   cliv_context *ctx;
   ASSERT_OK(NULL, cliv_context_create(&(cliv_context_options){.walk = walk}, &ctx));
