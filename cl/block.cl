@@ -178,6 +178,8 @@ enum { VECTORS = LANES / ALONG * ACROSS };
   DEFINE_ORDERED_BLOCK(name, acc, at, init, join, FIELDS, IN_COLUMNS)
 #else
 
+/* Field by field: Intel's compiler keeps structs that are copied as a whole in memory. */
+#define FROM_LANE_0(type, stored, name) result->name = lanes[0].name;
 /* This work-item's lanes are `lane`, lane + step, … below `share`; none when lane == share. */
 #define DEFINE_BLOCK(name, acc, at, init, join, FIELDS)                                                      \
   static void name(SOURCE, uint n, acc *result, __local acc *lanes, uint lane, uint step, uint share) {      \
@@ -194,7 +196,7 @@ enum { VECTORS = LANES / ALONG * ACROSS };
       for (uint l = lane; l < s; l += step) lanes[l] = join(lanes[l], lanes[l + s]);                         \
       barrier(CLK_LOCAL_MEM_FENCE);                                                                          \
     }                                                                                                        \
-    *result = lanes[0];                                                                                      \
+    FIELDS(FROM_LANE_0)                                                                                      \
   }
 #define DEFINE_BLOCK_AGAIN DEFINE_BLOCK
 #endif

@@ -149,30 +149,43 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
   __local SCALAR a_tile[DEPTH][TILE_M + 1], b_tile[DEPTH][TILE_N + 1];
   const uint x = (uint)get_local_id(0), y = (uint)get_local_id(1), item = y * GROUP_X + x;
   const ulong row = (ulong)get_group_id(1) * TILE_M, column = (ulong)get_group_id(0) * TILE_N;
-  __global SCALAR *sums_at = sums + sums_first, *c_at = c + c_first;
+  const uint height = (uint)min(m - row, (ulong)TILE_M), width = (uint)min(n - column, (ulong)TILE_N);
+  __global SCALAR *sums_at = sums + sums_first + row * sums_pitch + column;
   SCALAR s[4][4];
 
+  /* Columns beyond the edge get the last one's sum: a condition for each would stay in a register until the end. */
 #pragma unroll
   for (uint p = 0; p < 4; p++) {
+    const uint i = p * GROUP_Y + y;
+    const bool resumes = !(parts & PART_FIRST) && i < height;
 #pragma unroll
-    for (uint q = 0; q < 4; q++) {
-      const ulong i = row + p * GROUP_Y + y, j = column + q * GROUP_X + x;
-      s[p][q] = !(parts & PART_FIRST) && i < m && j < n ? sums_at[i * sums_pitch + j] : (SCALAR)0;
-    }
+    for (uint q = 0; q < 4; q++)
+      s[p][q] = resumes ? sums_at[i * sums_pitch + min(q * GROUP_X + x, width - 1)] : (SCALAR)0;
   }
+  /* What this work-item fetches first; what it fetches then is a constant number of rows and of steps away. Two at a
+   * time: with all of them in flight the sums would not stay in registers. */
+  const bool a_steps = a_step == 1, b_steps = b_column != 1; /* neighbours in memory are steps of k */
+  const uint a_d = a_steps ? item % DEPTH : item / TILE_M, a_t = a_steps ? item / DEPTH : item % TILE_M;
+  const uint b_d = b_steps ? item % DEPTH : item / TILE_N, b_t = b_steps ? item / DEPTH : item % TILE_N;
+  __global const SCALAR *a_at = a + a_first + (row + a_t) * a_row + a_d * a_step;
+  __global const SCALAR *b_at = b + b_first + (column + b_t) * b_column + b_d * b_step;
   for (ulong k = 0; k < k_end; k += DEPTH) {
-    for (uint e = item; e < DEPTH * TILE_M; e += GROUP) {
-      const uint d = a_step == 1 ? e % DEPTH : e / TILE_M, t = a_step == 1 ? e / DEPTH : e % TILE_M;
-      const bool inside = k + d < k_end && row + t < m;
-      a_tile[d][t] = inside ? a[a_first + (row + t) * a_row + (k + d) * a_step] : (SCALAR)0;
-    }
-    for (uint e = item; e < DEPTH * TILE_N; e += GROUP) {
-      const uint d = b_column == 1 ? e / TILE_N : e % DEPTH, t = b_column == 1 ? e % TILE_N : e / DEPTH;
-      const bool inside = k + d < k_end && column + t < n;
-      b_tile[d][t] = inside ? b[b_first + (column + t) * b_column + (k + d) * b_step] : (SCALAR)0;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
     const uint depth = (uint)min((ulong)DEPTH, k_end - k);
+#pragma unroll 2
+    for (uint f = 0; f < DEPTH * TILE_M; f += GROUP) {
+      const uint d = a_steps ? f % DEPTH : f / TILE_M, t = a_steps ? f / DEPTH : f % TILE_M;
+      const bool inside = a_d + d < depth && a_t + t < height;
+      a_tile[a_d + d][a_t + t] = inside ? a_at[t * a_row + d * a_step] : (SCALAR)0;
+    }
+#pragma unroll 2
+    for (uint f = 0; f < DEPTH * TILE_N; f += GROUP) {
+      const uint d = b_steps ? f % DEPTH : f / TILE_N, t = b_steps ? f / DEPTH : f % TILE_N;
+      const bool inside = b_d + d < depth && b_t + t < width;
+      b_tile[b_d + d][b_t + t] = inside ? b_at[t * b_column + d * b_step] : (SCALAR)0;
+    }
+    a_at += DEPTH * a_step;
+    b_at += DEPTH * b_step;
+    barrier(CLK_LOCAL_MEM_FENCE);
     for (uint d = 0; d < depth; d++) {
 #pragma unroll
       for (uint p = 0; p < 4; p++) {
@@ -182,12 +195,13 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
+  __global SCALAR *c_at = c + c_first + row * c_pitch + column;
 #pragma unroll
   for (uint p = 0; p < 4; p++) {
 #pragma unroll
     for (uint q = 0; q < 4; q++) {
-      const ulong i = row + p * GROUP_Y + y, j = column + q * GROUP_X + x;
-      if (i >= m || j >= n) continue;
+      const uint i = p * GROUP_Y + y, j = q * GROUP_X + x;
+      if (i >= height || j >= width) continue;
       __global SCALAR *to = c_at + i * c_pitch + j;
       if (!(parts & PART_LAST))
         sums_at[i * sums_pitch + j] = s[p][q];

@@ -27,22 +27,33 @@ static part join_parts(part a, part b) { return LANE0(join((acc)a, (acc)b)); }
 #endif
 
 /* ---- prefixes in order: parts of 1 << from units arrive one after another ----
- * trees[k] is the part of 1 << k units, where the count of units has bit k. */
+ * TREE(k) is the part of 1 << k units, where the count of units has bit k. On a GPU an array with such indices would
+ * lie in global memory: there trees are in local memory, those of neighbouring lines side by side. */
+#ifdef WALK_CPU
+typedef part *tree_parts;
+#else
+typedef __local part *tree_parts;
+#endif
+#if defined(COLUMNS) && !defined(WALK_CPU)
+#define TREE(k) trees[(k) * get_local_size(0)]
+#else
+#define TREE(k) trees[k]
+#endif
 
 /* `count` units are there, *p arrives: joined with those that it makes a larger part with. Gives where that is. */
-static uint merge(part *trees, uint from, ulong count, part *p) {
+static uint merge(tree_parts trees, uint from, ulong count, part *p) {
   uint k = from;
-  for (; count >> k & 1; k++) *p = join_parts(trees[k], *p);
-  trees[k] = *p;
+  for (; count >> k & 1; k++) *p = join_parts(TREE(k), *p);
+  TREE(k) = *p;
   return k;
 }
 
 /* The same; the prefix with p, from the one before all. */
-static part push(part *trees, uint from, ulong count, part p, part before_all) {
+static part push(tree_parts trees, uint from, ulong count, part p, part before_all) {
   const uint k = merge(trees, from, count, &p);
   part prefix = before_all;
   for (uint top = 64 - (uint)clz(count | 1); top-- > k + 1;)
-    if (count >> top & 1) prefix = join_parts(prefix, trees[top]);
+    if (count >> top & 1) prefix = join_parts(prefix, TREE(top));
   return join_parts(prefix, p);
 }
 

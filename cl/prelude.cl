@@ -27,6 +27,14 @@
 #define fetch_ahead(p)
 #endif
 
+/* For kernels of the GPU walk with many values. On its largest GPUs Intel's compiler takes 32 work-items a thread even
+ * where their values do not fit the registers. Not where smaller GPUs want 8. */
+#if defined(cl_intel_required_subgroup_size) && !defined(WALK_CPU)
+#define SIXTEEN_A_THREAD __attribute__((intel_reqd_sub_group_size(16)))
+#else
+#define SIXTEEN_A_THREAD
+#endif
+
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 

@@ -313,12 +313,18 @@ typedef struct {
 #define PUT_AWAY EACH_RESULT(acc, sums, FIELDS, const part p = lift(a, base, n); STORE)
 #endif
 
+#if defined(KIND_stats) && !(defined(SECOND) && defined(REAL_F64))
+#define AT_ONCE SIXTEEN_A_THREAD
+#else
+#define AT_ONCE
+#endif
+
 /* origin, end: the first element of the input, and where it ends; pitch: elements from row to row; total: elements a
  * row had in the first stage, or of SEGMENTS how many one may have had to be done in this one. pitch_y goes with
  * pitch. */
-__kernel void reduce(INPUT, ulong origin_, ulong end_, ulong columns, ulong pitch_, ulong blocks_per_row, ulong blocks_,
-                     ulong share_, ulong total_, __global part *restrict left, __global CAT(OUT_T, _t) *restrict out,
-                     ulong out_origin_ RESULTS_ARGUMENTS GEOMETRY) {
+__kernel AT_ONCE void reduce(INPUT, ulong origin_, ulong end_, ulong columns, ulong pitch_, ulong blocks_per_row,
+                             ulong blocks_, ulong share_, ulong total_, __global part *restrict left,
+                             __global CAT(OUT_T, _t) *restrict out, ulong out_origin_ RESULTS_ARGUMENTS GEOMETRY) {
   /* Some drivers read arguments wrongly under control flow. */
   const ulong origin = origin_, end = end_, length = columns, pitch = pitch_, per_row = blocks_per_row;
   const ulong blocks = blocks_, share = share_, out_origin = out_origin_;

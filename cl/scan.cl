@@ -356,28 +356,34 @@ __kernel void scan_totals(__global const stored_x *x, const ulong x_first_, PLAC
 }
 
 __kernel void scan_carries(PLACES, const ulong share_, __global acc1 *restrict parts) {
-  __local acc1 t[LANES];
+  __local acc1 t[LANES], trees[64], next;
   const uint lane = (uint)get_local_id(0), step = (uint)get_local_size(0);
   const ulong share = share_;
   KEEP_PLACES
   FOR_ROWS(get_group_id(0), share, get_num_groups(0))
-    acc1 trees[64], carry = nothing(), a[LANE];
+    acc1 carry = nothing(), a[LANE];
     for (ulong i = 0; i <= blocks; i += BLOCK) {
+      __global acc1 *const here = parts + slot + i;
+      const uint rest = (uint)min(blocks - i, (ulong)BLOCK);
       for (uint l = lane; l < LANES; l += step) {
-        for (uint k = 0; k < LANE; k++) a[k] = i + l * LANE + k < blocks ? parts[slot + i + l * LANE + k] : nothing();
+#pragma unroll
+        for (uint k = 0; k < LANE; k++) a[k] = l * LANE + k < rest ? here[l * LANE + k] : nothing();
         up16(a);
         t[l] = a[LANE - 1];
       }
       const acc1 total = prefixes(t, LANES, lane, step, carry);
       for (uint l = lane; l < LANES; l += step) {
-        for (uint k = 0; k < LANE; k++) a[k] = i + l * LANE + k < blocks ? parts[slot + i + l * LANE + k] : nothing();
+#pragma unroll
+        for (uint k = 0; k < LANE; k++) a[k] = l * LANE + k < rest ? here[l * LANE + k] : nothing();
         up16(a);
         down16(a, t[l]);
+#pragma unroll
         for (uint k = 0; k < LANE; k++)
-          if (i + l * LANE + k <= blocks) parts[slot + i + l * LANE + k] = a[k];
+          if (l * LANE + k <= rest) here[l * LANE + k] = a[k];
       }
+      if (lane == 0) next = push(trees, 0, i / BLOCK, total, nothing());
       barrier(CLK_LOCAL_MEM_FENCE);
-      carry = push(trees, 0, i / BLOCK, total, nothing());
+      carry = next;
     }
   END_ROWS
 }
@@ -391,11 +397,13 @@ __kernel void scan_apply(__global const stored_x *x, const ulong x_first_, PLACE
   const SCALAR empty = EMPTY(empty_);
   KEEP_PLACES
   DIVIDE
-    const acc1 before_it = alone ? nothing() : parts[slot], behind_it = alone ? before_it : parts[slot + 1];
     __local acc1 *const own = tile + place * lanes * PITCH, *const own_t = t + place * (lanes + 1);
+    /* The prefixes behind a block and before it wait in local memory: they would be in the way of the way up. Blocks
+     * that have them are as long as can be, so that there is room. */
+    if (lane == 0 && !alone) own_t[lanes] = parts[slot + 1], own_t[lanes + 1] = parts[slot];
     go_up(x, x_first + first, wanted ? n : 0, own, own_t, lanes, lane, step);
-    const acc1 total = prefixes(own_t, lanes, lane, step, before_it);
-    if (lane == 0) own_t[lanes] = alone ? total : behind_it;
+    const acc1 total = prefixes(own_t, lanes, lane, step, alone ? nothing() : own_t[lanes + 1]);
+    if (lane == 0 && alone) own_t[lanes] = total;
     barrier(CLK_LOCAL_MEM_FENCE);
     go_down(own, own_t, wanted ? n : 0, out, out_first + to, exclusive, exclusive && b == 0, empty, lanes, lane, step);
   END_DIVIDE

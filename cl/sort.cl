@@ -37,6 +37,22 @@ static KEY bits_of(KEY u, uint descending) {
 #endif
 }
 
+/* Adds 1 to one of the counts and gives what it was. An array with an index that the data tell would lie in memory on a
+ * GPU, which looks through all of a short one instead. */
+static uint count_up(uint *counts, uint digit) {
+#ifdef WALK_CPU
+  return counts[digit]++;
+#else
+  uint was = 0;
+#pragma unroll
+  for (uint d = 0; d < DIGITS; d++) {
+    was = d == digit ? counts[d] : was;
+    counts[d] += d == digit ? 1 : 0;
+  }
+  return was;
+#endif
+}
+
 #define DIGIT_OF(key) ((uint)((key) >> shift) & (DIGITS - 1))
 #define LOCATE                                                                        \
   const ulong id = get_global_id(0);                                                  \
@@ -53,13 +69,15 @@ __kernel void sort_count(__global const KEY *keys, const ulong keys_first_, cons
   const ulong columns = columns_, runs = runs_, each = each_;
   const uint shift = shift_, first = first_, descending = descending_;
   LOCATE
-  int seen[DIGITS];
+  uint seen[DIGITS];
+#pragma unroll 16
   for (uint d = 0; d < DIGITS; d++) seen[d] = 0;
   if (first)
-    for (ulong i = begin; i < end; i++) seen[DIGIT_OF(key_of(from[i], descending))]++;
+    for (ulong i = begin; i < end; i++) count_up(seen, DIGIT_OF(key_of(from[i], descending)));
   else
-    for (ulong i = begin; i < end; i++) seen[DIGIT_OF(from[i])]++;
-  for (uint d = 0; d < DIGITS; d++) counts[(row * DIGITS + d) * runs + run] = seen[d];
+    for (ulong i = begin; i < end; i++) count_up(seen, DIGIT_OF(from[i]));
+#pragma unroll 16
+  for (uint d = 0; d < DIGITS; d++) counts[(row * DIGITS + d) * runs + run] = (int)seen[d];
 }
 
 /* last: elements go to out and their places to out_places, the first `keep` of each row, where there is such a buffer
@@ -76,12 +94,13 @@ __kernel void sort_place(__global const KEY *keys, const ulong keys_first_, cons
   const ulong keep = keep_, out_first = out_first_, out_places_first = out_places_first_;
   LOCATE
   uint next[DIGITS];
+#pragma unroll 16
   for (uint d = 0; d < DIGITS; d++) next[d] = (uint)counts[(row * DIGITS + d) * runs + run];
   __global const uint *from_places = places + row * columns;
   for (ulong i = begin; i < end; i++) {
     const KEY key = first ? key_of(from[i], descending) : from[i];
     const uint place = !(wants & 2) ? 0 : first ? (uint)i : from_places[i];
-    const uint to = next[DIGIT_OF(key)]++;
+    const uint to = count_up(next, DIGIT_OF(key));
     if (last) {
       const ulong rank = to - row * columns;
       if (rank >= keep) continue;

@@ -158,6 +158,24 @@ static size_t part_bytes(const cliv_context *ctx, const request *q) {
   return count * sizeof(cl_long);
 }
 
+/* Groups of COLUMNS have no more work-items than this: each has trees in local memory. */
+static size_t column_group(const cliv_context *ctx) {
+  const size_t group = cliv__group(ctx, COLUMN_GROUP);
+  return group < COLUMN_GROUP ? group : COLUMN_GROUP;
+}
+
+/* The GPU walk's trees of COLUMNS, for `count` parts one after another. */
+static size_t tree_arguments(const cliv_context *ctx, const request *q, cl_ulong count, cliv__arg *args) {
+  if (q->layout != COLUMNS || ctx->walk == CLIV_WALK_CPU) return 0;
+  size_t levels = 1;
+  for (cl_ulong last = count ? count - 1 : 0; last; last >>= 1) levels++;
+  args[0] = LOCAL(levels * column_group(ctx) * (cliv__is_wide(q->x->dtype) ? 8 : 4));
+  return 1;
+}
+static cl_ulong chunks_of_block(const request *q) {
+  return cliv__div_up(q->columns < q->block ? q->columns : q->block, LANE);
+}
+
 /* The work-items that do the blocks, and what each takes: elements, or in the GPU walk of rows lanes a block; of
  * columns, blocks. */
 static cliv__range divide(const cliv_context *ctx, const request *q, cl_ulong *share) {
@@ -170,7 +188,7 @@ static cliv__range divide(const cliv_context *ctx, const request *q, cl_ulong *s
     return RANGE1(cliv__div_up(blocks, each), 1);
   }
   *share = 1;
-  if (q->layout == COLUMNS) return RANGE1(blocks, cliv__group(ctx, COLUMN_GROUP));
+  if (q->layout == COLUMNS) return RANGE1(blocks, column_group(ctx));
   const size_t group = cliv__group(ctx, GROUP);
   *share = q->block;
   if (q->layout == SEGMENTS) return RANGE1(blocks * group, group);
@@ -194,6 +212,7 @@ static cliv_status run_totals(cliv_context *ctx, const request *q, cl_mem parts,
   size_t n = 2 + place_arguments(q, args + 2);
   args[n++] = ARG(share);
   args[n++] = ARG(parts);
+  n += tree_arguments(ctx, q, chunks_of_block(q), args + n);
   return cliv__launch(ctx, kernel, range, sync, args, n);
 }
 
@@ -206,7 +225,7 @@ static cliv__range divide_rows(const cliv_context *ctx, const request *q, cl_ulo
     return RANGE1(cliv__div_up(count, *share), 1);
   }
   *share = 1;
-  if (q->layout == COLUMNS) return RANGE1(count, cliv__group(ctx, COLUMN_GROUP));
+  if (q->layout == COLUMNS) return RANGE1(count, column_group(ctx));
   *share = count;
   const size_t group = cliv__group(ctx, GROUP), groups = count < CARRY_GROUPS ? count : CARRY_GROUPS;
   return RANGE1(groups * group, group);
@@ -221,6 +240,7 @@ static cliv_status run_carries(cliv_context *ctx, const request *q, cl_mem parts
   size_t n = place_arguments(q, args);
   args[n++] = ARG(share);
   args[n++] = ARG(parts);
+  n += tree_arguments(ctx, q, q->columns / q->block, args + n);
   return cliv__launch(ctx, kernel, range, SYNC_NONE, args, n);
 }
 
@@ -265,6 +285,7 @@ static cliv_status run_apply(cliv_context *ctx, const request *q, cl_mem parts, 
   args[n++] = ARG(out_first);
   args[n++] = ARG(q->exclusive);
   args[n++] = nothing_of(q, &empty);
+  n += tree_arguments(ctx, q, chunks_of_block(q), args + n);
   return cliv__launch(ctx, kernel, range, sync, args, n);
 }
 
