@@ -328,7 +328,8 @@ static const struct {
 static void check_lines(cliv_context *ctx, const program *p) {
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
     const size_t row = lines[i].shape[lines[i].ndim - 1];
-    const size_t longest = lines[i].shape[lines[i].axis];
+    const int axis = lines[i].axis < 0 ? lines[i].axis + lines[i].ndim : lines[i].axis;
+    const size_t longest = lines[i].shape[axis];
     if (longest > 5000 && (test_small() || p->dtype != CLIV_F32)) continue;
     if (longest > 65536 && lines[i].shape[0] < longest && (p->walk != CLIV_WALK_CPU || test_slow(ctx))) continue;
     check_axis(ctx, p, lines[i].exclusive, lines[i].in_place, lines[i].ndim, lines[i].axis, lines[i].shape,
