@@ -101,22 +101,25 @@ enum { VECTORS = LANES / ALONG * ACROSS };
     rows[i] = join(low, high);                \
   }
 #define DEFINE_SHORT(name, type, at, init, join, FIELDS)                                                     \
+  static void name##_full(SOURCE, type *result) {                                                            \
+    type lanes[SHORT];                                                                                       \
+    UNROLL for (uint v = 0; v < SHORT; v++) lanes[v] = at(FROM, v * W);                                      \
+    UNROLL for (uint s = SHORT / 2; s; s >>= 1)                                                              \
+      UNROLL for (uint v = 0; v < s; v++) lanes[v] = join(lanes[v], lanes[v + s]);                           \
+    *result = lanes[0];                                                                                      \
+  }                                                                                                          \
   static void name##_short(SOURCE, uint n, type *result) {                                                   \
     type lanes[SHORT];                                                                                       \
-    if (n == SHORT * W) { /* straight on */                                                                  \
-      UNROLL for (uint v = 0; v < SHORT; v++) lanes[v] = at(FROM, v * W);                                    \
-    } else {                                                                                                 \
-      const type none = init();                                                                              \
-      for (uint v = 0; v < SHORT; v++) {                                                                     \
-        const uint k = v * W < n ? n - v * W : 0;                                                            \
-        type m = none;                                                                                       \
-        if (k >= W) m = at(FROM, v * W);                                                                     \
-        else if (k) {                                                                                        \
-          m = CAT(at, _some)(FROM, v * W, k);                                                                \
-          FIELDS(KEEP)                                                                                       \
-        }                                                                                                    \
-        lanes[v] = m;                                                                                        \
+    const type none = init();                                                                                \
+    for (uint v = 0; v < SHORT; v++) {                                                                       \
+      const uint k = v * W < n ? n - v * W : 0;                                                              \
+      type m = none;                                                                                         \
+      if (k >= W) m = at(FROM, v * W);                                                                       \
+      else if (k) {                                                                                          \
+        m = CAT(at, _some)(FROM, v * W, k);                                                                  \
+        FIELDS(KEEP)                                                                                         \
       }                                                                                                      \
+      lanes[v] = m;                                                                                          \
     }                                                                                                        \
     UNROLL for (uint s = SHORT / 2; s; s >>= 1)                                                              \
       UNROLL for (uint v = 0; v < s; v++) lanes[v] = join(lanes[v], lanes[v + s]);                           \
@@ -126,6 +129,14 @@ enum { VECTORS = LANES / ALONG * ACROSS };
     type low, high;                                                                                          \
     PAIRS(type, join, FIELDS)                                                                                \
     *result = rows[0];                                                                                       \
+  }
+/* Rows k of n elements, `live` of W: what is done with full ones, with others, and for those that there are not. */
+#define EACH_SHORT(n, full, some, none)        \
+  if (live == W && n == SHORT * W) {           \
+    for (uint k = 0; k < W; k++) { full }      \
+  } else {                                     \
+    for (uint k = 0; k < live; k++) { some }   \
+    for (uint k = live; k < W; k++) { none }   \
   }
 #define PAIRS(type, join, FIELDS) \
   PAIR(type, join, FIELDS, 8) PAIR(type, join, FIELDS, 4) PAIR(type, join, FIELDS, 2) PAIR(type, join, FIELDS, 1)
@@ -137,18 +148,22 @@ enum { VECTORS = LANES / ALONG * ACROSS };
   if (rows)                                                                                                  \
     for (uint v = 0; v < VECTORS; v++) lanes[v] = at(FROM, v * ALONG);                                       \
   for (uint r = 1; r < rows; r++)                                                                            \
-    for (uint v = 0; v < VECTORS; v++) lanes[v] = join(lanes[v], at(FROM, (r * VECTORS + v) * ALONG));
+    for (uint v = 0; v < VECTORS; v++) lanes[v] = join(lanes[v], at(FROM, (r * VECTORS + v) * ALONG)); \
+  for (uint v = 0; v < whole; v++) {                                                                         \
+    const acc m = at(FROM, (rows * VECTORS + v) * ALONG);                                                    \
+    lanes[v] = rows ? join(lanes[v], m) : m;                                                                 \
+  }
 #define IN_COLUMNS(acc, at, join)                                                                            \
-  if (rows)                                                                                                  \
-    for (uint v = 0; v < VECTORS; v++) {                                                                     \
-      AHEAD(v * rows * ALONG)                                                                                \
-      acc m = at(FROM, v * ALONG);                                                                           \
-      for (uint r = 1; r < rows; r++) {                                                                      \
-        AHEAD((v * rows + r) * ALONG)                                                                        \
-        m = join(m, at(FROM, (r * VECTORS + v) * ALONG));                                                    \
-      }                                                                                                      \
-      lanes[v] = m;                                                                                          \
-    }
+  for (uint v = 0; v < (rows ? VECTORS : whole); v++) {                                                      \
+    const uint tall = rows + (v < whole ? 1 : 0);                                                            \
+    AHEAD(v * rows * ALONG)                                                                                  \
+    acc m = at(FROM, v * ALONG);                                                                             \
+    for (uint r = 1; r < tall; r++) {                                                                        \
+      AHEAD((v * rows + r) * ALONG)                                                                          \
+      m = join(m, at(FROM, (r * VECTORS + v) * ALONG));                                                      \
+    }                                                                                                        \
+    lanes[v] = m;                                                                                            \
+  }
 
 /* Then the vectors of the last row, of which `whole` are full and one may have k elements. Lanes that have none are
  * left out of the joins, as the identity may be. */
@@ -158,10 +173,6 @@ enum { VECTORS = LANES / ALONG * ACROSS };
     const uint rows = n / LANES, whole = n % LANES / ALONG * ACROSS, k = n % ALONG;                          \
     const uint used = rows ? VECTORS : whole + (k ? 1 : 0);                                                  \
     IN_ORDER(acc, at, join)                                                                                  \
-    for (uint v = 0; v < whole; v++) {                                                                       \
-      const acc m = at(FROM, (rows * VECTORS + v) * ALONG);                                                  \
-      lanes[v] = rows ? join(lanes[v], m) : m;                                                               \
-    }                                                                                                        \
     LAST_LANES(acc, at, init, join, FIELDS)                                                                  \
     if (n == 0)                                                                                              \
       for (uint v = 0; v < ACROSS; v++) lanes[v] = init();                                                   \

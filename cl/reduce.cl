@@ -261,15 +261,12 @@ typedef struct {
 
 /* Leaves a block's lanes, joined, in `to`. */
 #ifdef SHORT
-#define REDUCE_LANES(block_of_one, init, type, ARGUMENTS, to)                  \
-  {                                                                           \
-    type rows[W];                                                             \
-    for (uint k = 0; k < live; k++) {                                         \
-      LOCATE_ROW                                                              \
-      block_of_one##_short(ARGUMENTS, n, &rows[k]);                           \
-    }                                                                         \
-    for (uint k = live; k < W; k++) rows[k] = init();                         \
-    block_of_one##_beside(rows, to);                                          \
+#define REDUCE_LANES(block_of_one, init, type, ARGUMENTS, to)                                                 \
+  {                                                                                                          \
+    type rows[W];                                                                                            \
+    EACH_SHORT(n, LOCATE_ROW block_of_one##_full(ARGUMENTS, &rows[k]);,                                      \
+               LOCATE_ROW block_of_one##_short(ARGUMENTS, n, &rows[k]);, rows[k] = init();)                  \
+    block_of_one##_beside(rows, to);                                                                         \
   }
 #define THE_PIVOT (real)pivots[k]
 #else

@@ -200,7 +200,8 @@ static void work_out(SOURCE, uint lane, uint step) {
 #define ROW_K                   \
   source s;                     \
   locate(&c, first + k, 0, &s); \
-  s.kept = kept + k * SHORT;
+  s.kept = kept + k * SHORT;    \
+  s.pivot = (real)pivot_of[k];
 #define PUT_LANES(p, value) store_f32_part(value, p, first, live);
 #define TO_ARRAY(name) \
   SCALAR name##_of[W]; \
@@ -211,24 +212,16 @@ static void work_out(SOURCE, uint lane, uint step) {
 static void do_rows(call c, ulong first, uint live) {
   real kept[W * SHORT], pivots = (real)0.0f;
   acc folds[W], joined;
-  SCALAR pivot_of[W];
+  SCALAR pivot_of[W] = {0};
 #ifdef PIVOT
   pivot_acc pivot_folds[W], pivot_joined;
-  EACH_ROW {
-    ROW_K
-    pivot_short(s, s.n, &pivot_folds[k]);
-  }
-  for (uint k = live; k < W; k++) pivot_folds[k] = pivot_init();
+  EACH_SHORT(c.columns, ROW_K pivot_full(s, &pivot_folds[k]);, ROW_K pivot_short(s, s.n, &pivot_folds[k]);,
+             pivot_folds[k] = pivot_init();)
   pivot_beside(pivot_folds, &pivot_joined);
   pivots = pivot_value(pivot_joined, (uint)c.columns);
 #endif
   CAT(vstore, W)(pivots, 0, pivot_of);
-  EACH_ROW {
-    ROW_K
-    s.pivot = (real)pivot_of[k];
-    fold_short(s, s.n, &folds[k]);
-  }
-  for (uint k = live; k < W; k++) folds[k] = init();
+  EACH_SHORT(c.columns, ROW_K fold_full(s, &folds[k]);, ROW_K fold_short(s, s.n, &folds[k]);, folds[k] = init();)
   fold_beside(folds, &joined);
 
   const lifted a = lift_lanes(joined, pivots, (uint)c.columns);
