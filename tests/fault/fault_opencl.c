@@ -1,6 +1,6 @@
 /* Every OpenCL call that a piece of work makes, and every allocation of the library in it, made to fail one after the
- * other; once by itself, once with all calls after it (the device is lost). Each time the work ends with a status and
- * a sentence, or with the right result; no OpenCL object stays alive. Needs the fault layer:
+ * other: by itself, or with all calls after it (the device is lost). Each time the work ends with a status and a
+ * sentence, or with the right result; no OpenCL object stays alive. Needs the fault layer:
  * OPENCL_LAYERS=…/libfault_layer.so. */
 #include <cliv/cliv.h>
 #include <cliv/reduce.h>
@@ -361,11 +361,12 @@ typedef struct fault {
   bool memory; /* an allocation, else an OpenCL call */
   long n;
   int sticky;
+  const char *among; /* of the calls whose name contains this; NULL: of all */
 } fault;
 
 static void arm(fault f) {
   if (f.memory) memfault_arm(f.n, f.sticky);
-  else layer->arm(f.n, f.sticky);
+  else layer->arm(f.n, f.sticky, f.among);
 }
 
 static const char *fired(fault f) { return !f.memory ? layer->fired() : memfault_fired() ? "malloc" : NULL; }
@@ -418,7 +419,7 @@ static cliv_status run(const struct work *w, const cliv_context_options *options
 static bool judge(const struct work *w, const cliv_context_options *options, fault f, cliv_status status,
                   const char *said, bool equal, const char *alive) {
   const char *call = fired(f);
-  arm((fault){f.memory, 0, 0});
+  arm((fault){.memory = f.memory});
   /* The machine's or the driver's failure: not the caller's, and no defect of the library. */
   const bool told = status && status / 100 != 2 && status != CLIV_INTERNAL && said[0];
   const bool right = !status && equal;
@@ -436,43 +437,66 @@ static bool try_fault(const struct work *w, const cliv_context_options *options,
   return judge(w, options, f, status, said, memcmp(got, want, sizeof got) == 0, "none");
 }
 
-/* Sanitizers have time for one walk, for a call failing by itself, and for every third call. */
-static int ways(void) { return test_small() ? 1 : 2; }
-static long step(const struct work *w) { return *only ? 1 : test_small() ? 3 * w->step : w->step; }
+/* Sanitizers have time for one walk, and for every third call. */
+static int walks(void) { return test_small() ? 1 : 2; }
+static long step(const struct work *w, fault f) {
+  const long all = f.among ? (w->step + 4) / 5 : w->step; /* few make up for what is left out */
+  return *only ? 1 : test_small() ? 3 * all : all;
+}
 
-static void sweep(bool memory, int no_disk_cache, int walks, int stickies) {
+/* Every call fails by itself and with all later ones. Where a work is done in both walks, it makes about the same calls
+ * in them: each fails in one way in the first walk, in the other way in the second, its neighbours the other way
+ * round. */
+typedef struct plan {
+  fault f; /* as each fails, but for n and, where ways is not 1, sticky */
+  bool no_disk_cache;
+  int walks, ways; /* ways 1: by itself alone */
+} plan;
+
+static void sweep_work(const struct work *w, const cliv_context_options *options, const plan *p, int walk,
+                       const float *want) {
+  const bool dealt = p->ways > 1 && w->start != OPENING && p->walks > 1 && !*only;
+  for (int way = 0; way < (dealt ? 1 : p->ways); way++) {
+    fault f = p->f;
+    long tries = 0;
+    for (f.n = 1;; f.n += step(w, f), tries++) {
+      f.sticky = dealt ? (int)(tries + walk) % 2 : way;
+      if (!try_fault(w, options, f, want)) break;
+    }
+    print_message("%s, %s walk: %ld %s\n", w->name, test_walk_name(options->walk), f.n - 1,
+                  f.memory ? "allocations" : "calls");
+  }
+}
+
+static void sweep(const plan *p) {
   static float want[RESULT];
   char said[256];
-  for (int k = 0; k < walks; k++) {
-    const cliv_context_options options = {.walk = test_walks[k], .no_disk_cache = no_disk_cache};
+  for (int k = 0; k < p->walks; k++) {
+    const cliv_context_options options = {.walk = test_walks[k], .no_disk_cache = p->no_disk_cache};
     for (const struct work *w = works; w < works + WORKS; w++) {
       if (w->start == OPENING && k > 0) continue; /* the walk does not matter to it */
       if (!strstr(w->name, only)) continue;
-      const cliv_status status = run(w, &options, (fault){memory, 0, 0}, want, said);
+      const cliv_status status = run(w, &options, (fault){.memory = p->f.memory}, want, said);
       if (status) fail_msg("%s, no fault: %s", w->name, said);
-      for (int sticky = 0; sticky < stickies; sticky++) {
-        long n = 1;
-        while (try_fault(w, &options, (fault){memory, n, sticky}, want)) n += step(w);
-        print_message("%s, %s walk: %ld %s\n", w->name, test_walk_name(options.walk), n - 1,
-                      memory ? "allocations" : "calls");
-      }
+      sweep_work(w, &options, p, k, want);
     }
   }
 }
 
 static void every_call(void **state) {
   (void)state;
-  sweep(false, 0, ways(), ways());
+  sweep(&(plan){.walks = walks(), .ways = walks()});
 }
 
-static void every_call_without_disk_cache(void **state) {
+/* What is compiled from its text and not read from a file: no other call knows of it. */
+static void every_call_that_compiles(void **state) {
   (void)state;
-  sweep(false, 1, 1, 1);
+  sweep(&(plan){.f.among = *only ? NULL : "Program", .no_disk_cache = true, .walks = 1, .ways = 1});
 }
 
 static void every_allocation(void **state) {
   (void)state;
-  sweep(true, 0, 1, ways());
+  sweep(&(plan){.f.memory = true, .walks = 1, .ways = walks()});
 }
 
 #ifdef CLIV_HAVE_CLBLAST
@@ -492,8 +516,8 @@ static void every_call_of_clblast(void **state) {
   ASSERT_OK(NULL, cliv_context_create(&options, &ctx));
   ASSERT_OK(ctx, w.run(ctx, want));
   snprintf(alive, sizeof alive, "%s", layer->leaks());
-  for (int sticky = 0; sticky < ways(); sticky++) {
-    for (fault f = {false, 1, sticky};; f.n++) {
+  for (int sticky = 0; sticky < walks(); sticky++) {
+    for (fault f = {.n = 1, .sticky = sticky};; f.n++) {
       memset(got, 0, sizeof got);
       arm(f);
       const cliv_status status = w.run(ctx, got);
@@ -541,7 +565,7 @@ int main(int argc, char **argv) {
   if (argc > 2) cmocka_set_test_filter(argv[2]);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_call),
-      cmocka_unit_test(every_call_without_disk_cache),
+      cmocka_unit_test(every_call_that_compiles),
       cmocka_unit_test(every_allocation),
 #ifdef CLIV_HAVE_CLBLAST
       cmocka_unit_test(every_call_of_clblast),

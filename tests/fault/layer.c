@@ -64,11 +64,12 @@ static long fail_at;
 static int sticky;
 static const char *only, *_Atomic fired_name;
 
-static void arm(long n, int stay) {
+static void arm(long n, int stay, const char *text) {
   calls = 0;
   fired_name = NULL;
   fail_at = n;
   sticky = stay;
+  only = text;
 }
 
 static const char *fired(void) { return fired_name; }
@@ -292,9 +293,8 @@ EXPORT CL_API_ENTRY cl_int CL_API_CALL clInitLayer(cl_uint entries, const cl_icd
 #define ENTER(name) table.name = layer_##name;
   LAYER_FUNCTIONS(ENTER)
 #undef ENTER
-  only = getenv("CLIV_FAULT_ONLY");
   report = getenv("CLIV_FAULT_REPORT");
-  arm(n ? atol(n) : 0, getenv("CLIV_FAULT_STICKY") != NULL);
+  arm(n ? atol(n) : 0, getenv("CLIV_FAULT_STICKY") != NULL, getenv("CLIV_FAULT_ONLY"));
   *entries_ret = sizeof table / sizeof(void *);
   *layer = &table;
   return CL_SUCCESS;

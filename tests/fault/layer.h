@@ -15,9 +15,10 @@
 #define CLIV_TESTS_FAULT_LAYER_H
 
 typedef struct fault_layer {
-  void (*arm)(long n, int sticky); /* the n-th call from now on fails; 0: none */
-  const char *(*fired)(void);      /* the call that failed first since arm, or NULL */
-  const char *(*leaks)(void);      /* "mem:2,event:1": what is alive now, or "none" */
+  /* the n-th call from now on fails; 0: none; of those alone whose name contains `only`, unless that is NULL */
+  void (*arm)(long n, int sticky, const char *only);
+  const char *(*fired)(void); /* the call that failed first since arm, or NULL */
+  const char *(*leaks)(void); /* "mem:2,event:1": what is alive now, or "none" */
 } fault_layer;
 
 /* Exported by the layer under this name. */
