@@ -346,6 +346,87 @@ static void groups_have_their_own(void **state) {
   }
 }
 
+static cliv_schedule *schedule(const char *text) {
+  cliv_schedule *s;
+  ASSERT_OK(NULL, cliv_schedule_create(NULL, text, NULL, &s));
+  return s;
+}
+
+/* A schedule does what setting the value before every step does; that of a group goes before that of all. */
+static void schedules_set_values(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  arena a = arena_make(ctx), b = arena_make(ctx);
+  cliv_schedule *falling = schedule("linear(4)"), *halves = schedule("exponential(0.5)");
+  cliv_optimizer *by_schedule = make(ctx, &settings[5], 0), *by_hand = make(ctx, &settings[5], 0);
+  ASSERT_OK(ctx, cliv_optimizer_schedule(by_schedule, CLIV_ALL_GROUPS, "lr", falling));
+  ASSERT_OK(ctx, cliv_optimizer_schedule(by_schedule, CLIV_ALL_GROUPS, "weight_decay", falling));
+  int group;
+  ASSERT_OK(ctx, cliv_optimizer_group(by_schedule, &group));
+  ASSERT_OK(ctx, cliv_optimizer_group(by_hand, &group));
+  ASSERT_OK(ctx, cliv_optimizer_schedule(by_schedule, 1, "lr", halves));
+  for (size_t i = 0; i < arena_count(); i++) {
+    ASSERT_OK(ctx, cliv_optimizer_add(by_schedule, a.p[i], a.g[i], i % 2 ? 1 : 0));
+    ASSERT_OK(ctx, cliv_optimizer_add(by_hand, b.p[i], b.g[i], i % 2 ? 1 : 0));
+  }
+  double lr, decay, value;
+  ASSERT_OK(ctx, cliv_optimizer_get(by_schedule, 0, "lr", &lr));
+  ASSERT_OK(ctx, cliv_optimizer_get(by_schedule, 0, "weight_decay", &decay));
+  for (int t = 0; t < 6; t++) {
+    const double line = t < 4 ? 1 - t / 4.0 : 0;
+    ASSERT_OK(ctx, cliv_optimizer_value(by_schedule, 1, "lr", &value));
+    assert_true(value == lr / (1 << t));
+    ASSERT_OK(ctx, cliv_optimizer_set(by_hand, 0, "lr", lr * line));
+    ASSERT_OK(ctx, cliv_optimizer_set(by_hand, 1, "lr", value));
+    ASSERT_OK(ctx, cliv_optimizer_set(by_hand, CLIV_ALL_GROUPS, "weight_decay", decay * line));
+    steps(by_schedule, 1);
+    steps(by_hand, 1);
+  }
+  for (size_t i = 0; i < arena_count(); i++) {
+    float *got = test_read(a.p[i]), *want = test_read(b.p[i]);
+    ASSERT_SAME(CLIV_F32, got, want, arena_shape(i));
+    free(got);
+    free(want);
+  }
+  ASSERT_OK(ctx, cliv_optimizer_schedule(by_schedule, 1, "lr", NULL)); /* that of all is left */
+  ASSERT_OK(ctx, cliv_optimizer_value(by_schedule, 1, "lr", &value));
+  assert_true(value == 0);
+  cliv_optimizer_free(by_schedule);
+  cliv_optimizer_free(by_hand);
+  cliv_schedule_free(falling);
+  cliv_schedule_free(halves);
+  arena_free(&a);
+  arena_free(&b);
+  test_close(ctx);
+}
+
+/* What a schedule takes out of its bounds stops the step, and nothing is changed. */
+static void schedules_stay_within_bounds(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  arena a = arena_make(ctx);
+  cliv_schedule *doubles = schedule("exponential(2)");
+  cliv_optimizer *o = make(ctx, &(setting){"adamw", {"beta1"}, {0.6}}, 0);
+  ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[0], a.g[0], CLIV_DEFAULT_GROUP));
+  ASSERT_FAILS(ctx, cliv_optimizer_schedule(o, 1, "lr", doubles), CLIV_VALUE, "group 1");
+  ASSERT_FAILS(ctx, cliv_optimizer_schedule(o, 0, "rate", doubles), CLIV_NAME, "'rate'");
+  ASSERT_OK(ctx, cliv_optimizer_schedule(o, 0, "beta1", doubles));
+  steps(o, 1);
+  float *before = test_read(a.p[0]);
+  ASSERT_FAILS(ctx, cliv_optimizer_step(o, NULL), CLIV_VALUE, "beta1 of adamw is 1.2");
+  float *after = test_read(a.p[0]);
+  ASSERT_SAME(CLIV_F32, after, before, arena_shape(0));
+  assert_int_equal(cliv_optimizer_steps(o), 1);
+  ASSERT_OK(ctx, cliv_optimizer_schedule(o, 0, "beta1", NULL));
+  steps(o, 1);
+  free(before);
+  free(after);
+  cliv_optimizer_free(o);
+  cliv_schedule_free(doubles);
+  arena_free(&a);
+  test_close(ctx);
+}
+
 /* A tensor added later counts its steps from there; states in use survive the new plan. */
 static void latecomers_count_from_their_first_step(void **state) {
   (void)state;
@@ -720,6 +801,8 @@ int main(void) {
       cmocka_unit_test(small_limits_change_nothing),
       cmocka_unit_test(too_large_for_the_device),
       cmocka_unit_test(groups_have_their_own),
+      cmocka_unit_test(schedules_set_values),
+      cmocka_unit_test(schedules_stay_within_bounds),
       cmocka_unit_test(latecomers_count_from_their_first_step),
       cmocka_unit_test(states_come_and_go),
       cmocka_unit_test(initial_states),

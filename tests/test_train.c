@@ -450,7 +450,11 @@ static uint64_t hash_file(const char *path) {
 }
 
 static void train_epochs(cliv_context *ctx, cliv_trainer *t, size_t epochs) {
-  for (size_t e = 0; e < epochs; e++) ASSERT_OK(ctx, cliv_trainer_epoch(t, NULL, NULL, NULL));
+  for (size_t e = 0; e < epochs; e++) {
+    cliv_epoch_metrics metrics;
+    ASSERT_OK(ctx, cliv_trainer_epoch(t, NULL, NULL, &metrics));
+    cliv_schedule_report(cliv_trainer_schedule(t), metrics.loss);
+  }
 }
 
 /* Model files byte by byte the same in both walks, at every group size, and on every device there is. */
@@ -522,9 +526,10 @@ static void goes_on_where_it_stopped(void **state) {
     const char *rule;
     cliv_setting settings[2];
     size_t count;
-  } rules[] = {{"sgd", {{"lr", 0.1}, {NULL, 0}}, 1},
-               {"sgd", {{"lr", 0.1}, {"momentum", 0.9}}, 2},
-               {"adamw", {{"lr", 0.01}, {NULL, 0}}, 1}};
+    const char *schedule;
+  } rules[] = {{"sgd", {{"lr", 0.1}, {NULL, 0}}, 1, NULL},
+               {"sgd", {{"lr", 0.1}, {"momentum", 0.9}}, 2, "warmup(1.5epochs) cosine(3epochs) * plateau(0, 0.5, 0.9)"},
+               {"adamw", {{"lr", 0.01}, {NULL, 0}}, 1, NULL}};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   cliv_data *data = example_data("softmax", 50, 0.2);
   char *straight = test_join(folder, "straight.safetensors"), *part = test_join(folder, "part.safetensors");
@@ -534,7 +539,8 @@ static void goes_on_where_it_stopped(void **state) {
                                   .settings = rules[i].settings,
                                   .setting_count = rules[i].count,
                                   .batch = 7,
-                                  .seed = 1};
+                                  .seed = 1,
+                                  .schedule = rules[i].schedule};
     cliv_trainer *t;
     ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &o, &t));
     train_epochs(ctx, t, 2);

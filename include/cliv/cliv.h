@@ -23,6 +23,7 @@
 #include <cliv/safetensors.h>
 #include <cliv/scan.h>
 #include <cliv/scatter.h>
+#include <cliv/schedule.h>
 #include <cliv/segments.h>
 #include <cliv/selftest.h>
 #include <cliv/sort.h>

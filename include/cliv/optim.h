@@ -22,6 +22,7 @@
 #ifndef CLIV_OPTIM_H
 #define CLIV_OPTIM_H
 
+#include <cliv/schedule.h>
 #include <cliv/tensor.h>
 
 #ifdef __cplusplus
@@ -91,6 +92,17 @@ CLIV_API cliv_status cliv_optimizer_set(cliv_optimizer *optimizer, int group, co
 CLIV_API cliv_status cliv_optimizer_get(const cliv_optimizer *optimizer, int group, const char *hyper,
                                         double *value) CLIV_MUST_CHECK;
 
+/* From the next step on the hyper-parameter's value is the one it was set to times the schedule's factor of that step
+ * (the optimizer's first step is step 0), in one group, or in all, those to come too; a schedule of one group goes
+ * before one of all. The schedule is the caller's, may serve several hyper-parameters and optimizers, and outlives
+ * them. NULL: none any more. Fails with NULL, NAME, VALUE (no such group), HOST_MEMORY. Whether a value stays within
+ * the hyper-parameter's bounds is checked by the step. */
+CLIV_API cliv_status cliv_optimizer_schedule(cliv_optimizer *optimizer, int group, const char *hyper,
+                                             const cliv_schedule *schedule) CLIV_MUST_CHECK;
+/* The value that the next step takes. Fails like cliv_optimizer_get. */
+CLIV_API cliv_status cliv_optimizer_value(const cliv_optimizer *optimizer, int group, const char *hyper,
+                                          double *value) CLIV_MUST_CHECK;
+
 /* Puts a parameter and its gradient under the optimizer's care: every step reads `grad` and changes `param` in place.
  * Both may be freed by the caller, the memory is referenced. They are dense, of one shape, of the optimizer's context,
  * and no added parameter shares memory with another tensor of the optimizer (gradients may share theirs). The
@@ -102,7 +114,8 @@ CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
 
 /* One step over all parameters. Asynchronous; the first step after adding tensors also lays out states and may compile.
  * When it fails, the count of steps stays as it was; arguments and memory are settled before anything is enqueued.
- * Fails with VALUE (hyper-parameters that exclude each other), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+ * Fails with VALUE (hyper-parameters that exclude each other, or that a schedule takes out of bounds), DEVICE_MEMORY,
+ * BUILD, OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* Steps taken. Setting the count, for resuming, makes it the count of every parameter added so far. */

@@ -52,13 +52,14 @@ typedef struct cliv_train_options {
   uint64_t seed; /* of the shuffles */
   double l2;     /* l2/2 · (sum of squares of the weights) is added to the loss, biases left out; reported losses are
                     without it */
+  const char *schedule; /* of the rule's lr, a text of cliv/schedule.h that may count in epochs; NULL: none */
 } cliv_train_options;
 
 typedef struct cliv_epoch_metrics {
   size_t epoch;   /* from 1 */
   uint64_t steps; /* since the beginning */
   double loss;    /* mean over the training rows, each as it was met */
-  double rate;    /* the rule's lr; NaN for a rule without */
+  double rate;    /* the rule's lr in the epoch's last step; NaN for a rule without */
   double seconds; /* of this epoch's training */
   double rows_per_second;
 } cliv_epoch_metrics;
@@ -94,14 +95,18 @@ CLIV_API size_t cliv_trainer_epochs(const cliv_trainer *trainer);  /* done */
 CLIV_API size_t cliv_trainer_batches(const cliv_trainer *trainer); /* an epoch */
 CLIV_API cliv_model *cliv_trainer_model(const cliv_trainer *trainer);
 CLIV_API cliv_optimizer *cliv_trainer_optimizer(const cliv_trainer *trainer);
+/* That of the options, NULL without one. plateau is to be told by cliv_schedule_report how the training goes;
+ * cliv_train tells it the loss of the held-out rows after every epoch, or of the training rows where none are held
+ * out. */
+CLIV_API cliv_schedule *cliv_trainer_schedule(const cliv_trainer *trainer);
 CLIV_API const cliv_data *cliv_trainer_data(const cliv_trainer *trainer);
 
 /* The model as a safetensors file: its parameters ("0.weight" …), "input.mean" and "input.std" (float64), for numbers
  * "output.mean" and "output.std", and names of features, targets and classes in the metadata. Nothing in it depends on
  * device, time or place. Blocks; the file appears whole or not at all. */
 CLIV_API cliv_status cliv_trainer_save_model(const cliv_trainer *trainer, const char *path) CLIV_MUST_CHECK;
-/* The same and all that going on needs: states of the optimizer ("optimizer.0.weight.exp_avg" …), steps, epochs,
- * options. */
+/* The same and all that going on needs: states of the optimizer ("optimizer.0.weight.exp_avg" …), of the schedule
+ * ("schedule.state", float64), steps, epochs, options. */
 CLIV_API cliv_status cliv_trainer_save_checkpoint(const cliv_trainer *trainer, const char *path) CLIV_MUST_CHECK;
 /* Goes on where a checkpoint was made: the epochs that follow are those that would have followed then, to the last bit.
  * The trainer is fresh, over the same data with the same options; what differs is refused (DATA). */

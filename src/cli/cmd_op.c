@@ -15,6 +15,7 @@ static const cli_command kinds[] = {
     {"rows", "Along the last axis: softmax, norms, their gradients", op_rows},
     {"random", "Random numbers of a distribution", op_random},
     {"step", "An update rule over a sequence of gradients", op_step},
+    {"schedule", "What a schedule multiplies a hyper-parameter with, step by step", op_schedule},
     {"gemm", "A product of matrices", op_gemm},
     {"list", "Every operation of every kind", op_list},
     {NULL, NULL, NULL},

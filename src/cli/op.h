@@ -71,6 +71,7 @@ int op_map(int argc, const char **argv);
 int op_random(int argc, const char **argv);
 int op_rows(int argc, const char **argv);
 int op_step(int argc, const char **argv);
+int op_schedule(int argc, const char **argv);
 int op_gemm(int argc, const char **argv);
 int op_list(int argc, const char **argv);
 

@@ -6,7 +6,9 @@
 #include <cliv/reduce.h>
 #include <cliv/rows.h>
 #include <cliv/scan.h>
+#include <cliv/schedule.h>
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,6 +166,40 @@ static void print_rules(void) {
   }
 }
 
+/* ---- schedule ---- */
+
+/* A default that is NaN is none: the argument must be given. */
+static json_t *schedules_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; i < cliv_schedule_count(); i++) {
+    const cliv_schedule_info *const s = cliv_schedule_get(i);
+    json_t *const arguments = json_array();
+    for (size_t k = 0; k < s->argument_count; k++) {
+      const cliv_schedule_argument *const a = &s->arguments[k];
+      json_array_append_new(
+          arguments, json_pack("{s:s, s:o, s:b, s:s}", "name", a->name, "default", cli_json_real(a->initial), "counts",
+                               a->counts, "meaning", a->meaning));
+    }
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", s->name, "summary", s->summary, "source",
+                                          s->source, "list", s->list, "arguments", arguments));
+  }
+  return list;
+}
+
+static void print_schedules(void) {
+  for (size_t i = 0; i < cliv_schedule_count(); i++) {
+    const cliv_schedule_info *const s = cliv_schedule_get(i);
+    printf("  %-16s %s (%s)\n", s->name, s->summary, s->source);
+    if (s->list) printf("      %-12s %-8s %s\n", "N, N, ...", "", "the steps");
+    for (size_t k = 0; k < s->argument_count; k++) {
+      const cliv_schedule_argument *const a = &s->arguments[k];
+      char initial[32] = "";
+      if (!isnan(a->initial)) snprintf(initial, sizeof initial, "%g", a->initial);
+      printf("      %-12s %-8s %s\n", a->name, initial, a->meaning);
+    }
+  }
+}
+
 /* ---- gemm ---- */
 
 static const struct {
@@ -199,13 +235,14 @@ static const struct {
     {"rows", "along the last axis, every element by its row", rows_json, print_rows},
     {"random", "random numbers: distributions, parameters with default", distributions_json, print_distributions},
     {"step", "update rules: hyper-parameters with default and bounds, and states", rules_json, print_rules},
+    {"schedule", "shapes of schedules, in steps: arguments with default", schedules_json, print_schedules},
     {"gemm", "matrix products, by provider", products_json, print_products},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|gemm]",
+                           .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|schedule|gemm]",
                            .about = "Every operation of every kind, or of one.",
                            .example = "cliv op list\ncliv op list step --json",
                            .most = 1,
@@ -216,7 +253,7 @@ int op_list(int argc, const char **argv) {
   while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
   if (only == KINDS)
     return cli_fail(&c, CLIV_NAME,
-                    "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, gemm",
+                    "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, schedule, gemm",
                     c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {

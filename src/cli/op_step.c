@@ -10,7 +10,7 @@
 #include "cli/op.h"
 
 typedef struct step_options {
-  char *rule, *preset, *param, *grads, *states, *output;
+  char *rule, *preset, *schedule, *param, *grads, *states, *output;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
 } step_options;
 
@@ -129,11 +129,18 @@ static void drop_states(const states *s) {
   if (s->made) rmdir(s->dir);
 }
 
-static bool step(op_run *run, const step_options *o, states *s, cliv_optimizer **optimizer) {
+/* Of lr. The schedule is the caller's to free. */
+static bool set_schedule(op_run *run, cliv_optimizer *optimizer, const char *text, cliv_schedule **schedule) {
+  return !text || (op_check(run, cliv_schedule_create(run->ctx, text, NULL, schedule)) &&
+                   op_check(run, cliv_optimizer_schedule(optimizer, CLIV_ALL_GROUPS, "lr", *schedule)));
+}
+
+static bool step(op_run *run, const step_options *o, states *s, cliv_optimizer **optimizer, cliv_schedule **schedule) {
   cliv_tensor *grad;
   if (!op_check(run, cliv_optimizer_create(run->ctx, o->rule, NULL, optimizer))) return false;
   for (const char **text = o->set; text && *text; text++)
     if (!set_hyper(run, *optimizer, *text)) return false;
+  if (!set_schedule(run, *optimizer, o->schedule, schedule)) return false;
   cliv_tensor *const param = run->tensor[0];
   return check_shapes(run) &&
          op_make(run, cliv_tensor_dtype(run->tensor[1]), cliv_tensor_ndim(param), cliv_tensor_shape(param), &grad) &&
@@ -146,10 +153,12 @@ static int run_step(cli *c, const step_options *o) {
   states s = {.dir = o->states};
   op_run run = {.c = c, .output = o->output, .settle = name_states, .with = &s};
   cliv_optimizer *optimizer = NULL;
+  cliv_schedule *schedule = NULL;
   if (check_options(c, o) && op_read(&run, o->param) && op_read(&run, o->grads) && op_open(&run))
-    step(&run, o, &s, &optimizer);
+    step(&run, o, &s, &optimizer, &schedule);
   drop_states(&s);
   cliv_optimizer_free(optimizer);
+  cliv_schedule_free(schedule);
   return op_finish(&run);
 }
 
@@ -159,6 +168,7 @@ int op_step(int argc, const char **argv) {
       {"rule", 0, POPT_ARG_STRING, &o.rule, 0, "The update rule (see `cliv op list step`)", "NAME"},
       {"set", 0, POPT_ARG_ARGV, &o.set, 0, "A hyper-parameter; may be given often", "NAME=NUMBER"},
       {"preset", 0, POPT_ARG_STRING, &o.preset, 0, "Whose defaults hold: torch (the only one)", "NAME"},
+      {"schedule", 0, POPT_ARG_STRING, &o.schedule, 0, "Of lr, such as \"warmup(10) cosine(90)\"", "TEXT"},
       {"param", 0, POPT_ARG_STRING, &o.param, 0, "The parameter, of any shape S", "P.npy"},
       {"grads", 0, POPT_ARG_STRING, &o.grads, 0, "The gradients, of shape (T, *S): one a step", "G.npy"},
       {"states", 0, POPT_ARG_STRING, &o.states, 0, "Folder to write the rule's states to, as NAME.npy", "DIR"},

@@ -64,10 +64,11 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
   if (!found) return fail_name(ctx, "update rule", rule, rule_names());
 
   cliv_optimizer *o = calloc(1, sizeof *o);
-  double *hyper = malloc(found->info.hyper_count * sizeof *hyper);
-  if (!o || !hyper) {
+  double *hyper = malloc(found->info.hyper_count * sizeof *hyper), *now = malloc(found->info.hyper_count * sizeof *now);
+  if (!o || !hyper || !now) {
     free(o);
     free(hyper);
+    free(now);
     return cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for an optimizer");
   }
   for (size_t i = 0; i < found->info.hyper_count; i++) hyper[i] = found->info.hypers[i].initial;
@@ -78,6 +79,7 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
   o->maximize = cliv__rule_hyper(found, "maximize");
   o->group_count = 1;
   o->hyper = hyper;
+  o->now = now;
   *out = o;
   return CLIV_OK;
 }
@@ -91,6 +93,8 @@ void cliv_optimizer_free(cliv_optimizer *o) {
   }
   free(o->params);
   free(o->hyper);
+  free(o->now);
+  free(o->scheduled);
   free(o);
 }
 
@@ -108,9 +112,12 @@ cliv_status cliv_optimizer_group(cliv_optimizer *o, int *group) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, group);
   const size_t each = o->rule->info.hyper_count;
-  double *hyper = realloc(o->hyper, ((size_t)o->group_count + 1) * each * sizeof *hyper);
-  REQUIRE(o->ctx, hyper != NULL, HOST_MEMORY, "no memory for a parameter group");
-  o->hyper = hyper;
+  const size_t bytes = ((size_t)o->group_count + 1) * each * sizeof(double);
+  double *hyper = realloc(o->hyper, bytes);
+  if (hyper) o->hyper = hyper;
+  double *now = realloc(o->now, bytes);
+  if (now) o->now = now;
+  REQUIRE(o->ctx, hyper && now, HOST_MEMORY, "no memory for a parameter group");
   *group = o->group_count++;
   memcpy(cliv__hyper(o, *group), cliv__hyper(o, 0), each * sizeof *hyper);
   return CLIV_OK;
@@ -158,6 +165,55 @@ cliv_status cliv_optimizer_get(const cliv_optimizer *o, int group, const char *h
   int index;
   TRY(find_hyper(o, hyper, &index));
   *value = cliv__hyper(o, group)[index];
+  return CLIV_OK;
+}
+
+/* ---- schedules ---- */
+
+/* The one in force, or NULL: that of the group goes before that of all. */
+static const cliv_schedule *scheduled(const cliv_optimizer *o, int group, int hyper) {
+  const cliv_schedule *found = NULL;
+  for (size_t i = 0; i < o->scheduled_count; i++) {
+    const cliv__scheduled *s = &o->scheduled[i];
+    if (s->hyper != hyper || (s->group != group && (found || s->group != CLIV_ALL_GROUPS))) continue;
+    found = s->schedule;
+    if (s->group == group) break;
+  }
+  return found;
+}
+
+static double value_now(const cliv_optimizer *o, int group, int hyper) {
+  const cliv_schedule *s = scheduled(o, group, hyper);
+  return cliv__hyper(o, group)[hyper] * (s ? cliv_schedule_factor(s, o->steps) : 1);
+}
+
+cliv_status cliv_optimizer_schedule(cliv_optimizer *o, int group, const char *hyper, const cliv_schedule *schedule) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, hyper);
+  if (group != CLIV_ALL_GROUPS) TRY(check_group(o, group));
+  cliv__scheduled entry = {.group = group, .schedule = schedule};
+  TRY(find_hyper(o, hyper, &entry.hyper));
+  size_t i = 0;
+  while (i < o->scheduled_count && (o->scheduled[i].group != group || o->scheduled[i].hyper != entry.hyper)) i++;
+  if (i == o->scheduled_count && schedule) {
+    cliv__scheduled *more = realloc(o->scheduled, (i + 1) * sizeof *more);
+    REQUIRE(o->ctx, more != NULL, HOST_MEMORY, "no memory for a schedule");
+    o->scheduled = more;
+    o->scheduled_count++;
+  }
+  if (schedule) o->scheduled[i] = entry;
+  else if (i < o->scheduled_count) o->scheduled[i] = o->scheduled[--o->scheduled_count];
+  return CLIV_OK;
+}
+
+cliv_status cliv_optimizer_value(const cliv_optimizer *o, int group, const char *hyper, double *value) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, hyper);
+  REQUIRE_NOT_NULL(o->ctx, value);
+  TRY(check_group(o, group));
+  int index;
+  TRY(find_hyper(o, hyper, &index));
+  *value = value_now(o, group, index);
   return CLIV_OK;
 }
 
@@ -274,10 +330,24 @@ cliv_status cliv_optimizer_set_steps(cliv_optimizer *o, uint64_t steps) {
 
 /* ---- the step ---- */
 
+/* The hyper-parameters of this step. */
+static cliv_status settle_hypers(cliv_optimizer *o) {
+  const cliv_rule_info *rule = &o->rule->info;
+  memcpy(o->now, o->hyper, (size_t)o->group_count * rule->hyper_count * sizeof *o->now);
+  for (int group = 0; o->scheduled_count && group < o->group_count; group++)
+    for (size_t k = 0; k < rule->hyper_count; k++) {
+      if (!scheduled(o, group, (int)k)) continue;
+      const double value = value_now(o, group, (int)k);
+      TRY(check_bounds(o->ctx, rule->name, &rule->hypers[k], value));
+      cliv__hyper_now(o, group)[k] = value;
+    }
+  return CLIV_OK;
+}
+
 static cliv_status check_conflicts(const cliv_optimizer *o) {
   if (!o->rule->conflict) return CLIV_OK;
   for (int group = 0; group < o->group_count; group++) {
-    const char *sentence = o->rule->conflict(cliv__hyper(o, group));
+    const char *sentence = o->rule->conflict(cliv__hyper_now(o, group));
     REQUIRE(o->ctx, sentence == NULL, VALUE, "%s in group %d: %s", o->rule->info.name, group, sentence);
   }
   return CLIV_OK;
@@ -287,7 +357,7 @@ static cliv_status check_conflicts(const cliv_optimizer *o) {
 static void scalars_of_step(const cliv_optimizer *o, float *values) {
   const cliv__plan *plan = &o->plan;
   for (size_t r = 0; r < plan->row_count; r++, values += plan->row_floats) {
-    const double *hyper = cliv__hyper(o, plan->rows[r].group);
+    const double *hyper = cliv__hyper_now(o, plan->rows[r].group);
     double scalars[CLIV__MAX_SCALARS] = {0};
     o->rule->scalars(hyper, o->steps + 1 - plan->rows[r].born, scalars);
     values[0] = hyper[o->maximize] != 0 ? -1.0f : 1.0f;
@@ -341,6 +411,7 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, con
 cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, o);
+  TRY(settle_hypers(o));
   TRY(check_conflicts(o));
   if (o->stale) TRY(cliv__plan_make(o));
   const size_t batches = o->plan.batch_count;

@@ -61,6 +61,13 @@ typedef struct cliv__plan {
   float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */
 } cliv__plan;
 
+/* A schedule in force. */
+typedef struct cliv__scheduled {
+  int group; /* CLIV_ALL_GROUPS: every one */
+  int hyper;
+  const cliv_schedule *schedule; /* the caller's */
+} cliv__scheduled;
+
 struct cliv_optimizer {
   cliv_context *ctx;
   const cliv__rule *rule;
@@ -68,7 +75,10 @@ struct cliv_optimizer {
   size_t launch; /* the most elements in one launch, but for the last chunk */
   int maximize;  /* index of that hyper-parameter */
   int group_count;
-  double *hyper; /* [group][rule's hyper-parameters] */
+  double *hyper; /* [group][rule's hyper-parameters], as set */
+  double *now;   /* the same, as they are in the step under way */
+  size_t scheduled_count;
+  cliv__scheduled *scheduled;
   size_t param_count, param_room;
   cliv__param *params;
   uint64_t steps;
@@ -78,6 +88,10 @@ struct cliv_optimizer {
 
 static inline double *cliv__hyper(const cliv_optimizer *o, int group) {
   return o->hyper + (size_t)group * o->rule->info.hyper_count;
+}
+
+static inline double *cliv__hyper_now(const cliv_optimizer *o, int group) {
+  return o->now + (size_t)group * o->rule->info.hyper_count;
 }
 
 /* Makes o->plan fit the parameters and hyper-parameters, carrying states over. On failure the old plan stays. */

@@ -12,6 +12,7 @@
 
 #define MODEL_FORMAT "cliv.model 1"
 #define CHECKPOINT_FORMAT "cliv.checkpoint 1"
+#define SCHEDULE_STATE "schedule.state"
 
 /* ---- the configuration ---- */
 
@@ -49,12 +50,13 @@ static json_t *hyper_parameters(const cliv_optimizer *optimizer) {
 
 json_t *cliv__trainer_config(const cliv_trainer *t) {
   const cliv_data_info *info = cliv_data_describe(t->data);
-  return json_pack("{s:s, s:s, s:o, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "model",
+  return json_pack("{s:s, s:s, s:o, s:s?, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "model",
                    cliv_model_kind(t->model)->name, "optimizer", cliv_optimizer_rule(t->optimizer)->name,
-                   "hyper_parameters", hyper_parameters(t->optimizer), "batch", (json_int_t)t->batch, "seed",
-                   (json_int_t)t->seed, "l2", t->l2, "training_rows", (json_int_t)info->rows[CLIV_TRAINING],
-                   "validation_rows", (json_int_t)info->rows[CLIV_VALIDATION], "classes", (json_int_t)info->classes,
-                   "features", cliv__json_texts(info->feature_names, info->features), "targets",
+                   "hyper_parameters", hyper_parameters(t->optimizer), "schedule", t->schedule_text, "batch",
+                   (json_int_t)t->batch, "seed", (json_int_t)t->seed, "l2", t->l2, "training_rows",
+                   (json_int_t)info->rows[CLIV_TRAINING], "validation_rows", (json_int_t)info->rows[CLIV_VALIDATION],
+                   "classes", (json_int_t)info->classes, "features",
+                   cliv__json_texts(info->feature_names, info->features), "targets",
                    cliv__json_texts(info->target_names, info->targets), "class_names",
                    cliv__json_texts(info->class_names, info->classes), "data", data_hash(t->data));
 }
@@ -154,17 +156,28 @@ static cliv_status add_states(const cliv_trainer *t, bundle *b) {
   return CLIV_OK;
 }
 
+/* What plateau was told. */
+static cliv_status add_schedule(const cliv_trainer *t, bundle *b) {
+  cliv_array state = {.dtype = CLIV_F64, .ndim = 1, .shape = {cliv_schedule_state(t->schedule, NULL, 0)}};
+  if (state.shape[0] == 0) return CLIV_OK;
+  state.data = malloc(state.shape[0] * sizeof(double));
+  if (!state.data) return no_memory(t);
+  cliv_schedule_state(t->schedule, state.data, state.shape[0]);
+  return add_array(t, b, strdup(SCHEDULE_STATE), &state, false);
+}
+
 static cliv_status add_progress(const cliv_trainer *t, bundle *b) {
   TRY(add_text(t, b, "config", config_text(t)));
   TRY(add_text(t, b, "epochs", cliv__format("%zu", t->epochs)));
   TRY(add_text(t, b, "steps", cliv__format("%" PRIu64, cliv_optimizer_steps(t->optimizer))));
+  TRY(add_schedule(t, b));
   return add_states(t, b);
 }
 
 static cliv_status save(const cliv_trainer *t, const char *path, bool checkpoint) {
   REQUIRE_NOT_NULL(NULL, t);
   REQUIRE_NOT_NULL(t->ctx, path);
-  bundle b = {.room = cliv_model_parameters(t->model) + 4};
+  bundle b = {.room = cliv_model_parameters(t->model) + 5};
   for (size_t i = 0; checkpoint && i < cliv_model_parameters(t->model); i++)
     b.room += cliv_optimizer_state_count(t->optimizer, i);
   b.arrays = calloc(b.room, sizeof *b.arrays);
@@ -252,6 +265,19 @@ static cliv_status restore(cliv_trainer *t, const cliv_safetensors *file, const 
   return CLIV_OK;
 }
 
+static cliv_status restore_schedule(const cliv_trainer *t, const cliv_safetensors *file, const char *shown) {
+  const size_t count = cliv_schedule_state(t->schedule, NULL, 0);
+  cliv_array state = {0};
+  if (count == 0) return CLIV_OK;
+  TRY(cliv__relay(t->ctx, cliv_safetensors_read(file, SCHEDULE_STATE, &state)));
+  const bool fits = state.dtype == CLIV_F64 && cliv_array_count(&state) == count;
+  cliv_status status =
+      fits ? cliv__relay(t->ctx, cliv_schedule_restore(t->schedule, state.data, count))
+           : cliv__fail(t->ctx, CLIV_FORMAT, "%s: '" SCHEDULE_STATE "' is not that of %s", shown, t->schedule_text);
+  cliv_array_free(&state);
+  return status;
+}
+
 static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const char *shown) {
   const char *format = cliv_safetensors_metadata(file, "format"), *config = cliv_safetensors_metadata(file, "config");
   uint64_t epochs, steps;
@@ -265,6 +291,7 @@ static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const c
   cliv_array *arrays = calloc(room, sizeof *arrays);
   cliv_tensor **tensors = calloc(room, sizeof *tensors);
   cliv_status status = arrays && tensors ? restore(t, file, shown, arrays, tensors, &count) : no_memory(t);
+  if (!status) status = restore_schedule(t, file, shown);
   if (!status) status = cliv_optimizer_set_steps(t->optimizer, steps);
   if (!status) t->epochs = (size_t)epochs;
   for (size_t i = 0; arrays && tensors && i < room; i++) cliv_array_free(&arrays[i]), cliv_tensor_free(tensors[i]);

@@ -83,6 +83,16 @@ static cliv_status create_optimizer(cliv_trainer *t, const cliv_train_options *o
   return CLIV_OK;
 }
 
+/* Of lr, which is refused where the rule has none. */
+static cliv_status create_schedule(cliv_trainer *t, const char *text) {
+  if (!text) return CLIV_OK;
+  const cliv_schedule_options options = {.epoch_steps = cliv_trainer_batches(t)};
+  TRY(cliv_schedule_create(t->ctx, text, &options, &t->schedule));
+  t->schedule_text = strdup(text);
+  REQUIRE(t->ctx, t->schedule_text != NULL, HOST_MEMORY, "no memory for a schedule");
+  return cliv_optimizer_schedule(t->optimizer, CLIV_ALL_GROUPS, "lr", t->schedule);
+}
+
 static cliv_status check_options(cliv_context *ctx, const cliv_data_info *info, const cliv_train_options *o) {
   REQUIRE(ctx, o->model != NULL, VALUE, "no model is given; choose linear, logistic or softmax");
   REQUIRE(ctx, o->setting_count == 0 || o->settings != NULL, NULL, "%zu settings are announced and NULL given",
@@ -106,6 +116,7 @@ static cliv_status create(cliv_trainer *t, const cliv_train_options *o) {
   TRY(create_optimizer(t, o));
   TRY(upload_part(t, CLIV_TRAINING));
   TRY(upload_part(t, CLIV_VALIDATION));
+  TRY(create_schedule(t, o->schedule));
   return create_room(t);
 }
 
@@ -131,6 +142,8 @@ cliv_status cliv_trainer_create(cliv_context *ctx, const cliv_data *data, const 
 void cliv_trainer_free(cliv_trainer *t) {
   if (!t) return;
   cliv_optimizer_free(t->optimizer);
+  cliv_schedule_free(t->schedule);
+  free(t->schedule_text);
   cliv_model_free(t->model);
   cliv_tensor *const tensors[] = {t->part[0].x, t->part[0].targets, t->part[1].x,   t->part[1].targets,
                                   t->order,     t->losses,          t->batch_x,     t->batch_targets,
@@ -145,6 +158,7 @@ size_t cliv_trainer_epochs(const cliv_trainer *t) { return t ? t->epochs : 0; }
 size_t cliv_trainer_batches(const cliv_trainer *t) { return t ? (t->part[0].rows + t->batch - 1) / t->batch : 0; }
 cliv_model *cliv_trainer_model(const cliv_trainer *t) { return t ? t->model : NULL; }
 cliv_optimizer *cliv_trainer_optimizer(const cliv_trainer *t) { return t ? t->optimizer : NULL; }
+cliv_schedule *cliv_trainer_schedule(const cliv_trainer *t) { return t ? t->schedule : NULL; }
 const cliv_data *cliv_trainer_data(const cliv_trainer *t) { return t ? t->data : NULL; }
 
 /* ---- an epoch ---- */
@@ -185,13 +199,23 @@ static cliv_status train_batch(cliv_trainer *t, size_t first, size_t rows) {
   return status;
 }
 
+/* The lr of the next step; stays as it is for a rule without. */
+static cliv_status rate_now(const cliv_trainer *t, double *rate) {
+  const cliv_rule_info *rule = cliv_optimizer_rule(t->optimizer);
+  for (size_t h = 0; h < rule->hyper_count; h++)
+    if (!strcmp(rule->hypers[h].name, "lr")) return cliv_optimizer_value(t->optimizer, CLIV_DEFAULT_GROUP, "lr", rate);
+  return CLIV_OK;
+}
+
 cliv_status cliv_trainer_epoch(cliv_trainer *t, cliv_batch_progress progress, void *user, cliv_epoch_metrics *out) {
   REQUIRE_NOT_NULL(NULL, t);
   const size_t rows = t->part[CLIV_TRAINING].rows, batches = cliv_trainer_batches(t);
   const double start = now();
+  double rate = NAN;
   TRY(cliv__relay(t->ctx, cliv_random_permutation(t->seed, CLIV_STREAM_SHUFFLE + t->epochs, rows, t->host_order)));
   TRY(cliv_tensor_write(t->order, t->host_order, rows * sizeof *t->host_order));
   for (size_t b = 0; b < batches; b++) {
+    if (b + 1 == batches) TRY(rate_now(t, &rate));
     TRY(train_batch(t, b * t->batch, least(t->batch, rows - b * t->batch)));
     if ((b + 1) % AHEAD || b + 1 == batches) continue;
     TRY(cliv_context_finish(t->ctx));
@@ -210,13 +234,9 @@ cliv_status cliv_trainer_epoch(cliv_trainer *t, cliv_batch_progress progress, vo
   *out = (cliv_epoch_metrics){.epoch = t->epochs,
                               .steps = cliv_optimizer_steps(t->optimizer),
                               .loss = sum / (double)rows,
-                              .rate = NAN,
+                              .rate = rate,
                               .seconds = seconds,
                               .rows_per_second = (double)rows / seconds};
-  const cliv_rule_info *rule = cliv_optimizer_rule(t->optimizer);
-  for (size_t h = 0; h < rule->hyper_count; h++)
-    if (!strcmp(rule->hypers[h].name, "lr"))
-      TRY(cliv_optimizer_get(t->optimizer, CLIV_DEFAULT_GROUP, "lr", &out->rate));
   return CLIV_OK;
 }
 

@@ -237,6 +237,7 @@ static void add_configuration(cliv__text *out, const cliv__report *r) {
     if (!cliv_optimizer_get(t->optimizer, CLIV_DEFAULT_GROUP, rule->hypers[h].name, &value))
       cliv__text_add(out, "%s%s %g", h ? ", " : ": ", rule->hypers[h].name, value);
   }
+  if (t->schedule) add_row(out, "schedule of lr", t->schedule_text);
   cliv__text_add(out, "<tr><th>batch<td>%zu rows, %zu batches an epoch<tr><th>l2<td>%g<tr><th>seed<td>%" PRIu64,
                  t->batch, cliv_trainer_batches(t), t->l2, t->seed);
   add_row(out, "device", facts->name);

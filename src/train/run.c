@@ -387,6 +387,7 @@ static cliv_status train(run *r) {
     struct cliv__epoch e = {0};
     TRY(cliv_trainer_epoch(r->trainer, on_batch, r, &e.metrics));
     if (held) TRY(cliv_trainer_evaluate(r->trainer, CLIV_VALIDATION, &e.score));
+    cliv_schedule_report(cliv_trainer_schedule(r->trainer), held ? e.score.loss : e.metrics.loss);
     TRY(append(r, &e));
     report_progress(r, e.metrics.epoch, batches, batches);
     if (now() - r->saved > CHECKPOINT_SECONDS) TRY(save(r, CHECKPOINT + 1));

@@ -19,6 +19,8 @@ struct cliv_trainer {
   const cliv_data *data;
   cliv_model *model;
   cliv_optimizer *optimizer;
+  char *schedule_text; /* NULL: none */
+  cliv_schedule *schedule;
   size_t epochs, batch;
   uint64_t seed;
   double l2;

@@ -78,6 +78,16 @@ def test_shapes(tmp_path):
             assert np.array_equal(np.load(out), p - np.float32(0.5 * steps))
 
 
+def test_schedule(tmp_path):
+    np.save(tmp_path / "p.npy", np.full(3, 8, "f4"))
+    np.save(tmp_path / "g.npy", np.ones((4, 3), "f4"))
+    step = ["op", "step", "--rule", "sgd", "--set", "lr=1", "--param", tmp_path / "p.npy", "--grads",
+            tmp_path / "g.npy", "-o", tmp_path / "out.npy"]
+    done(*step, "--schedule", "step(2, 0.5)")
+    assert np.array_equal(np.load(tmp_path / "out.npy"), np.full(3, 5))
+    refused(*step, "--schedule", "steps(2)", code=2, says=["character 1", "multistep"])
+
+
 def test_states_come_with_the_output_or_not_at_all(tmp_path):
     np.save(tmp_path / "p.npy", np.ones(3, "f4"))
     np.save(tmp_path / "g.npy", np.ones((2, 3), "f4"))

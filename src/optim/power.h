@@ -1,0 +1,13 @@
+/* Powers in double with the same bits whatever the C library: scalars of a step are worked out with them. */
+#ifndef CLIV_OPTIM_POWER_H
+#define CLIV_OPTIM_POWER_H
+
+#include <stdint.h>
+
+/* base^n, by squaring. */
+double cliv__power(double base, uint64_t n);
+/* base^exponent for a positive, normal base, within a relative 1e-15·(1 + |ln of the result|); 0 or infinity beyond the
+ * range of doubles. */
+double cliv__real_power(double base, double exponent);
+
+#endif
