@@ -26,20 +26,31 @@ typedef struct {
 } chunk;
 
 #if STATES > 0
-#define ONE_STATE(X) X(s0, S0)
+#define STATE_0(X) X(s0, S0)
 #else
-#define ONE_STATE(X)
+#define STATE_0(X)
 #endif
 #if STATES > 1
-#define TWO_STATES(X) ONE_STATE(X) X(s1, S1)
+#define STATE_1(X) X(s1, S1)
 #else
-#define TWO_STATES(X) ONE_STATE(X)
+#define STATE_1(X)
 #endif
 #if STATES > 2
-#define EACH_STATE(X) TWO_STATES(X) X(s2, S2)
+#define STATE_2(X) X(s2, S2)
 #else
-#define EACH_STATE(X) TWO_STATES(X)
+#define STATE_2(X)
 #endif
+#if STATES > 3
+#define STATE_3(X) X(s3, S3)
+#else
+#define STATE_3(X)
+#endif
+#if STATES > 4
+#define STATE_4(X) X(s4, S4)
+#else
+#define STATE_4(X)
+#endif
+#define EACH_STATE(X) STATE_0(X) STATE_1(X) STATE_2(X) STATE_3(X) STATE_4(X)
 #define STATE_ARGUMENT(buffer, name) , __global float *restrict buffer
 #define STATE_LOAD(buffer, name) s.name = READ(f32)(buffer, AT(c.s));
 #define STATE_STORE(buffer, name) WRITE(f32)(s.name, buffer, AT(c.s));

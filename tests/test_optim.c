@@ -25,6 +25,13 @@ static const setting settings[] = {
     {"adam", {"weight_decay"}, {0.1}},
     {"adamw", {"lr"}, {0.01}},
     {"lion", {"weight_decay"}, {0.1}},
+    {"adamw", {"amsgrad"}, {1}},
+    {"adadelta", {"weight_decay"}, {0.1}},
+    {"adamax", {"weight_decay"}, {0.1}},
+    {"nadam", {"weight_decay"}, {0.1}},
+    {"radam", {"beta2"}, {0.8}},
+    {"rprop", {"lr"}, {0.1}},
+    {"asgd", {"t0", "lambd"}, {1, 0}},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
@@ -553,6 +560,71 @@ static void resumes(void **state) {
   }
 }
 
+static void momentum_decay(cliv_optimizer *o, double value) {
+  ASSERT_OK(NULL, cliv_optimizer_set(o, CLIV_ALL_GROUPS, "momentum_decay", value));
+}
+
+/* Scalars that depend on the steps before: a new plan keeps what has been, hyper-parameters of those steps included;
+ * setting the count of steps goes through it anew with those in force. */
+static void rules_remember(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const setting with = {"nadam", {"lr"}, {0.1}};
+  const size_t n = arena_shape(3), bytes = n * sizeof(float);
+  float *got[4];
+  for (int way = 0; way < 4; way++) {
+    arena a = arena_make(ctx);
+    cliv_optimizer *o = make(ctx, &with, 0);
+    ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[3], a.g[3], 0));
+    momentum_decay(o, way == 3 ? 0.01 : 1);
+    steps(o, 3);
+    momentum_decay(o, 0.01);
+    if (way == 1) ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[8], a.g[8], 0));
+    if (way == 2) ASSERT_OK(ctx, cliv_optimizer_set_steps(o, 3));
+    if (way >= 2) { /* the same weights and states from here, so that the scalars alone differ */
+      cliv_tensor *mean, *square;
+      ASSERT_OK(ctx, cliv_optimizer_state(o, 0, "exp_avg", &mean));
+      ASSERT_OK(ctx, cliv_optimizer_state(o, 0, "exp_avg_sq", &square));
+      ASSERT_OK(ctx, cliv_tensor_fill(mean, 0.25, NULL));
+      ASSERT_OK(ctx, cliv_tensor_fill(square, 0.5, NULL));
+      ASSERT_OK(ctx, cliv_tensor_fill(a.p[3], 1, NULL));
+      cliv_tensor_free(mean);
+      cliv_tensor_free(square);
+    }
+    steps(o, 2);
+    got[way] = test_read(a.p[3]);
+    cliv_optimizer_free(o);
+    arena_free(&a);
+  }
+  ASSERT_BITS(got[1], got[0], bytes);
+  ASSERT_BITS(got[2], got[3], bytes);
+  for (int way = 0; way < 4; way++) free(got[way]);
+  test_close(ctx);
+}
+
+/* A preset is the rule's defaults with other values; group 0 starts with them, and so do the groups after it. */
+static void presets_are_values(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cliv_optimizer *o;
+  cliv_optimizer_options options = {.size = sizeof options, .preset = "keras"};
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, "adam", &options, &o));
+  int group;
+  double eps[2], lr;
+  ASSERT_OK(ctx, cliv_optimizer_group(o, &group));
+  for (int i = 0; i < 2; i++) ASSERT_OK(ctx, cliv_optimizer_get(o, i, "eps", &eps[i]));
+  ASSERT_OK(ctx, cliv_optimizer_get(o, 0, "lr", &lr));
+  assert_true(eps[0] == 1e-7 && eps[1] == 1e-7 && lr == 1e-3);
+  cliv_optimizer_free(o);
+  options.preset = "chainer";
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "radam", &options, &o), CLIV_NAME,
+               "preset of radam 'chainer' is unknown; there are: torch, optax, paper");
+  assert_null(o);
+  options.preset = "torch";
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "lion", &options, &o), CLIV_NAME, "there are: paper, keras, optax");
+  test_close(ctx);
+}
+
 /* ---- the queue ---- */
 
 /* Far more steps than there are slots for scalars, none waited for; the last one's event; the caller's tensors already
@@ -767,7 +839,7 @@ static void special_values(void **state) {
       const float start[] = {1, 1, 1}, slope[] = {NAN, 0, 1};
       test_guarded p = test_guard1(ctx, CLIV_F32, 3, 0, start), g = test_guard1(ctx, CLIV_F32, 3, 0, slope);
       cliv_optimizer *o = make(ctx, &settings[s], 0);
-      ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "weight_decay", 0));
+      if (cliv__rule_hyper(o->rule, "weight_decay") >= 0) ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "weight_decay", 0));
       ASSERT_OK(ctx, cliv_optimizer_add(o, p.tensor, g.tensor, 0));
       steps(o, 2);
       float *got = test_read(p.tensor);
@@ -807,6 +879,8 @@ int main(void) {
       cmocka_unit_test(states_come_and_go),
       cmocka_unit_test(initial_states),
       cmocka_unit_test(resumes),
+      cmocka_unit_test(rules_remember),
+      cmocka_unit_test(presets_are_values),
       cmocka_unit_test(many_steps_without_waiting),
       cmocka_unit_test(out_of_order_queue),
       cmocka_unit_test(nothing_to_step),

@@ -1,7 +1,7 @@
 /* cliv/optim.h: update rules, and optimizers that step many tensors in one launch.
  *
  *   cliv_optimizer *opt;
- *   cliv_optimizer_create(ctx, "adamw", NULL, &opt);            the rule by name, hyper-parameters as in PyTorch
+ *   cliv_optimizer_create(ctx, "adamw", NULL, &opt);            the rule by name, formula and defaults as in PyTorch
  *   cliv_optimizer_set(opt, CLIV_ALL_GROUPS, "lr", 3e-4);
  *   for (i …) cliv_optimizer_add(opt, weight[i], grad[i], CLIV_DEFAULT_GROUP);
  *   for (;;) {
@@ -33,7 +33,7 @@ extern "C" {
 
 typedef struct cliv_hyper_info {
   const char *name;    /* as PyTorch names it; betas are beta1, beta2 */
-  double initial;      /* PyTorch's default; for rules that PyTorch lacks, their authors' */
+  double initial;      /* the first preset's */
   double min, max;     /* both allowed, except where max_excluded */
   int max_excluded;    /* 1: values must be below max */
   int flag;            /* 1: 0 is off, 1 is on, nothing else is allowed */
@@ -46,12 +46,29 @@ typedef struct cliv_state_info {
   const char *meaning; /* one phrase; says when it is kept, unless always */
 } cliv_state_info;
 
+/* A value for a hyper-parameter. */
+typedef struct cliv_setting {
+  const char *name;
+  double value;
+} cliv_setting;
+
+/* Whose formula and defaults hold: a package's, or a paper's. Formulas that differ are hyper-parameters of the rule, so
+ * a preset is a list of values. A package without a default for lr leaves the first preset's. */
+typedef struct cliv_preset_info {
+  const char *name;             /* torch, keras, optax, paper, … */
+  const char *source;           /* what it was checked against */
+  const cliv_setting *settings; /* where it differs from the hyper-parameters' `initial` */
+  size_t setting_count;
+} cliv_preset_info;
+
 typedef struct cliv_rule_info {
   const char *name, *summary;
   const char *source; /* what its formula was checked against */
   size_t hyper_count, state_count;
   const cliv_hyper_info *hypers;
   const cliv_state_info *states;
+  size_t preset_count;             /* at least 1 */
+  const cliv_preset_info *presets; /* the first is the default: torch wherever PyTorch has the rule */
 } cliv_rule_info;
 
 CLIV_API size_t cliv_rule_count(void);
@@ -66,12 +83,14 @@ typedef struct cliv_optimizer_options {
   size_t size; /* sizeof(cliv_optimizer_options) of the caller; 0: this version's */
   /* Elements that are handed out together: a multiple of 64 up to 2²⁰; 0: 4096. Changes speed, never results. */
   size_t chunk;
+  const char *preset; /* one of the rule's; NULL: its first, "torch" wherever PyTorch has the rule */
 } cliv_optimizer_options;
 
 enum { CLIV_DEFAULT_GROUP = 0, CLIV_ALL_GROUPS = -1 };
 
-/* An optimizer without tensors, with group 0 at the rule's defaults. options may be NULL. Fails with NULL, NAME, VALUE,
- * HOST_MEMORY. It belongs to the context's thread; free it before the context. */
+/* An optimizer without tensors, with group 0 at the preset's values. options may be NULL. Fails with NULL, NAME (no
+ * such rule, or the rule has no such preset; the sentence lists those there are), VALUE, HOST_MEMORY. It belongs to the
+ * context's thread; free it before the context. */
 CLIV_API cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cliv_optimizer_options *options,
                                            cliv_optimizer **out) CLIV_MUST_CHECK;
 
@@ -118,7 +137,9 @@ CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
  * BUILD, OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
-/* Steps taken. Setting the count, for resuming, makes it the count of every parameter added so far. */
+/* Steps taken. Setting the count, for resuming, makes it the count of every parameter added so far. Where the scalars
+ * of a step depend on the steps before (nadam's product of momenta), they are as if all of these had been taken with
+ * the hyper-parameters in force at the next step. */
 CLIV_API uint64_t cliv_optimizer_steps(const cliv_optimizer *optimizer);
 CLIV_API cliv_status cliv_optimizer_set_steps(cliv_optimizer *optimizer, uint64_t steps) CLIV_MUST_CHECK;
 

@@ -35,17 +35,11 @@ extern "C" {
 
 typedef struct cliv_trainer cliv_trainer;
 
-/* A hyper-parameter of the update rule (cliv/optim.h), other than by its default. */
-typedef struct cliv_setting {
-  const char *name;
-  double value;
-} cliv_setting;
-
 typedef struct cliv_train_options {
-  size_t size;           /* sizeof(cliv_train_options) of the caller; 0: this version's */
-  const char *model;     /* a kind of cliv/model.h; must be given */
-  const char *optimizer; /* a rule of cliv/optim.h; NULL: "adamw" */
-  const cliv_setting *settings;
+  size_t size;                  /* sizeof(cliv_train_options) of the caller; 0: this version's */
+  const char *model;            /* a kind of cliv/model.h; must be given */
+  const char *optimizer;        /* a rule of cliv/optim.h; NULL: "adamw" */
+  const cliv_setting *settings; /* hyper-parameters of the rule other than by default */
   size_t setting_count;
   size_t epochs; /* cliv_train only; 0: 100 */
   size_t batch;  /* rows; 0: 32; more than there are: all of them */

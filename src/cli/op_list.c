@@ -131,14 +131,22 @@ static json_t *hyper_json(const cliv_hyper_info *h) {
                    h->max_excluded, "flag", h->flag, "meaning", h->meaning);
 }
 
+static json_t *preset_json(const cliv_preset_info *preset) {
+  json_t *const values = json_object();
+  for (size_t i = 0; i < preset->setting_count; i++)
+    json_object_set_new(values, preset->settings[i].name, cli_json_real(preset->settings[i].value));
+  return json_pack("{s:s, s:s, s:o}", "name", preset->name, "source", preset->source, "values", values);
+}
+
 static json_t *rule_json(const cliv_rule_info *rule) {
-  json_t *const hypers = json_array(), *const states = json_array();
+  json_t *const hypers = json_array(), *const states = json_array(), *const presets = json_array();
   for (size_t i = 0; i < rule->hyper_count; i++) json_array_append_new(hypers, hyper_json(&rule->hypers[i]));
   for (size_t i = 0; i < rule->state_count; i++)
     json_array_append_new(states, json_pack("{s:s, s:s?, s:s}", "name", rule->states[i].name, "initial",
                                             rule->states[i].initial, "meaning", rule->states[i].meaning));
-  return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", rule->name, "summary", rule->summary, "source", rule->source,
-                   "hypers", hypers, "states", states);
+  for (size_t i = 0; i < rule->preset_count; i++) json_array_append_new(presets, preset_json(&rule->presets[i]));
+  return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "name", rule->name, "summary", rule->summary, "source",
+                   rule->source, "hypers", hypers, "states", states, "presets", presets);
 }
 
 static json_t *rules_json(void) {
@@ -155,6 +163,14 @@ static void print_hyper(const cliv_hyper_info *h) {
   printf("      %-26s %-8g %-12s %s\n", h->name, h->initial, bounds, h->meaning);
 }
 
+/* What differs from the defaults listed above it. */
+static void print_preset(const cliv_preset_info *preset) {
+  printf("      %-26s %-8s %-12s", preset->name, "", "preset");
+  for (size_t i = 0; i < preset->setting_count; i++)
+    printf(" %s=%g", preset->settings[i].name, preset->settings[i].value);
+  printf("%s(%s)\n", preset->setting_count ? "  " : " ", preset->source);
+}
+
 static void print_rules(void) {
   for (size_t i = 0; i < cliv_rule_count(); i++) {
     const cliv_rule_info *const rule = cliv_rule_get(i);
@@ -162,6 +178,7 @@ static void print_rules(void) {
     for (size_t k = 0; k < rule->hyper_count; k++) print_hyper(&rule->hypers[k]);
     for (size_t k = 0; k < rule->state_count; k++)
       printf("      %-26s %-8s %-12s %s\n", rule->states[k].name, "", "state", rule->states[k].meaning);
+    for (size_t k = 0; k < rule->preset_count; k++) print_preset(&rule->presets[k]);
     printf("      source: %s\n", rule->source);
   }
 }
@@ -234,7 +251,7 @@ static const struct {
     {"map", "a function of every element, its largest error in units of the last place", maps_json, print_maps},
     {"rows", "along the last axis, every element by its row", rows_json, print_rows},
     {"random", "random numbers: distributions, parameters with default", distributions_json, print_distributions},
-    {"step", "update rules: hyper-parameters with default and bounds, and states", rules_json, print_rules},
+    {"step", "update rules: hyper-parameters with default and bounds, states, and presets", rules_json, print_rules},
     {"schedule", "shapes of schedules, in steps: arguments with default", schedules_json, print_schedules},
     {"gemm", "matrix products, by provider", products_json, print_products},
 };

@@ -15,14 +15,10 @@ typedef struct step_options {
 } step_options;
 
 static bool check_options(cli *c, const step_options *o) {
-  if (!op_require(c, o->rule, "--rule", "`cliv op list step` names the rules") ||
-      !op_require(c, o->param, "--param", "it names the .npy file of the parameter") ||
-      !op_require(c, o->grads, "--grads", "it names the .npy file of the gradients, one a step") ||
-      !op_require(c, o->output, "-o", "it names the .npy file to write"))
-    return false;
-  if (!o->preset || !strcmp(o->preset, "torch")) return true;
-  cli_report(c, CLIV_NAME, "unknown preset '%s'; there is one, torch", o->preset);
-  return false;
+  return op_require(c, o->rule, "--rule", "`cliv op list step` names the rules") &&
+         op_require(c, o->param, "--param", "it names the .npy file of the parameter") &&
+         op_require(c, o->grads, "--grads", "it names the .npy file of the gradients, one a step") &&
+         op_require(c, o->output, "-o", "it names the .npy file to write");
 }
 
 /* NAME=VALUE into group 0. */
@@ -137,7 +133,8 @@ static bool set_schedule(op_run *run, cliv_optimizer *optimizer, const char *tex
 
 static bool step(op_run *run, const step_options *o, states *s, cliv_optimizer **optimizer, cliv_schedule **schedule) {
   cliv_tensor *grad;
-  if (!op_check(run, cliv_optimizer_create(run->ctx, o->rule, NULL, optimizer))) return false;
+  const cliv_optimizer_options options = {.size = sizeof options, .preset = o->preset};
+  if (!op_check(run, cliv_optimizer_create(run->ctx, o->rule, &options, optimizer))) return false;
   for (const char **text = o->set; text && *text; text++)
     if (!set_hyper(run, *optimizer, *text)) return false;
   if (!set_schedule(run, *optimizer, o->schedule, schedule)) return false;
@@ -167,7 +164,8 @@ int op_step(int argc, const char **argv) {
   const struct poptOption options[] = {
       {"rule", 0, POPT_ARG_STRING, &o.rule, 0, "The update rule (see `cliv op list step`)", "NAME"},
       {"set", 0, POPT_ARG_ARGV, &o.set, 0, "A hyper-parameter; may be given often", "NAME=NUMBER"},
-      {"preset", 0, POPT_ARG_STRING, &o.preset, 0, "Whose defaults hold: torch (the only one)", "NAME"},
+      {"preset", 0, POPT_ARG_STRING, &o.preset, 0,
+       "Whose formula and defaults hold: torch, keras, …; default: the rule's first", "NAME"},
       {"schedule", 0, POPT_ARG_STRING, &o.schedule, 0, "Of lr, such as \"warmup(10) cosine(90)\"", "TEXT"},
       {"param", 0, POPT_ARG_STRING, &o.param, 0, "The parameter, of any shape S", "P.npy"},
       {"grads", 0, POPT_ARG_STRING, &o.grads, 0, "The gradients, of shape (T, *S): one a step", "G.npy"},

@@ -46,6 +46,14 @@ static cliv_status fail_name(cliv_context *ctx, const char *what, const char *na
   return status;
 }
 
+static cliv_status fail_preset(cliv_context *ctx, const cliv_rule_info *rule, const char *name) {
+  char what[64];
+  snprintf(what, sizeof what, "preset of %s", rule->name);
+  cliv__text text = {0};
+  for (size_t i = 0; i < rule->preset_count; i++) cliv__text_add(&text, i ? ", %s" : "%s", rule->presets[i].name);
+  return fail_name(ctx, what, name, cliv__text_take(&text));
+}
+
 /* ---- making and freeing ---- */
 
 cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cliv_optimizer_options *options,
@@ -63,6 +71,9 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
   const cliv__rule *found = cliv__rule_find(rule);
   if (!found) return fail_name(ctx, "update rule", rule, rule_names());
 
+  const cliv_preset_info *preset = cliv__rule_preset(found, own.preset);
+  if (!preset) return fail_preset(ctx, &found->info, own.preset);
+
   cliv_optimizer *o = calloc(1, sizeof *o);
   double *hyper = malloc(found->info.hyper_count * sizeof *hyper), *now = malloc(found->info.hyper_count * sizeof *now);
   if (!o || !hyper || !now) {
@@ -71,7 +82,7 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
     free(now);
     return cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for an optimizer");
   }
-  for (size_t i = 0; i < found->info.hyper_count; i++) hyper[i] = found->info.hypers[i].initial;
+  cliv__rule_defaults(found, preset, hyper);
   o->ctx = ctx;
   o->rule = found;
   o->chunk = chunk ? chunk : CHUNK;
@@ -321,6 +332,7 @@ uint64_t cliv_optimizer_steps(const cliv_optimizer *o) { return o->steps; }
 cliv_status cliv_optimizer_set_steps(cliv_optimizer *o, uint64_t steps) {
   REQUIRE_NOT_NULL(NULL, o);
   o->steps = steps;
+  for (size_t r = 0; r < o->plan.row_count; r++) o->plan.rows[r].remembered = UINT64_MAX;
   for (size_t i = 0; i < o->param_count; i++) {
     if (o->params[i].born) o->stale = true;
     o->params[i].born = 0;
@@ -353,15 +365,40 @@ static cliv_status check_conflicts(const cliv_optimizer *o) {
   return CLIV_OK;
 }
 
+/* Takes the row's memory to step t, into `next`. */
+static void remember(const cliv_optimizer *o, cliv__row *row, const double *hyper, uint64_t t) {
+  if (row->remembered + 1 != t) { /* a new row, or the count of steps was set */
+    memset(row->memory, 0, sizeof row->memory);
+    for (uint64_t k = 1; k < t; k++) o->rule->advance(hyper, k, row->memory);
+    row->remembered = t - 1;
+  }
+  memcpy(row->next, row->memory, sizeof row->next);
+  o->rule->advance(hyper, t, row->next);
+}
+
 /* What the chunks of each row see in this step. */
-static void scalars_of_step(const cliv_optimizer *o, float *values) {
+static void scalars_of_step(cliv_optimizer *o, float *values) {
   const cliv__plan *plan = &o->plan;
   for (size_t r = 0; r < plan->row_count; r++, values += plan->row_floats) {
-    const double *hyper = cliv__hyper_now(o, plan->rows[r].group);
+    cliv__row *row = &plan->rows[r];
+    const double *hyper = cliv__hyper_now(o, row->group);
+    const uint64_t t = o->steps + 1 - row->born;
     double scalars[CLIV__MAX_SCALARS] = {0};
-    o->rule->scalars(hyper, o->steps + 1 - plan->rows[r].born, scalars);
+    if (o->rule->advance) remember(o, row, hyper, t);
+    o->rule->scalars(hyper, t, row->next, scalars);
     values[0] = hyper[o->maximize] != 0 ? -1.0f : 1.0f;
     for (size_t k = 0; k + 1 < plan->row_floats; k++) values[k + 1] = (float)scalars[k];
+  }
+}
+
+/* The step is on its way: what was worked out for it is the past. */
+static void step_taken(cliv_optimizer *o) {
+  o->steps++;
+  if (!o->rule->advance) return;
+  for (size_t r = 0; r < o->plan.row_count; r++) {
+    cliv__row *row = &o->plan.rows[r];
+    memcpy(row->memory, row->next, sizeof row->memory);
+    row->remembered++;
   }
 }
 
@@ -421,6 +458,6 @@ cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
     const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == batches);
     TRY(launch(o, &o->plan.batches[i], &part));
   }
-  o->steps++;
+  step_taken(o);
   return CLIV_OK;
 }

@@ -38,6 +38,10 @@ typedef struct cliv__batch {
 typedef struct cliv__row {
   int group;
   uint64_t born;
+  /* What the rule keeps from step to step: `memory` after `remembered` steps, which may have to be gone through anew;
+   * `next` after the step under way. */
+  uint64_t remembered;
+  double memory[CLIV__MAX_MEMORY], next[CLIV__MAX_MEMORY];
 } cliv__row;
 
 /* The scalars of a step on their way to the device: the write is asynchronous, so the host's copy must stay until

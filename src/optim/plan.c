@@ -141,10 +141,18 @@ static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t
          plan->places[a].bank == plan->places[b].bank;
 }
 
-static cl_uint row_of(cliv__plan *plan, const cliv__param *param) {
+static size_t find_row(const cliv__plan *plan, const cliv__param *param) {
   size_t r = 0;
   while (r < plan->row_count && (plan->rows[r].group != param->group || plan->rows[r].born != param->born)) r++;
-  if (r == plan->row_count) plan->rows[plan->row_count++] = (cliv__row){param->group, param->born};
+  return r;
+}
+
+/* A row that the plan in force has too keeps its memory. */
+static cl_uint row_of(const cliv_optimizer *o, cliv__plan *plan, const cliv__param *param) {
+  const size_t r = find_row(plan, param), old = find_row(&o->plan, param);
+  if (r == plan->row_count)
+    plan->rows[plan->row_count++] =
+        old < o->plan.row_count ? o->plan.rows[old] : (cliv__row){.group = param->group, .born = param->born};
   return (cl_uint)r;
 }
 
@@ -212,7 +220,7 @@ static cliv_status sort_launches(const cliv_optimizer *o, const cliv__plan *plan
 
 static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, tables *t) {
   const cliv__param *x = &o->params[param];
-  const cl_uint row = row_of(plan, x);
+  const cl_uint row = row_of(o, plan, x);
   for (size_t i = 0; i < x->p->count; i += o->chunk) {
     const size_t rest = x->p->count - i, count = rest < o->chunk ? rest : o->chunk;
     t->chunks[t->chunk_count++] =

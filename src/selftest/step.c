@@ -16,15 +16,33 @@ typedef struct setting {
 static const struct variant {
   const char *rule, *name;
   setting set[4];
+  uint64_t steps; /* taken before */
 } variants[] = {
-    {"sgd", "momentum", {{"momentum", 0.9}, {"dampening", 0.25}, {"weight_decay", 0.01}}},
-    {"sgd", "nesterov", {{"momentum", 0.9}, {"nesterov", 1}}},
-    {"sgd", "averaged", {{"momentum", 0.9}, {"averaged", 1}}},
-    {"adagrad", "decays", {{"lr_decay", 0.1}, {"weight_decay", 0.01}, {"initial_accumulator_value", 0.1}}},
-    {"rmsprop", "centered, momentum", {{"centered", 1}, {"momentum", 0.9}, {"weight_decay", 0.01}}},
-    {"adam", "no bias correction", {{"bias_correction", 0}, {"weight_decay", 0.1}, {"lr", 0.01}}},
-    {"adamw", "weight decay, maximize", {{"lr", 0.01}, {"weight_decay", 0.1}, {"beta2", 0.95}, {"maximize", 1}}},
-    {"lion", "weight decay", {{"weight_decay", 0.1}, {"beta1", 0.95}}},
+    {"sgd", "momentum", {{"momentum", 0.9}, {"dampening", 0.25}, {"weight_decay", 0.01}}, 0},
+    {"sgd", "nesterov", {{"momentum", 0.9}, {"nesterov", 1}}, 0},
+    {"sgd", "averaged", {{"momentum", 0.9}, {"averaged", 1}}, 0},
+    {"adagrad", "decays", {{"lr_decay", 0.1}, {"weight_decay", 0.01}, {"initial_accumulator_value", 0.1}}, 0},
+    {"rmsprop", "centered, momentum", {{"centered", 1}, {"momentum", 0.9}, {"weight_decay", 0.01}}, 0},
+    {"adam", "no bias correction", {{"bias_correction", 0}, {"weight_decay", 0.1}, {"lr", 0.01}}, 0},
+    {"adamw", "weight decay, maximize", {{"lr", 0.01}, {"weight_decay", 0.1}, {"beta2", 0.95}, {"maximize", 1}}, 0},
+    {"lion", "weight decay", {{"weight_decay", 0.1}, {"beta1", 0.95}}, 0},
+    {"sgd",
+     "lr in momentum",
+     {{"momentum", 0.9}, {"lr_in_momentum", 1}, {"decoupled_weight_decay", 1}, {"weight_decay", 0.1}},
+     0},
+    {"adagrad",
+     "eps in root",
+     {{"eps_in_root", 1}, {"eps", 1e-3}, {"decoupled_weight_decay", 1}, {"weight_decay", 0.1}},
+     0},
+    {"rmsprop", "lr in momentum", {{"momentum", 0.9}, {"lr_in_momentum", 1}, {"eps_in_root", 1}}, 0},
+    {"adam", "amsgrad", {{"amsgrad", 1}, {"corrected_max", 1}, {"eps_root", 1e-3}}, 0},
+    {"adam", "eps hat", {{"eps_hat", 1}, {"eps", 1e-3}}, 0},
+    {"adadelta", "weight decay", {{"weight_decay", 0.1}, {"rho", 0.5}}, 0},
+    {"adamax", "eps outside", {{"eps_outside", 1}, {"eps", 1e-3}, {"weight_decay", 0.1}}, 0},
+    {"nadam", "later", {{"momentum_decay", 0.5}, {"beta2", 0.9}}, 10},
+    {"radam", "rectified", {{"beta2", 0.9}, {"decoupled_weight_decay", 1}, {"weight_decay", 0.1}}, 10},
+    {"rprop", "bounds", {{"lr", 0.1}, {"step_size_min", 0.08}, {"step_size_max", 0.12}}, 0},
+    {"asgd", "averages", {{"lambd", 0.1}, {"t0", 1}, {"lr", 0.1}}, 10},
 };
 
 static const size_t lengths[] = {1, 257, 4099};
@@ -53,12 +71,13 @@ static cliv_status hash_states(cliv_context *ctx, cliv_optimizer *optimizer, uin
 }
 
 /* Steps with new gradients each; the hash covers parameters, what lies around them, and states. */
-static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, const setting *set, cliv_dtype dtype,
+static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, const struct variant *v, cliv_dtype dtype,
                               uint64_t *hash) {
   cliv_tensor *params[PARAMS], *grads[PARAMS];
-  for (size_t i = 0; set && i < 4 && set[i].hyper; i++)
-    TRY(cliv_optimizer_set(optimizer, CLIV_DEFAULT_GROUP, set[i].hyper, set[i].value));
+  for (size_t i = 0; i < 4 && v->set[i].hyper; i++)
+    TRY(cliv_optimizer_set(optimizer, CLIV_DEFAULT_GROUP, v->set[i].hyper, v->set[i].value));
   TRY(add_params(bench, optimizer, dtype, params, grads));
+  TRY(cliv_optimizer_set_steps(optimizer, v->steps));
   for (uint64_t t = 0; t < STEPS; t++) {
     for (size_t p = 0; p < PARAMS; p++) TRY(cliv__bench_fill(bench, grads[p], CLIV__MODEST, 100 * (t + 1) + p));
     TRY(cliv_optimizer_step(optimizer, NULL));
@@ -67,14 +86,14 @@ static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, con
   return hash_states(bench->ctx, optimizer, hash);
 }
 
-static void run_case(cliv__selftest *test, const char *variant, const setting *set, cliv_dtype dtype) {
+static void run_case(cliv__selftest *test, const struct variant *v, cliv_dtype dtype) {
   cliv__bench bench = {.ctx = test->ctx};
   cliv_optimizer *optimizer = NULL;
   uint64_t hash = 0;
   char name[96];
-  snprintf(name, sizeof name, "%s, %s", cliv_dtype_name(dtype), variant);
+  snprintf(name, sizeof name, "%s, %s", cliv_dtype_name(dtype), v->name);
   cliv_status status = cliv_optimizer_create(test->ctx, test->operation, NULL, &optimizer);
-  if (!status) status = take_steps(&bench, optimizer, set, dtype, &hash);
+  if (!status) status = take_steps(&bench, optimizer, v, dtype, &hash);
   cliv__selftest_report(test, name, dtype, status, hash);
   cliv_optimizer_free(optimizer);
   cliv__bench_clear(&bench);
@@ -83,12 +102,13 @@ static void run_case(cliv__selftest *test, const char *variant, const setting *s
 /* All on float32. How a narrow parameter is read and rounded does not depend on the rule, so the first stands for
  * all. */
 void cliv__selftest_steps(cliv__selftest *test) {
+  static const struct variant defaults = {.name = "defaults"};
   for (size_t i = 0; i < cliv_rule_count(); i++) {
     test->operation = cliv_rule_get(i)->name;
-    run_case(test, "defaults", NULL, CLIV_F32);
-    if (i == 0) run_case(test, "defaults", NULL, CLIV_F16);
-    if (i == 0) run_case(test, "defaults", NULL, CLIV_BF16);
+    run_case(test, &defaults, CLIV_F32);
+    if (i == 0) run_case(test, &defaults, CLIV_F16);
+    if (i == 0) run_case(test, &defaults, CLIV_BF16);
     for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
-      if (!strcmp(variants[v].rule, test->operation)) run_case(test, variants[v].name, variants[v].set, CLIV_F32);
+      if (!strcmp(variants[v].rule, test->operation)) run_case(test, &variants[v], CLIV_F32);
   }
 }

@@ -109,7 +109,8 @@ def test_names(tmp_path, vector):
     refused("op", "map", "--op", "expp", vector, *to, code=2, says=["expp", "exp"], leaves=[out])
     step = ["op", "step", "--param", vector, "--grads", vector, *to]
     refused(*step, "--rule", "adamx", code=2, says=["adamx", "adam"], leaves=[out])
-    refused(*step, "--rule", "adam", "--preset", "keras", code=2, says=["keras", "torch"], leaves=[out])
+    refused(*step, "--rule", "adam", "--preset", "chainer", code=2, says=["chainer", "torch, keras"], leaves=[out])
+    refused(*step, "--rule", "radam", "--preset", "keras", code=2, says=["keras", "torch, optax"], leaves=[out])
     gemm = ["op", "gemm", vector, vector, *to]
     refused(*gemm, "--provider", "mkl", code=2, says=["mkl", "exact"], leaves=[out])
     refused("op", "reduce", "--op", "sum", "--axis", "first", vector, *to, code=2, says=["first", "all", "last"],

@@ -1,4 +1,4 @@
-"""`cliv op step` against the trajectories of PyTorch in tests/golden."""
+"""`cliv op step` against the trajectories of PyTorch and other packages in tests/golden."""
 
 import json
 import struct
@@ -21,34 +21,62 @@ def safetensors(path):
     return metadata, arrays
 
 
-METADATA, GOLDEN = safetensors(f"{SOURCE}/tests/golden/torch.safetensors")
-CASES = {case: dict(word.split("=") for word in text.split()) for case, text in METADATA.items()
-         if text.startswith("rule=")}
-KINDS = sorted(name.split(".")[1] for name in GOLDEN if name.startswith("gradients."))
+def cases():
+    """Of every rule and preset the last case: rule, preset, hyper-parameters, the weights after 20 steps."""
+    found = {}
+    for metadata, arrays in (TORCH, PACKAGES):
+        for case, text in metadata.items():
+            if text.startswith("rule="):
+                words = dict(word.split("=") for word in text.split())
+                rule, preset = words.pop("rule"), words.pop("preset")
+                found[rule, preset] = (words, arrays[f"{case}.p20"])
+    return found
+
+
+TORCH = safetensors(f"{SOURCE}/tests/golden/torch.safetensors")
+PACKAGES = safetensors(f"{SOURCE}/tests/golden/packages.safetensors")
+GOLDEN = TORCH[1]
+CASES = cases()
+KINDS = [name.split(".")[1] for name in GOLDEN if name.startswith("gradients.")]
 STEPS = 20
 
 
 def test_every_rule_has_a_trajectory():
-    assert {row["name"] for row in document("op", "list", "step")["step"]} == {case["rule"] for case in CASES.values()}
+    rules = document("op", "list", "step")["step"]
+    assert {row["name"] for row in rules} == {rule for rule, _ in CASES}
+    for row in rules:
+        presets = [preset["name"] for preset in row["presets"]]
+        assert all(row["name"] != rule or preset in presets for rule, preset in CASES)
+        assert row["presets"][0]["values"] == {}
+        hypers = {hyper["name"] for hyper in row["hypers"]}
+        assert all(set(preset["values"]) <= hypers for preset in row["presets"])
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_parameter_after_20_steps(case, tmp_path):
+@pytest.mark.parametrize("rule, preset", CASES)
+def test_parameter_after_20_steps(rule, preset, tmp_path):
     """All kinds of gradients in one run: one row of the parameter each."""
-    settings = dict(CASES[case])
-    rule = settings.pop("rule")
+    settings, want = CASES[rule, preset]
     np.save(tmp_path / "p.npy", np.stack([GOLDEN["initial"]] * len(KINDS)))
     np.save(tmp_path / "g.npy", np.stack([GOLDEN[f"gradients.{kind}"][:STEPS] for kind in KINDS], axis=1))
     sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    done("op", "step", "--rule", rule, "--preset", "torch", *sets, "--param", tmp_path / "p.npy",
+    done("op", "step", "--rule", rule, "--preset", preset, *sets, "--param", tmp_path / "p.npy",
          "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy")
-    got = np.load(tmp_path / "out.npy").astype(np.float64)
+    got, want = np.load(tmp_path / "out.npy").astype(np.float64), want.astype(np.float64)
     for row, kind in enumerate(KINDS):
-        want = GOLDEN[f"{case}.{kind}.p20"].astype(np.float64)
         # Relative to the largest weight: where the exact result passes by zero, PyTorch's own forms differ by more than
         # its size.
-        error = np.abs(got[row] - want).max() / np.abs(want).max()
-        assert error <= 1e-6, kind
+        assert np.abs(got[row] - want[row]).max() <= 1e-6 * np.abs(want[row]).max(), kind
+
+
+def test_first_preset_is_the_default(tmp_path):
+    np.save(tmp_path / "p.npy", GOLDEN["initial"])
+    np.save(tmp_path / "g.npy", GOLDEN["gradients.random"][:3])
+    out = {}
+    for preset in ([], ["--preset", "torch"], ["--preset", "keras"]):
+        done("op", "step", "--rule", "adam", *preset, "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy",
+             "-o", tmp_path / "out.npy")
+        out["".join(preset[1:])] = (tmp_path / "out.npy").read_bytes()
+    assert out[""] == out["torch"] != out["keras"]
 
 
 def test_states(tmp_path):
@@ -61,7 +89,7 @@ def test_states(tmp_path):
          "--states", states)
     assert {path.name for path in states.iterdir()} == {"exp_avg.npy", "exp_avg_sq.npy"}
     for name in ("exp_avg", "exp_avg_sq"):
-        want = GOLDEN[f"adamw-0.random.{name}"]
+        want = GOLDEN[f"adamw-0.{name}"][KINDS.index("random")]
         np.testing.assert_allclose(np.load(states / f"{name}.npy"), want, rtol=1e-6, atol=1e-7 * np.abs(want).max())
 
 

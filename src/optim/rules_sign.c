@@ -1,0 +1,70 @@
+/* Rules that take the sign of the gradient, or of a mean of gradients. */
+#include "optim/hypers.h"
+
+/* ---- lion ---- */
+
+enum { LION_LR, LION_BETA1, LION_BETA2, LION_WEIGHT_DECAY, LION_MAXIMIZE };
+static const cliv_hyper_info lion_hypers[] = {
+    [LION_LR] = LR(1e-4),
+    [LION_BETA1] = BETA("beta1", 0.9, "how much of the mean gradient goes into the direction"),
+    [LION_BETA2] = BETA("beta2", 0.99, "how much of the mean gradient is kept"),
+    [LION_WEIGHT_DECAY] = POSITIVE("weight_decay", 0, "weights lose lr*weight_decay of themselves before each step"),
+    [LION_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info lion_states[] = {{"exp_avg", NULL, "running mean of gradients"}};
+static const cliv_preset_info lion_presets[] = {
+    SAME("paper", "arXiv 2302.06675; google/automl, lion_pytorch.py"),
+    PRESET("keras", "keras.optimizers.Lion 3.15", {"lr", 1e-3}),
+    PRESET("optax", "optax.lion 0.2.8", {"weight_decay", 1e-3}),
+};
+
+static void lion_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)t;
+  (void)memory;
+  GIVE(out, -h[LION_LR], 1 - h[LION_LR] * h[LION_WEIGHT_DECAY], h[LION_BETA1], 1 - h[LION_BETA1], h[LION_BETA2],
+       1 - h[LION_BETA2]);
+}
+
+const cliv__rule cliv__rule_lion = {
+    INFO("lion", "the sign of a mean gradient", "arXiv 2302.06675 and its authors' code (google/automl, lion_pytorch)",
+         lion_hypers, lion_states, lion_presets),
+    .function = "lion",
+    .scalar_count = 6,
+    .scalars = lion_scalars,
+};
+
+/* ---- rprop ---- */
+
+enum { RPROP_LR, RPROP_ETAMINUS, RPROP_ETAPLUS, RPROP_MIN, RPROP_MAX, RPROP_MAXIMIZE };
+static const cliv_hyper_info rprop_hypers[] = {
+    [RPROP_LR] = POSITIVE("lr", 1e-2, "the first step's size"),
+    [RPROP_ETAMINUS] = FRACTION("etaminus", 0.5, "what a step's size is multiplied with when the gradient turns"),
+    [RPROP_ETAPLUS] = POSITIVE("etaplus", 1.2, "what it is multiplied with when the gradient keeps its sign"),
+    [RPROP_MIN] = POSITIVE("step_size_min", 1e-6, "the smallest step"),
+    [RPROP_MAX] = POSITIVE("step_size_max", 50, "the largest step"),
+    [RPROP_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info rprop_states[] = {{"prev", NULL, "the gradient before, 0 where it has turned"},
+                                               {"step_size", "lr", "size of the last step"}};
+static const cliv_preset_info rprop_presets[] = {SAME("torch", "torch.optim.Rprop 2.15")};
+
+static const char *rprop_conflict(const double *h) {
+  if (h[RPROP_ETAPLUS] < 1) return "etaplus must be at least 1";
+  if (h[RPROP_MIN] > h[RPROP_MAX]) return "step_size_min must be at most step_size_max";
+  return NULL;
+}
+
+static void rprop_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)t;
+  (void)memory;
+  GIVE(out, h[RPROP_ETAMINUS], h[RPROP_ETAPLUS], h[RPROP_MIN], h[RPROP_MAX]);
+}
+
+const cliv__rule cliv__rule_rprop = {
+    INFO("rprop", "steps whose size follows the gradient's changes of sign", "torch.optim.Rprop 2.15", rprop_hypers,
+         rprop_states, rprop_presets),
+    .function = "rprop",
+    .scalar_count = 4,
+    .scalars = rprop_scalars,
+    .conflict = rprop_conflict,
+};
