@@ -17,7 +17,9 @@ static cliv_schedule *parse(const char *text) {
 
 /* ---- shapes ---- */
 
-static double wsd(double t) { return t < 10 ? t / 10 : t < 60 ? 1 : t < 100 ? 0.2 + 0.8 * (1 - sqrt((t - 60) / 40)) : 0.2; }
+static double wsd(double t) {
+  return t < 10 ? t / 10 : t < 60 ? 1 : t < 100 ? 0.2 + 0.8 * (1 - sqrt((t - 60) / 40)) : 0.2;
+}
 static double noam(double t) { return fmin(pow(t + 1, -0.5), (t + 1) * pow(40, -1.5)) / sqrt(512); }
 static double rsqrt_(double t) { return t < 30 ? t / 30 : sqrt(30 / t); }
 static double part(double t, double n) { return fmin(t / n, 1); }
@@ -146,8 +148,8 @@ static void wrong_texts_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(table_is_consistent), cmocka_unit_test(shapes_follow_their_formulas),
-      cmocka_unit_test(cosine_is_accurate),  cmocka_unit_test(plateau_listens),
+      cmocka_unit_test(table_is_consistent),     cmocka_unit_test(shapes_follow_their_formulas),
+      cmocka_unit_test(cosine_is_accurate),      cmocka_unit_test(plateau_listens),
       cmocka_unit_test(wrong_texts_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

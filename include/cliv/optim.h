@@ -155,6 +155,28 @@ CLIV_API const char *cliv_optimizer_state_name(const cliv_optimizer *optimizer, 
 CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t param, const char *state,
                                           cliv_tensor **view) CLIV_MUST_CHECK;
 
+/* ---- states in a file ---- */
+
+/* Writes steps, hyper-parameters and states as a safetensors file, named as PyTorch's state_dict is when its keys are
+ * joined by points:
+ *
+ *   state.0.exp_avg        float32 of the shape of parameter 0; so each state of each parameter that has taken a step
+ *   state.0.step           float32 without axes: the steps that parameter 0 has taken
+ *   "param_groups"         (metadata) JSON: [{"lr": 0.001, "betas": [0.9, 0.999], …, "params": [0, 1]}, …]
+ *   "steps", "rule", "format"   (metadata) the steps exactly; the rule's name; "cliv.optimizer 1"
+ *
+ * docs/optim.md has the lines of Python that make one of a PyTorch optimizer, and the reverse. Parameters are not in
+ * it. Equal states give equal files. Blocks; the file appears whole or not at all. */
+CLIV_API cliv_status cliv_optimizer_save(cliv_optimizer *optimizer, const char *path) CLIV_MUST_CHECK;
+
+/* Reads such a file into an optimizer of the same rule, to which the same parameters have been added in the same
+ * groups: what follows is what would have followed when it was saved, to the last bit. A file without metadata leaves
+ * hyper-parameters as they are. A parameter without states in it begins anew. Schedules are not in the file. Blocks.
+ * Everything is checked first, and on these failures nothing is changed: FILE, FORMAT; DATA (another rule, other
+ * parameters or groups, states missing or unknown); SHAPE; VALUE (a hyper-parameter out of its bounds); DEVICE_MEMORY,
+ * HOST_MEMORY. */
+CLIV_API cliv_status cliv_optimizer_load(cliv_optimizer *optimizer, const char *path) CLIV_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -57,8 +57,8 @@ CLIV_API const cliv_schedule_info *cliv_schedule_get(size_t index); /* NULL past
 typedef struct cliv_schedule cliv_schedule;
 
 typedef struct cliv_schedule_options {
-  size_t size;           /* sizeof(cliv_schedule_options) of the caller; 0: this version's */
-  uint64_t epoch_steps;  /* steps an epoch has, for arguments in epochs; 0: these are refused */
+  size_t size;          /* sizeof(cliv_schedule_options) of the caller; 0: this version's */
+  uint64_t epoch_steps; /* steps an epoch has, for arguments in epochs; 0: these are refused */
 } cliv_schedule_options;
 
 /* Parses a text. ctx takes the sentence of a failure and may be NULL; options too. Fails with NULL, NAME (no such shape

@@ -54,8 +54,8 @@ static void write_factors(cli *c, double *factors, size_t steps, const char *pat
   const cliv_status status = cliv_npy_write(path, &array);
   if (status) cli_report_with(c, NULL, status);
   else if (c->json)
-    cli_print_json(c, json_pack("{s:o, s:s, s:I}", "output", cli_json_text(path), "dtype", "float64", "steps",
-                                (json_int_t)steps));
+    cli_print_json(
+        c, json_pack("{s:o, s:s, s:I}", "output", cli_json_text(path), "dtype", "float64", "steps", (json_int_t)steps));
   else printf("%s: float64 [%zu]\n", path, steps);
 }
 
@@ -89,8 +89,9 @@ int op_schedule(int argc, const char **argv) {
       .verb = "op schedule",
       .arguments = "[OPTION]... --schedule TEXT",
       .about = "What a schedule multiplies a hyper-parameter with, step by step.",
-      .example = "cliv op schedule --schedule \"warmup(10) cosine(90, end=0.1)\"\n"
-                 "cliv op schedule --schedule \"step(30epochs, 0.1)\" --epoch-steps 50 --steps 5000 -o factors.npy",
+      .example =
+          "cliv op schedule --schedule \"warmup(10) cosine(90, end=0.1)\"\n"
+          "cliv op schedule --schedule \"step(30epochs, 0.1)\" --epoch-steps 50 --steps 5000 -o factors.npy",
       .options = options,
       .no_device = true};
   cli c;

@@ -10,7 +10,7 @@
 #include "cli/op.h"
 
 typedef struct step_options {
-  char *rule, *preset, *schedule, *param, *grads, *states, *output;
+  char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *output;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
 } step_options;
 
@@ -68,11 +68,17 @@ static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad
 enum { PATH_ROOM = 4096 };
 
 typedef struct states {
-  const char *dir; /* NULL: not wanted */
-  bool made;       /* the folder is this run's */
+  const char *dir;  /* NULL: not wanted */
+  const char *file; /* that of --save; NULL: not wanted */
+  bool made;        /* the folder is this run's */
   const cliv_optimizer *optimizer;
   size_t waiting; /* written, not yet named */
+  bool file_waiting;
 } states;
+
+static void file_path(const states *s, char waiting[PATH_ROOM]) {
+  snprintf(waiting, PATH_ROOM, "%s.cliv-waiting", s->file);
+}
 
 static void state_paths(const states *s, size_t k, char waiting[PATH_ROOM], char final[PATH_ROOM]) {
   const char *const name = cliv_optimizer_state_name(s->optimizer, 0, k);
@@ -100,18 +106,33 @@ static bool write_states(op_run *run, states *s, cliv_optimizer *optimizer) {
   return good;
 }
 
+static bool write_file(op_run *run, states *s, cliv_optimizer *optimizer) {
+  char waiting[PATH_ROOM];
+  file_path(s, waiting);
+  s->file_waiting = op_check(run, cliv_optimizer_save(optimizer, waiting));
+  return s->file_waiting;
+}
+
+static bool name_state(op_run *run, const char *waiting, const char *final) {
+  if (rename(waiting, final) == 0) return true;
+  cli_report(run->c, CLIV_FILE, "'%s' cannot be written: %s", final, strerror(errno));
+  return false;
+}
+
 /* The output is written: the states get their names. */
 static bool name_states(op_run *run, void *with) {
   states *const s = with;
   for (size_t k = 0; k < s->waiting; k++) {
     char waiting[PATH_ROOM], final[PATH_ROOM];
     state_paths(s, k, waiting, final);
-    if (rename(waiting, final) == 0) continue;
-    cli_report(run->c, CLIV_FILE, "'%s' cannot be written: %s", final, strerror(errno));
-    return false;
+    if (!name_state(run, waiting, final)) return false;
   }
   s->waiting = 0;
   s->made = false;
+  char waiting[PATH_ROOM];
+  if (s->file_waiting) file_path(s, waiting);
+  if (s->file_waiting && !name_state(run, waiting, s->file)) return false;
+  s->file_waiting = false;
   return true;
 }
 
@@ -123,6 +144,8 @@ static void drop_states(const states *s) {
     unlink(waiting);
   }
   if (s->made) rmdir(s->dir);
+  char waiting[PATH_ROOM];
+  if (s->file_waiting) file_path(s, waiting), unlink(waiting);
 }
 
 /* Of lr. The schedule is the caller's to free. */
@@ -131,23 +154,27 @@ static bool set_schedule(op_run *run, cliv_optimizer *optimizer, const char *tex
                    op_check(run, cliv_optimizer_schedule(optimizer, CLIV_ALL_GROUPS, "lr", *schedule)));
 }
 
+static bool settle(op_run *run, const step_options *o, cliv_optimizer *optimizer, cliv_schedule **schedule) {
+  if (o->load && !op_check(run, cliv_optimizer_load(optimizer, o->load))) return false;
+  for (const char **text = o->set; text && *text; text++)
+    if (!set_hyper(run, optimizer, *text)) return false;
+  return set_schedule(run, optimizer, o->schedule, schedule);
+}
+
 static bool step(op_run *run, const step_options *o, states *s, cliv_optimizer **optimizer, cliv_schedule **schedule) {
   cliv_tensor *grad;
   const cliv_optimizer_options options = {.size = sizeof options, .preset = o->preset};
-  if (!op_check(run, cliv_optimizer_create(run->ctx, o->rule, &options, optimizer))) return false;
-  for (const char **text = o->set; text && *text; text++)
-    if (!set_hyper(run, *optimizer, *text)) return false;
-  if (!set_schedule(run, *optimizer, o->schedule, schedule)) return false;
   cliv_tensor *const param = run->tensor[0];
-  return check_shapes(run) &&
+  return op_check(run, cliv_optimizer_create(run->ctx, o->rule, &options, optimizer)) && check_shapes(run) &&
          op_make(run, cliv_tensor_dtype(run->tensor[1]), cliv_tensor_ndim(param), cliv_tensor_shape(param), &grad) &&
          op_check(run, cliv_optimizer_add(*optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
-         take_steps(run, *optimizer, grad) && (!s->dir || write_states(run, s, *optimizer)) &&
+         settle(run, o, *optimizer, schedule) && take_steps(run, *optimizer, grad) &&
+         (!s->dir || write_states(run, s, *optimizer)) && (!s->file || write_file(run, s, *optimizer)) &&
          op_deliver(run, param, "step", o->rule);
 }
 
 static int run_step(cli *c, const step_options *o) {
-  states s = {.dir = o->states};
+  states s = {.dir = o->states, .file = o->save};
   op_run run = {.c = c, .output = o->output, .settle = name_states, .with = &s};
   cliv_optimizer *optimizer = NULL;
   cliv_schedule *schedule = NULL;
@@ -169,6 +196,9 @@ int op_step(int argc, const char **argv) {
       {"schedule", 0, POPT_ARG_STRING, &o.schedule, 0, "Of lr, such as \"warmup(10) cosine(90)\"", "TEXT"},
       {"param", 0, POPT_ARG_STRING, &o.param, 0, "The parameter, of any shape S", "P.npy"},
       {"grads", 0, POPT_ARG_STRING, &o.grads, 0, "The gradients, of shape (T, *S): one a step", "G.npy"},
+      {"load", 0, POPT_ARG_STRING, &o.load, 0,
+       "States and hyper-parameters to go on with, as --save or PyTorch left them", "FILE"},
+      {"save", 0, POPT_ARG_STRING, &o.save, 0, "File to write them to: PyTorch's state_dict as safetensors", "FILE"},
       {"states", 0, POPT_ARG_STRING, &o.states, 0, "Folder to write the rule's states to, as NAME.npy", "DIR"},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write: the parameter after T steps", "OUT.npy"},
       POPT_TABLEEND};

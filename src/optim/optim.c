@@ -142,7 +142,7 @@ static cliv_status find_hyper(const cliv_optimizer *o, const char *name, int *in
   return fail_name(o->ctx, what, name, hyper_names(&o->rule->info));
 }
 
-static cliv_status check_bounds(cliv_context *ctx, const char *rule, const cliv_hyper_info *h, double value) {
+cliv_status cliv__check_bounds(cliv_context *ctx, const char *rule, const cliv_hyper_info *h, double value) {
   if (h->flag) REQUIRE(ctx, value == 0 || value == 1, VALUE, "%s of %s is %g; it must be 0 or 1", h->name, rule, value);
   else
     REQUIRE(ctx, value >= h->min && (h->max_excluded ? value < h->max : value <= h->max), VALUE,
@@ -157,7 +157,7 @@ cliv_status cliv_optimizer_set(cliv_optimizer *o, int group, const char *hyper, 
   if (group != CLIV_ALL_GROUPS) TRY(check_group(o, group));
   int index;
   TRY(find_hyper(o, hyper, &index));
-  TRY(check_bounds(o->ctx, o->rule->info.name, &o->rule->info.hypers[index], value));
+  TRY(cliv__check_bounds(o->ctx, o->rule->info.name, &o->rule->info.hypers[index], value));
   const int first = group == CLIV_ALL_GROUPS ? 0 : group, end = group == CLIV_ALL_GROUPS ? o->group_count : group + 1;
   for (int i = first; i < end; i++) {
     double *h = cliv__hyper(o, i);
@@ -350,7 +350,7 @@ static cliv_status settle_hypers(cliv_optimizer *o) {
     for (size_t k = 0; k < rule->hyper_count; k++) {
       if (!scheduled(o, group, (int)k)) continue;
       const double value = value_now(o, group, (int)k);
-      TRY(check_bounds(o->ctx, rule->name, &rule->hypers[k], value));
+      TRY(cliv__check_bounds(o->ctx, rule->name, &rule->hypers[k], value));
       cliv__hyper_now(o, group)[k] = value;
     }
   return CLIV_OK;

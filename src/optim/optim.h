@@ -98,6 +98,9 @@ static inline double *cliv__hyper_now(const cliv_optimizer *o, int group) {
   return o->now + (size_t)group * o->rule->info.hyper_count;
 }
 
+/* VALUE, with a sentence, where the value is none for the hyper-parameter. */
+cliv_status cliv__check_bounds(cliv_context *ctx, const char *rule, const cliv_hyper_info *h, double value);
+
 /* Makes o->plan fit the parameters and hyper-parameters, carrying states over. On failure the old plan stays. */
 cliv_status cliv__plan_make(cliv_optimizer *o);
 /* Waits for scalars under way. */

@@ -20,9 +20,9 @@ typedef struct shape {
   double a[MAX_ARGUMENTS];
   double list[MAX_LIST];
   size_t list_count;
-  double length;         /* steps it takes; 0: no end */
-  double told[STATE];    /* what plateau has made of its reports */
-  bool last;             /* of its sequence */
+  double length;      /* steps it takes; 0: no end */
+  double told[STATE]; /* what plateau has made of its reports */
+  bool last;          /* of its sequence */
 } shape;
 
 struct cliv_schedule {
@@ -117,7 +117,7 @@ static double rex_at(const shape *s, double t) {
 
 static double range_at(const shape *s, double t) { return cliv__real_power(s->a[1], 1 - t / s->a[0]); }
 
-/* ---- plateau: told[0] its factor, [1] the best report, [2] bad ones since, [3] reports still not to be counted ---- */
+/* ---- plateau: `told` is its factor, the best report, bad ones since, reports that are still not to count ---- */
 
 enum { FACTOR, BEST, BAD, RESTING };
 enum { PATIENCE, GAMMA, THRESHOLD, COOLDOWN, END, HIGHER };
@@ -191,8 +191,8 @@ static const cliv_schedule_argument wsd_args[] = {STEPS, COUNT_OF("warmup", NAN,
 static const cliv_schedule_argument noam_args[] = {
     {"width", NAN, 1, DBL_MAX, 0, "of the model"}, COUNT_OF("warmup", NAN, 1, "steps of the rise"), ANY_STEPS};
 static const cliv_schedule_argument rsqrt_args[] = {COUNT_OF("warmup", NAN, 1, "steps of the rise"), ANY_STEPS};
-static const cliv_schedule_argument range_args[] = {
-    STEPS, {"start", 1e-6, DBL_MIN, 1, 0, "the factor at the beginning"}};
+static const cliv_schedule_argument range_args[] = {STEPS,
+                                                    {"start", 1e-6, DBL_MIN, 1, 0, "the factor at the beginning"}};
 static const cliv_schedule_argument plateau_args[] = {
     [PATIENCE] = {"patience", 10, 0, MOST_STEPS, 0, "reports without an improvement that are borne"},
     [GAMMA] = FRACTION("gamma", 0.1, "what the factor is then multiplied with"),
@@ -212,7 +212,8 @@ typedef struct kind {
 static const kind kinds[] = {
     KIND("constant", "one factor", "torch ConstantLR", 0, constant_args, constant_at),
     KIND("linear", "a straight line from start to end", "torch LinearLR", 0, linear_args, linear_at),
-    KIND("warmup", "a straight line up to 1", "transformers get_linear_schedule_with_warmup", 0, warmup_args, warmup_at),
+    KIND("warmup", "a straight line up to 1", "transformers get_linear_schedule_with_warmup", 0, warmup_args,
+         warmup_at),
     KIND("polynomial", "a power of the part that is left", "torch PolynomialLR", 0, polynomial_args, polynomial_at),
     KIND("exponential", "multiplied in every step", "torch ExponentialLR", 0, exponential_args, exponential_at),
     KIND("step", "multiplied every so many steps", "torch StepLR", 0, step_args, step_at),
@@ -248,8 +249,7 @@ typedef struct reader {
 } reader;
 
 /* `return FAIL(r, VALUE, "…", …)`: with the text and the place. */
-#define FAIL(r, STATUS, ...)                                                                            \
-  fail_at((r), CLIV_##STATUS, (r)->at, cliv__format(__VA_ARGS__))
+#define FAIL(r, STATUS, ...) fail_at((r), CLIV_##STATUS, (r)->at, cliv__format(__VA_ARGS__))
 
 /* Takes `what` over. */
 static cliv_status fail_at(const reader *r, cliv_status status, const char *at, char *what) {
@@ -360,7 +360,8 @@ static cliv_status read_argument(reader *r, shape *s, size_t *next) {
     return CLIV_OK;
   }
   TRY(check_number(r, begin, "a listed step", 0, MOST_STEPS, true, x));
-  if (s->list_count == MAX_LIST) return FAIL(r, VALUE, "%s takes a list of at most %d steps", s->kind->info.name, MAX_LIST);
+  if (s->list_count == MAX_LIST)
+    return FAIL(r, VALUE, "%s takes a list of at most %d steps", s->kind->info.name, MAX_LIST);
   s->list[s->list_count++] = x;
   return CLIV_OK;
 }
@@ -371,8 +372,9 @@ static cliv_status settle(reader *r, const char *begin, shape *s) {
   const char *at = r->at;
   r->at = begin;
   for (size_t i = 0; i < info->argument_count; i++) {
-    if (isnan(s->a[i])) return FAIL(r, VALUE, "%s needs its argument %s: %s", info->name, info->arguments[i].name,
-                                    info->arguments[i].meaning);
+    if (isnan(s->a[i]))
+      return FAIL(r, VALUE, "%s needs its argument %s: %s", info->name, info->arguments[i].name,
+                  info->arguments[i].meaning);
     if (!strcmp(info->arguments[i].name, "steps")) s->length = s->a[i];
   }
   if (info->list && s->list_count == 0) return FAIL(r, VALUE, "%s needs a list of steps", info->name);
@@ -471,6 +473,7 @@ cliv_status cliv_schedule_restore(cliv_schedule *schedule, const double *values,
   const size_t wanted = cliv_schedule_state(schedule, NULL, 0);
   REQUIRE(NULL, count == wanted, VALUE, "%zu numbers are given to a schedule whose state has %zu", count, wanted);
   for (size_t i = 0, n = 0; i < schedule->count; i++)
-    for (size_t k = 0; schedule->shapes[i].kind->at == plateau_at && k < STATE; k++) schedule->shapes[i].told[k] = values[n++];
+    for (size_t k = 0; schedule->shapes[i].kind->at == plateau_at && k < STATE; k++)
+      schedule->shapes[i].told[k] = values[n++];
   return CLIV_OK;
 }

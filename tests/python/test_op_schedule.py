@@ -79,6 +79,7 @@ def test_wrong_usage(tmp_path):
     refused("op", "schedule", code=2, says=["--schedule"])
     refused("op", "schedule", "--schedule", "linear(3)", "--steps", 0, code=2, says=["--steps"])
     np.save(tmp_path / "reports.npy", np.zeros(3, "f4"))
-    refused("op", "schedule", "--schedule", "plateau()", "--reports", tmp_path / "reports.npy", code=1, says=["float64"])
+    reports = ["--reports", tmp_path / "reports.npy"]
+    refused("op", "schedule", "--schedule", "plateau()", *reports, code=1, says=["float64"])
     path = tmp_path / "no" / "x.npy"
     refused("op", "schedule", "--schedule", "linear(3)", "-o", path, code=1, says=["x.npy"], leaves=[path])

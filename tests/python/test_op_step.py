@@ -116,6 +116,24 @@ def test_schedule(tmp_path):
     refused(*step, "--schedule", "steps(2)", code=2, says=["character 1", "multistep"])
 
 
+def test_going_on(tmp_path):
+    """Twenty steps in one go, and in two with the states in a file between them."""
+    grads = GOLDEN["gradients.random"]
+    np.save(tmp_path / "p.npy", GOLDEN["initial"])
+    step = ["op", "step", "--rule", "adamw", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy"]
+    state = tmp_path / "state.safetensors"
+    np.save(tmp_path / "g.npy", grads[:20])
+    done(*step, "--set", "lr=0.02", "-o", tmp_path / "whole.npy")
+    np.save(tmp_path / "g.npy", grads[:7])
+    refused(*step, "--save", state, "-o", tmp_path / "no" / "p.npy", code=1, says="p.npy", leaves=[state])
+    done(*step, "--set", "lr=0.02", "--save", state, "-o", tmp_path / "p.npy")
+    np.save(tmp_path / "g.npy", grads[7:20])
+    done(*step, "--load", state, "-o", tmp_path / "parts.npy")
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    step[step.index("adamw")] = "lion"
+    refused(*step, "--load", state, "-o", tmp_path / "x.npy", code=1, says="adamw", leaves=[tmp_path / "x.npy"])
+
+
 def test_states_come_with_the_output_or_not_at_all(tmp_path):
     np.save(tmp_path / "p.npy", np.ones(3, "f4"))
     np.save(tmp_path / "g.npy", np.ones((2, 3), "f4"))

@@ -1,0 +1,380 @@
+/* An optimizer's states and hyper-parameters in a file, named as PyTorch's state_dict names them. See cliv/optim.h. */
+#include <cliv/safetensors.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "optim/optim.h"
+#include "runtime/tensor.h"
+
+#define FORMAT "cliv.optimizer 1"
+
+static cliv_status no_memory(const cliv_optimizer *o) {
+  return cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for the states of %zu parameters", o->param_count);
+}
+
+static uint64_t steps_of(const cliv_optimizer *o, size_t param) { return o->steps - o->params[param].born; }
+
+/* ---- hyper-parameters: beta1, beta2, … are PyTorch's list betas ---- */
+
+/* 1, 2, … for beta1, beta2, …; 0 for others. */
+static size_t beta_number(const char *name) {
+  return !strncmp(name, "beta", 4) && name[4] >= '1' && name[4] <= '9' && !name[5] ? (size_t)(name[4] - '0') : 0;
+}
+
+/* NULL without memory. */
+static json_t *group_json(const cliv_optimizer *o, int group) {
+  const cliv_rule_info *rule = &o->rule->info;
+  json_t *all = json_object(), *betas = json_array(), *params = json_array();
+  int failed = !all || !betas || !params;
+  for (size_t k = 0; k < rule->hyper_count; k++) {
+    const double value = cliv__hyper(o, group)[k];
+    json_t *json = rule->hypers[k].flag ? json_boolean(value != 0) : json_real(value);
+    failed |= beta_number(rule->hypers[k].name) ? json_array_append_new(betas, json)
+                                                : json_object_set_new(all, rule->hypers[k].name, json);
+  }
+  for (size_t i = 0; i < o->param_count; i++)
+    if (o->params[i].group == group) failed |= json_array_append_new(params, json_integer((json_int_t)i));
+  if (json_array_size(betas)) failed |= json_object_set(all, "betas", betas);
+  failed |= json_object_set(all, "params", params);
+  json_decref(betas);
+  json_decref(params);
+  if (!failed) return all;
+  json_decref(all);
+  return NULL;
+}
+
+static char *dump(json_t *json) {
+  char *text = cliv__json_dump(json, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  json_decref(json);
+  return text;
+}
+
+static char *groups_text(const cliv_optimizer *o) {
+  json_t *groups = json_array();
+  for (int g = 0; groups && g < o->group_count; g++)
+    if (json_array_append_new(groups, group_json(o, g))) json_decref(groups), groups = NULL;
+  return dump(groups);
+}
+
+static char *steps_text(const cliv_optimizer *o) {
+  json_t *steps = json_array();
+  for (size_t i = 0; steps && i < o->param_count; i++)
+    if (json_array_append_new(steps, json_integer((json_int_t)steps_of(o, i)))) json_decref(steps), steps = NULL;
+  return dump(steps);
+}
+
+/* ---- writing ---- */
+
+static size_t most_arrays(const cliv_optimizer *o) { return o->param_count * (o->rule->info.state_count + 1) + 1; }
+
+/* Takes array's data over, which is freed by the caller of gather. */
+static cliv_status add(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param,
+                       const char *state, const cliv_array *array) {
+  cliv_named_array *to = &arrays[(*count)++];
+  *to = (cliv_named_array){cliv__format("state.%zu.%s", param, state), *array};
+  return to->name ? CLIV_OK : no_memory(o);
+}
+
+static cliv_status add_step(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param) {
+  cliv_array step = {.dtype = CLIV_F32, .data = malloc(sizeof(float))};
+  if (!step.data) return no_memory(o);
+  *(float *)step.data = (float)steps_of(o, param);
+  return add(o, arrays, count, param, "step", &step);
+}
+
+/* States and steps of all parameters that have taken one. */
+static cliv_status gather(cliv_optimizer *o, cliv_named_array *arrays, size_t *count) {
+  for (size_t i = 0; i < o->param_count; i++) {
+    if (steps_of(o, i) == 0) continue;
+    TRY(add_step(o, arrays, count, i));
+    for (size_t k = 0; k < cliv_optimizer_state_count(o, i); k++) {
+      const char *name = cliv_optimizer_state_name(o, i, k);
+      cliv_tensor *view;
+      cliv_array array = {0};
+      TRY(cliv_optimizer_state(o, i, name, &view));
+      const cliv_status status = cliv_tensor_to_array(view, &array);
+      cliv_tensor_free(view);
+      if (status) return status;
+      TRY(add(o, arrays, count, i, name, &array));
+    }
+  }
+  return CLIV_OK;
+}
+
+cliv_status cliv_optimizer_save(cliv_optimizer *o, const char *path) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, path);
+  size_t count = 0;
+  cliv_named_array *arrays = calloc(most_arrays(o), sizeof *arrays);
+  char *groups = groups_text(o), *steps = steps_text(o);
+  cliv_status status = arrays && groups && steps ? gather(o, arrays, &count) : no_memory(o);
+  const cliv_metadata metadata[] = {
+      {"format", FORMAT}, {"rule", o->rule->info.name}, {"param_groups", groups}, {"steps", steps}};
+  if (!status) status = cliv__relay(o->ctx, cliv_safetensors_write(path, arrays, count, metadata, 4));
+  for (size_t i = 0; i < count; i++) {
+    free((void *)(uintptr_t)arrays[i].name);
+    cliv_array_free(&arrays[i].array);
+  }
+  free(arrays);
+  free(groups);
+  free(steps);
+  return status;
+}
+
+/* ---- reading: everything is read and checked before anything changes ---- */
+
+typedef struct loaded {
+  cliv_optimizer *o;
+  const cliv_safetensors *file;
+  const char *shown;
+  double *hyper;      /* as o->hyper */
+  uint64_t *steps;    /* one a parameter */
+  cliv_array *states; /* [param][rule's states]; without data: not kept */
+} loaded;
+
+#define REFUSE(l, STATUS, format, ...) cliv__fail((l)->o->ctx, CLIV_##STATUS, "%s: " format, (l)->shown, __VA_ARGS__)
+
+/* A number or truth of a group's JSON; *value stays where there is none of that name. */
+static cliv_status read_hyper(const loaded *l, const json_t *group, const char *name, double *value) {
+  const size_t beta = beta_number(name);
+  const json_t *json = beta ? json_array_get(json_object_get(group, "betas"), beta - 1) : json_object_get(group, name);
+  if (!json || json_is_null(json)) return CLIV_OK;
+  if (!json_is_number(json) && !json_is_boolean(json)) return REFUSE(l, FORMAT, "its '%s' is no number", name);
+  *value = json_is_boolean(json) ? json_is_true(json) : json_number_value(json);
+  return CLIV_OK;
+}
+
+/* Whether a group's list of parameters is this optimizer's. */
+static cliv_status check_params(const loaded *l, const json_t *group, int number, size_t *seen) {
+  const json_t *params = json_object_get(group, "params");
+  size_t k;
+  json_t *param;
+  json_array_foreach((json_t *)(uintptr_t)params, k, param) {
+    const json_int_t i = json_is_integer(param) ? json_integer_value(param) : -1;
+    if (i < 0 || (size_t)i >= l->o->param_count || l->o->params[i].group != number)
+      return REFUSE(l, DATA, "its group %d has a parameter %" JSON_INTEGER_FORMAT ", this optimizer's has not", number,
+                    i);
+    ++*seen;
+  }
+  return CLIV_OK;
+}
+
+static cliv_status read_groups(loaded *l, const json_t *groups) {
+  const cliv_optimizer *o = l->o;
+  const cliv_rule_info *rule = &o->rule->info;
+  size_t seen = 0;
+  if (json_array_size(groups) != (size_t)o->group_count)
+    return REFUSE(l, DATA, "it has %zu parameter groups, this optimizer %d", json_array_size(groups), o->group_count);
+  for (int g = 0; g < o->group_count; g++) {
+    const json_t *group = json_array_get(groups, (size_t)g);
+    double *hyper = l->hyper + (size_t)g * rule->hyper_count;
+    TRY(check_params(l, group, g, &seen));
+    for (size_t k = 0; k < rule->hyper_count; k++) {
+      TRY(read_hyper(l, group, rule->hypers[k].name, &hyper[k]));
+      TRY(cliv__check_bounds(o->ctx, rule->name, &rule->hypers[k], hyper[k]));
+    }
+  }
+  if (seen != o->param_count)
+    return REFUSE(l, DATA, "its groups have %zu parameters, this optimizer %zu", seen, o->param_count);
+  return CLIV_OK;
+}
+
+/* PyTorch's text: {…} of JSON under the key, or nothing. *out is NULL where there is nothing. */
+static cliv_status read_json(const loaded *l, const char *key, json_t **out) {
+  const char *text = cliv_safetensors_metadata(l->file, key);
+  *out = NULL;
+  if (!text) return CLIV_OK;
+  *out = json_loads(text, 0, NULL);
+  if (json_is_array(*out)) return CLIV_OK;
+  json_decref(*out);
+  *out = NULL;
+  return REFUSE(l, FORMAT, "its '%s' is no list in JSON", key);
+}
+
+static cliv_status read_param_groups(loaded *l) {
+  json_t *groups;
+  TRY(read_json(l, "param_groups", &groups));
+  const cliv_status status = groups ? read_groups(l, groups) : CLIV_OK;
+  json_decref(groups);
+  return status;
+}
+
+/* Which parameter and state an array's name says; false for a name that is none. *state: state_count for "step". */
+static bool parse_name(const cliv_rule_info *rule, const char *name, size_t *param, size_t *state) {
+  char *end = NULL;
+  if (strncmp(name, "state.", 6) || name[6] < '0' || name[6] > '9') return false;
+  *param = strtoull(name + 6, &end, 10);
+  if (*end != '.') return false;
+  for (*state = 0; *state < rule->state_count; ++*state)
+    if (!strcmp(end + 1, rule->states[*state].name)) return true;
+  return !strcmp(end + 1, "step");
+}
+
+static cliv_status check_names(const loaded *l) {
+  for (size_t i = 0; i < cliv_safetensors_count(l->file); i++) {
+    const char *name = cliv_safetensors_name(l->file, i);
+    size_t param = 0, state;
+    if (!parse_name(&l->o->rule->info, name, &param, &state))
+      return REFUSE(l, DATA, "its '%.100s' is no state of %s", name, l->o->rule->info.name);
+    if (param >= l->o->param_count)
+      return REFUSE(l, DATA, "its '%.100s' is of a parameter that this optimizer has not; it has %zu", name,
+                    l->o->param_count);
+  }
+  return CLIV_OK;
+}
+
+/* The array of that name, if it is there; an empty one if not. */
+static cliv_status read_array(const loaded *l, size_t param, const char *state, cliv_array *out) {
+  *out = (cliv_array){0};
+  char *name = cliv__format("state.%zu.%s", param, state);
+  if (!name) return no_memory(l->o);
+  const cliv_status status =
+      cliv_safetensors_has(l->file, name) ? cliv__relay(l->o->ctx, cliv_safetensors_read(l->file, name, out)) : CLIV_OK;
+  free(name);
+  return status;
+}
+
+/* PyTorch's step: a float or an integer without axes. 0 where there is none. */
+static cliv_status read_step(const loaded *l, size_t param, uint64_t *out) {
+  cliv_array step;
+  TRY(read_array(l, param, "step", &step));
+  double value = 0;
+  if (step.data && step.dtype == CLIV_F32) value = (double)*(const float *)step.data;
+  else if (step.data && step.dtype == CLIV_I64) value = (double)*(const int64_t *)step.data;
+  const bool good = !step.data || (cliv_array_count(&step) == 1 && value >= 0 && value == floor(value) &&
+                                   value < 0x1p63 && (step.dtype == CLIV_F32 || step.dtype == CLIV_I64));
+  cliv_array_free(&step);
+  *out = (uint64_t)value;
+  return good ? CLIV_OK : REFUSE(l, FORMAT, "'state.%zu.step' is no count of steps", param);
+}
+
+/* A parameter's states: all that are kept with the new hyper-parameters, or none, which is a parameter without a
+ * step. */
+static cliv_status read_states(const loaded *l, size_t param) {
+  const cliv_optimizer *o = l->o;
+  const cliv_rule_info *rule = &o->rule->info;
+  const cliv_tensor *p = o->params[param].p;
+  const unsigned kept = cliv__rule_kept(o->rule, l->hyper + (size_t)o->params[param].group * rule->hyper_count);
+  for (size_t k = 0; k < rule->state_count; k++) {
+    cliv_array *a = &l->states[param * rule->state_count + k];
+    TRY(read_array(l, param, rule->states[k].name, a));
+    if (a->data && !(kept >> k & 1))
+      return REFUSE(l, DATA, "it has 'state.%zu.%s', which %s does not keep with these hyper-parameters (%s)", param,
+                    rule->states[k].name, rule->name, rule->states[k].meaning);
+    if (!(kept >> k & 1)) continue;
+    if (!a->data && l->steps[param])
+      return REFUSE(l, DATA, "parameter %zu has taken %" PRIu64 " steps and has no %s", param, l->steps[param],
+                    rule->states[k].name);
+    if (a->data && (a->dtype != CLIV_F32 || a->ndim != p->ndim ||
+                    memcmp(a->shape, p->shape, (size_t)p->ndim * sizeof *p->shape) != 0))
+      return REFUSE(l, SHAPE, "'state.%zu.%s' has not the shape of the parameter, or is not float32", param,
+                    rule->states[k].name);
+    /* PyTorch's sgd counts no steps; a velocity says that there was one. */
+    if (a->data && !l->steps[param]) l->steps[param] = 1;
+  }
+  return CLIV_OK;
+}
+
+/* Cliv's own list of steps, exact where a float is not. */
+static cliv_status read_steps(const loaded *l) {
+  json_t *steps;
+  for (size_t i = 0; i < l->o->param_count; i++) TRY(read_step(l, i, &l->steps[i]));
+  TRY(read_json(l, "steps", &steps));
+  if (!steps) return CLIV_OK;
+  bool good = json_array_size(steps) == l->o->param_count;
+  for (size_t i = 0; good && i < l->o->param_count; i++) {
+    const json_t *step = json_array_get(steps, i);
+    good = json_is_integer(step) && json_integer_value(step) >= 0;
+    if (good) l->steps[i] = (uint64_t)json_integer_value(step);
+  }
+  json_decref(steps);
+  return good ? CLIV_OK : REFUSE(l, FORMAT, "its 'steps' are no counts of %zu parameters", l->o->param_count);
+}
+
+static cliv_status read_all(loaded *l) {
+  const cliv_rule_info *rule = &l->o->rule->info;
+  const char *format = cliv_safetensors_metadata(l->file, "format"), *name = cliv_safetensors_metadata(l->file, "rule");
+  if (format && strcmp(format, FORMAT) && strcmp(format, "pt"))
+    return REFUSE(l, FORMAT, "its format is '%.40s', not '" FORMAT "'", format);
+  if (name && strcmp(name, rule->name))
+    return REFUSE(l, DATA, "it has the states of %.40s, this optimizer is %s", name, rule->name);
+  TRY(check_names(l));
+  TRY(read_param_groups(l));
+  TRY(read_steps(l));
+  for (size_t i = 0; i < l->o->param_count; i++) TRY(read_states(l, i));
+  return CLIV_OK;
+}
+
+/* ---- taking over what was read ---- */
+
+static cliv_status write_state(const loaded *l, size_t param, size_t k) {
+  const cliv_array *a = &l->states[param * l->o->rule->info.state_count + k];
+  cliv_tensor *view;
+  if (!a->data || cliv_array_count(a) == 0) return CLIV_OK;
+  TRY(cliv_optimizer_state(l->o, param, l->o->rule->info.states[k].name, &view));
+  const cliv_status status = cliv_tensor_write(view, a->data, cliv_array_count(a) * sizeof(float));
+  cliv_tensor_free(view);
+  return status;
+}
+
+/* A plan for the new hyper-parameters with all states at their beginning, so that those that the file has not are there
+ * too. On failure nothing has changed. */
+static cliv_status renew_plan(const loaded *l) {
+  cliv_optimizer *o = l->o;
+  double *hyper = o->hyper;
+  cliv__plan plan = o->plan;
+  o->hyper = l->hyper;
+  o->plan = (cliv__plan){0};
+  const cliv_status status = cliv__plan_make(o);
+  o->hyper = hyper;
+  if (status) o->plan = plan;
+  else cliv__plan_free(&plan);
+  return status;
+}
+
+static cliv_status take_over(const loaded *l) {
+  cliv_optimizer *o = l->o;
+  TRY(renew_plan(l));
+  memcpy(o->hyper, l->hyper, (size_t)o->group_count * o->rule->info.hyper_count * sizeof *o->hyper);
+  o->steps = 0;
+  for (size_t i = 0; i < o->param_count; i++)
+    if (l->steps[i] > o->steps) o->steps = l->steps[i];
+  for (size_t i = 0; i < o->param_count; i++) o->params[i].born = o->steps - l->steps[i];
+  o->stale = true; /* parameters of other ages see other scalars */
+  for (size_t i = 0; i < o->param_count; i++)
+    for (size_t k = 0; k < o->rule->info.state_count; k++) TRY(write_state(l, i, k));
+  return CLIV_OK;
+}
+
+static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown) {
+  const size_t hypers = (size_t)o->group_count * o->rule->info.hyper_count;
+  const size_t states = o->param_count * o->rule->info.state_count;
+  loaded l = {.o = o, .file = file, .shown = shown, .hyper = malloc(hypers * sizeof *l.hyper)};
+  l.steps = calloc(o->param_count + 1, sizeof *l.steps);
+  l.states = calloc(states + 1, sizeof *l.states);
+  cliv_status status = l.hyper && l.steps && l.states ? CLIV_OK : no_memory(o);
+  if (!status) memcpy(l.hyper, o->hyper, hypers * sizeof *l.hyper);
+  if (!status) status = read_all(&l);
+  if (!status) status = take_over(&l);
+  for (size_t i = 0; l.states && i < states; i++) cliv_array_free(&l.states[i]);
+  free(l.states);
+  free(l.steps);
+  free(l.hyper);
+  return status;
+}
+
+cliv_status cliv_optimizer_load(cliv_optimizer *o, const char *path) {
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE_NOT_NULL(o->ctx, path);
+  cliv_safetensors *file;
+  TRY(cliv__relay(o->ctx, cliv_safetensors_open(path, &file)));
+  const cliv_status status = load(o, file, cliv__shown(path));
+  cliv_safetensors_free(file);
+  return status;
+}
