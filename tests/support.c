@@ -138,7 +138,8 @@ test_ways test_open_all(void) {
   const bool both = cliv_context_walk(cpu) == CLIV_WALK_CPU;
   if (both) c.ctx[c.count++] = cpu;
   else test_close(cpu);
-  for (size_t g = 0; g < (both ? 3 : 2); g++) c.ctx[c.count++] = test_open_group(CLIV_WALK_GPU, groups[g]);
+  const bool large = both && (test_small() || !test_few());
+  for (size_t g = 0; g < (large ? 3 : 2); g++) c.ctx[c.count++] = test_open_group(CLIV_WALK_GPU, groups[g]);
   return c;
 }
 
@@ -170,6 +171,8 @@ bool test_flush_waits(const cliv_context *ctx) {
 bool test_slow(const cliv_context *ctx) { return (ctx->quirks & CLIV__QUIRK_SOFTWARE) != 0; }
 
 bool test_small(void) { return set("CLIV_TEST_SMALL"); }
+
+bool test_few(void) { return test_small() || set("CLIV_TEST_FEW"); }
 
 const size_t *test_sizes(size_t *count) {
   static const size_t sizes[] = {0, 1, 2, 255, 256, 257, 4097, 4095, 4096, 4999, 1000003};

@@ -50,7 +50,8 @@ void test_close(cliv_context *ctx);
  * is gone when exit handlers run. */
 int test_finish(int failures);
 /* Every way to go about things: the CPU walk, then the GPU walk with several group sizes; on a device that is always
- * given the GPU walk, two of these alone. Each is one more program to compile. */
+ * given the GPU walk, and where test_few() by another stack's leave, two of these alone. Each is one more program to
+ * compile. */
 enum { TEST_WAYS = 4 };
 typedef struct test_ways {
   cliv_context *ctx[TEST_WAYS];
@@ -70,6 +71,10 @@ bool test_slow(const cliv_context *ctx);
 
 /* True when $CLIV_TEST_SMALL asks for sizes of at most about 5000 elements (checked devices, sanitizers). */
 bool test_small(void);
+/* True where operations that differ in a line of arithmetic may be tried by one of each kind ($CLIV_TEST_FEW: another
+ * stack of the same run tries all, and the self-test this one's arithmetic; or test_small()). Each is a program to
+ * compile. */
+bool test_few(void);
 /* The sizes every operation is tested on: 0, 1, 2, 255 … 4097, a prime, a million; fewer, the greatest 4097, when
  * test_small(). */
 const size_t *test_sizes(size_t *count);

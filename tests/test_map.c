@@ -208,8 +208,17 @@ static void check_op(const test_ways *c, const cliv_map_info *op, cliv_dtype dty
   free(got), free(x), free(y);
 }
 
+/* One of each kind: with one input and with two, of numbers and of truths, exact, rounded, and by a polynomial. */
+static bool stands_for_kind(const char *op) {
+  static const char *const some[] = {"copy", "exp", "sin", "sqrt", "round", "isnan", "div", "pow", "min", "ge"};
+  for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+    if (!strcmp(op, some[i])) return true;
+  return false;
+}
+
 static void every_operation(void **state) {
-  for (size_t i = 0; i < cliv_map_count(); i++) check_op(*state, cliv_map_get(i), CLIV_F32, 5003);
+  for (size_t i = 0; i < cliv_map_count(); i++)
+    if (!test_few() || stands_for_kind(cliv_map_get(i)->name)) check_op(*state, cliv_map_get(i), CLIV_F32, 5003);
 }
 
 /* Storage types are converted by the same code for every operation: a few operations of each compute type. */

@@ -5,7 +5,7 @@
 
 #include "support.h"
 
-enum { SMALL = 5000 };
+enum { SMALL = 1000 };
 
 static void print_failure(void *user, const cliv_selftest_case *c) {
   *(size_t *)user += 1;
@@ -14,9 +14,11 @@ static void print_failure(void *user, const cliv_selftest_case *c) {
                 cliv_status_name(c->status), c->expected, c->got, c->message);
 }
 
+/* Where memory is watched, the walk that shares memory between work-items: the other tests show both. */
 static void every_answer_is_as_known(void **state) {
   (void)state;
   for (size_t w = 0; w < TEST_WALKS; w++) {
+    if (test_small() && test_walks[w] != CLIV_WALK_GPU) continue;
     cliv_context *ctx = test_open(test_walks[w]);
     size_t reported = 0;
     const cliv_selftest_options options = {
@@ -33,7 +35,7 @@ static void every_answer_is_as_known(void **state) {
 static void one_kind_is_run_alone(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
-  const cliv_selftest_options options = {.kind = "gemm", .max_elements = SMALL};
+  const cliv_selftest_options options = {.kind = "gemm", .max_elements = 5000};
   cliv_selftest_result some;
   ASSERT_OK(ctx, cliv_selftest(ctx, &options, &some));
   assert_int_equal(some.failed, 0);
