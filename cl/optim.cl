@@ -2,6 +2,7 @@
  *
  *   -D RULE=adam             the rule, a function of optim_ops.cl
  *   -D P_T=f32 -D G_T=bf16   storage of parameters and of gradients; states are float
+ *   -D CONTROLLED            gradients are scaled and clipped by what optim_control.cl left, or the step is not taken
  *   -D STATES=2 -D S0=exp_avg -D S1=exp_avg_sq -D WITH_exp_avg -D WITH_exp_avg_sq
  *                            the states that are kept, each in a buffer of its own at the same indices
  *
@@ -55,6 +56,29 @@ typedef struct {
 #define STATE_LOAD(buffer, name) s.name = READ(f32)(buffer, AT(c.s));
 #define STATE_STORE(buffer, name) WRITE(f32)(s.name, buffer, AT(c.s));
 
+/* What optim_control.cl made of all gradients. */
+#ifdef CONTROLLED
+typedef struct {
+  float factor, stop, bound, norm;
+} control;
+/* Within ±bound; a NaN stays one. */
+static real within(real g, float bound) {
+  const real low = choose(g < (real)(-bound), (real)(-bound), g);
+  return choose(low > (real)bound, (real)bound, low);
+}
+#define CONTROL_ARGUMENT , __global const control *restrict all
+#define STOP_OR_CONTROL          \
+  const float bound = all->bound; \
+  if (all->stop > 0.0f) return;
+#define SCALE(h) h.gradient *= all->factor;
+#define GRADIENT(x) within(h.gradient * x, bound)
+#else
+#define CONTROL_ARGUMENT
+#define STOP_OR_CONTROL const float bound = INFINITY;
+#define SCALE(h)
+#define GRADIENT(x) h.gradient * x
+#endif
+
 /* The elements AT the chunk's index i: read, step, write. */
 #define UPDATE                                                          \
   {                                                                     \
@@ -62,14 +86,14 @@ typedef struct {
     const real x = READ(G_T)(g, AT(c.g));                               \
     state s;                                                            \
     EACH_STATE(STATE_LOAD)                                              \
-    RULE(&w, h.gradient * x, &s, h.rule);                               \
+    RULE(&w, GRADIENT(x), &s, h.rule);                                  \
     WRITE(P_T)(w, p, AT(c.p));                                          \
     EACH_STATE(STATE_STORE)                                             \
   }
 
 #ifdef WALK_CPU
-void step_chunk(chunk c, row h, __global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                EACH_STATE(STATE_ARGUMENT)) {
+void step_chunk(chunk c, row h, float bound, __global stored_parameter *restrict p,
+                __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT)) {
   uint i = 0;
 #define READ(T) CAT(load_, T)
 #define WRITE(T) CAT(store_, T)
@@ -87,25 +111,31 @@ void step_chunk(chunk c, row h, __global stored_parameter *restrict p, __global 
 
 #define STATE_PASS(buffer, name) , buffer
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                         EACH_STATE(STATE_ARGUMENT), __global const chunk *restrict chunks,
+                         EACH_STATE(STATE_ARGUMENT) CONTROL_ARGUMENT, __global const chunk *restrict chunks,
                          __global const row *restrict rows, __global const uint *restrict runs, uint first,
                          uint count) {
   const size_t r = get_global_id(0);
   if (r >= count) return;
+  STOP_OR_CONTROL
   const uint end = runs[first + r + 1];
-  for (uint k = runs[first + r]; k < end; k++)
-    step_chunk(chunks[k], rows[chunks[k].row], p, g EACH_STATE(STATE_PASS));
+  for (uint k = runs[first + r]; k < end; k++) {
+    row h = rows[chunks[k].row];
+    SCALE(h)
+    step_chunk(chunks[k], h, bound, p, g EACH_STATE(STATE_PASS));
+  }
 }
 #else
 #define READ(T) CAT(load_, T)
 #define WRITE(T) CAT(store_, T)
 #define AT(first) (size_t)((first) + i)
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                         EACH_STATE(STATE_ARGUMENT), __global const chunk *restrict chunks,
+                         EACH_STATE(STATE_ARGUMENT) CONTROL_ARGUMENT, __global const chunk *restrict chunks,
                          __global const row *restrict rows, uint first, uint count) {
   if (get_group_id(0) >= count) return;
+  STOP_OR_CONTROL
   const chunk c = chunks[first + get_group_id(0)];
-  const row h = rows[c.row];
+  row h = rows[c.row];
+  SCALE(h)
   for (uint i = (uint)get_local_id(0); i < c.count; i += (uint)get_local_size(0)) UPDATE
 }
 #endif

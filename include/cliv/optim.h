@@ -119,7 +119,7 @@ CLIV_API cliv_status cliv_optimizer_get(const cliv_optimizer *optimizer, int gro
 CLIV_API cliv_status cliv_optimizer_schedule(cliv_optimizer *optimizer, int group, const char *hyper,
                                              const cliv_schedule *schedule) CLIV_MUST_CHECK;
 /* The value that the next step takes. Fails like cliv_optimizer_get. */
-CLIV_API cliv_status cliv_optimizer_value(const cliv_optimizer *optimizer, int group, const char *hyper,
+CLIV_API cliv_status cliv_optimizer_value(cliv_optimizer *optimizer, int group, const char *hyper,
                                           double *value) CLIV_MUST_CHECK;
 
 /* Puts a parameter and its gradient under the optimizer's care: every step reads `grad` and changes `param` in place.
@@ -140,7 +140,7 @@ CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_s
 /* Steps taken. Setting the count, for resuming, makes it the count of every parameter added so far. Where the scalars
  * of a step depend on the steps before (nadam's product of momenta), they are as if all of these had been taken with
  * the hyper-parameters in force at the next step. */
-CLIV_API uint64_t cliv_optimizer_steps(const cliv_optimizer *optimizer);
+CLIV_API uint64_t cliv_optimizer_steps(cliv_optimizer *optimizer);
 CLIV_API cliv_status cliv_optimizer_set_steps(cliv_optimizer *optimizer, uint64_t steps) CLIV_MUST_CHECK;
 
 /* The states that parameter `param` has with its group's present hyper-parameters: how many, and the k-th one's name
@@ -155,6 +155,44 @@ CLIV_API const char *cliv_optimizer_state_name(const cliv_optimizer *optimizer, 
 CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t param, const char *state,
                                           cliv_tensor **view) CLIV_MUST_CHECK;
 
+/* ---- gradients before a rule sees them ---- */
+
+/* What a step does about gradients that are not finite: their sum of squares over all parameters is infinite or no
+ * number, which one element is enough for, and elements beyond 1e19 too. */
+typedef enum cliv_nonfinite {
+  CLIV_NONFINITE_PASS, /* nothing: they make weights and states NaN */
+  CLIV_NONFINITE_SKIP, /* the step changes nothing and does not count */
+  CLIV_NONFINITE_FAIL  /* the same, and the call waits for the gradients and fails with DATA */
+} cliv_nonfinite;
+
+typedef struct cliv_gradient_options {
+  size_t size;       /* sizeof(cliv_gradient_options) of the caller; 0: this version's */
+  double scale;      /* gradients are those of the loss times this; 0: 1 */
+  double clip_norm;  /* > 0: all gradients together are shortened to this length (torch.nn.utils.clip_grad_norm_) */
+  double clip_value; /* > 0: then each element is kept within ± this */
+  int nonfinite;     /* a cliv_nonfinite */
+  /* Dynamic loss scaling, as torch.amp.GradScaler: a skipped step multiplies the scale with `backoff`, `interval` steps
+   * in a row that are not skipped multiply it with `growth`. growth 0: the scale stays. Needs CLIV_NONFINITE_SKIP. */
+  double growth, backoff; /* backoff 0: 0.5 */
+  uint64_t interval;      /* 0: 2000 */
+} cliv_gradient_options;
+
+/* From the next step on. NULL: gradients are taken as they are. A norm costs one more pass over the gradients (and two
+ * launches for all those in one cl_mem), a division of the step's work that stays on the device: factors are never
+ * waited for, but SKIP waits in each step for the verdict on the one before. Norms have one value to the last bit on
+ * every device. Gradients in memory are not changed. Fails with VALUE. */
+CLIV_API cliv_status cliv_optimizer_gradients(cliv_optimizer *optimizer,
+                                              const cliv_gradient_options *options) CLIV_MUST_CHECK;
+
+typedef struct cliv_gradient_state {
+  double scale;     /* what to multiply the loss of the next step with */
+  double norm;      /* L2 norm of all gradients of the last step, scale taken out; NaN: none was asked for */
+  uint64_t skipped; /* steps, since the options were set */
+} cliv_gradient_state;
+
+/* How the last step went. Blocks until the device has looked at its gradients. Fails with OPENCL. */
+CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cliv_gradient_state *out) CLIV_MUST_CHECK;
+
 /* ---- states in a file ---- */
 
 /* Writes steps, hyper-parameters and states as a safetensors file, named as PyTorch's state_dict is when its keys are
@@ -164,6 +202,7 @@ CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t para
  *   state.0.step           float32 without axes: the steps that parameter 0 has taken
  *   "param_groups"         (metadata) JSON: [{"lr": 0.001, "betas": [0.9, 0.999], …, "params": [0, 1]}, …]
  *   "steps", "rule", "format"   (metadata) the steps exactly; the rule's name; "cliv.optimizer 1"
+ *   "scale"                (metadata) with gradient options: the loss's scale, steps taken with it, steps skipped
  *
  * docs/optim.md has the lines of Python that make one of a PyTorch optimizer, and the reverse. Parameters are not in
  * it. Equal states give equal files. Blocks; the file appears whole or not at all. */

@@ -12,6 +12,8 @@
 typedef struct step_options {
   char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *output;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
+  char *nonfinite;
+  double clip_norm, clip_value, scale;
 } step_options;
 
 static bool check_options(cli *c, const step_options *o) {
@@ -154,7 +156,19 @@ static bool set_schedule(op_run *run, cliv_optimizer *optimizer, const char *tex
                    op_check(run, cliv_optimizer_schedule(optimizer, CLIV_ALL_GROUPS, "lr", *schedule)));
 }
 
+/* What is done to the gradients first. */
+static bool set_gradients(op_run *run, cliv_optimizer *optimizer, const step_options *o) {
+  static const char *const policies[] = {
+      [CLIV_NONFINITE_PASS] = "pass", [CLIV_NONFINITE_SKIP] = "skip", [CLIV_NONFINITE_FAIL] = "fail"};
+  cliv_gradient_options g = {.scale = o->scale, .clip_norm = o->clip_norm, .clip_value = o->clip_value};
+  while (o->nonfinite && g.nonfinite < 3 && strcmp(o->nonfinite, policies[g.nonfinite])) g.nonfinite++;
+  if (g.nonfinite == 3)
+    return cli_refuse(run->c, "option '--nonfinite' wants pass, skip or fail, not '%s'", o->nonfinite);
+  return op_check(run, cliv_optimizer_gradients(optimizer, &g));
+}
+
 static bool settle(op_run *run, const step_options *o, cliv_optimizer *optimizer, cliv_schedule **schedule) {
+  if (!set_gradients(run, optimizer, o)) return false;
   if (o->load && !op_check(run, cliv_optimizer_load(optimizer, o->load))) return false;
   for (const char **text = o->set; text && *text; text++)
     if (!set_hyper(run, optimizer, *text)) return false;
@@ -196,6 +210,11 @@ int op_step(int argc, const char **argv) {
       {"schedule", 0, POPT_ARG_STRING, &o.schedule, 0, "Of lr, such as \"warmup(10) cosine(90)\"", "TEXT"},
       {"param", 0, POPT_ARG_STRING, &o.param, 0, "The parameter, of any shape S", "P.npy"},
       {"grads", 0, POPT_ARG_STRING, &o.grads, 0, "The gradients, of shape (T, *S): one a step", "G.npy"},
+      {"clip-norm", 0, POPT_ARG_DOUBLE, &o.clip_norm, 0, "Shorten each step's gradients to this length", "LENGTH"},
+      {"clip-value", 0, POPT_ARG_DOUBLE, &o.clip_value, 0, "Keep each element within this of 0", "SIZE"},
+      {"scale", 0, POPT_ARG_DOUBLE, &o.scale, 0, "The gradients are those of the loss times this", "SCALE"},
+      {"nonfinite", 0, POPT_ARG_STRING, &o.nonfinite, 0, "Gradients that are not finite; default: pass",
+       "pass|skip|fail"},
       {"load", 0, POPT_ARG_STRING, &o.load, 0,
        "States and hyper-parameters to go on with, as --save or PyTorch left them", "FILE"},
       {"save", 0, POPT_ARG_STRING, &o.save, 0, "File to write them to: PyTorch's state_dict as safetensors", "FILE"},

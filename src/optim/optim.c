@@ -97,6 +97,7 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
 
 void cliv_optimizer_free(cliv_optimizer *o) {
   if (!o) return;
+  cliv__control_free(o);
   cliv__plan_free(&o->plan);
   for (size_t i = 0; i < o->param_count; i++) {
     cliv_tensor_free(o->params[i].p);
@@ -217,10 +218,11 @@ cliv_status cliv_optimizer_schedule(cliv_optimizer *o, int group, const char *hy
   return CLIV_OK;
 }
 
-cliv_status cliv_optimizer_value(const cliv_optimizer *o, int group, const char *hyper, double *value) {
+cliv_status cliv_optimizer_value(cliv_optimizer *o, int group, const char *hyper, double *value) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, hyper);
   REQUIRE_NOT_NULL(o->ctx, value);
+  TRY(cliv__control_settle(o));
   TRY(check_group(o, group));
   int index;
   TRY(find_hyper(o, hyper, &index));
@@ -266,6 +268,7 @@ cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tenso
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, param);
   REQUIRE_NOT_NULL(o->ctx, grad);
+  TRY(cliv__control_settle(o));
   TRY(check_group(o, group));
   TRY(check_tensor(o, param, "parameter"));
   TRY(check_tensor(o, grad, "gradient"));
@@ -282,7 +285,7 @@ cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tenso
     return status;
   }
   o->params[o->param_count++] = added;
-  o->stale = true;
+  o->stale = o->control.stale = true;
   return CLIV_OK;
 }
 
@@ -327,10 +330,15 @@ cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *st
   return cliv_tensor_view(o->plan.banks[place->bank].plane[k], place->first, p->ndim, p->shape, 0, view);
 }
 
-uint64_t cliv_optimizer_steps(const cliv_optimizer *o) { return o->steps; }
+/* A verdict that cannot be had leaves the count as it is: the next step tells. */
+uint64_t cliv_optimizer_steps(cliv_optimizer *o) {
+  (void)!cliv__control_settle(o);
+  return o->steps;
+}
 
 cliv_status cliv_optimizer_set_steps(cliv_optimizer *o, uint64_t steps) {
   REQUIRE_NOT_NULL(NULL, o);
+  TRY(cliv__control_settle(o));
   o->steps = steps;
   for (size_t r = 0; r < o->plan.row_count; r++) o->plan.rows[r].remembered = UINT64_MAX;
   for (size_t i = 0; i < o->param_count; i++) {
@@ -402,6 +410,12 @@ static void step_taken(cliv_optimizer *o) {
   }
 }
 
+/* It has been left out after all. */
+void cliv__step_untaken(cliv_optimizer *o) {
+  o->steps--;
+  for (size_t r = 0; r < o->plan.row_count; r++) o->plan.rows[r].remembered = UINT64_MAX; /* gone through anew */
+}
+
 /* Sends this step's scalars, unless the device has them. */
 static cliv_status send_scalars(cliv_optimizer *o) {
   cliv__plan *plan = &o->plan;
@@ -430,12 +444,13 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, con
   const cliv__plan *plan = &o->plan;
   const cliv__bank *bank = &plan->banks[batch->bank];
   const bool runs = o->ctx->walk == CLIV_WALK_CPU;
-  cliv__arg args[CLIV__MAX_STATES + 7];
+  cliv__arg args[CLIV__MAX_STATES + 8];
   size_t n = 0;
   args[n++] = ARG(batch->p);
   args[n++] = ARG(batch->g);
   for (size_t k = 0; k < CLIV__MAX_STATES; k++)
     if (bank->plane[k]) args[n++] = ARG(bank->plane[k]->mem);
+  if (o->control.on) args[n++] = ARG(o->control.verdict);
   args[n++] = ARG(plan->chunks);
   args[n++] = ARG(plan->scalars);
   if (runs) args[n++] = ARG(plan->runs);
@@ -448,16 +463,20 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, con
 cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, o);
+  TRY(cliv__control_settle(o));
   TRY(settle_hypers(o));
   TRY(check_conflicts(o));
   if (o->stale) TRY(cliv__plan_make(o));
   const size_t batches = o->plan.batch_count;
+  const bool controlled = batches && o->control.on;
+  if (controlled) TRY(cliv__control_enqueue(o, sync));
   if (batches == 0) TRY(cliv__nothing(o->ctx, sync));
   else TRY(send_scalars(o));
   for (size_t i = 0; i < batches; i++) {
-    const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == batches);
+    const cliv_sync part = cliv__sync_part(sync, i == 0 && !controlled, i + 1 == batches);
     TRY(launch(o, &o->plan.batches[i], &part));
   }
   step_taken(o);
+  o->control.undecided = controlled && o->control.options.nonfinite == CLIV_NONFINITE_SKIP;
   return CLIV_OK;
 }

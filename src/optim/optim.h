@@ -72,6 +72,24 @@ typedef struct cliv__scheduled {
   const cliv_schedule *schedule; /* the caller's */
 } cliv__scheduled;
 
+/* What is done to all gradients before the rule sees them, see cliv_gradient_options and control.c. */
+typedef struct cliv__control {
+  bool on;
+  cliv_gradient_options options; /* defaults filled in */
+  double scale;
+  uint64_t good; /* steps in a row that were taken, since the scale changed */
+  uint64_t skipped;
+  bool stale; /* what follows does not fit the parameters */
+  size_t pass_count;
+  struct cliv__norms *passes; /* over the gradients */
+  cliv_tensor *sums;          /* of squares, one a parameter and some that do not count */
+  cl_mem which, verdict;      /* the sums that do; optim_control.cl's result */
+  cl_uint which_count;
+  cl_event read;  /* the last verdict is on its way to `host`; NULL: none is */
+  float host[4];  /* factor, stop, bound, norm */
+  bool undecided; /* whether the last step counts depends on it */
+} cliv__control;
+
 struct cliv_optimizer {
   cliv_context *ctx;
   const cliv__rule *rule;
@@ -88,6 +106,7 @@ struct cliv_optimizer {
   uint64_t steps;
   bool stale; /* the plan does not fit the parameters */
   cliv__plan plan;
+  cliv__control control;
 };
 
 static inline double *cliv__hyper(const cliv_optimizer *o, int group) {
@@ -105,5 +124,13 @@ cliv_status cliv__check_bounds(cliv_context *ctx, const char *rule, const cliv_h
 cliv_status cliv__plan_make(cliv_optimizer *o);
 /* Waits for scalars under way. */
 void cliv__plan_free(cliv__plan *plan);
+
+/* Takes the last step back from the count. */
+void cliv__step_untaken(cliv_optimizer *o);
+/* Waits for the last step's verdict, if one is on its way, and draws the conclusions. */
+cliv_status cliv__control_settle(cliv_optimizer *o);
+/* Looks at the gradients, before a step's launches. DATA where the step must not be taken. */
+cliv_status cliv__control_enqueue(cliv_optimizer *o, const cliv_sync *sync);
+void cliv__control_free(cliv_optimizer *o);
 
 #endif

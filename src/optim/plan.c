@@ -166,8 +166,9 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   for (size_t k = 0; k < rule->state_count; k++)
     if (plan->places[param].kept >> k & 1)
       cliv__text_add(&names, " -D S%d=%s -D WITH_%s", states++, rule->states[k].name, rule->states[k].name);
-  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s", o->rule->function, storage(x->p->dtype),
-                 storage(x->g->dtype), states, states && names.data ? names.data : "");
+  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s", o->rule->function, storage(x->p->dtype),
+                 storage(x->g->dtype), states, o->control.on ? " -D CONTROLLED" : "",
+                 states && names.data ? names.data : "");
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
   const cliv_status status =
       named && options ? cliv__kernel(o->ctx, "divide.cl fused.cl optim_ops.cl optim.cl", options, "optim_step", out)

@@ -69,6 +69,13 @@ static char *steps_text(const cliv_optimizer *o) {
   return dump(steps);
 }
 
+/* "" where gradients are taken as they are. */
+static char *scale_text(const cliv_optimizer *o) {
+  const cliv__control *c = &o->control;
+  if (!c->on) return strdup("");
+  return dump(json_pack("[f, I, I]", c->scale, (json_int_t)c->good, (json_int_t)c->skipped));
+}
+
 /* ---- writing ---- */
 
 static size_t most_arrays(const cliv_optimizer *o) { return o->param_count * (o->rule->info.state_count + 1) + 1; }
@@ -110,13 +117,15 @@ static cliv_status gather(cliv_optimizer *o, cliv_named_array *arrays, size_t *c
 cliv_status cliv_optimizer_save(cliv_optimizer *o, const char *path) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, path);
+  TRY(cliv__control_settle(o));
   size_t count = 0;
   cliv_named_array *arrays = calloc(most_arrays(o), sizeof *arrays);
-  char *groups = groups_text(o), *steps = steps_text(o);
-  cliv_status status = arrays && groups && steps ? gather(o, arrays, &count) : no_memory(o);
+  char *groups = groups_text(o), *steps = steps_text(o), *scale = scale_text(o);
+  cliv_status status = arrays && groups && steps && scale ? gather(o, arrays, &count) : no_memory(o);
   const cliv_metadata metadata[] = {
-      {"format", FORMAT}, {"rule", o->rule->info.name}, {"param_groups", groups}, {"steps", steps}};
-  if (!status) status = cliv__relay(o->ctx, cliv_safetensors_write(path, arrays, count, metadata, 4));
+      {"format", FORMAT}, {"rule", o->rule->info.name}, {"param_groups", groups}, {"steps", steps}, {"scale", scale}};
+  const size_t texts = scale && *scale ? 5 : 4;
+  if (!status) status = cliv__relay(o->ctx, cliv_safetensors_write(path, arrays, count, metadata, texts));
   for (size_t i = 0; i < count; i++) {
     free((void *)(uintptr_t)arrays[i].name);
     cliv_array_free(&arrays[i].array);
@@ -124,6 +133,7 @@ cliv_status cliv_optimizer_save(cliv_optimizer *o, const char *path) {
   free(arrays);
   free(groups);
   free(steps);
+  free(scale);
   return status;
 }
 
@@ -136,6 +146,8 @@ typedef struct loaded {
   double *hyper;      /* as o->hyper */
   uint64_t *steps;    /* one a parameter */
   cliv_array *states; /* [param][rule's states]; without data: not kept */
+  double scale;
+  uint64_t good, skipped;
 } loaded;
 
 #define REFUSE(l, STATUS, format, ...) cliv__fail((l)->o->ctx, CLIV_##STATUS, "%s: " format, (l)->shown, __VA_ARGS__)
@@ -297,6 +309,21 @@ static cliv_status read_steps(const loaded *l) {
   return good ? CLIV_OK : REFUSE(l, FORMAT, "its 'steps' are no counts of %zu parameters", l->o->param_count);
 }
 
+/* Of a file without it, and of an optimizer that has none, the scale stays as it is. */
+static cliv_status read_scale(loaded *l) {
+  json_t *scale;
+  json_int_t good, skipped;
+  TRY(read_json(l, "scale", &scale));
+  if (!scale) return CLIV_OK;
+  const bool fits = !json_unpack(scale, "[F, I, I!]", &l->scale, &good, &skipped) && l->scale > 0 && l->scale < 3e38 &&
+                    good >= 0 && skipped >= 0;
+  json_decref(scale);
+  if (!fits) return REFUSE(l, FORMAT, "its '%s' is not a number above 0 and two counts", "scale");
+  l->good = (uint64_t)good;
+  l->skipped = (uint64_t)skipped;
+  return CLIV_OK;
+}
+
 static cliv_status read_all(loaded *l) {
   const cliv_rule_info *rule = &l->o->rule->info;
   const char *format = cliv_safetensors_metadata(l->file, "format"), *name = cliv_safetensors_metadata(l->file, "rule");
@@ -307,6 +334,7 @@ static cliv_status read_all(loaded *l) {
   TRY(check_names(l));
   TRY(read_param_groups(l));
   TRY(read_steps(l));
+  TRY(read_scale(l));
   for (size_t i = 0; i < l->o->param_count; i++) TRY(read_states(l, i));
   return CLIV_OK;
 }
@@ -347,6 +375,8 @@ static cliv_status take_over(const loaded *l) {
     if (l->steps[i] > o->steps) o->steps = l->steps[i];
   for (size_t i = 0; i < o->param_count; i++) o->params[i].born = o->steps - l->steps[i];
   o->stale = true; /* parameters of other ages see other scalars */
+  cliv__control *c = &o->control;
+  c->scale = l->scale, c->good = l->good, c->skipped = l->skipped;
   for (size_t i = 0; i < o->param_count; i++)
     for (size_t k = 0; k < o->rule->info.state_count; k++) TRY(write_state(l, i, k));
   return CLIV_OK;
@@ -355,7 +385,9 @@ static cliv_status take_over(const loaded *l) {
 static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown) {
   const size_t hypers = (size_t)o->group_count * o->rule->info.hyper_count;
   const size_t states = o->param_count * o->rule->info.state_count;
-  loaded l = {.o = o, .file = file, .shown = shown, .hyper = malloc(hypers * sizeof *l.hyper)};
+  const cliv__control *c = &o->control;
+  loaded l = {.o = o, .file = file, .shown = shown, .scale = c->scale, .good = c->good, .skipped = c->skipped};
+  l.hyper = malloc(hypers * sizeof *l.hyper);
   l.steps = calloc(o->param_count + 1, sizeof *l.steps);
   l.states = calloc(states + 1, sizeof *l.states);
   cliv_status status = l.hyper && l.steps && l.states ? CLIV_OK : no_memory(o);
@@ -372,6 +404,7 @@ static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const c
 cliv_status cliv_optimizer_load(cliv_optimizer *o, const char *path) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, path);
+  TRY(cliv__control_settle(o));
   cliv_safetensors *file;
   TRY(cliv__relay(o->ctx, cliv_safetensors_open(path, &file)));
   const cliv_status status = load(o, file, cliv__shown(path));

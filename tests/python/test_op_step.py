@@ -116,6 +116,37 @@ def test_schedule(tmp_path):
     refused(*step, "--schedule", "steps(2)", code=2, says=["character 1", "multistep"])
 
 
+CLIPPED = np.load(f"{SOURCE}/tests/golden/clipped.npz")
+
+
+@pytest.mark.parametrize("case, options", [
+    ("norm", ["--clip-norm", 1.5]),
+    ("value", ["--clip-value", 0.25]),
+    ("scaled", ["--scale", 1024, "--clip-norm", 1.5]),
+])  # fmt: skip
+def test_clipping(case, options, tmp_path):
+    np.save(tmp_path / "p.npy", CLIPPED["initial"])
+    np.save(tmp_path / "g.npy", CLIPPED["gradients"] * np.float32(1024 if case == "scaled" else 1))
+    done("op", "step", "--rule", "sgd", "--set", "lr=0.1", "--set", "momentum=0.9", "--param", tmp_path / "p.npy",
+         "--grads", tmp_path / "g.npy", *options, "-o", tmp_path / "out.npy")
+    want = CLIPPED[case.replace("scaled", "norm")]
+    assert np.abs(np.load(tmp_path / "out.npy") - want).max() <= 1e-6 * np.abs(want).max()
+
+
+def test_nonfinite(tmp_path):
+    out = tmp_path / "out.npy"
+    np.save(tmp_path / "p.npy", np.full(3, 4, "f4"))
+    np.save(tmp_path / "g.npy", np.array([[1, 1, 1], [np.inf, 1, 1], [1, 1, 1]], "f4"))
+    step = ["op", "step", "--rule", "sgd", "--set", "lr=1", "--param", tmp_path / "p.npy", "--grads",
+            tmp_path / "g.npy", "-o", out]
+    done(*step, "--nonfinite", "skip")
+    assert np.array_equal(np.load(out), np.full(3, 2))
+    out.unlink()
+    refused(*step, "--nonfinite", "fail", code=1, says="step 2 are not finite", leaves=[out])
+    refused(*step, "--nonfinite", "drop", code=2, says="--nonfinite")
+    refused(*step, "--clip-norm", "-1", code=2, says="clip_norm -1")
+
+
 def test_going_on(tmp_path):
     """Twenty steps in one go, and in two with the states in a file between them."""
     grads = GOLDEN["gradients.random"]
