@@ -102,8 +102,8 @@ static double true_norm(uint64_t step, double factor) {
 
 /* ---- clipping ---- */
 
-/* A clipped step is the step of gradients that the host has multiplied with the factor. Norms have the same bits in both
- * walks, in arenas and outside. */
+/* A clipped step is the step of gradients that the host has multiplied with the factor. Norms have the same bits in
+ * both walks, in arenas and outside. */
 static void shortens_to_a_norm(void **state) {
   (void)state;
   double norm = NAN;
@@ -272,9 +272,9 @@ static void refuses_bad_options(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(shortens_to_a_norm),        cmocka_unit_test(keeps_elements_within_a_bound),
-      cmocka_unit_test(takes_any_gradients),       cmocka_unit_test(skips_what_is_not_finite),
-      cmocka_unit_test(scales_the_loss),           cmocka_unit_test(fails_on_what_is_not_finite),
+      cmocka_unit_test(shortens_to_a_norm),  cmocka_unit_test(keeps_elements_within_a_bound),
+      cmocka_unit_test(takes_any_gradients), cmocka_unit_test(skips_what_is_not_finite),
+      cmocka_unit_test(scales_the_loss),     cmocka_unit_test(fails_on_what_is_not_finite),
       cmocka_unit_test(refuses_bad_options),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));

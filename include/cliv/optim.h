@@ -177,10 +177,10 @@ typedef struct cliv_gradient_options {
   uint64_t interval;      /* 0: 2000 */
 } cliv_gradient_options;
 
-/* From the next step on. NULL: gradients are taken as they are. A norm costs one more pass over the gradients (and two
- * launches for all those in one cl_mem), a division of the step's work that stays on the device: factors are never
- * waited for, but SKIP waits in each step for the verdict on the one before. Norms have one value to the last bit on
- * every device. Gradients in memory are not changed. Fails with VALUE. */
+/* From the next step on. NULL: gradients are taken as they are, and gradients in memory are not changed in any case. A
+ * norm (clip_norm, nonfinite) costs one more pass over the gradients, of two launches for all those in one cl_mem, and
+ * has one value to the last bit on every device. What is found stays on the device; only SKIP waits in each step for
+ * the verdict on the one before. Fails with VALUE. */
 CLIV_API cliv_status cliv_optimizer_gradients(cliv_optimizer *optimizer,
                                               const cliv_gradient_options *options) CLIV_MUST_CHECK;
 

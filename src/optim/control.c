@@ -123,8 +123,7 @@ static cliv_status make_pass(cliv_optimizer *o, const gradient *list, size_t n, 
   }
   cliv_status status = cliv_segments_create(o->ctx, count, offsets, &pass->segments);
   free(offsets);
-  if (!status)
-    status = cliv_tensor_wrap(o->ctx, begin->mem, begin->offset, begin->dtype, 1, &all, &pass->x);
+  if (!status) status = cliv_tensor_wrap(o->ctx, begin->mem, begin->offset, begin->dtype, 1, &all, &pass->x);
   return status ? status : cliv_tensor_view(o->control.sums, first, 1, &count, 0, &pass->out);
 }
 
@@ -164,8 +163,8 @@ static cliv_status make(cliv_optimizer *o) {
   gradient *list = calloc(o->param_count + 1, sizeof *list);
   cl_uint *which = calloc(o->param_count + 1, sizeof *which);
   c->passes = calloc(o->param_count + 1, sizeof *c->passes);
-  const cliv_status status =
-      list && which && c->passes ? make_passes(o, list, which)
+  const cliv_status status = list && which && c->passes
+                                 ? make_passes(o, list, which)
                                  : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for %zu gradients", o->param_count);
   free(list);
   free(which);
