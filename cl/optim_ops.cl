@@ -1,6 +1,6 @@
 /* optim_ops.cl: update rules, each a short function on registers.
  *
- *   void rule(real *w, real g, rule_state *s, rule_scalars h)
+ *   static void rule(real *w, real g, rule_state *s, rule_scalars h)
  *
  * gives the weight *w and the states their next values; g is the gradient, of the sign that is to be descended. The
  * scalars are what the host worked out for this step and group from the hyper-parameters and the step number, in
@@ -10,26 +10,37 @@
  * Order and rounding of the operations are those of PyTorch's single-tensor code on a CPU: a fused multiply-add where
  * its kernels have one (fused), separate operations where they are separate. Bits then differ from PyTorch's only by
  * its square root, which is not the correctly rounded one.
+ * All are static, so that a program is compiled with the one rule it runs.
  */
 
 /* From `from` towards `to` by `weight`; exact at both ends. */
-real interpolate(real from, real to, float weight) {
+static real interpolate(real from, real to, float weight) {
   const float near = weight < 0.5f ? weight : weight - 1.0f;
   const ireal low = weight < 0.5f ? (ireal)-1 : (ireal)0;
   return fused((real)near, to - from, choose(low, from, to));
 }
 
 /* Coupled decay: the gradient of g's function plus decay/2 · w². No decay leaves g as it is, whatever w holds. */
-real with_decay(real g, real w, float decay) {
+static real with_decay(real g, real w, float decay) {
   const ireal some = fabs(decay) > 0.0f ? (ireal)-1 : (ireal)0;
   return choose(some, fused((real)decay, w, g), g);
 }
 
 /* 1 or -1; x itself where that is 0 or NaN. */
-real sign_of(real x) { return choose(fabs(x) > 0.0f, copysign((real)1.0f, x), x); }
+static real sign_of(real x) { return choose(fabs(x) > 0.0f, copysign((real)1.0f, x), x); }
 
 /* The larger one; NaN where one is. */
-real larger(real a, real b) { return choose(a > b, a, choose(is_nan(a), a, b)); }
+static real larger(real a, real b) { return choose(a > b, a, choose(is_nan(a), a, b)); }
+
+/* x^(1/3) of 0 and above, within 2 units of the last place: a start from the exponent's third, then Newton's steps. */
+static real cube_root(real x) {
+  const ireal small = x < 0x1p-100f;
+  const real lifted = choose(small, x * 0x1p48f, x);
+  real y = as_real(as_ureal(lifted) / 3 + 0x2a5137a0u);
+  for (int k = 0; k < 4; k++) y = fused((real)(1.0f / 3), divide(lifted, y * y) - y, y);
+  y = choose(small, y * 0x1p-16f, y);
+  return choose(x > 0.0f, choose(is_finite(x), y, x), x);
+}
 
 /* Stochastic gradient descent with momentum. */
 typedef struct {
@@ -38,7 +49,7 @@ typedef struct {
 typedef struct {
   float minus_lr, weight_decay, keep, momentum, gain, nesterov;
 } sgd_scalars;
-void sgd(real *w, real g, sgd_state *s, sgd_scalars h) {
+static void sgd(real *w, real g, sgd_state *s, sgd_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
 #ifdef WITH_momentum_buffer
   s->momentum_buffer = fused((real)h.gain, g, h.momentum * s->momentum_buffer);
@@ -56,7 +67,7 @@ typedef struct {
 typedef struct {
   float minus_lr, weight_decay, keep, eps_root, eps;
 } adagrad_scalars;
-void adagrad(real *w, real g, adagrad_state *s, adagrad_scalars h) {
+static void adagrad(real *w, real g, adagrad_state *s, adagrad_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->sum = fused(g, g, s->sum);
   *w = *w * h.keep + divide(h.minus_lr * g, square_root(s->sum + h.eps_root) + h.eps);
@@ -68,7 +79,7 @@ typedef struct {
 typedef struct {
   float minus_lr, weight_decay, keep, alpha, one_minus_alpha, eps_root, eps, momentum, gain;
 } rmsprop_scalars;
-void rmsprop(real *w, real g, rmsprop_state *s, rmsprop_scalars h) {
+static void rmsprop(real *w, real g, rmsprop_state *s, rmsprop_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->square_avg = fused(h.one_minus_alpha * g, g, h.alpha * s->square_avg);
   real square = s->square_avg;
@@ -91,7 +102,7 @@ typedef struct {
 typedef struct {
   float minus_lr, weight_decay, keep, rho, one_minus_rho, eps;
 } adadelta_scalars;
-void adadelta(real *w, real g, adadelta_state *s, adadelta_scalars h) {
+static void adadelta(real *w, real g, adadelta_state *s, adadelta_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->square_avg = fused(h.one_minus_rho * g, g, h.rho * s->square_avg);
   const real size = square_root(s->square_avg + h.eps);
@@ -108,7 +119,7 @@ typedef struct {
   float minus_step, weight_decay, keep, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, eps_root;
   float max_correction;
 } adam_scalars;
-void adam(real *w, real g, adam_state *s, adam_scalars h) {
+static void adam(real *w, real g, adam_state *s, adam_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
   s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
@@ -128,7 +139,7 @@ typedef struct {
 typedef struct {
   float minus_step, weight_decay, keep, one_minus_beta1, beta2, eps_inside, eps_outside;
 } adamax_scalars;
-void adamax(real *w, real g, adamax_state *s, adamax_scalars h) {
+static void adamax(real *w, real g, adamax_state *s, adamax_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
   s->exp_inf = larger(h.beta2 * s->exp_inf, fabs(g) + h.eps_inside);
@@ -141,7 +152,7 @@ typedef struct {
 typedef struct {
   float minus_now, minus_ahead, weight_decay, keep, one_minus_beta1, beta2, one_minus_beta2, correction2, eps;
 } nadam_scalars;
-void nadam(real *w, real g, nadam_state *s, nadam_scalars h) {
+static void nadam(real *w, real g, nadam_state *s, nadam_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
   s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
@@ -155,7 +166,7 @@ typedef struct {
 typedef struct {
   float minus_step, weight_decay, keep, one_minus_beta1, beta2, one_minus_beta2, eps, rectified;
 } radam_scalars;
-void radam(real *w, real g, radam_state *s, radam_scalars h) {
+static void radam(real *w, real g, radam_state *s, radam_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
   s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
@@ -172,7 +183,7 @@ typedef struct {
 typedef struct {
   float minus_lr, keep, beta1, one_minus_beta1, beta2, one_minus_beta2;
 } lion_scalars;
-void lion(real *w, real g, lion_state *s, lion_scalars h) {
+static void lion(real *w, real g, lion_state *s, lion_scalars h) {
   const real direction = h.beta1 * s->exp_avg + h.one_minus_beta1 * g;
   *w = fused((real)h.minus_lr, sign_of(direction), *w * h.keep);
   s->exp_avg = fused((real)h.one_minus_beta2, g, h.beta2 * s->exp_avg);
@@ -185,7 +196,7 @@ typedef struct {
 typedef struct {
   float etaminus, etaplus, least, most;
 } rprop_scalars;
-void rprop(real *w, real g, rprop_state *s, rprop_scalars h) {
+static void rprop(real *w, real g, rprop_state *s, rprop_scalars h) {
   const real agree = sign_of(g) * s->prev;
   const real stay = choose(is_nan(agree), agree, (real)1.0f);
   real step = s->step_size * choose(agree > 0.0f, (real)h.etaplus, choose(agree < 0.0f, (real)h.etaminus, stay));
@@ -202,9 +213,217 @@ typedef struct {
 typedef struct {
   float minus_eta, weight_decay, keep, mu;
 } asgd_scalars;
-void asgd(real *w, real g, asgd_state *s, asgd_scalars h) {
+static void asgd(real *w, real g, asgd_state *s, asgd_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   *w = fused((real)h.minus_eta, g, *w * h.keep);
   const ireal begins = h.mu < 1.0f ? (ireal)-1 : (ireal)0;
   s->ax = choose(begins, s->ax + (*w - s->ax) * h.mu, *w);
+}
+
+typedef struct {
+  real exp_avg;
+} signum_state;
+typedef struct {
+  float minus_lr, keep, beta, one_minus_beta;
+} signum_scalars;
+static void signum(real *w, real g, signum_state *s, signum_scalars h) {
+  s->exp_avg = h.beta * s->exp_avg + h.one_minus_beta * g;
+  *w = fused((real)h.minus_lr, sign_of(s->exp_avg), *w * h.keep);
+}
+
+typedef struct {
+  real exp_avg, hessian;
+} sophia_state;
+typedef struct {
+  float minus_lr, keep, beta1, one_minus_beta1, beta2, one_minus_beta2, scale, eps, refresh;
+} sophia_scalars;
+static void sophia(real *w, real g, sophia_state *s, sophia_scalars h) {
+  s->exp_avg = fused((real)h.one_minus_beta1, g, h.beta1 * s->exp_avg);
+  const real ratio = divide(fabs(s->exp_avg), h.scale * s->hessian + h.eps);
+  *w = fused(h.minus_lr * sign_of(s->exp_avg), choose(ratio > 1.0f, (real)1.0f, ratio), *w * h.keep);
+  const ireal refresh = h.refresh > 0.0f ? (ireal)-1 : (ireal)0;
+  s->hessian = choose(refresh, fused(h.one_minus_beta2 * g, g, h.beta2 * s->hessian), s->hessian);
+}
+
+typedef struct {
+  real momentum_buffer;
+} qhm_state;
+typedef struct {
+  float minus_velocity, minus_gradient, weight_decay, keep, momentum, one_minus_momentum;
+} qhm_scalars;
+static void qhm(real *w, real g, qhm_state *s, qhm_scalars h) {
+  g = with_decay(g, *w, h.weight_decay);
+  s->momentum_buffer = fused((real)h.one_minus_momentum, g, h.momentum * s->momentum_buffer);
+  *w = fused((real)h.minus_gradient, g, fused((real)h.minus_velocity, s->momentum_buffer, *w * h.keep));
+}
+
+/* Without momentum the start is where the sums lead back to. */
+typedef struct {
+  real grad_sum_sq, s, x0;
+} madgrad_state;
+typedef struct {
+  float lamb, weight_decay, keep, gain, eps, first;
+} madgrad_scalars;
+static void madgrad(real *w, real g, madgrad_state *s, madgrad_scalars h) {
+  g = with_decay(g, *w, h.weight_decay);
+#ifdef WITH_x0
+  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0;
+  s->x0 = choose(first, *w, s->x0);
+  const real start = s->x0;
+#else
+  const real before = cube_root(s->grad_sum_sq) + h.eps;
+  const real start = *w + choose(before > 0.0f, divide(s->s, before), (real)0.0f);
+#endif
+  s->grad_sum_sq = fused(h.lamb * g, g, s->grad_sum_sq);
+  s->s = fused((real)h.lamb, g, s->s);
+  const real size = cube_root(s->grad_sum_sq) + h.eps;
+  const real ahead = start - choose(size == 0.0f, (real)0.0f, divide(s->s, size));
+#ifdef WITH_x0
+  *w = fused((real)h.gain, ahead, *w * h.keep);
+#else
+  *w = ahead + *w * h.keep;
+#endif
+}
+
+typedef struct {
+  real accumulator, linear;
+} ftrl_state;
+typedef struct {
+  float inverse_lr, keep, l1, twice_l2, twice_shrinkage;
+} ftrl_scalars;
+static void ftrl(real *w, real g, ftrl_state *s, ftrl_scalars h) {
+  const real from = *w * h.keep, sum = s->accumulator + g * g, root = square_root(sum);
+  const real sigma = (root - square_root(s->accumulator)) * h.inverse_lr;
+  s->linear += with_decay(g, from, h.twice_shrinkage) - sigma * from;
+  s->accumulator = sum;
+  const real beyond = fabs(s->linear) - h.l1;
+  const real pull = choose(beyond < 0.0f, (real)0.0f, copysign(beyond, s->linear));
+  *w = -divide(choose(is_nan(s->linear), s->linear, pull), root * h.inverse_lr + h.twice_l2);
+}
+
+typedef struct {
+  real exp_avg, exp_avg_sq;
+} yogi_state;
+typedef struct {
+  float minus_step, weight_decay, keep, one_minus_beta1, one_minus_beta2, root_correction, eps;
+} yogi_scalars;
+static void yogi(real *w, real g, yogi_state *s, yogi_scalars h) {
+  g = with_decay(g, *w, h.weight_decay);
+  s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
+  const real square = g * g;
+  s->exp_avg_sq = fused(-h.one_minus_beta2 * sign_of(s->exp_avg_sq - square), square, s->exp_avg_sq);
+  const real size = divide(square_root(s->exp_avg_sq), (real)h.root_correction) + h.eps;
+  *w = *w * h.keep + divide(h.minus_step * s->exp_avg, size);
+}
+
+typedef struct {
+  real exp_avg, exp_avg_var;
+} adabelief_state;
+typedef struct {
+  float minus_step, weight_decay, keep, beta1, one_minus_beta1, beta2, one_minus_beta2, eps_root, root_correction, eps;
+  float divides;
+} adabelief_scalars;
+static void adabelief(real *w, real g, adabelief_state *s, adabelief_scalars h) {
+  g = with_decay(g, *w, h.weight_decay);
+  s->exp_avg = fused((real)h.one_minus_beta1, g, h.beta1 * s->exp_avg);
+  const real surprise = g - s->exp_avg;
+  s->exp_avg_var = fused(h.one_minus_beta2 * surprise, surprise, h.beta2 * s->exp_avg_var) + h.eps_root;
+  const real size = divide(square_root(s->exp_avg_var), (real)h.root_correction) + h.eps;
+  const ireal divides = h.divides > 0.0f ? (ireal)-1 : (ireal)0;
+  *w = *w * h.keep + divide(h.minus_step * s->exp_avg, choose(divides, size, (real)1.0f));
+}
+
+typedef struct {
+  real exp_avg, exp_avg_diff, exp_avg_sq, pre_grad;
+} adan_state;
+typedef struct {
+  float minus_step, minus_diff, keep, divisor, one_minus_beta1, beta2, one_minus_beta2, beta3, one_minus_beta3, look;
+  float eps_root, root_correction, eps, first;
+} adan_scalars;
+static void adan(real *w, real g, adan_state *s, adan_scalars h) {
+  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0;
+  const real diff = choose(first, (real)0.0f, g - s->pre_grad), ahead = fused((real)h.look, diff, g);
+  s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
+  s->exp_avg_diff = fused((real)h.one_minus_beta2, diff, h.beta2 * s->exp_avg_diff);
+  s->exp_avg_sq = fused(h.one_minus_beta3 * ahead, ahead, h.beta3 * s->exp_avg_sq);
+  s->pre_grad = g;
+  const real size = divide(square_root(s->exp_avg_sq + h.eps_root), (real)h.root_correction) + h.eps;
+  const real step = divide(h.minus_step * s->exp_avg, size) + divide(h.minus_diff * s->exp_avg_diff, size);
+  *w = divide(*w * h.keep + step, (real)h.divisor);
+}
+
+typedef struct {
+  real exp_avg, exp_avg_slow, exp_avg_sq;
+} ademamix_state;
+typedef struct {
+  float minus_fast, minus_slow, keep, one_minus_beta1, beta2, one_minus_beta2, one_minus_beta3, root_correction, eps;
+} ademamix_scalars;
+static void ademamix(real *w, real g, ademamix_state *s, ademamix_scalars h) {
+  s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
+  s->exp_avg_slow = interpolate(s->exp_avg_slow, g, h.one_minus_beta3);
+  s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
+  const real size = divide(square_root(s->exp_avg_sq), (real)h.root_correction) + h.eps;
+  *w = *w * h.keep + divide(fused((real)h.minus_slow, s->exp_avg_slow, h.minus_fast * s->exp_avg), size);
+}
+
+/* The mean square is that of the steps before. */
+typedef struct {
+  real exp_avg, exp_avg_sq;
+} adopt_state;
+typedef struct {
+  float minus_lr, weight_decay, keep, one_minus_beta1, beta2, one_minus_beta2, eps, most;
+} adopt_scalars;
+static void adopt(real *w, real g, adopt_state *s, adopt_scalars h) {
+  g = with_decay(g, *w, h.weight_decay);
+  real normed = divide(g, larger(square_root(s->exp_avg_sq), (real)h.eps));
+  normed = choose(fabs(normed) > h.most, copysign((real)h.most, normed), normed);
+  s->exp_avg = interpolate(s->exp_avg, normed, h.one_minus_beta1);
+  *w = fused((real)h.minus_lr, s->exp_avg, *w * h.keep);
+  s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
+}
+
+typedef struct {
+  real exp_avg, exp_avg_sq;
+} laprop_state;
+typedef struct {
+  float minus_step, keep, beta1, gain, beta2, one_minus_beta2, correction2, eps;
+} laprop_scalars;
+static void laprop(real *w, real g, laprop_state *s, laprop_scalars h) {
+  s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
+  const real size = square_root(divide(s->exp_avg_sq, (real)h.correction2)) + h.eps;
+  s->exp_avg = fused((real)h.gain, divide(g, size), h.beta1 * s->exp_avg);
+  *w = fused((real)h.minus_step, s->exp_avg, *w) * h.keep;
+}
+
+typedef struct {
+  real exp_avg, exp_avg_sq;
+} qhadam_state;
+typedef struct {
+  float minus_lr, weight_decay, keep, beta1, one_minus_beta1, beta2, one_minus_beta2, nu1, one_minus_nu1, nu2;
+  float one_minus_nu2, eps;
+} qhadam_scalars;
+static void qhadam(real *w, real g, qhadam_state *s, qhadam_scalars h) {
+  g = with_decay(g, *w, h.weight_decay);
+  const real square = g * g;
+  s->exp_avg = fused((real)h.one_minus_beta1, g, h.beta1 * s->exp_avg);
+  s->exp_avg_sq = fused((real)h.one_minus_beta2, square, h.beta2 * s->exp_avg_sq);
+  const real mean = fused((real)h.one_minus_nu1, g, h.nu1 * s->exp_avg);
+  const real size = square_root(fused((real)h.one_minus_nu2, square, h.nu2 * s->exp_avg_sq)) + h.eps;
+  *w = *w * h.keep + divide(h.minus_lr * mean, size);
+}
+
+typedef struct {
+  real exp_avg, exp_avg_sq;
+} adabound_state;
+typedef struct {
+  float step, weight_decay, keep, one_minus_beta1, beta2, one_minus_beta2, eps, least, most;
+} adabound_scalars;
+static void adabound(real *w, real g, adabound_state *s, adabound_scalars h) {
+  g = with_decay(g, *w, h.weight_decay);
+  s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
+  s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
+  real rate = divide((real)h.step, square_root(s->exp_avg_sq) + h.eps);
+  rate = choose(rate < h.least, (real)h.least, rate);
+  rate = choose(rate > h.most, (real)h.most, rate);
+  *w = fused(-rate, s->exp_avg, *w * h.keep);
 }

@@ -15,8 +15,8 @@
  * pair of buffers. Launches are cut where one would exceed 2²⁸ elements.
  *
  * Results are the same to the last bit on every device and for every way the tensors lie in memory. Scalars that depend
- * on the step (bias corrections) are computed on the host in double from the step number, by multiplications alone, and
- * rounded once. The order of operations is PyTorch's, see docs/optim.md; a NaN in a gradient makes weight and states
+ * on the step (bias corrections) are computed on the host in double from the step number, by arithmetic in a fixed order,
+ * powers included, and rounded once. The order of operations is PyTorch's, see docs/optim.md; a NaN in a gradient makes weight and states
  * NaN.
  */
 #ifndef CLIV_OPTIM_H
@@ -138,8 +138,8 @@ CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* Steps taken. Setting the count, for resuming, makes it the count of every parameter added so far. Where the scalars
- * of a step depend on the steps before (nadam's product of momenta), they are as if all of these had been taken with
- * the hyper-parameters in force at the next step. */
+ * of a step depend on the steps before (nadam's product of momenta, laprop's mean of lr), they are as if all of these
+ * had been taken with the hyper-parameters as they are set at the next step, and their schedules. */
 CLIV_API uint64_t cliv_optimizer_steps(cliv_optimizer *optimizer);
 CLIV_API cliv_status cliv_optimizer_set_steps(cliv_optimizer *optimizer, uint64_t steps) CLIV_MUST_CHECK;
 

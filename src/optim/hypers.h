@@ -34,6 +34,18 @@
   FLAG("lr_in_momentum", 0, "the velocity is of steps, lr multiplied in, so that a new lr leaves it as it is")
 #define INITIAL(initial, meaning) POSITIVE("initial_accumulator_value", initial, meaning)
 
+#define BETA1 BETA("beta1", 0.9, "how much of the mean gradient is kept")
+#define BETA2 BETA("beta2", 0.999, "how much of the mean square is kept")
+#define PLAIN_DECAY(initial) \
+  POSITIVE("weight_decay", initial, "weights lose lr*weight_decay of themselves before each step")
+
+/* ---- states ---- */
+
+#define MEAN \
+  { "exp_avg", NULL, "running mean of gradients" }
+#define MEAN_SQUARE \
+  { "exp_avg_sq", NULL, "running mean of squared gradients" }
+
 /* ---- presets ---- */
 
 /* Where a preset differs from the rule's defaults: {"hyper", value}, …. The rule's first preset differs nowhere. */

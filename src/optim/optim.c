@@ -194,9 +194,10 @@ static const cliv_schedule *scheduled(const cliv_optimizer *o, int group, int hy
   return found;
 }
 
-static double value_now(const cliv_optimizer *o, int group, int hyper) {
+/* In the step after `steps` others. */
+static double value_at(const cliv_optimizer *o, int group, int hyper, uint64_t steps) {
   const cliv_schedule *s = scheduled(o, group, hyper);
-  return cliv__hyper(o, group)[hyper] * (s ? cliv_schedule_factor(s, o->steps) : 1);
+  return cliv__hyper(o, group)[hyper] * (s ? cliv_schedule_factor(s, steps) : 1);
 }
 
 cliv_status cliv_optimizer_schedule(cliv_optimizer *o, int group, const char *hyper, const cliv_schedule *schedule) {
@@ -226,7 +227,7 @@ cliv_status cliv_optimizer_value(cliv_optimizer *o, int group, const char *hyper
   TRY(check_group(o, group));
   int index;
   TRY(find_hyper(o, hyper, &index));
-  *value = value_now(o, group, index);
+  *value = value_at(o, group, index, o->steps);
   return CLIV_OK;
 }
 
@@ -357,7 +358,7 @@ static cliv_status settle_hypers(cliv_optimizer *o) {
   for (int group = 0; o->scheduled_count && group < o->group_count; group++)
     for (size_t k = 0; k < rule->hyper_count; k++) {
       if (!scheduled(o, group, (int)k)) continue;
-      const double value = value_now(o, group, (int)k);
+      const double value = value_at(o, group, (int)k, o->steps);
       TRY(cliv__check_bounds(o->ctx, rule->name, &rule->hypers[k], value));
       cliv__hyper_now(o, group)[k] = value;
     }
@@ -373,13 +374,21 @@ static cliv_status check_conflicts(const cliv_optimizer *o) {
   return CLIV_OK;
 }
 
+/* Goes through the steps before t, with hyper-parameters as they are set now and schedules as they were then. */
+static void go_through(const cliv_optimizer *o, cliv__row *row, uint64_t t) {
+  const size_t hypers = o->rule->info.hyper_count;
+  double then[CLIV__MAX_HYPERS];
+  memset(row->memory, 0, sizeof row->memory);
+  for (uint64_t k = 1; k < t; k++) {
+    for (size_t h = 0; h < hypers; h++) then[h] = value_at(o, row->group, (int)h, row->born + k - 1);
+    o->rule->advance(then, k, row->memory);
+  }
+  row->remembered = t - 1;
+}
+
 /* Takes the row's memory to step t, into `next`. */
 static void remember(const cliv_optimizer *o, cliv__row *row, const double *hyper, uint64_t t) {
-  if (row->remembered + 1 != t) { /* a new row, or the count of steps was set */
-    memset(row->memory, 0, sizeof row->memory);
-    for (uint64_t k = 1; k < t; k++) o->rule->advance(hyper, k, row->memory);
-    row->remembered = t - 1;
-  }
+  if (row->remembered + 1 != t) go_through(o, row, t); /* a new row, or the count of steps was set */
   memcpy(row->next, row->memory, sizeof row->next);
   o->rule->advance(hyper, t, row->next);
 }
@@ -399,21 +408,27 @@ static void scalars_of_step(cliv_optimizer *o, float *values) {
   }
 }
 
-/* The step is on its way: what was worked out for it is the past. */
+static void swap_memories(cliv_optimizer *o) {
+  for (size_t r = 0; o->rule->advance && r < o->plan.row_count; r++) {
+    cliv__row *row = &o->plan.rows[r];
+    double before[CLIV__MAX_MEMORY];
+    memcpy(before, row->memory, sizeof before);
+    memcpy(row->memory, row->next, sizeof before);
+    memcpy(row->next, before, sizeof before);
+    row->remembered = o->steps - row->born;
+  }
+}
+
+/* The step is on its way: what was worked out for it is the past, and the past waits in its place. */
 static void step_taken(cliv_optimizer *o) {
   o->steps++;
-  if (!o->rule->advance) return;
-  for (size_t r = 0; r < o->plan.row_count; r++) {
-    cliv__row *row = &o->plan.rows[r];
-    memcpy(row->memory, row->next, sizeof row->memory);
-    row->remembered++;
-  }
+  swap_memories(o);
 }
 
 /* It has been left out after all. */
 void cliv__step_untaken(cliv_optimizer *o) {
   o->steps--;
-  for (size_t r = 0; r < o->plan.row_count; r++) o->plan.rows[r].remembered = UINT64_MAX; /* gone through anew */
+  swap_memories(o);
 }
 
 /* Sends this step's scalars, unless the device has them. */

@@ -14,7 +14,7 @@ double cliv__power(double base, uint64_t n) {
 #define LN2_LOW 0x1.a39ef35793c76p-33
 
 /* Σ s^(2k+1)·2/(2k+1) with s = (m - 1)/(m + 1) is ln m; for m in [√½, √2) the 12th term is below 2^-60. */
-static double logarithm(double x, double *exponent) {
+static double split_logarithm(double x, double *exponent) {
   int e;
   double m = frexp(x, &e);
   if (m < 0x1.6a09e667f3bcdp-1) m *= 2, e--;
@@ -27,7 +27,7 @@ static double logarithm(double x, double *exponent) {
 
 double cliv__real_power(double base, double exponent) {
   double e;
-  const double fraction = logarithm(base, &e);
+  const double fraction = split_logarithm(base, &e);
   const double whole = e * LN2_HIGH * exponent, rest = e * LN2_LOW * exponent + fraction * exponent;
   const double total = whole + rest;
   if (!(total > -746 && total < 710)) return total > 0 ? HUGE_VAL : 0;
@@ -36,4 +36,10 @@ double cliv__real_power(double base, double exponent) {
   double sum = 0;
   for (int k = 16; k > 0; k--) sum = (sum + 1) * r / (double)k;
   return ldexp(1 + sum, (int)n);
+}
+
+double cliv__logarithm(double x) {
+  double e;
+  const double fraction = split_logarithm(x, &e);
+  return e * LN2_HIGH + (e * LN2_LOW + fraction);
 }

@@ -9,5 +9,7 @@ double cliv__power(double base, uint64_t n);
 /* base^exponent for a positive, normal base, within a relative 1e-15·(1 + |ln of the result|); 0 or infinity beyond the
  * range of doubles. */
 double cliv__real_power(double base, double exponent);
+/* ln x of a positive, normal x, within a relative 1e-15. */
+double cliv__logarithm(double x);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <cliv/optim.h>
 
-enum { CLIV__MAX_STATES = 5, CLIV__MAX_SCALARS = 16, CLIV__MAX_MEMORY = 2 };
+enum { CLIV__MAX_STATES = 5, CLIV__MAX_HYPERS = 16, CLIV__MAX_SCALARS = 16, CLIV__MAX_MEMORY = 2 };
 
 typedef struct cliv__rule {
   cliv_rule_info info;
@@ -36,7 +36,20 @@ typedef struct cliv__rule {
   X(nadam)             \
   X(radam)             \
   X(rprop)             \
-  X(asgd)
+  X(asgd)              \
+  X(signum)            \
+  X(yogi)              \
+  X(adabelief)         \
+  X(adan)              \
+  X(madgrad)           \
+  X(laprop)            \
+  X(adopt)             \
+  X(ademamix)          \
+  X(qhm)               \
+  X(qhadam)            \
+  X(ftrl)              \
+  X(sophia)            \
+  X(adabound)
 
 #define CLIV__DECLARE_RULE(name) extern const cliv__rule cliv__rule_##name;
 CLIV__RULES(CLIV__DECLARE_RULE)

@@ -3,13 +3,7 @@
 
 #include "optim/hypers.h"
 
-#define BETA1 BETA("beta1", 0.9, "how much of the mean gradient is kept")
-#define BETA2 BETA("beta2", 0.999, "how much of the mean square is kept")
 #define BIAS_CORRECTION FLAG("bias_correction", 1, "divide both means by 1 - beta^t")
-#define MEAN \
-  { "exp_avg", NULL, "running mean of gradients" }
-#define MEAN_SQUARE \
-  { "exp_avg_sq", NULL, "running mean of squared gradients" }
 
 /* ---- adam, adamw ---- */
 
@@ -249,4 +243,92 @@ const cliv__rule cliv__rule_radam = {
     .function = "radam",
     .scalar_count = 8,
     .scalars = radam_scalars,
+};
+
+/* ---- adabelief ---- */
+
+enum {
+  ADABELIEF_LR,
+  ADABELIEF_BETA1,
+  ADABELIEF_BETA2,
+  ADABELIEF_EPS,
+  ADABELIEF_EPS_ROOT,
+  ADABELIEF_WEIGHT_DECAY,
+  ADABELIEF_DECOUPLED,
+  ADABELIEF_RECTIFY,
+  ADABELIEF_MAXIMIZE
+};
+static const cliv_hyper_info adabelief_hypers[] = {
+    [ADABELIEF_LR] = LR(1e-3),
+    [ADABELIEF_BETA1] = BETA1,
+    [ADABELIEF_BETA2] = BETA("beta2", 0.999, "how much of the mean squared surprise is kept"),
+    [ADABELIEF_EPS] = POSITIVE("eps", 1e-16, "added to the root of the mean squared surprise"),
+    [ADABELIEF_EPS_ROOT] = POSITIVE("eps_root", 1e-16, "added to the mean squared surprise in every step, and kept"),
+    [ADABELIEF_WEIGHT_DECAY] = DECAY(0),
+    [ADABELIEF_DECOUPLED] = DECOUPLED(1),
+    [ADABELIEF_RECTIFY] = FLAG("rectify", 1, "wait for the mean squared surprise to be known, as radam does"),
+    [ADABELIEF_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info adabelief_states[] = {
+    MEAN, {"exp_avg_var", NULL, "running mean of the squared difference of gradient and exp_avg"}};
+static const cliv_preset_info adabelief_presets[] = {
+    SAME("paper", "arXiv 2010.07468; adabelief-pytorch 0.2.1"),
+    PRESET("optax", "optax.adabelief 0.2.8", {"rectify", 0}),
+};
+
+static void adabelief_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)memory;
+  const int rectify = h[ADABELIEF_RECTIFY] != 0;
+  const double factor = rectify ? rectification(h[ADABELIEF_BETA2], t, 5) : 1;
+  const double root = sqrt(1 - cliv__power(h[ADABELIEF_BETA2], t));
+  const double lr = h[ADABELIEF_LR] / (1 - cliv__power(h[ADABELIEF_BETA1], t));
+  GIVE(out, -(rectify && factor > 0 ? lr * factor * root : lr),
+       COUPLED(h[ADABELIEF_WEIGHT_DECAY], h[ADABELIEF_DECOUPLED]),
+       KEEP(h[ADABELIEF_LR], h[ADABELIEF_WEIGHT_DECAY], h[ADABELIEF_DECOUPLED]), h[ADABELIEF_BETA1],
+       1 - h[ADABELIEF_BETA1], h[ADABELIEF_BETA2], 1 - h[ADABELIEF_BETA2], h[ADABELIEF_EPS_ROOT], rectify ? 1 : root,
+       h[ADABELIEF_EPS], factor > 0);
+}
+
+const cliv__rule cliv__rule_adabelief = {
+    INFO("adabelief", "steps divided by how much gradients surprise", "adabelief-pytorch 0.2.1; arXiv 2010.07468",
+         adabelief_hypers, adabelief_states, adabelief_presets),
+    .function = "adabelief",
+    .scalar_count = 11,
+    .scalars = adabelief_scalars,
+};
+
+/* ---- yogi ---- */
+
+enum { YOGI_LR, YOGI_BETA1, YOGI_BETA2, YOGI_EPS, YOGI_WEIGHT_DECAY, YOGI_DECOUPLED, YOGI_INITIAL, YOGI_MAXIMIZE };
+static const cliv_hyper_info yogi_hypers[] = {
+    [YOGI_LR] = LR(1e-2),
+    [YOGI_BETA1] = BETA1,
+    [YOGI_BETA2] = BETA("beta2", 0.999, "1 - how much of the squared gradient the mean square moves by"),
+    [YOGI_EPS] = EPS(1e-3),
+    [YOGI_WEIGHT_DECAY] = DECAY(0),
+    [YOGI_DECOUPLED] = DECOUPLED(0),
+    [YOGI_INITIAL] = INITIAL(1e-6, "what both means start from"),
+    [YOGI_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info yogi_states[] = {
+    {"exp_avg", "initial_accumulator_value", "running mean of gradients"},
+    {"exp_avg_sq", "initial_accumulator_value", "mean square, which moves by a part of the squared gradient"}};
+static const cliv_preset_info yogi_presets[] = {
+    SAME("optax", "optax.yogi 0.2.8"),
+    PRESET("pytorch_optimizer", "pytorch_optimizer.Yogi 4.1", {"decoupled_weight_decay", 1}),
+};
+
+static void yogi_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)memory;
+  GIVE(out, -(h[YOGI_LR] / (1 - cliv__power(h[YOGI_BETA1], t))), COUPLED(h[YOGI_WEIGHT_DECAY], h[YOGI_DECOUPLED]),
+       KEEP(h[YOGI_LR], h[YOGI_WEIGHT_DECAY], h[YOGI_DECOUPLED]), 1 - h[YOGI_BETA1], 1 - h[YOGI_BETA2],
+       sqrt(1 - cliv__power(h[YOGI_BETA2], t)), h[YOGI_EPS]);
+}
+
+const cliv__rule cliv__rule_yogi = {
+    INFO("yogi", "adam whose mean square grows slowly", "optax.yogi 0.2.8; Zaheer et al., NeurIPS 2018", yogi_hypers,
+         yogi_states, yogi_presets),
+    .function = "yogi",
+    .scalar_count = 7,
+    .scalars = yogi_scalars,
 };

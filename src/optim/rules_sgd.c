@@ -1,4 +1,6 @@
 /* Rules that follow the gradient, or a mean of gradients, as it is. */
+#include <math.h>
+
 #include "optim/hypers.h"
 
 /* ---- sgd ---- */
@@ -91,4 +93,71 @@ const cliv__rule cliv__rule_asgd = {
     .function = "asgd",
     .scalar_count = 4,
     .scalars = asgd_scalars,
+};
+
+/* ---- qhm ---- */
+
+enum { QHM_LR, QHM_MOMENTUM, QHM_NU, QHM_WEIGHT_DECAY, QHM_DECOUPLED, QHM_MAXIMIZE };
+static const cliv_hyper_info qhm_hypers[] = {
+    [QHM_LR] = LR(1e-3),
+    [QHM_MOMENTUM] = BETA("momentum", 0.999, "how much of the mean gradient is kept"),
+    [QHM_NU] = POSITIVE("nu", 0.7, "what the mean gradient counts, the gradient the rest"),
+    [QHM_WEIGHT_DECAY] = DECAY(0),
+    [QHM_DECOUPLED] = DECOUPLED(0),
+    [QHM_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info qhm_states[] = {{"momentum_buffer", NULL, "running mean of gradients"}};
+static const cliv_preset_info qhm_presets[] = {SAME("qhoptim", "qhoptim.pyt.QHM 1.1; arXiv 1810.06801")};
+
+static void qhm_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)t;
+  (void)memory;
+  GIVE(out, -h[QHM_LR] * h[QHM_NU], -h[QHM_LR] * (1 - h[QHM_NU]), COUPLED(h[QHM_WEIGHT_DECAY], h[QHM_DECOUPLED]),
+       KEEP(h[QHM_LR], h[QHM_WEIGHT_DECAY], h[QHM_DECOUPLED]), h[QHM_MOMENTUM], 1 - h[QHM_MOMENTUM]);
+}
+
+const cliv__rule cliv__rule_qhm = {
+    INFO("qhm", "a mean gradient and a share of the gradient itself", "qhoptim.pyt.QHM 1.1; arXiv 1810.06801",
+         qhm_hypers, qhm_states, qhm_presets),
+    .function = "qhm",
+    .scalar_count = 6,
+    .scalars = qhm_scalars,
+};
+
+/* ---- madgrad ---- */
+
+enum { MADGRAD_LR, MADGRAD_MOMENTUM, MADGRAD_EPS, MADGRAD_WEIGHT_DECAY, MADGRAD_DECOUPLED, MADGRAD_MAXIMIZE };
+static const cliv_hyper_info madgrad_hypers[] = {
+    [MADGRAD_LR] = LR(1e-2),
+    [MADGRAD_MOMENTUM] = BETA("momentum", 0.9, "how much of the weight is kept"),
+    [MADGRAD_EPS] = POSITIVE("eps", 1e-6, "added to the cube root, and to lr unless that is 0"),
+    [MADGRAD_WEIGHT_DECAY] = DECAY(0),
+    [MADGRAD_DECOUPLED] = DECOUPLED(0),
+    [MADGRAD_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info madgrad_states[] = {{"grad_sum_sq", NULL, "weighted sum of squared gradients"},
+                                                 {"s", NULL, "weighted sum of gradients"},
+                                                 {"x0", NULL, "the weight before step 1; kept when momentum > 0"}};
+static const cliv_preset_info madgrad_presets[] = {
+    SAME("madgrad", "madgrad 1.3; arXiv 2101.11075"),
+    SAME("optax", "optax.contrib.madgrad 0.2.8"),
+};
+
+static unsigned madgrad_kept(const double *h) { return h[MADGRAD_MOMENTUM] > 0 ? 7 : 3; }
+
+static void madgrad_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)memory;
+  const double lr = h[MADGRAD_LR] > 0 ? h[MADGRAD_LR] + h[MADGRAD_EPS] : 0;
+  GIVE(out, lr * sqrt((double)t), COUPLED(h[MADGRAD_WEIGHT_DECAY], h[MADGRAD_DECOUPLED]),
+       h[MADGRAD_MOMENTUM] - (h[MADGRAD_DECOUPLED] != 0 ? lr * h[MADGRAD_WEIGHT_DECAY] : 0), 1 - h[MADGRAD_MOMENTUM],
+       h[MADGRAD_EPS], t == 1);
+}
+
+const cliv__rule cliv__rule_madgrad = {
+    INFO("madgrad", "dual averaging over the cube root of squared gradients", "madgrad 1.3; arXiv 2101.11075",
+         madgrad_hypers, madgrad_states, madgrad_presets),
+    .function = "madgrad",
+    .scalar_count = 6,
+    .scalars = madgrad_scalars,
+    .kept = madgrad_kept,
 };

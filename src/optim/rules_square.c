@@ -149,3 +149,38 @@ const cliv__rule cliv__rule_adadelta = {
     .scalar_count = 6,
     .scalars = adadelta_scalars,
 };
+
+/* ---- ftrl ---- */
+
+enum { FTRL_LR, FTRL_INITIAL, FTRL_L1, FTRL_L2, FTRL_SHRINKAGE, FTRL_BETA, FTRL_WEIGHT_DECAY, FTRL_MAXIMIZE };
+static const cliv_hyper_info ftrl_hypers[] = {
+    [FTRL_LR] = LR(1e-3),
+    [FTRL_INITIAL] = INITIAL(0.1, "what the sum of squares starts from"),
+    [FTRL_L1] = POSITIVE("l1", 0, "what draws weights to 0 and holds them there"),
+    [FTRL_L2] = POSITIVE("l2", 0, "what draws weights to 0"),
+    [FTRL_SHRINKAGE] = POSITIVE("l2_shrinkage", 0, "L2 penalty in the gradient, but not in the sum of squares"),
+    [FTRL_BETA] = POSITIVE("beta", 0, "added to the root of the sum of squares"),
+    [FTRL_WEIGHT_DECAY] = PLAIN_DECAY(0),
+    [FTRL_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info ftrl_states[] = {{"accumulator", "initial_accumulator_value", "sum of squared gradients"},
+                                              {"linear", NULL, "sum of gradients, less what the weights account for"}};
+static const cliv_preset_info ftrl_presets[] = {SAME("keras", "keras.optimizers.Ftrl 3.15")};
+
+static const char *ftrl_conflict(const double *h) { return h[FTRL_LR] > 0 ? NULL : "lr must be above 0"; }
+
+static void ftrl_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)t;
+  (void)memory;
+  GIVE(out, 1 / h[FTRL_LR], 1 - h[FTRL_LR] * h[FTRL_WEIGHT_DECAY], h[FTRL_L1],
+       2 * h[FTRL_L2] + h[FTRL_BETA] / h[FTRL_LR], 2 * h[FTRL_SHRINKAGE]);
+}
+
+const cliv__rule cliv__rule_ftrl = {
+    INFO("ftrl", "weights worked out anew from sums, exactly 0 where l1 holds them", "keras.optimizers.Ftrl 3.15",
+         ftrl_hypers, ftrl_states, ftrl_presets),
+    .function = "ftrl",
+    .scalar_count = 5,
+    .scalars = ftrl_scalars,
+    .conflict = ftrl_conflict,
+};
