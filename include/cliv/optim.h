@@ -14,10 +14,10 @@
  * whose gradients share one (an arena, see cliv/tensor.h) step in one launch; other tensors cost one launch for each
  * pair of buffers. Launches are cut where one would exceed 2²⁸ elements.
  *
- * Results are the same to the last bit on every device and for every way the tensors lie in memory. Scalars that depend
- * on the step (bias corrections) are computed on the host in double from the step number, by arithmetic in a fixed order,
- * powers included, and rounded once. The order of operations is PyTorch's, see docs/optim.md; a NaN in a gradient makes weight and states
- * NaN.
+ * Results are the same to the last bit on every device and for every way the tensors lie in memory. Scalars that
+ * depend on the step (bias corrections) are computed on the host in double from the step number, by arithmetic in a
+ * fixed order, powers included, and rounded once. The order of operations is PyTorch's, see docs/optim.md; a NaN in a
+ * gradient makes weight and states NaN.
  */
 #ifndef CLIV_OPTIM_H
 #define CLIV_OPTIM_H
