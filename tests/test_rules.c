@@ -10,6 +10,7 @@
 #include <cliv/optim.h>
 #include <cliv/safetensors.h>
 
+#include "optim/power.h"
 #include "optim/rules.h"
 
 /* ---- the table ---- */
@@ -53,6 +54,25 @@ static void table_is_consistent(void **state) {
     for (size_t k = 0; k < r->state_count; k++)
       assert_true(!r->states[k].initial || cliv__rule_hyper(rule, r->states[k].initial) >= 0);
   }
+}
+
+/* ---- powers ---- */
+
+/* The host's powers and logarithms agree with the C library's, and their bits are written down: they are the same
+ * everywhere. */
+static void powers_are_accurate(void **state) {
+  (void)state;
+  for (uint64_t i = 0; i < 20000; i++) {
+    const double base = exp(20 * test_normal(1, i)), exponent = test_normal(2, i);
+    const double want = pow(base, exponent);
+    assert_true(fabs(cliv__real_power(base, exponent) - want) <= 1e-15 * want * (1 + fabs(log(want))));
+    assert_true(fabs(cliv__logarithm(base) - log(base)) <= 1e-15 * fabs(log(base)));
+  }
+  assert_true(cliv__real_power(0.96, 1e38) == 0 && isinf(cliv__real_power(2, 1e4)));
+  assert_true(cliv__real_power(7, 0) == 1 && cliv__real_power(1, 5) == 1 && cliv__power(0, 0) == 1);
+  assert_true(cliv__real_power(0.96, 0.004) == 0x1.ffea9969757dbp-1);
+  assert_true(cliv__real_power(17, 0.333) == 0x1.48d038a187d29p+1);
+  assert_true(cliv__logarithm(0.9999) == -0x1.a3738d2cf1cc2p-14);
 }
 
 /* One of each kind: without a root, with one, by signs, with a memory, with a cube root, with four states. */
@@ -837,7 +857,7 @@ static void follows_formulas(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(table_is_consistent), cmocka_unit_test(agrees_with_packages),
-                                     cmocka_unit_test(follows_formulas)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(table_is_consistent), cmocka_unit_test(powers_are_accurate),
+                                     cmocka_unit_test(agrees_with_packages), cmocka_unit_test(follows_formulas)};
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }
