@@ -42,8 +42,8 @@ def test_wrong_usage():
     refused("cache", "--json=1", code=2, says=["'--json=1'", "takes no value"])
     refused("cache", "info", "more", code=2, says="unexpected argument 'more'")
     refused("cache", "empty", code=2, says=["unknown action 'empty'", "info, clear, path"])
-    kinds = ("reduce, stats, scan, sort, topk, quantile, compact, histogram, scatter, map, rows, random, step, schedule, "
-             "gemm, list")
+    kinds = ("reduce, stats, scan, sort, topk, quantile, compact, histogram, scatter, map, rows, random, step, "
+             "schedule, gemm, list")
     refused("op", code=2, says=["operation kind missing", kinds])
     refused("op", "fft", "x.npy", code=2, says=["unknown operation kind 'fft'", kinds])
     refused("op", "reduce", "--op", code=2, says=["'--op'", "needs a value"])
