@@ -4,9 +4,9 @@
         adabelief-pytorch pytorch_optimizer qhoptim
     V/bin/python make_packages.py
 
-Keras runs on its PyTorch backend, optax operation by operation, MLX and
-bitsandbytes on their CPU backends. Cases give hyper-parameters as Cliv names them; what is
-not given is the package's own default, except lr, which optax does not have: the rule's default there.
+Keras runs on its PyTorch backend, optax operation by operation, MLX and bitsandbytes on their CPU backends. Cases give
+hyper-parameters as Cliv names them; what is not given is the package's own default, except lr where a package has none:
+the rule's default there.
 
 Where a formula loses digits, packages that round in another order differ by more than test_rules.c allows; cases stay
 out of these places. Keras and JAX take 1 - beta^t in float32, which at beta 0.999 and t = 1 is off by 1.3e-5 of
