@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,8 +60,11 @@ void bench_expect(const cliv_context *ctx, cliv_status status, const char *call)
 }
 
 void *bench_alloc(size_t bytes) {
-  void *p = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096 + 4096);
+  enum { PAGE = 1 << 21 }; /* huge ones, as NumPy's arrays and Cliv's tensors have them */
+  const size_t whole = bytes < PAGE ? (bytes + 4095) / 4096 * 4096 + 4096 : (bytes + PAGE - 1) / PAGE * PAGE;
+  void *p = aligned_alloc(bytes < PAGE ? 4096 : PAGE, whole);
   if (!p) bench_die("no %zu bytes of memory", bytes);
+  if (bytes >= PAGE) madvise(p, whole, MADV_HUGEPAGE);
   return p;
 }
 

@@ -19,12 +19,11 @@ __kernel void optim_control(__global const float *restrict sums, __global const 
     lost += (total - (sum - moved)) + (x - moved);
     total = sum;
   }
-  const int finite = is_finite(total) != 0;
-  const float norm = square_root(finite ? total + lost : total) * inverse;
+  const float norm = square_root(is_finite(total) ? total + lost : total) * inverse;
   const float part = divide(most, norm + 1e-6f);
   control c;
   c.factor = inverse * (most < INFINITY && !(part > 1.0f) ? part : 1.0f); /* a NaN stays one */
-  c.stop = watch && !finite ? 1.0f : 0.0f;
+  c.stop = watch && !is_finite(norm) ? 1.0f : 0.0f;
   c.bound = bound;
   c.norm = norm;
   *out = c;

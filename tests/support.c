@@ -168,6 +168,13 @@ bool test_flush_waits(const cliv_context *ctx) {
   return !strcmp(name, "Oclgrind");
 }
 
+size_t test_first_walk(void) {
+  cliv_context *ctx = test_open(CLIV_WALK_CPU);
+  const bool both = cliv_context_walk(ctx) == CLIV_WALK_CPU;
+  test_close(ctx);
+  return both ? 0 : 1;
+}
+
 bool test_slow(const cliv_context *ctx) { return (ctx->quirks & CLIV__QUIRK_SOFTWARE) != 0; }
 
 bool test_small(void) { return set("CLIV_TEST_SMALL"); }

@@ -34,9 +34,11 @@ void test_expect_cl(cl_int code, const char *call, const char *file, int line);
 
 /* ---- devices and sizes ---- */
 
-/* Both walks: for (size_t w = 0; w < TEST_WALKS; w++) { cliv_context *ctx = test_open(test_walks[w]); … } */
+/* Both walks, or the last where the device has one only:
+ * for (size_t w = test_first_walk(); w < TEST_WALKS; w++) { cliv_context *ctx = test_open(test_walks[w]); … } */
 enum { TEST_WALKS = 2 };
 extern const cliv_walk test_walks[TEST_WALKS];
+size_t test_first_walk(void);
 const char *test_walk_name(cliv_walk walk);
 
 /* A context on the device of $CLIV_DEVICE, or "auto", that nobody else has open: a new one, or one that was closed,

@@ -209,7 +209,7 @@ static bool small(cliv_context *ctx) { return test_small() || !keeps_subnormals(
 
 static void random_shapes(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (size_t i = 0; i < (small(ctx) ? 24 : 120); i++) {
       product p = random_product(i, small(ctx) ? 40 : 200);
@@ -226,7 +226,7 @@ static void random_shapes(void **state) {
 
 static void double_precision(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (size_t i = 0; i < 24 && cliv_context_has(ctx, CLIV_F64); i++) {
       product p = random_product(i, 40);
@@ -255,7 +255,7 @@ static void cuts(void **state) {
       {.block_k = 20, .room = 6000, .launch_work = 9000, .pack_a = -1, .pack_b = 1},
       {.block_k = 1 << 20, .room = 9000, .pack_a = 1, .pack_b = 1},
   };
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     const size_t m = small(ctx) ? 13 : 67, n = small(ctx) ? 21 : 101, k = small(ctx) ? 12 : 61;
     for (unsigned i = 0; i < 8 * sizeof all / sizeof *all; i++) {
@@ -281,7 +281,7 @@ static void cuts(void **state) {
 /* Products of one row or column by the walk for vectors, cut along k, and by the walk for matrices. */
 static void thin(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     const size_t long_side = small(ctx) ? 37 : 531, long_sum = small(ctx) ? 21 : 67;
     for (unsigned i = 0; i < 48; i += small(ctx) ? 5 : 1) {
@@ -352,7 +352,7 @@ static void groups(void **state) {
 static void nothing_to_sum(void **state) {
   (void)state;
   static const double betas[] = {0, 1, -0.5};
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (unsigned i = 0; i < 18; i++) {
       product p = {.dtype = CLIV_F32,
@@ -409,7 +409,7 @@ static void compare(cliv_provider provider, const matrix *c, double terms) {
 
 static void vectors(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (unsigned i = 0; i < 16 * provider_count(ctx); i++) {
       const cliv_blas_options options = {.provider = providers[i / 16]};
@@ -441,7 +441,7 @@ static void axpy(void **state) {
   static const double alphas[] = {1, -0.3, 0};
   size_t count;
   const size_t *sizes = test_sizes(&count);
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (unsigned i = 0; i < 2 * count * provider_count(ctx); i++) {
       const cliv_blas_options options = {.provider = providers[i / 2 / count]};
@@ -544,7 +544,7 @@ static void check_events(cliv_context *ctx, cliv_provider provider) {
 
 static void events(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (size_t i = 0; i < provider_count(ctx); i++) check_events(ctx, providers[i]);
     /* The same on an out-of-order queue, where the device has such. */

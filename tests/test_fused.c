@@ -106,7 +106,7 @@ static void same_as_host(cliv_context *ctx, const char *options) {
 
 static void rounds_once(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     same_as_host(ctx, "");
     if (!(ctx->quirks & CLIV__QUIRK_FMA_FLUSHES)) same_as_host(ctx, "-D FMA_FLUSHES");

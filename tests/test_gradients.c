@@ -169,13 +169,65 @@ static void takes_any_gradients(void **state) {
   end(&a);
 }
 
+/* Clipping waits for nothing: steps are enqueued behind an event of the caller's that has not come, in a queue without
+ * an order where the device has one. */
+static void waits_for_nothing(void **state) {
+  (void)state;
+  cl_int code;
+  training a = begin(CLIV_WALK_AUTO, "sgd", true, CLIV_F32), b = begin(CLIV_WALK_AUTO, "sgd", true, CLIV_F32);
+  set(&a, (cliv_gradient_options){.clip_norm = 1});
+  set(&b, (cliv_gradient_options){.clip_norm = 1});
+  give(&a, 0, 1, INFINITY, NULL), give(&b, 0, 1, INFINITY, NULL);
+  ASSERT_OK(a.ctx, cliv_context_finish(a.ctx));
+  cl_event gate = clCreateUserEvent(cliv_context_cl_context(a.ctx), &code), done = NULL;
+  ASSERT_CL(code);
+  ASSERT_OK(a.ctx, cliv_optimizer_step(a.o, &(cliv_sync){1, &gate, NULL}));
+  ASSERT_OK(a.ctx, cliv_optimizer_step(a.o, &(cliv_sync){0, NULL, &done}));
+  assert_non_null(done);
+  ASSERT_CL(clSetUserEventStatus(gate, CL_COMPLETE));
+  ASSERT_CL(clWaitForEvents(1, &done));
+  clReleaseEvent(gate), clReleaseEvent(done);
+  step(&b), step(&b);
+  same_parameters(&b, &a);
+  assert_true(look(&a).norm == look(&b).norm && look(&a).norm > 1);
+  end(&a), end(&b);
+}
+
+/* Gradients with foreign memory between them are looked at by themselves. */
+static void leaves_foreign_memory_alone(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const size_t n = 64, all = 100000;
+  cliv_tensor *pool, *g[2], *p[2];
+  cliv_optimizer *o;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &all, &pool));
+  ASSERT_OK(ctx, cliv_tensor_fill(pool, NAN, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, "sgd", NULL, &o));
+  for (size_t i = 0; i < 2; i++) {
+    ASSERT_OK(ctx, cliv_tensor_view(pool, i * (all - n), 1, &n, 0, &g[i]));
+    ASSERT_OK(ctx, cliv_tensor_fill(g[i], 1, NULL));
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p[i]));
+    ASSERT_OK(ctx, cliv_tensor_fill(p[i], 1, NULL));
+    ASSERT_OK(ctx, cliv_optimizer_add(o, p[i], g[i], CLIV_DEFAULT_GROUP));
+  }
+  ASSERT_OK(ctx, cliv_optimizer_gradients(o, &(cliv_gradient_options){.nonfinite = CLIV_NONFINITE_FAIL}));
+  ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+  cliv_gradient_state seen;
+  ASSERT_OK(ctx, cliv_optimizer_gradient_state(o, &seen));
+  assert_true(fabs(seen.norm - sqrt(128)) <= 1e-6);
+  cliv_optimizer_free(o);
+  for (size_t i = 0; i < 2; i++) cliv_tensor_free(g[i]), cliv_tensor_free(p[i]);
+  cliv_tensor_free(pool);
+  test_close(ctx);
+}
+
 /* ---- what is not finite ---- */
 
 /* A bad step in between changes nothing: what comes after is as if it had not been. */
 static void skips_what_is_not_finite(void **state) {
   (void)state;
   static const char *const rules[] = {"adamw", "nadam"}; /* the one looks at t, the other at the steps before */
-  for (size_t w = 0; w < TEST_WALKS; w++)
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++)
     for (size_t r = 0; r < 2; r++) {
       training a = begin(test_walks[w], rules[r], true, CLIV_F32), b = begin(test_walks[w], rules[r], true, CLIV_F32);
       set(&a, (cliv_gradient_options){.nonfinite = CLIV_NONFINITE_SKIP});
@@ -225,6 +277,9 @@ static void scales_the_loss(void **state) {
   set(&b, (cliv_gradient_options){.nonfinite = CLIV_NONFINITE_SKIP, .growth = 2});
   ASSERT_OK(b.ctx, cliv_optimizer_load(b.o, path));
   assert_true(look(&b).scale == 64 && look(&b).skipped == 2);
+  set(&b, (cliv_gradient_options){.scale = 8});
+  ASSERT_OK(b.ctx, cliv_optimizer_load(b.o, path)); /* one that was asked for stays */
+  assert_true(look(&b).scale == 8);
   test_remove_tree(folder);
   free(path), free(folder);
   end(&a), end(&b);
@@ -258,6 +313,7 @@ static void refuses_bad_options(void **state) {
     cliv_gradient_options options;
     const char *says;
   } bad[] = {{{.scale = -1}, "the scale is -1"},
+             {{.scale = 1e-40}, "from 1e-30 to 1e30"},
              {{.clip_norm = NAN}, "clip_norm nan"},
              {{.clip_value = INFINITY}, "clip_value inf"},
              {{.nonfinite = 3}, "nonfinite is 3"},
@@ -272,10 +328,15 @@ static void refuses_bad_options(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(shortens_to_a_norm),  cmocka_unit_test(keeps_elements_within_a_bound),
-      cmocka_unit_test(takes_any_gradients), cmocka_unit_test(skips_what_is_not_finite),
-      cmocka_unit_test(scales_the_loss),     cmocka_unit_test(fails_on_what_is_not_finite),
+      cmocka_unit_test(shortens_to_a_norm),
+      cmocka_unit_test(keeps_elements_within_a_bound),
+      cmocka_unit_test(takes_any_gradients),
+      cmocka_unit_test(skips_what_is_not_finite),
+      cmocka_unit_test(scales_the_loss),
+      cmocka_unit_test(fails_on_what_is_not_finite),
       cmocka_unit_test(refuses_bad_options),
+      cmocka_unit_test(waits_for_nothing),
+      cmocka_unit_test(leaves_foreign_memory_alone),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -172,7 +172,7 @@ static void narrow_storage_rounds_once(void **state) {
   static const cliv_dtype types[] = {CLIV_F32, CLIV_F16, CLIV_BF16};
   const size_t n = 1003;
   const setting *with = &settings[5];
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (size_t i = 1; i < 9; i++) {
       const cliv_dtype p_type = types[i / 3], g_type = types[i % 3];
@@ -265,7 +265,7 @@ static float *alone(cliv_context *ctx, const setting *with, const arena *start, 
 
 static void arena_steps_in_one_launch(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     arena a = arena_make(ctx), b = arena_make(ctx);
     cliv_optimizer *o = make(ctx, &settings[4], 64);
@@ -290,7 +290,7 @@ static void arena_steps_in_one_launch(void **state) {
 /* Small devices: states in several banks, launches cut in pieces. */
 static void small_limits_change_nothing(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     arena a = arena_make(ctx), b = arena_make(ctx);
     cliv_optimizer *whole = make(ctx, &settings[3], 64), *cut = make(ctx, &settings[3], 64);
@@ -342,7 +342,7 @@ static void too_large_for_the_device(void **state) {
 
 static void groups_have_their_own(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     arena a = arena_make(ctx), b = arena_make(ctx);
     const setting other = {"sgd", {"lr", "momentum", "maximize"}, {0.01, 0.5, 1}};
@@ -892,7 +892,7 @@ static void refuses_tensors(void **state) {
  * 0. */
 static void special_values(void **unused) {
   (void)unused;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (size_t s = 0; s < SETTINGS; s++) {
       if (!tries(&settings[s])) continue;

@@ -59,7 +59,7 @@ static void run_scale(cliv_context *ctx, int factor) {
 
 static void builds_on_both_walks(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = open_with_cache(test_walks[w], "");
     run_scale(ctx, 2);
     run_scale(ctx, 5);

@@ -301,7 +301,7 @@ static void check_rows(cliv_context *ctx, const program *p) {
 static void scans_rows(void **state) {
   (void)state;
   static const size_t groups[] = {0, 16, 1024};
-  for (size_t w = 0; w < TEST_WALKS; w++)
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++)
     for (size_t g = 0; g < (test_walks[w] == CLIV_WALK_GPU ? 3 : 1); g++) {
       cliv_context *ctx = test_open_group(test_walks[w], groups[g]);
       check_rows(ctx, &sums[w]);
@@ -392,7 +392,7 @@ static void check_all_segments(cliv_context *ctx) {
 
 static void scans_segments(void **state) {
   (void)state;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     check_all_segments(ctx);
     test_close(ctx);
@@ -438,7 +438,7 @@ static void knows_special_values(void **state) {
 static void scans_in_place(void **state) {
   (void)state;
   const size_t n = test_small() ? 4500 : 70001;
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     float *x = make(CLIV_F32, "sum", n, 8), *want = test_alloc(n * sizeof *want);
     test_guarded both = test_guard1(ctx, CLIV_F32, n, 1, x);
@@ -466,7 +466,7 @@ static void runs_the_users_functions(void **state) {
     test_put(CLIV_BF16, narrow, i, test_normal(5, i));
     x[i] = (float)test_get(CLIV_BF16, narrow, i);
   }
-  for (size_t w = 0; w < TEST_WALKS; w++) {
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     const bool cut = test_walks[w] == CLIV_WALK_CPU;
     const size_t first = cut ? CUT : 0;

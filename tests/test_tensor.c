@@ -208,8 +208,28 @@ static void arenas_share_one_allocation(void **state) {
   assert_null(t[0]);
 }
 
+/* Memory that may lie in huge pages of the library's own: lives as long as the last view, is as large as it says. */
+static void large_tensors_live_as_long_as_their_views(void **state) {
+  (void)state;
+  const size_t n = (1 << 20) + 3, last = 5, at[] = {n - last};
+  float *x = test_alloc(n * sizeof *x), ends[5];
+  for (size_t i = 0; i < n; i++) x[i] = (float)i;
+  for (int round = 0; round < 3; round++) {
+    cliv_tensor *whole, *view;
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &whole));
+    ASSERT_OK(ctx, cliv_tensor_write(whole, x, n * sizeof *x));
+    ASSERT_OK(ctx, cliv_tensor_view(whole, at[0], 1, &last, 0, &view));
+    cliv_tensor_free(whole);
+    ASSERT_OK(ctx, cliv_tensor_read(view, ends, sizeof ends));
+    for (size_t i = 0; i < last; i++) assert_true(ends[i] == (float)(n - last + i));
+    cliv_tensor_free(view);
+  }
+  free(x);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(large_tensors_live_as_long_as_their_views),
       cmocka_unit_test(writes_and_reads_every_type_and_size),
       cmocka_unit_test(fills_every_type),
       cmocka_unit_test(views_share_memory),

@@ -95,7 +95,7 @@ CLIV_API cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, 
                                            cliv_optimizer **out) CLIV_MUST_CHECK;
 
 /* Releases states and references. Steps already enqueued still run; blocks until the device has taken the last step's
- * scalars from host memory. NULL does nothing. */
+ * scalars from host memory, and has given its verdict on the gradients, if one was asked for. NULL does nothing. */
 CLIV_API void cliv_optimizer_free(cliv_optimizer *optimizer);
 
 CLIV_API const cliv_rule_info *cliv_optimizer_rule(const cliv_optimizer *optimizer);
@@ -131,10 +131,11 @@ CLIV_API cliv_status cliv_optimizer_add(cliv_optimizer *optimizer, cliv_tensor *
                                         int group) CLIV_MUST_CHECK;
 CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
 
-/* One step over all parameters. Asynchronous; the first step after adding tensors also lays out states and may compile.
- * When it fails, the count of steps stays as it was; arguments and memory are settled before anything is enqueued.
- * Fails with VALUE (hyper-parameters that exclude each other, or that a schedule takes out of bounds), DEVICE_MEMORY,
- * BUILD, OPENCL, HOST_MEMORY. */
+/* One step over all parameters. Asynchronous (cliv_optimizer_gradients says what may wait); the first step after adding
+ * tensors also lays out states and may compile. When it fails, the count of steps stays as it was; arguments and memory
+ * are settled before anything is enqueued. Fails with VALUE (hyper-parameters that exclude each other, or that a
+ * schedule takes out of bounds), DATA (gradients, where that was asked for), DEVICE_MEMORY, BUILD, OPENCL,
+ * HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* Steps taken. Setting the count, for resuming, makes it the count of every parameter added so far. Where the scalars
@@ -166,7 +167,8 @@ typedef enum cliv_nonfinite {
 } cliv_nonfinite;
 
 typedef struct cliv_gradient_options {
-  size_t size;       /* sizeof(cliv_gradient_options) of the caller; 0: this version's */
+  size_t size; /* sizeof(cliv_gradient_options) of the caller; 0: this version's */
+  /* Each 0, or from 1e-30 to 1e30. */
   double scale;      /* gradients are those of the loss times this; 0: 1 */
   double clip_norm;  /* > 0: all gradients together are shortened to this length (torch.nn.utils.clip_grad_norm_) */
   double clip_value; /* > 0: then each element is kept within ± this */
@@ -177,10 +179,12 @@ typedef struct cliv_gradient_options {
   uint64_t interval;      /* 0: 2000 */
 } cliv_gradient_options;
 
-/* From the next step on. NULL: gradients are taken as they are, and gradients in memory are not changed in any case. A
- * norm (clip_norm, nonfinite) costs one more pass over the gradients, of two launches for all those in one cl_mem, and
- * has one value to the last bit on every device. What is found stays on the device; only SKIP waits in each step for
- * the verdict on the one before. Fails with VALUE. */
+/* From the next step on. NULL: gradients are taken as they are; gradients in memory are not changed in any case. A norm
+ * (clip_norm, nonfinite) costs one more pass over the gradients, of two or three launches for all those that lie beside
+ * each other in one cl_mem, and one launch for the verdict; it has one value to the last bit on every device. What is
+ * found stays on the device. Only SKIP waits: each step, and each call that asks for the count of steps, sets it, adds
+ * a parameter or asks for a value, waits for the verdict on the step before. A scale that grows stays from 1e-30 to
+ * 1e30. Fails with VALUE, OPENCL. */
 CLIV_API cliv_status cliv_optimizer_gradients(cliv_optimizer *optimizer,
                                               const cliv_gradient_options *options) CLIV_MUST_CHECK;
 
@@ -209,11 +213,13 @@ CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cl
 CLIV_API cliv_status cliv_optimizer_save(cliv_optimizer *optimizer, const char *path) CLIV_MUST_CHECK;
 
 /* Reads such a file into an optimizer of the same rule, to which the same parameters have been added in the same
- * groups: what follows is what would have followed when it was saved, to the last bit. A file without metadata leaves
- * hyper-parameters as they are. A parameter without states in it begins anew. Schedules are not in the file. Blocks.
- * Everything is checked first, and on these failures nothing is changed: FILE, FORMAT; DATA (another rule, other
- * parameters or groups, states missing or unknown); SHAPE; VALUE (a hyper-parameter out of its bounds); DEVICE_MEMORY,
- * HOST_MEMORY. */
+ * groups: what follows is what would have followed when it was saved, to the last bit; where scalars depend on the
+ * steps before, as after cliv_optimizer_set_steps. A file without metadata leaves hyper-parameters as they are. A
+ * parameter without states in it begins anew. Schedules and gradient options are not in the file: set them first; of
+ * the loss's scale, one that grows goes on. Needs room for the states twice. Blocks. On these failures nothing is
+ * changed: FILE, FORMAT; DATA (another rule, other parameters or groups, states missing or unknown); SHAPE; VALUE (a
+ * hyper-parameter out of its bounds); DEVICE_MEMORY, HOST_MEMORY. OPENCL: the device failed, and states may be neither
+ * these nor those. */
 CLIV_API cliv_status cliv_optimizer_load(cliv_optimizer *optimizer, const char *path) CLIV_MUST_CHECK;
 
 #ifdef __cplusplus

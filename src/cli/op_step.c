@@ -50,6 +50,16 @@ static bool check_shapes(op_run *run) {
   return false;
 }
 
+/* Steps that were left out are no failure, but not what was asked for either. */
+static bool tell_skipped(op_run *run, cliv_optimizer *optimizer, size_t steps) {
+  cliv_gradient_state state;
+  if (!op_check(run, cliv_optimizer_gradient_state(optimizer, &state))) return false;
+  if (state.skipped)
+    fprintf(stderr, "%llu of %zu steps left out: their gradients are not finite\n", (unsigned long long)state.skipped,
+            steps);
+  return true;
+}
+
 static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad) {
   const cliv_tensor *const grads = run->tensor[1];
   const size_t steps = cliv_tensor_shape(grads)[0], count = cliv_tensor_count(grad);
@@ -62,7 +72,7 @@ static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad
     cliv_tensor_free(view);
     if (!good) return false;
   }
-  return true;
+  return tell_skipped(run, optimizer, steps);
 }
 
 /* ---- the states: all or none, and only with the output. They wait under another name until that is written ---- */

@@ -1,6 +1,7 @@
 /* Gradients before a rule sees them: their norm, clipping, the loss's scale, what is not finite. See cliv/optim.h. */
 #include <cliv/reduce.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/options.h"
@@ -9,7 +10,7 @@
 #include "runtime/program.h"
 #include "runtime/tensor.h"
 
-enum { DEFAULT_INTERVAL = 2000 };
+enum { DEFAULT_INTERVAL = 2000, MOST_BETWEEN = 4096 /* bytes; an arena leaves less */ };
 enum { FACTOR, STOP, BOUND, NORM, VERDICT }; /* as in cl/optim_control.cl */
 
 /* One reduction: sums of squares of gradients that lie in one cl_mem. */
@@ -21,14 +22,17 @@ typedef struct cliv__norms {
 
 /* ---- options ---- */
 
-static bool at_least_0(double x) { return x >= 0 && x <= 3e38; }
+/* 0, which means none, or what a float and its reciprocal can be without being subnormal. */
+#define LEAST 1e-30
+#define MOST 1e30
+static bool none_or_normal(double x) { return x == 0 || (x >= LEAST && x <= MOST); }
 
 cliv_status cliv_optimizer_gradients(cliv_optimizer *o, const cliv_gradient_options *options) {
   REQUIRE_NOT_NULL(NULL, o);
   cliv_gradient_options g;
   TRY(OPTIONS(o->ctx, options, &g));
-  REQUIRE(o->ctx, at_least_0(g.scale) && at_least_0(g.clip_norm) && at_least_0(g.clip_value), VALUE,
-          "the scale is %g, clip_norm %g, clip_value %g; they must be numbers of at least 0", g.scale, g.clip_norm,
+  REQUIRE(o->ctx, none_or_normal(g.scale) && none_or_normal(g.clip_norm) && none_or_normal(g.clip_value), VALUE,
+          "the scale is %g, clip_norm %g, clip_value %g; each must be 0, or from 1e-30 to 1e30", g.scale, g.clip_norm,
           g.clip_value);
   REQUIRE(o->ctx, g.nonfinite >= CLIV_NONFINITE_PASS && g.nonfinite <= CLIV_NONFINITE_FAIL, VALUE,
           "nonfinite is %d; it must be a cliv_nonfinite", g.nonfinite);
@@ -52,11 +56,24 @@ cliv_status cliv_optimizer_gradients(cliv_optimizer *o, const cliv_gradient_opti
   return CLIV_OK;
 }
 
+/* The verdict to the host, without waiting. */
+static cliv_status fetch(cliv_optimizer *o) {
+  cliv__control *c = &o->control;
+  cliv__order order;
+  c->unread = false;
+  TRY(cliv__order_begin(o->ctx, &(cliv_sync){0, NULL, &c->read}, &order));
+  return cliv__order_end(o->ctx, &order,
+                         clEnqueueReadBuffer(o->ctx->queue, c->verdict, CL_FALSE, 0, sizeof c->host, c->host,
+                                             order.wait_count, order.wait, order.event),
+                         "clEnqueueReadBuffer");
+}
+
 cliv_status cliv_optimizer_gradient_state(cliv_optimizer *o, cliv_gradient_state *out) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, out);
+  cliv__control *c = &o->control;
+  if (c->unread) TRY(fetch(o));
   TRY(cliv__control_settle(o));
-  const cliv__control *c = &o->control;
   *out = (cliv_gradient_state){c->on ? c->scale : 1, c->on ? (double)c->host[NORM] : NAN, c->skipped};
   return CLIV_OK;
 }
@@ -94,18 +111,22 @@ typedef struct gradient {
 /* By memory, type, place. */
 static int compare(const void *a, const void *b) {
   const gradient *x = a, *y = b;
-  if (x->g->mem != y->g->mem) return x->g->mem < y->g->mem ? -1 : 1;
+  if (x->g->mem != y->g->mem) return (uintptr_t)x->g->mem < (uintptr_t)y->g->mem ? -1 : 1;
   if (x->g->dtype != y->g->dtype) return x->g->dtype < y->g->dtype ? -1 : 1;
   if (x->g->offset != y->g->offset) return x->g->offset < y->g->offset ? -1 : 1;
   return x->param < y->param ? -1 : x->param > y->param;
 }
 
-/* How many of the sorted gradients, from the first on, lie behind each other in one memory. */
+/* Whether b comes behind a, near enough for what lies between them to be read too. */
+static bool follows(const cliv_tensor *a, const cliv_tensor *b) {
+  const size_t end = a->offset + a->span;
+  return a->mem == b->mem && a->dtype == b->dtype && b->offset >= end && b->offset - end <= MOST_BETWEEN;
+}
+
+/* How many of the sorted gradients, from the first on, one pass can take. */
 static size_t run_length(const gradient *list, size_t count) {
   size_t n = 1;
-  while (n < count && list[n].g->mem == list[0].g->mem && list[n].g->dtype == list[0].g->dtype &&
-         list[n].g->offset >= list[n - 1].g->offset + list[n - 1].g->span)
-    n++;
+  while (n < count && follows(list[n - 1].g, list[n].g)) n++;
   return n;
 }
 
@@ -188,17 +209,6 @@ static cliv_status judge(const cliv_optimizer *o, const cliv_sync *sync) {
                 ARG(most), ARG(bound), ARG(watch), ARG(c->verdict));
 }
 
-/* The verdict to the host, without waiting. */
-static cliv_status fetch(cliv_optimizer *o) {
-  cliv__control *c = &o->control;
-  cliv__order order;
-  TRY(cliv__order_begin(o->ctx, &(cliv_sync){0, NULL, &c->read}, &order));
-  return cliv__order_end(o->ctx, &order,
-                         clEnqueueReadBuffer(o->ctx->queue, c->verdict, CL_FALSE, 0, sizeof c->host, c->host,
-                                             order.wait_count, order.wait, order.event),
-                         "clEnqueueReadBuffer");
-}
-
 cliv_status cliv__control_enqueue(cliv_optimizer *o, const cliv_sync *sync) {
   cliv__control *c = &o->control;
   if (c->stale) TRY(make(o));
@@ -209,9 +219,10 @@ cliv_status cliv__control_enqueue(cliv_optimizer *o, const cliv_sync *sync) {
                          c->passes[i].out, &part));
   }
   TRY(judge(o, passes ? SYNC_NONE : SYNC_FIRST(sync)));
-  if (!needs_norm(c)) return CLIV_OK;
+  c->unread = needs_norm(c);
+  if (c->options.nonfinite == CLIV_NONFINITE_PASS) return CLIV_OK;
   TRY(fetch(o));
-  if (c->options.nonfinite != CLIV_NONFINITE_FAIL) return CLIV_OK;
+  if (c->options.nonfinite == CLIV_NONFINITE_SKIP) return CLIV_OK;
   TRY(cliv__control_settle(o));
   REQUIRE(o->ctx, c->host[STOP] == 0, DATA,
           "the gradients of step %llu are not finite; parameters and states are as before it",
@@ -224,18 +235,21 @@ static void rescale(cliv__control *c, bool skipped) {
   if (c->options.growth == 0) return;
   if (skipped) c->scale *= c->options.backoff, c->good = 0;
   else if (++c->good >= c->options.interval) c->scale *= c->options.growth, c->good = 0;
+  c->scale = c->scale < LEAST ? LEAST : c->scale > MOST ? MOST : c->scale;
 }
 
 cliv_status cliv__control_settle(cliv_optimizer *o) {
   cliv__control *c = &o->control;
+  const bool undecided = c->undecided;
+  c->undecided = false;
   if (c->read) {
     const cl_int code = clWaitForEvents(1, &c->read);
     clReleaseEvent(c->read);
     c->read = NULL;
+    if (code && undecided) cliv__step_untaken(o); /* what it waited for failed, and so did it */
     CL_TRY(o->ctx, code, "clWaitForEvents");
   }
-  if (!c->undecided) return CLIV_OK;
-  c->undecided = false;
+  if (!undecided) return CLIV_OK;
   const bool skipped = c->host[STOP] > 0;
   if (skipped) cliv__step_untaken(o);
   c->skipped += skipped;

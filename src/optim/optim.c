@@ -331,7 +331,7 @@ cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *st
   return cliv_tensor_view(o->plan.banks[place->bank].plane[k], place->first, p->ndim, p->shape, 0, view);
 }
 
-/* A verdict that cannot be had leaves the count as it is: the next step tells. */
+/* A step whose verdict cannot be had does not count; that the device failed, the next call that needs it says. */
 uint64_t cliv_optimizer_steps(cliv_optimizer *o) {
   (void)!cliv__control_settle(o);
   return o->steps;
@@ -340,6 +340,7 @@ uint64_t cliv_optimizer_steps(cliv_optimizer *o) {
 cliv_status cliv_optimizer_set_steps(cliv_optimizer *o, uint64_t steps) {
   REQUIRE_NOT_NULL(NULL, o);
   TRY(cliv__control_settle(o));
+  REQUIRE(o->ctx, steps <= CLIV__MOST_STEPS, VALUE, "%llu steps are beyond 2^53", (unsigned long long)steps);
   o->steps = steps;
   for (size_t r = 0; r < o->plan.row_count; r++) o->plan.rows[r].remembered = UINT64_MAX;
   for (size_t i = 0; i < o->param_count; i++) {

@@ -65,6 +65,9 @@ typedef struct cliv__plan {
   float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */
 } cliv__plan;
 
+/* Steps are counted in double, too. */
+#define CLIV__MOST_STEPS ((uint64_t)1 << 53)
+
 /* A schedule in force. */
 typedef struct cliv__scheduled {
   int group; /* CLIV_ALL_GROUPS: every one */
@@ -87,6 +90,7 @@ typedef struct cliv__control {
   cl_uint which_count;
   cl_event read;  /* the last verdict is on its way to `host`; NULL: none is */
   float host[4];  /* factor, stop, bound, norm */
+  bool unread;    /* the device has a verdict that nobody has asked for */
   bool undecided; /* whether the last step counts depends on it */
 } cliv__control;
 

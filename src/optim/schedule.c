@@ -129,6 +129,7 @@ static double plateau_at(const shape *s, double t) {
 
 static bool better(const shape *s, double metric) {
   const double best = s->told[BEST];
+  if (isinf(best)) return !isnan(metric); /* the first report */
   if (s->a[HIGHER] != 0) return metric > (best > 0 ? best * (1 + s->a[THRESHOLD]) : best * (1 - s->a[THRESHOLD]));
   return metric < (best > 0 ? best * (1 - s->a[THRESHOLD]) : best * (1 + s->a[THRESHOLD]));
 }
@@ -187,7 +188,7 @@ static const cliv_schedule_argument onecycle_args[] = {
     COUNT_OF("steps", NAN, 2, "how many it takes"), FRACTION("rise", 0.3, "the part of them in which it rises"),
     FRACTION("start", 0.04, "the factor at the beginning"), FRACTION("end", 4e-6, "the factor at the end")};
 static const cliv_schedule_argument wsd_args[] = {STEPS, COUNT_OF("warmup", NAN, 0, "steps of the rise"),
-                                                  COUNT_OF("decay", NAN, 0, "steps of the fall"), END_AT};
+                                                  COUNT_OF("decay", NAN, 1, "steps of the fall"), END_AT};
 static const cliv_schedule_argument noam_args[] = {
     {"width", NAN, 1, DBL_MAX, 0, "of the model"}, COUNT_OF("warmup", NAN, 1, "steps of the rise"), ANY_STEPS};
 static const cliv_schedule_argument rsqrt_args[] = {COUNT_OF("warmup", NAN, 1, "steps of the rise"), ANY_STEPS};
@@ -343,7 +344,7 @@ static cliv_status check_number(reader *r, const char *begin, const char *name, 
   if (x >= min && x <= max && (!counts || x == floor(x))) return CLIV_OK;
   r->at = begin;
   if (counts && x >= min && x <= max) return FAIL(r, VALUE, "%s counts steps and is %g", name, x);
-  if (max >= MOST_STEPS) return FAIL(r, VALUE, "%s is %g; it must be at least %g", name, x, min);
+  if (max == DBL_MAX) return FAIL(r, VALUE, "%s is %g; it must be at least %g", name, x, min);
   return FAIL(r, VALUE, "%s is %g; it must be from %g to %g", name, x, min, max);
 }
 
@@ -380,6 +381,8 @@ static cliv_status settle(reader *r, const char *begin, shape *s) {
   if (info->list && s->list_count == 0) return FAIL(r, VALUE, "%s needs a list of steps", info->name);
   if (s->kind->at == wsd_at && s->a[1] + s->a[2] > s->a[0])
     return FAIL(r, VALUE, "a warm-up of %g and a decay of %g do not fit into %g steps", s->a[1], s->a[2], s->a[0]);
+  if (s->kind->at == restarts_at && s->a[1] != floor(s->a[1]))
+    return FAIL(r, VALUE, "mult is %g; it must be a whole number", s->a[1]);
   s->told[FACTOR] = 1;
   s->told[BEST] = s->kind->at == plateau_at && s->a[HIGHER] != 0 ? -INFINITY : INFINITY;
   r->at = at;

@@ -143,9 +143,12 @@ typedef struct loaded {
   cliv_optimizer *o;
   const cliv_safetensors *file;
   const char *shown;
-  double *hyper;      /* as o->hyper */
-  uint64_t *steps;    /* one a parameter */
-  cliv_array *states; /* [param][rule's states]; without data: not kept */
+  double *hyper;       /* as o->hyper */
+  uint64_t *steps;     /* one a parameter */
+  uint64_t total;      /* the greatest of them */
+  cliv_array *states;  /* [param][rule's states]; without data: not kept */
+  cliv_tensor **views; /* where they go */
+  cliv__plan plan;     /* the other one, see swap */
   double scale;
   uint64_t good, skipped;
 } loaded;
@@ -163,7 +166,7 @@ static cliv_status read_hyper(const loaded *l, const json_t *group, const char *
 }
 
 /* Whether a group's list of parameters is this optimizer's. */
-static cliv_status check_params(const loaded *l, const json_t *group, int number, size_t *seen) {
+static cliv_status check_params(const loaded *l, const json_t *group, int number, bool *seen) {
   const json_t *params = json_object_get(group, "params");
   size_t k;
   json_t *param;
@@ -172,28 +175,27 @@ static cliv_status check_params(const loaded *l, const json_t *group, int number
     if (i < 0 || (size_t)i >= l->o->param_count || l->o->params[i].group != number)
       return REFUSE(l, DATA, "its group %d has a parameter %" JSON_INTEGER_FORMAT ", this optimizer's has not", number,
                     i);
-    ++*seen;
+    seen[i] = true;
   }
   return CLIV_OK;
 }
 
-static cliv_status read_groups(loaded *l, const json_t *groups) {
+static cliv_status read_groups(loaded *l, const json_t *groups, bool *seen) {
   const cliv_optimizer *o = l->o;
   const cliv_rule_info *rule = &o->rule->info;
-  size_t seen = 0;
   if (json_array_size(groups) != (size_t)o->group_count)
     return REFUSE(l, DATA, "it has %zu parameter groups, this optimizer %d", json_array_size(groups), o->group_count);
   for (int g = 0; g < o->group_count; g++) {
     const json_t *group = json_array_get(groups, (size_t)g);
     double *hyper = l->hyper + (size_t)g * rule->hyper_count;
-    TRY(check_params(l, group, g, &seen));
+    TRY(check_params(l, group, g, seen));
     for (size_t k = 0; k < rule->hyper_count; k++) {
       TRY(read_hyper(l, group, rule->hypers[k].name, &hyper[k]));
       TRY(cliv__check_bounds(o->ctx, rule->name, &rule->hypers[k], hyper[k]));
     }
   }
-  if (seen != o->param_count)
-    return REFUSE(l, DATA, "its groups have %zu parameters, this optimizer %zu", seen, o->param_count);
+  for (size_t i = 0; i < o->param_count; i++)
+    if (!seen[i]) return REFUSE(l, DATA, "its groups lack parameter %zu", i);
   return CLIV_OK;
 }
 
@@ -212,7 +214,10 @@ static cliv_status read_json(const loaded *l, const char *key, json_t **out) {
 static cliv_status read_param_groups(loaded *l) {
   json_t *groups;
   TRY(read_json(l, "param_groups", &groups));
-  const cliv_status status = groups ? read_groups(l, groups) : CLIV_OK;
+  if (!groups) return CLIV_OK;
+  bool *seen = calloc(l->o->param_count + 1, sizeof *seen);
+  const cliv_status status = seen ? read_groups(l, groups, seen) : no_memory(l->o);
+  free(seen);
   json_decref(groups);
   return status;
 }
@@ -220,7 +225,7 @@ static cliv_status read_param_groups(loaded *l) {
 /* Which parameter and state an array's name says; false for a name that is none. *state: state_count for "step". */
 static bool parse_name(const cliv_rule_info *rule, const char *name, size_t *param, size_t *state) {
   char *end = NULL;
-  if (strncmp(name, "state.", 6) || name[6] < '0' || name[6] > '9') return false;
+  if (strncmp(name, "state.", 6) || name[6] < '0' || name[6] > '9' || (name[6] == '0' && name[7] != '.')) return false;
   *param = strtoull(name + 6, &end, 10);
   if (*end != '.') return false;
   for (*state = 0; *state < rule->state_count; ++*state)
@@ -252,23 +257,25 @@ static cliv_status read_array(const loaded *l, size_t param, const char *state, 
   return status;
 }
 
-/* PyTorch's step: a float or an integer without axes. 0 where there is none. */
+/* PyTorch's step: a float or an integer without axes. ABSENT where there is none. */
+#define ABSENT UINT64_MAX
 static cliv_status read_step(const loaded *l, size_t param, uint64_t *out) {
   cliv_array step;
   TRY(read_array(l, param, "step", &step));
-  double value = 0;
-  if (step.data && step.dtype == CLIV_F32) value = (double)*(const float *)step.data;
-  else if (step.data && step.dtype == CLIV_I64) value = (double)*(const int64_t *)step.data;
-  const bool good = !step.data || (cliv_array_count(&step) == 1 && value >= 0 && value == floor(value) &&
-                                   value < 0x1p63 && (step.dtype == CLIV_F32 || step.dtype == CLIV_I64));
+  *out = ABSENT;
+  if (!step.data) return CLIV_OK;
+  double value = -1;
+  if (cliv_array_count(&step) == 1 && step.dtype == CLIV_F32) value = (double)*(const float *)step.data;
+  if (cliv_array_count(&step) == 1 && step.dtype == CLIV_I64) value = (double)*(const int64_t *)step.data;
+  const bool good = value >= 0 && value == floor(value) && value <= (double)CLIV__MOST_STEPS;
   cliv_array_free(&step);
-  *out = (uint64_t)value;
+  if (good) *out = (uint64_t)value;
   return good ? CLIV_OK : REFUSE(l, FORMAT, "'state.%zu.step' is no count of steps", param);
 }
 
 /* A parameter's states: all that are kept with the new hyper-parameters, or none, which is a parameter without a
  * step. */
-static cliv_status read_states(const loaded *l, size_t param) {
+static cliv_status read_states(loaded *l, size_t param) {
   const cliv_optimizer *o = l->o;
   const cliv_rule_info *rule = &o->rule->info;
   const cliv_tensor *p = o->params[param].p;
@@ -280,16 +287,19 @@ static cliv_status read_states(const loaded *l, size_t param) {
       return REFUSE(l, DATA, "it has 'state.%zu.%s', which %s does not keep with these hyper-parameters (%s)", param,
                     rule->states[k].name, rule->name, rule->states[k].meaning);
     if (!(kept >> k & 1)) continue;
-    if (!a->data && l->steps[param])
+    if (!a->data && l->steps[param] && l->steps[param] != ABSENT)
       return REFUSE(l, DATA, "parameter %zu has taken %" PRIu64 " steps and has no %s", param, l->steps[param],
                     rule->states[k].name);
     if (a->data && (a->dtype != CLIV_F32 || a->ndim != p->ndim ||
                     memcmp(a->shape, p->shape, (size_t)p->ndim * sizeof *p->shape) != 0))
       return REFUSE(l, SHAPE, "'state.%zu.%s' has not the shape of the parameter, or is not float32", param,
                     rule->states[k].name);
-    /* PyTorch's sgd counts no steps; a velocity says that there was one. */
-    if (a->data && !l->steps[param]) l->steps[param] = 1;
+    /* PyTorch's sgd counts no steps; a velocity says that there was one, and all after the first are alike. */
+    if (a->data && l->steps[param] == ABSENT && !strcmp(rule->name, "sgd")) l->steps[param] = 1;
+    if (a->data && l->steps[param] == ABSENT)
+      return REFUSE(l, DATA, "parameter %zu has a state and no count of steps, 'state.%zu.step'", param, param);
   }
+  if (l->steps[param] == ABSENT) l->steps[param] = 0;
   return CLIV_OK;
 }
 
@@ -302,23 +312,27 @@ static cliv_status read_steps(const loaded *l) {
   bool good = json_array_size(steps) == l->o->param_count;
   for (size_t i = 0; good && i < l->o->param_count; i++) {
     const json_t *step = json_array_get(steps, i);
-    good = json_is_integer(step) && json_integer_value(step) >= 0;
+    good = json_is_integer(step) && json_integer_value(step) >= 0 &&
+           (uint64_t)json_integer_value(step) <= CLIV__MOST_STEPS;
     if (good) l->steps[i] = (uint64_t)json_integer_value(step);
   }
   json_decref(steps);
   return good ? CLIV_OK : REFUSE(l, FORMAT, "its 'steps' are no counts of %zu parameters", l->o->param_count);
 }
 
-/* Of a file without it, and of an optimizer that has none, the scale stays as it is. */
+/* Only a scale that grows goes on; one that was set stays. */
 static cliv_status read_scale(loaded *l) {
   json_t *scale;
   json_int_t good, skipped;
   TRY(read_json(l, "scale", &scale));
   if (!scale) return CLIV_OK;
-  const bool fits = !json_unpack(scale, "[F, I, I!]", &l->scale, &good, &skipped) && l->scale > 0 && l->scale < 3e38 &&
+  double value;
+  const bool fits = !json_unpack(scale, "[F, I, I!]", &value, &good, &skipped) && value >= 1e-30 && value <= 1e30 &&
                     good >= 0 && skipped >= 0;
   json_decref(scale);
-  if (!fits) return REFUSE(l, FORMAT, "its '%s' is not a number above 0 and two counts", "scale");
+  if (!fits) return REFUSE(l, FORMAT, "its '%s' is not a number from 1e-30 to 1e30 and two counts", "scale");
+  if (!(l->o->control.options.growth > 0)) return CLIV_OK;
+  l->scale = value;
   l->good = (uint64_t)good;
   l->skipped = (uint64_t)skipped;
   return CLIV_OK;
@@ -335,51 +349,59 @@ static cliv_status read_all(loaded *l) {
   TRY(read_param_groups(l));
   TRY(read_steps(l));
   TRY(read_scale(l));
-  for (size_t i = 0; i < l->o->param_count; i++) TRY(read_states(l, i));
+  for (size_t i = 0; i < l->o->param_count; i++) {
+    TRY(read_states(l, i));
+    if (l->steps[i] > l->total) l->total = l->steps[i];
+  }
   return CLIV_OK;
 }
 
 /* ---- taking over what was read ---- */
 
-static cliv_status write_state(const loaded *l, size_t param, size_t k) {
-  const cliv_array *a = &l->states[param * l->o->rule->info.state_count + k];
-  cliv_tensor *view;
-  if (!a->data || cliv_array_count(a) == 0) return CLIV_OK;
-  TRY(cliv_optimizer_state(l->o, param, l->o->rule->info.states[k].name, &view));
-  const cliv_status status = cliv_tensor_write(view, a->data, cliv_array_count(a) * sizeof(float));
-  cliv_tensor_free(view);
-  return status;
-}
-
-/* A plan for the new hyper-parameters with all states at their beginning, so that those that the file has not are there
- * too. On failure nothing has changed. */
-static cliv_status renew_plan(const loaded *l) {
+/* What a file brings takes the place of what the optimizer has, and back. */
+static void swap(loaded *l) {
   cliv_optimizer *o = l->o;
   double *hyper = o->hyper;
-  cliv__plan plan = o->plan;
-  o->hyper = l->hyper;
-  o->plan = (cliv__plan){0};
-  const cliv_status status = cliv__plan_make(o);
-  o->hyper = hyper;
-  if (status) o->plan = plan;
-  else cliv__plan_free(&plan);
-  return status;
+  o->hyper = l->hyper, l->hyper = hyper;
+  const cliv__plan plan = o->plan;
+  o->plan = l->plan, l->plan = plan;
+  const uint64_t total = l->total;
+  for (size_t i = 0; i < o->param_count; i++) {
+    const uint64_t age = steps_of(o, i);
+    o->params[i].born = total - l->steps[i];
+    l->steps[i] = age;
+  }
+  l->total = o->steps, o->steps = total;
 }
 
-static cliv_status take_over(const loaded *l) {
+/* A plan with all states at their beginning, so that those that the file has not are there too, and a view of each that
+ * it has. */
+static cliv_status make_room(loaded *l) {
   cliv_optimizer *o = l->o;
-  TRY(renew_plan(l));
-  memcpy(o->hyper, l->hyper, (size_t)o->group_count * o->rule->info.hyper_count * sizeof *o->hyper);
-  o->steps = 0;
-  for (size_t i = 0; i < o->param_count; i++)
-    if (l->steps[i] > o->steps) o->steps = l->steps[i];
-  for (size_t i = 0; i < o->param_count; i++) o->params[i].born = o->steps - l->steps[i];
-  o->stale = true; /* parameters of other ages see other scalars */
-  cliv__control *c = &o->control;
-  c->scale = l->scale, c->good = l->good, c->skipped = l->skipped;
-  for (size_t i = 0; i < o->param_count; i++)
-    for (size_t k = 0; k < o->rule->info.state_count; k++) TRY(write_state(l, i, k));
+  const size_t states = o->rule->info.state_count;
+  TRY(cliv__plan_make(o));
+  for (size_t i = 0; i < o->param_count * states; i++)
+    if (l->states[i].data && cliv_array_count(&l->states[i]))
+      TRY(cliv_optimizer_state(o, i / states, o->rule->info.states[i % states].name, &l->views[i]));
   return CLIV_OK;
+}
+
+/* Only the last writes can fail once something has changed. */
+static cliv_status take_over(loaded *l) {
+  cliv_optimizer *o = l->o;
+  const bool stale = o->stale;
+  swap(l);
+  cliv_status status = make_room(l);
+  if (status) {
+    swap(l);
+    o->stale = stale;
+    return status;
+  }
+  o->control.scale = l->scale, o->control.good = l->good, o->control.skipped = l->skipped;
+  for (size_t i = 0; !status && i < o->param_count * o->rule->info.state_count; i++)
+    if (l->views[i])
+      status = cliv_tensor_write(l->views[i], l->states[i].data, cliv_array_count(&l->states[i]) * sizeof(float));
+  return status;
 }
 
 static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown) {
@@ -390,11 +412,17 @@ static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const c
   l.hyper = malloc(hypers * sizeof *l.hyper);
   l.steps = calloc(o->param_count + 1, sizeof *l.steps);
   l.states = calloc(states + 1, sizeof *l.states);
-  cliv_status status = l.hyper && l.steps && l.states ? CLIV_OK : no_memory(o);
+  l.views = calloc(states + 1, sizeof *l.views);
+  cliv_status status = l.hyper && l.steps && l.states && l.views ? CLIV_OK : no_memory(o);
   if (!status) memcpy(l.hyper, o->hyper, hypers * sizeof *l.hyper);
   if (!status) status = read_all(&l);
   if (!status) status = take_over(&l);
-  for (size_t i = 0; l.states && i < states; i++) cliv_array_free(&l.states[i]);
+  for (size_t i = 0; l.states && l.views && i < states; i++) {
+    cliv_array_free(&l.states[i]);
+    cliv_tensor_free(l.views[i]);
+  }
+  cliv__plan_free(&l.plan); /* the one that is not in force, or an empty one */
+  free(l.views);
   free(l.states);
   free(l.steps);
   free(l.hyper);

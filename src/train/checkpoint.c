@@ -265,17 +265,15 @@ static cliv_status restore(cliv_trainer *t, const cliv_safetensors *file, const 
   return CLIV_OK;
 }
 
-static cliv_status restore_schedule(const cliv_trainer *t, const cliv_safetensors *file, const char *shown) {
+/* What a schedule remembers; an empty array for one that remembers nothing. */
+static cliv_status read_schedule(const cliv_trainer *t, const cliv_safetensors *file, const char *shown,
+                                 cliv_array *out) {
   const size_t count = cliv_schedule_state(t->schedule, NULL, 0);
-  cliv_array state = {0};
   if (count == 0) return CLIV_OK;
-  TRY(cliv__relay(t->ctx, cliv_safetensors_read(file, SCHEDULE_STATE, &state)));
-  const bool fits = state.dtype == CLIV_F64 && cliv_array_count(&state) == count;
-  cliv_status status =
-      fits ? cliv__relay(t->ctx, cliv_schedule_restore(t->schedule, state.data, count))
-           : cliv__fail(t->ctx, CLIV_FORMAT, "%s: '" SCHEDULE_STATE "' is not that of %s", shown, t->schedule_text);
-  cliv_array_free(&state);
-  return status;
+  TRY(cliv__relay(t->ctx, cliv_safetensors_read(file, SCHEDULE_STATE, out)));
+  if (out->dtype == CLIV_F64 && cliv_array_count(out) == count) return CLIV_OK;
+  cliv_array_free(out);
+  return cliv__fail(t->ctx, CLIV_FORMAT, "%s: '" SCHEDULE_STATE "' is not that of %s", shown, t->schedule_text);
 }
 
 static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const char *shown) {
@@ -290,11 +288,15 @@ static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const c
   for (size_t i = 0; i < cliv_model_parameters(t->model); i++) room += 1 + cliv_optimizer_state_count(t->optimizer, i);
   cliv_array *arrays = calloc(room, sizeof *arrays);
   cliv_tensor **tensors = calloc(room, sizeof *tensors);
-  cliv_status status = arrays && tensors ? restore(t, file, shown, arrays, tensors, &count) : no_memory(t);
-  if (!status) status = restore_schedule(t, file, shown);
+  cliv_array schedule = {0};
+  cliv_status status = arrays && tensors ? read_schedule(t, file, shown, &schedule) : no_memory(t);
+  if (!status) status = restore(t, file, shown, arrays, tensors, &count);
+  if (!status && schedule.data)
+    status = cliv__relay(t->ctx, cliv_schedule_restore(t->schedule, schedule.data, cliv_array_count(&schedule)));
   if (!status) status = cliv_optimizer_set_steps(t->optimizer, steps);
   if (!status) t->epochs = (size_t)epochs;
   for (size_t i = 0; arrays && tensors && i < room; i++) cliv_array_free(&arrays[i]), cliv_tensor_free(tensors[i]);
+  cliv_array_free(&schedule);
   free(arrays);
   free(tensors);
   return status;

@@ -18,8 +18,8 @@ enum { RESULT = 4096, ROWS = 40, COLUMNS = 25, COUNT = ROWS * COLUMNS };
 
 static const fault_layer *layer;
 static float numbers[COUNT];
-static char *dir, *rows_file; /* a file with rows to train on */
-static const char *only = ""; /* works whose name contains this */
+static char *dir, *rows_file, *states_file; /* a file with rows to train on, one for an optimizer's states */
+static const char *only = "";               /* works whose name contains this */
 
 /* ---- pieces of work: each leaves what it computed in `result`, and everything it made freed ---- */
 
@@ -244,6 +244,31 @@ static cliv_status optimizer(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* Gradients looked at before each step; saved, loaded and gone on with. */
+static cliv_status looked_at(cliv_context *ctx, float *result) {
+  cliv_tensor *p = NULL, *g = NULL;
+  cliv_optimizer *opt = NULL;
+  cliv_gradient_state seen = {0};
+  const cliv_gradient_options options = {.clip_norm = 1, .nonfinite = CLIV_NONFINITE_SKIP, .growth = 2, .interval = 2};
+  cliv_status status = cliv_optimizer_create(ctx, "adamw", NULL, &opt);
+  if (!status) status = make(ctx, &p);
+  if (!status) status = make(ctx, &g);
+  if (!status) status = cliv_optimizer_add(opt, p, g, CLIV_DEFAULT_GROUP);
+  if (!status) status = cliv_optimizer_gradients(opt, &options);
+  if (!status) status = cliv_optimizer_step(opt, NULL);
+  if (!status) status = cliv_optimizer_step(opt, NULL);
+  if (!status) status = cliv_optimizer_save(opt, states_file);
+  if (!status) status = cliv_optimizer_load(opt, states_file);
+  if (!status) status = cliv_optimizer_step(opt, NULL);
+  if (!status) status = cliv_optimizer_gradient_state(opt, &seen);
+  if (!status) status = cliv_tensor_read(p, result, sizeof numbers);
+  result[COUNT] = (float)seen.norm, result[COUNT + 1] = (float)seen.scale;
+  cliv_optimizer_free(opt);
+  cliv_tensor_free(p);
+  cliv_tensor_free(g);
+  return status;
+}
+
 /* C = A Bᵀ + C, y = C x + y, y = y + x. */
 static cliv_status products(cliv_context *ctx, cliv_provider provider, float *result) {
   const cliv_blas_options options = {.provider = provider};
@@ -348,6 +373,8 @@ static const struct work {
     {"scatter", scatter, OPENED, 5},
     {"optimizer", optimizer, OPENED, 1},
     {"optimizer out of order", optimizer, WRAPPING, 1},
+    {"gradients", looked_at, OPENED, 3},
+    {"gradients out of order", looked_at, WRAPPING, 7},
     {"products", exact_products, OPENED, 1},
     {"losses", losses, OPENED, 1},
     {"random numbers", random_numbers, OPENED, 1},
@@ -535,6 +562,7 @@ static void write_rows(void) {
   dir = test_temp_dir();
   rows_file = test_join(dir, "rows.csv");
   test_write_file(rows_file, text, strlen(text));
+  states_file = test_join(dir, "states.safetensors");
 }
 
 static int prepare(void **state) {
@@ -554,6 +582,7 @@ static int clean(void **state) {
   (void)state;
   test_remove_tree(dir);
   free(rows_file);
+  free(states_file);
   free(dir);
   return 0;
 }

@@ -1,4 +1,4 @@
-"""Makes state_dict*.safetensors: PyTorch's optimizers halfway, for tests/test_optim.c.
+"""Makes state_dict*.safetensors: PyTorch's optimizers halfway, for tests/test_state_dict.c.
 
     python3 -m venv V && V/bin/pip install torch safetensors && V/bin/python make_state_dict.py
 

@@ -55,7 +55,7 @@ def test_epochs(tmp_path):
     ("sine(3)", "cosine"),
     ("cosine", "parentheses"),
     ("cosine()", "needs its argument steps"),
-    ("cosine(0)", "at least 1"),
+    ("cosine(0)", "from 1 to"),
     ("cosine(1.5)", "counts steps"),
     ("cosine(10, 2)", "from 0 to 1"),
     ("cosine(10, top=1)", "no argument 'top'"),
@@ -70,6 +70,8 @@ def test_epochs(tmp_path):
     ("exponential(0.9) cosine(10)", "steps=N"),
     ("multistep(gamma=0.1)", "list of steps"),
     ("wsd(10, 6, 5)", "do not fit"),
+    ("wsd(10, 2, 0)", "decay is 0"),
+    ("restarts(9, 1.5)", "whole number"),
 ])  # fmt: skip
 def test_wrong_texts(text, says):
     refused("op", "schedule", "--schedule", text, code=2, says=[says])
