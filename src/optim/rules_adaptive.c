@@ -257,6 +257,7 @@ const cliv__rule cliv__rule_qhadam = {
 enum {
   ADABOUND_LR,
   ADABOUND_FINAL_LR,
+  ADABOUND_BASE_LR,
   ADABOUND_BETA1,
   ADABOUND_BETA2,
   ADABOUND_GAMMA,
@@ -267,7 +268,8 @@ enum {
 };
 static const cliv_hyper_info adabound_hypers[] = {
     [ADABOUND_LR] = LR(1e-3),
-    [ADABOUND_FINAL_LR] = POSITIVE("final_lr", 0.1, "where both bounds of the rate meet; scaled as lr is since step 1"),
+    [ADABOUND_FINAL_LR] = POSITIVE("final_lr", 0.1, "where both bounds of the rate meet"),
+    [ADABOUND_BASE_LR] = POSITIVE("base_lr", 0, "above 0: final_lr is scaled by lr / base_lr, for an lr that changes"),
     [ADABOUND_BETA1] = BETA1,
     [ADABOUND_BETA2] = BETA2,
     [ADABOUND_GAMMA] = {"gamma", 1e-3, FLT_MIN, FLT_MAX, 0, 0, "how fast the bounds meet"},
@@ -283,12 +285,10 @@ static const cliv_preset_info adabound_presets[] = {
 };
 
 /* The lr that final_lr goes with. */
-static void adabound_advance(const double *h, uint64_t t, double *memory) {
-  if (t == 1) memory[0] = h[ADABOUND_LR];
-}
-
 static void adabound_scalars(const double *h, uint64_t t, const double *memory, double *out) {
-  const double final = memory[0] > 0 ? h[ADABOUND_FINAL_LR] * h[ADABOUND_LR] / memory[0] : 0;
+  const double scale = h[ADABOUND_BASE_LR] > 0 ? h[ADABOUND_LR] / h[ADABOUND_BASE_LR] : 1;
+  const double final = h[ADABOUND_FINAL_LR] * scale;
+  (void)memory;
   const double near = h[ADABOUND_GAMMA] * (double)t;
   GIVE(out, h[ADABOUND_LR] * sqrt(1 - cliv__power(h[ADABOUND_BETA2], t)) / (1 - cliv__power(h[ADABOUND_BETA1], t)),
        COUPLED(h[ADABOUND_WEIGHT_DECAY], h[ADABOUND_DECOUPLED]),
@@ -302,5 +302,4 @@ const cliv__rule cliv__rule_adabound = {
     .function = "adabound",
     .scalar_count = 9,
     .scalars = adabound_scalars,
-    .advance = adabound_advance,
 };
