@@ -4,7 +4,7 @@
  *
  * gives the weight *w and the states their next values; g is the gradient, of the sign that is to be descended. The
  * scalars are what the host worked out for this step and group from the hyper-parameters and the step number, in
- * double, rounded once: the rule's row in src/optim/rules.c fills them in the order of the struct. A state that the
+ * double, rounded once: the rule's row in src/optim/rules_*.c fills them in the order of the struct. A state that the
  * hyper-parameters in force do not need has no WITH_<state> and is not kept.
  *
  * Order and rounding of the operations are those of PyTorch's single-tensor code on a CPU: a fused multiply-add where

@@ -445,7 +445,8 @@ void cliv_schedule_free(cliv_schedule *schedule) { free(schedule); }
 /* ---- factors ---- */
 
 double cliv_schedule_factor(const cliv_schedule *schedule, uint64_t step) {
-  double factor = 1, t = (double)step;
+  const double start = fmin((double)step, MOST_STEPS);
+  double factor = 1, t = start;
   bool done = false; /* the sequence has given its factor */
   for (const shape *s = schedule->shapes; s < schedule->shapes + schedule->count; s++) {
     if (!done && (s->last || t < s->length)) {
@@ -453,7 +454,7 @@ double cliv_schedule_factor(const cliv_schedule *schedule, uint64_t step) {
       done = true;
     }
     t -= s->length;
-    if (s->last) t = (double)step, done = false;
+    if (s->last) t = start, done = false;
   }
   return factor;
 }
