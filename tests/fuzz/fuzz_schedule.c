@@ -4,12 +4,35 @@
 
 #include "fuzz.h"
 
-const char *const fuzz_words[] = {"constant(",  "linear(9)",     "warmup(3)",   "polynomial(9,2)", "exponential(0.9)",
-                                  "step(3)",    "multistep(1,2", "cosine(9)",   "restarts(2,3)",   "cyclic(2,3)",
-                                  "onecycle(9", "wsd(9,2,3)",    "noam(512,4)", "rsqrt(4)",        "rex(9)",
-                                  "range(9)",   "plateau(0)",    "steps=",      "end=0.5",         "gamma=",
-                                  "epochs",     "*",             ",",           ")",               "1e300",
-                                  "-",          "nan",           "9e15",        NULL};
+const char *const fuzz_words[] = {"constant(",
+                                  "linear(9)",
+                                  "warmup(3)",
+                                  "polynomial(9,2)",
+                                  "exponential(0.9)",
+                                  "step(3)",
+                                  "multistep(1,2",
+                                  "cosine(9)",
+                                  "restarts(2,3)",
+                                  "cyclic(2,3)",
+                                  "onecycle(9",
+                                  "wsd(9,2,3)",
+                                  "noam(512,4)",
+                                  "rsqrt(4)",
+                                  "rex(9)",
+                                  "range(9)",
+                                  "plateau(0)",
+                                  "steps=",
+                                  "end=0.5",
+                                  "gamma=",
+                                  "epochs",
+                                  "*",
+                                  ",",
+                                  ")",
+                                  "1e300",
+                                  "-",
+                                  "nan",
+                                  "9e15",
+                                  NULL};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   char *text = malloc(n + 1);
