@@ -216,7 +216,7 @@ int op_step(int argc, const char **argv) {
       {"rule", 0, POPT_ARG_STRING, &o.rule, 0, "The update rule (see `cliv op list step`)", "NAME"},
       {"set", 0, POPT_ARG_ARGV, &o.set, 0, "A hyper-parameter; may be given often", "NAME=NUMBER"},
       {"preset", 0, POPT_ARG_STRING, &o.preset, 0,
-       "Whose formula and defaults hold: torch, keras, …; default: the rule's first", "NAME"},
+       "Whose formula and defaults hold: torch, keras, ...; default: the rule's first", "NAME"},
       {"schedule", 0, POPT_ARG_STRING, &o.schedule, 0, "Of lr, such as \"warmup(10) cosine(90)\"", "TEXT"},
       {"param", 0, POPT_ARG_STRING, &o.param, 0, "The parameter, of any shape S", "P.npy"},
       {"grads", 0, POPT_ARG_STRING, &o.grads, 0, "The gradients, of shape (T, *S): one a step", "G.npy"},
