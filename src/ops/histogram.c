@@ -60,11 +60,9 @@ static cliv_status make_edges(cliv_context *ctx, cliv_dtype dtype, size_t bins, 
     put_edge(dtype, host, i, edge);
     if (!whole || edge < 0x1p63) out->bins = i + 1;
   }
-  cl_int code;
-  out->mem = clCreateBuffer(ctx->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bins * out->size, host, &code);
+  const cliv_status status = cliv__upload(ctx, host, bins * out->size, "making a buffer for the edges", &out->mem);
   free(host);
-  CL_TRY(ctx, code, "making a buffer for the edges");
-  return CLIV_OK;
+  return status;
 }
 
 static cl_ulong run_count(const cliv_context *ctx, size_t n, size_t bins) {

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "ops/blocks.h"
+#include "runtime/scratch.h"
 
 enum { BLOCK = CLIV__BLOCK };
 
@@ -23,12 +24,7 @@ static uint64_t blocks_of(uint64_t length) { return length <= BLOCK ? 1 : (lengt
 /* Segments of one block were done by the stage before. */
 static bool takes_part(int stage, const piece *p) { return stage == 0 || p->length > 1; }
 
-static cliv_status make_buffer(cliv_context *ctx, void *host, size_t bytes, cl_mem *out) {
-  cl_int code;
-  *out = clCreateBuffer(ctx->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes, host, &code);
-  CL_TRY(ctx, code, "allocating the segments' table");
-  return CLIV_OK;
-}
+static const char MAKING[] = "allocating the segments' table";
 
 /* One stage's table from its pieces, which become the next stage's. */
 static cliv_status make_stage(cliv_segments *s, piece *pieces, int stage) {
@@ -49,7 +45,7 @@ static cliv_status make_stage(cliv_segments *s, piece *pieces, int stage) {
     }
   }
   s->stage[stage].blocks = at;
-  const cliv_status status = make_buffer(s->ctx, table, (at ? at : 1) * sizeof *table, &s->stage[stage].table);
+  const cliv_status status = cliv__upload(s->ctx, table, (at ? at : 1) * sizeof *table, MAKING, &s->stage[stage].table);
   free(table);
   return status;
 }
@@ -84,7 +80,7 @@ static cliv_status measure(cliv_segments *s, const uint64_t *offsets) {
 
 static cliv_status make(cliv_segments *s, const uint64_t *offsets) {
   TRY(measure(s, offsets));
-  TRY(make_buffer(s->ctx, (void *)(uintptr_t)offsets, (s->count + 1) * sizeof *offsets, &s->offsets));
+  TRY(cliv__upload(s->ctx, offsets, (s->count + 1) * sizeof *offsets, MAKING, &s->offsets));
   return make_stages(s, offsets);
 }
 

@@ -8,6 +8,7 @@
 #include "optim/optim.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
+#include "runtime/scratch.h"
 #include "runtime/tensor.h"
 
 enum { DEFAULT_INTERVAL = 2000, MOST_BETWEEN = 4096 /* bytes; an arena leaves less */ };
@@ -155,9 +156,7 @@ static cliv_status upload_which(cliv_optimizer *o, cl_uint *which) {
   c->which_count = 0;
   for (size_t i = 0; i < o->param_count; i++)
     if (o->params[i].g->count) which[c->which_count++] = which[i];
-  c->which = clCreateBuffer(o->ctx->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
-                            (c->which_count ? c->which_count : 1) * sizeof *which, which, &code);
-  CL_TRY(o->ctx, code, "clCreateBuffer");
+  TRY(cliv__upload(o->ctx, which, (c->which_count ? c->which_count : 1) * sizeof *which, "clCreateBuffer", &c->which));
   c->verdict = clCreateBuffer(o->ctx->context, CL_MEM_READ_WRITE, sizeof c->host, NULL, &code);
   CL_TRY(o->ctx, code, "clCreateBuffer");
   return CLIV_OK;

@@ -19,39 +19,33 @@ enum {
   LAUNCH_MAX = 1 << 28 /* elements: about half a second at 16 GB/s, below every desktop's watchdog */
 };
 
-/* Names joined by ", " for a sentence; malloc'd, or NULL. */
-static char *rule_names(void) {
-  cliv__text text = {0};
-  for (size_t i = 0; i < cliv_rule_count(); i++) cliv__text_add(&text, i ? ", %s" : "%s", cliv_rule_get(i)->name);
-  return cliv__text_take(&text);
+/* Names that there are, NULL past the last. */
+typedef const char *names_of(const cliv_rule_info *rule, size_t i);
+
+static const char *rule_name(const cliv_rule_info *rule, size_t i) {
+  (void)rule;
+  return i < cliv_rule_count() ? cliv_rule_get(i)->name : NULL;
+}
+static const char *preset_name(const cliv_rule_info *rule, size_t i) {
+  return i < rule->preset_count ? rule->presets[i].name : NULL;
+}
+static const char *hyper_name(const cliv_rule_info *rule, size_t i) {
+  return i < rule->hyper_count ? rule->hypers[i].name : NULL;
+}
+static const char *state_name(const cliv_rule_info *rule, size_t i) {
+  return i < rule->state_count ? rule->states[i].name : NULL;
 }
 
-static char *hyper_names(const cliv_rule_info *rule) {
+/* A name that is not among these, with all that are. */
+static cliv_status fail_name(cliv_context *ctx, const char *what, const char *name, names_of *names,
+                             const cliv_rule_info *rule) {
   cliv__text text = {0};
-  for (size_t i = 0; i < rule->hyper_count; i++) cliv__text_add(&text, i ? ", %s" : "%s", rule->hypers[i].name);
-  return cliv__text_take(&text);
-}
-
-static char *state_names(const cliv_rule_info *rule) {
-  cliv__text text = {0};
-  for (size_t i = 0; i < rule->state_count; i++) cliv__text_add(&text, i ? ", %s" : "%s", rule->states[i].name);
-  return cliv__text_take(&text);
-}
-
-/* A name that is not in a list, with the list. Takes `names`. */
-static cliv_status fail_name(cliv_context *ctx, const char *what, const char *name, char *names) {
-  const cliv_status status =
-      cliv__fail(ctx, CLIV_NAME, "%s '%s' is unknown; there are: %s", what, name, names ? names : "?");
-  free(names);
+  for (size_t i = 0; names(rule, i); i++) cliv__text_add(&text, i ? ", %s" : "%s", names(rule, i));
+  char *list = cliv__text_take(&text);
+  const cliv_status status = cliv__fail(ctx, CLIV_NAME, "%s%s%s '%s' is unknown; there are: %s", what,
+                                        rule ? " of " : "", rule ? rule->name : "", name, list ? list : "?");
+  free(list);
   return status;
-}
-
-static cliv_status fail_preset(cliv_context *ctx, const cliv_rule_info *rule, const char *name) {
-  char what[64];
-  snprintf(what, sizeof what, "preset of %s", rule->name);
-  cliv__text text = {0};
-  for (size_t i = 0; i < rule->preset_count; i++) cliv__text_add(&text, i ? ", %s" : "%s", rule->presets[i].name);
-  return fail_name(ctx, what, name, cliv__text_take(&text));
 }
 
 /* ---- making and freeing ---- */
@@ -69,10 +63,10 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
           "a chunk of %zu elements is asked for; it must be a multiple of %d up to %d, or 0", chunk, CHUNK_STEP,
           CHUNK_MAX);
   const cliv__rule *found = cliv__rule_find(rule);
-  if (!found) return fail_name(ctx, "update rule", rule, rule_names());
+  if (!found) return fail_name(ctx, "update rule", rule, rule_name, NULL);
 
   const cliv_preset_info *preset = cliv__rule_preset(found, own.preset);
-  if (!preset) return fail_preset(ctx, &found->info, own.preset);
+  if (!preset) return fail_name(ctx, "preset", own.preset, preset_name, &found->info);
 
   cliv_optimizer *o = calloc(1, sizeof *o);
   double *hyper = malloc(found->info.hyper_count * sizeof *hyper), *now = malloc(found->info.hyper_count * sizeof *now);
@@ -138,9 +132,7 @@ cliv_status cliv_optimizer_group(cliv_optimizer *o, int *group) {
 static cliv_status find_hyper(const cliv_optimizer *o, const char *name, int *index) {
   *index = cliv__rule_hyper(o->rule, name);
   if (*index >= 0) return CLIV_OK;
-  char what[64];
-  snprintf(what, sizeof what, "hyper-parameter of %s", o->rule->info.name);
-  return fail_name(o->ctx, what, name, hyper_names(&o->rule->info));
+  return fail_name(o->ctx, "hyper-parameter", name, hyper_name, &o->rule->info);
 }
 
 cliv_status cliv__check_bounds(cliv_context *ctx, const char *rule, const cliv_hyper_info *h, double value) {
@@ -321,7 +313,7 @@ cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *st
   const cliv_rule_info *rule = &o->rule->info;
   size_t k = 0;
   while (k < rule->state_count && strcmp(rule->states[k].name, state)) k++;
-  if (k == rule->state_count) return fail_name(o->ctx, "state", state, state_names(rule));
+  if (k == rule->state_count) return fail_name(o->ctx, "state", state, state_name, rule);
   REQUIRE(o->ctx, kept_by(o, param) >> k & 1, STATE, "%s keeps no %s with these hyper-parameters (%s)", rule->name,
           state, rule->states[k].meaning);
   if (o->stale) TRY(cliv__plan_make(o));
@@ -352,17 +344,19 @@ cliv_status cliv_optimizer_set_steps(cliv_optimizer *o, uint64_t steps) {
 
 /* ---- the step ---- */
 
-/* The hyper-parameters of this step. */
+/* A group's hyper-parameters in the step after `steps` others. */
+static void hypers_at(const cliv_optimizer *o, int group, uint64_t steps, double *out) {
+  for (size_t k = 0; k < o->rule->info.hyper_count; k++) out[k] = value_at(o, group, (int)k, steps);
+}
+
 static cliv_status settle_hypers(cliv_optimizer *o) {
   const cliv_rule_info *rule = &o->rule->info;
-  memcpy(o->now, o->hyper, (size_t)o->group_count * rule->hyper_count * sizeof *o->now);
-  for (int group = 0; o->scheduled_count && group < o->group_count; group++)
-    for (size_t k = 0; k < rule->hyper_count; k++) {
-      if (!scheduled(o, group, (int)k)) continue;
-      const double value = value_at(o, group, (int)k, o->steps);
-      TRY(cliv__check_bounds(o->ctx, rule->name, &rule->hypers[k], value));
-      cliv__hyper_now(o, group)[k] = value;
-    }
+  for (int group = 0; group < o->group_count; group++) {
+    double *now = cliv__hyper_now(o, group);
+    hypers_at(o, group, o->steps, now);
+    for (size_t k = 0; k < rule->hyper_count; k++)
+      TRY(cliv__check_bounds(o->ctx, rule->name, &rule->hypers[k], now[k]));
+  }
   return CLIV_OK;
 }
 
@@ -377,11 +371,10 @@ static cliv_status check_conflicts(const cliv_optimizer *o) {
 
 /* Goes through the steps before t, with hyper-parameters as they are set now and schedules as they were then. */
 static void go_through(const cliv_optimizer *o, cliv__row *row, uint64_t t) {
-  const size_t hypers = o->rule->info.hyper_count;
   double then[CLIV__MAX_HYPERS];
   memset(row->memory, 0, sizeof row->memory);
   for (uint64_t k = 1; k < t; k++) {
-    for (size_t h = 0; h < hypers; h++) then[h] = value_at(o, row->group, (int)h, row->born + k - 1);
+    hypers_at(o, row->group, row->born + k - 1, then);
     o->rule->advance(then, k, row->memory);
   }
   row->remembered = t - 1;

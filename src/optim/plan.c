@@ -6,6 +6,7 @@
 #include "optim/optim.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
+#include "runtime/scratch.h"
 #include "runtime/tensor.h"
 
 enum {
@@ -284,27 +285,21 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
   return CLIV_OK;
 }
 
-static cliv_status upload(cliv_context *ctx, const void *from, size_t bytes, cl_mem *out) {
-  cl_int code;
-  *out = clCreateBuffer(ctx->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes, (void *)from, &code);
-  CL_TRY(ctx, code, "clCreateBuffer");
-  return CLIV_OK;
-}
-
 static cliv_status make_scalars(const cliv_optimizer *o, cliv__plan *plan) {
   plan->row_floats = 1 + o->rule->scalar_count;
   const size_t floats = plan->row_count * plan->row_floats;
   TRY(ALLOCATE(o->ctx, CLIV__SLOTS * floats, &plan->slots[0].values));
   for (size_t i = 1; i < CLIV__SLOTS; i++) plan->slots[i].values = plan->slots[0].values + i * floats;
-  return upload(o->ctx, plan->slots[0].values, floats * sizeof(float), &plan->scalars);
+  return cliv__upload(o->ctx, plan->slots[0].values, floats * sizeof(float), "clCreateBuffer", &plan->scalars);
 }
 
 static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
   TRY(place(o, plan));
   TRY(fill_tables(o, plan, t));
   if (t->chunk_count) {
-    TRY(upload(o->ctx, t->chunks, t->chunk_count * sizeof *t->chunks, &plan->chunks));
-    if (t->run_count) TRY(upload(o->ctx, t->runs, (t->run_count + 1) * sizeof *t->runs, &plan->runs));
+    TRY(cliv__upload(o->ctx, t->chunks, t->chunk_count * sizeof *t->chunks, "clCreateBuffer", &plan->chunks));
+    if (t->run_count)
+      TRY(cliv__upload(o->ctx, t->runs, (t->run_count + 1) * sizeof *t->runs, "clCreateBuffer", &plan->runs));
     TRY(make_scalars(o, plan));
   }
   return make_banks(o, plan);

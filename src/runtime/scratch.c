@@ -33,3 +33,10 @@ void cliv__scratch_free(cliv_context *ctx) {
   free(ctx->scratch);
   ctx->scratch = NULL;
 }
+
+cliv_status cliv__upload(cliv_context *ctx, const void *host, size_t bytes, const char *what, cl_mem *out) {
+  cl_int code;
+  *out = clCreateBuffer(ctx->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes, (void *)(uintptr_t)host, &code);
+  CL_TRY(ctx, code, what);
+  return CLIV_OK;
+}

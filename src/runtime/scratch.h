@@ -31,4 +31,7 @@ enum {
 cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out);
 void cliv__scratch_free(cliv_context *ctx);
 
+/* A table of the host's in a buffer of its own, which is the caller's. what: for the sentence of a failure. */
+cliv_status cliv__upload(cliv_context *ctx, const void *host, size_t bytes, const char *what, cl_mem *out);
+
 #endif
