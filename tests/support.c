@@ -369,6 +369,18 @@ void test_same(cliv_dtype dtype, const void *got, const void *want, size_t n, co
   }
 }
 
+void test_same_tensors(const cliv_tensor *got, const cliv_tensor *want, const char *file, int line) {
+  const cliv_dtype dtype = cliv_tensor_dtype(want);
+  const size_t n = cliv_tensor_count(want);
+  if (cliv_tensor_dtype(got) != dtype || cliv_tensor_count(got) != n)
+    fail_at(file, line, "%zu elements of %s, not %zu of %s", cliv_tensor_count(got),
+            cliv_dtype_name(cliv_tensor_dtype(got)), n, cliv_dtype_name(dtype));
+  void *a = test_read(got), *b = test_read(want);
+  test_same(dtype, a, b, n, file, line);
+  free(a);
+  free(b);
+}
+
 void test_within_ulp(const float *got, const double *want, size_t n, double ulp, const char *file, int line) {
   for (size_t i = 0; i < n; i++) {
     const double error = test_ulp_error(got[i], want[i]);

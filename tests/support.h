@@ -138,6 +138,9 @@ double test_ulp_error(float got, double want);
 #define ASSERT_BITS(got, want, bytes) test_same_bits((got), (want), (bytes), __FILE__, __LINE__)
 void test_same_bits(const void *got, const void *want, size_t bytes, const char *file, int line);
 /* Elements of a dtype, so that the sentence has index and values. */
+/* Two tensors of one dtype and count, perhaps of different contexts. */
+#define ASSERT_SAME_TENSORS(got, want) test_same_tensors((got), (want), __FILE__, __LINE__)
+void test_same_tensors(const cliv_tensor *got, const cliv_tensor *want, const char *file, int line);
 #define ASSERT_SAME(dtype, got, want, n) test_same((dtype), (got), (want), (n), __FILE__, __LINE__)
 void test_same(cliv_dtype dtype, const void *got, const void *want, size_t n, const char *file, int line);
 /* Every got[i] within `ulp` of want[i]; NaN and infinity must meet their like. */

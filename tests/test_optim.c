@@ -305,12 +305,7 @@ static void small_limits_change_nothing(void **state) {
     steps(cut, 3);
     ctx->facts.max_allocation = most;
     assert_true(cut->plan.bank_count > 5 && cut->plan.batch_count > 2 * cut->plan.bank_count);
-    for (size_t i = 0; i < arena_count(); i++) {
-      float *want = test_read(a.p[i]), *got = test_read(b.p[i]);
-      ASSERT_SAME(CLIV_F32, got, want, arena_shape(i));
-      free(want);
-      free(got);
-    }
+    for (size_t i = 0; i < arena_count(); i++) ASSERT_SAME_TENSORS(b.p[i], a.p[i]);
     cliv_optimizer_free(whole);
     cliv_optimizer_free(cut);
     arena_free(&a);
@@ -408,12 +403,7 @@ static void schedules_set_values(void **state) {
     steps(by_schedule, 1);
     steps(by_hand, 1);
   }
-  for (size_t i = 0; i < arena_count(); i++) {
-    float *got = test_read(a.p[i]), *want = test_read(b.p[i]);
-    ASSERT_SAME(CLIV_F32, got, want, arena_shape(i));
-    free(got);
-    free(want);
-  }
+  for (size_t i = 0; i < arena_count(); i++) ASSERT_SAME_TENSORS(a.p[i], b.p[i]);
   ASSERT_OK(ctx, cliv_optimizer_schedule(by_schedule, 1, "lr", NULL)); /* that of all is left */
   ASSERT_OK(ctx, cliv_optimizer_value(by_schedule, 1, "lr", &value));
   assert_true(value == 0);
@@ -566,12 +556,7 @@ static void resumes(void **state) {
     steps(o, 3);
     steps(resumed, 3);
     assert_int_equal(cliv_optimizer_steps(resumed), 6);
-    for (size_t i = 0; i < arena_count(); i++) {
-      float *want = test_read(a.p[i]), *got = test_read(b.p[i]);
-      ASSERT_SAME(CLIV_F32, got, want, arena_shape(i));
-      free(want);
-      free(got);
-    }
+    for (size_t i = 0; i < arena_count(); i++) ASSERT_SAME_TENSORS(b.p[i], a.p[i]);
     cliv_optimizer_free(o);
     cliv_optimizer_free(resumed);
     arena_free(&a);
@@ -627,7 +612,6 @@ static void rules_remember_schedules(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   const setting with = {"laprop", {"lr"}, {0.1}};
-  const size_t n = arena_shape(3);
   cliv_schedule *falling = schedule("linear(9)");
   arena a = arena_make(ctx);
   cliv_optimizer *whole = make(ctx, &with, 0), *resumed = make(ctx, &with, 0);
@@ -649,10 +633,7 @@ static void rules_remember_schedules(void **state) {
   ASSERT_OK(ctx, cliv_optimizer_set_steps(resumed, 4));
   steps(whole, 3);
   steps(resumed, 3);
-  float *want = test_read(a.p[3]), *got = test_read(b.p[3]);
-  ASSERT_SAME(CLIV_F32, got, want, n);
-  free(want);
-  free(got);
+  ASSERT_SAME_TENSORS(b.p[3], a.p[3]);
   cliv_optimizer_free(whole);
   cliv_optimizer_free(resumed);
   cliv_schedule_free(falling);
