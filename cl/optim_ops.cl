@@ -289,9 +289,10 @@ typedef struct {
   real accumulator, linear;
 } ftrl_state;
 typedef struct {
-  float inverse_lr, keep, l1, twice_l2, twice_shrinkage;
+  float inverse_lr, keep, l1, twice_l2, twice_shrinkage, moves;
 } ftrl_scalars;
 static void ftrl(real *w, real g, ftrl_state *s, ftrl_scalars h) {
+  if (!(h.moves > 0.0f)) return; /* lr 0: the sums are in units of 1/lr */
   const real from = *w * h.keep, sum = s->accumulator + g * g, root = square_root(sum);
   const real sigma = (root - square_root(s->accumulator)) * h.inverse_lr;
   s->linear += with_decay(g, from, h.twice_shrinkage) - sigma * from;

@@ -443,6 +443,30 @@ static void schedules_stay_within_bounds(void **state) {
   test_close(ctx);
 }
 
+/* ftrl divides by lr: at 0, which a warm-up begins with, nothing moves, sums included. */
+static void lr_may_be_zero(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const setting with = {"ftrl", {"lr", "beta"}, {0.1, 1}};
+  arena a = arena_make(ctx), b = arena_make(ctx);
+  cliv_optimizer *o = make(ctx, &with, 0), *later = make(ctx, &with, 0);
+  cliv_schedule *warmup = schedule("warmup(1)");
+  ASSERT_OK(ctx, cliv_optimizer_schedule(o, CLIV_ALL_GROUPS, "lr", warmup));
+  ASSERT_OK(ctx, cliv_optimizer_add(o, a.p[3], a.g[3], 0));
+  ASSERT_OK(ctx, cliv_optimizer_add(later, b.p[3], b.g[3], 0));
+  steps(o, 1);
+  ASSERT_SAME_TENSORS(a.p[3], b.p[3]);
+  steps(o, 2);
+  steps(later, 2);
+  ASSERT_SAME_TENSORS(a.p[3], b.p[3]);
+  cliv_schedule_free(warmup);
+  cliv_optimizer_free(o);
+  cliv_optimizer_free(later);
+  arena_free(&a);
+  arena_free(&b);
+  test_close(ctx);
+}
+
 /* A tensor added later counts its steps from there; states in use survive the new plan. */
 static void latecomers_count_from_their_first_step(void **state) {
   (void)state;
@@ -919,6 +943,7 @@ int main(void) {
       cmocka_unit_test(groups_have_their_own),
       cmocka_unit_test(schedules_set_values),
       cmocka_unit_test(schedules_stay_within_bounds),
+      cmocka_unit_test(lr_may_be_zero),
       cmocka_unit_test(latecomers_count_from_their_first_step),
       cmocka_unit_test(states_come_and_go),
       cmocka_unit_test(initial_states),

@@ -79,7 +79,7 @@ static void set(training *t, cliv_gradient_options options) {
 }
 
 static cliv_gradient_state look(training *t) {
-  cliv_gradient_state s;
+  cliv_gradient_state s = {.size = sizeof s};
   ASSERT_OK(t->ctx, cliv_optimizer_gradient_state(t->o, &s));
   return s;
 }
@@ -207,7 +207,7 @@ static void leaves_foreign_memory_alone(void **state) {
   }
   ASSERT_OK(ctx, cliv_optimizer_gradients(o, &(cliv_gradient_options){.nonfinite = CLIV_NONFINITE_FAIL}));
   ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
-  cliv_gradient_state seen;
+  cliv_gradient_state seen = {.size = 0};
   ASSERT_OK(ctx, cliv_optimizer_gradient_state(o, &seen));
   assert_true(fabs(seen.norm - sqrt(128)) <= 1e-6);
   cliv_optimizer_free(o);
@@ -318,6 +318,8 @@ static void refuses_bad_options(void **state) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     ASSERT_FAILS(t.ctx, cliv_optimizer_gradients(t.o, &bad[i].options), CLIV_VALUE, bad[i].says);
   ASSERT_FAILS(NULL, cliv_optimizer_gradients(NULL, NULL), CLIV_NULL, NULL);
+  cliv_gradient_state older = {.size = 8};
+  ASSERT_FAILS(t.ctx, cliv_optimizer_gradient_state(t.o, &older), CLIV_VALUE, "the size of the state to fill is 8");
   end(&t);
 }
 

@@ -182,7 +182,7 @@ static void same_parameters(const training *a, const training *b) {
  * loads has steps, states and hyper-parameters of its own, which go. */
 static void goes_on_to_the_last_bit(void **state) {
   (void)state;
-  static const char *const rules[] = {"sgd", "adagrad", "rmsprop", "adamw", "lion"};
+  static const char *const rules[] = {"sgd", "adagrad", "rmsprop", "adamw", "lion", "nadam", "laprop"};
   cliv_context *one = test_open(test_walks[0]), *other = test_open(test_walks[TEST_WALKS - 1]);
   char *path = test_join(folder, "bits.safetensors"), *again = test_join(folder, "again.safetensors");
   for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
@@ -192,6 +192,8 @@ static void goes_on_to_the_last_bit(void **state) {
     step(&a, 3);
     ASSERT_OK(one, cliv_tensor_fill(a.p[1], 1.5, NULL));
     ASSERT_OK(one, cliv_optimizer_add(a.o, a.p[1], a.g[1], 0));
+    if (r == 5) ASSERT_OK(one, cliv_optimizer_set(a.o, 0, "momentum_decay", 2)); /* which the host remembers */
+    if (r == 6) ASSERT_OK(one, cliv_optimizer_set(a.o, 0, "lr", 0.5));
     step(&a, 2);
     ASSERT_OK(one, cliv_tensor_fill(a.p[2], 1.5, NULL));
     ASSERT_OK(one, cliv_optimizer_add(a.o, a.p[2], a.g[2], 1));
@@ -321,6 +323,42 @@ static void refuses_what_does_not_fit(void **state) {
   test_close(ctx);
 }
 
+/* What a rule remembers of many steps: refused where it would have to go through them all, or is no memory. */
+static void refuses_what_takes_for_ever(void **state) {
+  (void)state;
+  static const damage damages[] = {
+      {.key = "memory",
+       .text = "[null,[0.5,0],null]",
+       .status = CLIV_DATA,
+       .says = "no 'memory' of the 9007199254740992"},
+      {.key = "memory", .text = "[[1,0],[0.5,0]]", .status = CLIV_FORMAT, .says = "'memory'"},
+      {.key = "memory", .text = "[[1,0],[0.5,0],[1e400,0]]", .status = CLIV_FORMAT, .says = "'memory'"},
+      {.key = "memory", .text = "[[1,0],[0.5,0],[-1,0]]", .status = CLIV_FORMAT, .says = "'memory'"},
+      {.key = "memory", .text = "[[1,0],[0.5],[1,0]]", .status = CLIV_FORMAT, .says = "'memory'"},
+  };
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  training a = begin(ctx, "nadam", PARAMS);
+  char *good = test_join(folder, "good.safetensors"), *many = test_join(folder, "many.safetensors");
+  char *bad = test_join(folder, "bad.safetensors");
+  cliv_safetensors *file;
+  ASSERT_FAILS(ctx, cliv_optimizer_set_steps(a.o, (1 << 24) + 1), CLIV_VALUE, "nadam would go through 16777217 steps");
+  step(&a, 3);
+  ASSERT_OK(ctx, cliv_optimizer_save(a.o, good));
+  ASSERT_OK(NULL, cliv_safetensors_open(good, &file));
+  write_damaged(file, &(damage){.key = "steps", .text = "[9007199254740992,3,3]"}, many);
+  cliv_safetensors_free(file);
+  ASSERT_OK(ctx, cliv_optimizer_load(a.o, many));
+  ASSERT_OK(NULL, cliv_safetensors_open(many, &file));
+  for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+    write_damaged(file, &damages[i], bad);
+    ASSERT_FAILS(ctx, cliv_optimizer_load(a.o, bad), damages[i].status, damages[i].says);
+  }
+  cliv_safetensors_free(file);
+  free(good), free(many), free(bad);
+  end(&a);
+  test_close(ctx);
+}
+
 static int make_folder(void **state) {
   (void)state;
   folder = test_temp_dir();
@@ -339,6 +377,7 @@ int main(void) {
       cmocka_unit_test(goes_on_from_pytorch),
       cmocka_unit_test(goes_on_to_the_last_bit),
       cmocka_unit_test(refuses_what_does_not_fit),
+      cmocka_unit_test(refuses_what_takes_for_ever),
   };
   return test_finish(cmocka_run_group_tests(tests, make_folder, remove_folder));
 }

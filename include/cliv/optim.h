@@ -140,9 +140,15 @@ CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_s
 
 /* Steps taken. Setting the count, for resuming, makes it the count of every parameter added so far. Where the scalars
  * of a step depend on the steps before (nadam's product of momenta, laprop's mean of lr), they are as if all of these
- * had been taken with the hyper-parameters as they are set at the next step, and their schedules. */
+ * had been taken with the hyper-parameters as they are set at the next step, and their schedules; that takes about a
+ * second for a million steps and is done for up to 2^24. VALUE: more than 2^53 steps, or than 2^24 for such a rule. */
 CLIV_API uint64_t cliv_optimizer_steps(cliv_optimizer *optimizer);
 CLIV_API cliv_status cliv_optimizer_set_steps(cliv_optimizer *optimizer, uint64_t steps) CLIV_MUST_CHECK;
+
+/* From the next step on, a frozen parameter is left out of launches and norms, and its states wait as they are; `on` 0
+ * takes it up again where it was. Steps meanwhile do not count for it, as in PyTorch those without a gradient; they
+ * count for schedules. Not saved. Fails with NULL, VALUE (no such parameter). */
+CLIV_API cliv_status cliv_optimizer_freeze(cliv_optimizer *optimizer, size_t param, int on) CLIV_MUST_CHECK;
 
 /* The states that parameter `param` has with its group's present hyper-parameters: how many, and the k-th one's name
  * (NULL past the end). */
@@ -189,12 +195,14 @@ CLIV_API cliv_status cliv_optimizer_gradients(cliv_optimizer *optimizer,
                                               const cliv_gradient_options *options) CLIV_MUST_CHECK;
 
 typedef struct cliv_gradient_state {
+  size_t size;      /* sizeof(cliv_gradient_state) of the caller, set before the call; 0: this version's */
   double scale;     /* what to multiply the loss of the next step with */
   double norm;      /* L2 norm of all gradients of the last step, scale taken out; NaN: none was asked for */
   uint64_t skipped; /* steps, since the options were set */
 } cliv_gradient_state;
 
-/* How the last step went. Blocks until the device has looked at its gradients. Fails with OPENCL. */
+/* How the last step went. Blocks until the device has looked at its gradients. Fails with NULL, VALUE (out->size is no
+ * size of this struct), OPENCL. */
 CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cliv_gradient_state *out) CLIV_MUST_CHECK;
 
 /* ---- states in a file ---- */
@@ -206,6 +214,8 @@ CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cl
  *   state.0.step           float32 without axes: the steps that parameter 0 has taken
  *   "param_groups"         (metadata) JSON: [{"lr": 0.001, "betas": [0.9, 0.999], …, "params": [0, 1]}, …]
  *   "steps", "rule", "format"   (metadata) the steps exactly; the rule's name; "cliv.optimizer 1"
+ *   "taken"                (metadata) where no parameter has taken all steps, for freezing: how many they were
+ *   "memory"               (metadata) what the host keeps for the rule from step to step, for each parameter
  *   "scale"                (metadata) with gradient options: the loss's scale, steps taken with it, steps skipped
  *
  * docs/optim.md has the lines of Python that make one of a PyTorch optimizer, and the reverse. Parameters are not in
@@ -213,8 +223,9 @@ CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cl
 CLIV_API cliv_status cliv_optimizer_save(cliv_optimizer *optimizer, const char *path) CLIV_MUST_CHECK;
 
 /* Reads such a file into an optimizer of the same rule, to which the same parameters have been added in the same
- * groups: what follows is what would have followed when it was saved, to the last bit; where scalars depend on the
- * steps before, as after cliv_optimizer_set_steps. A file without metadata leaves hyper-parameters as they are. A
+ * groups: what follows is what would have followed when it was saved, to the last bit. Where scalars depend on the
+ * steps before and the file has no memory of them (PyTorch's have none), as after cliv_optimizer_set_steps; DATA for
+ * more than 2^24 of these. A file without metadata leaves hyper-parameters as they are. A
  * parameter without states in it begins anew. Schedules and gradient options are not in the file: set them first; of
  * the loss's scale, one that grows goes on. Needs room for the states twice. Blocks. On these failures nothing is
  * changed: FILE, FORMAT; DATA (another rule, other parameters or groups, states missing or unknown); SHAPE; VALUE (a

@@ -14,8 +14,10 @@
  *
  * In a sequence every shape but the last takes the `steps` that it is given, and the next one begins at its own step 0.
  * Shapes that have no end of their own (exponential, step, …) take the argument steps too, and need it where another
- * follows. After its steps the last shape stays at its last value. `warmup(W) linear(N - W)` is the schedule that rises
- * to the base rate over W steps and reaches zero at step N.
+ * follows. From its own step `steps` on the last shape stays at that step's value, which is the first one past what it
+ * covers: cosine(9) stays at its end, step(9, 0.1, 9) at 0.1, restarts(9, steps=9) at 1, where a period would begin.
+ * Without steps these go on for ever. `warmup(W) linear(N - W)` is the schedule that rises to the base rate over W
+ * steps and reaches zero at step N.
  *
  * Factors are computed in double from the step's number alone, with the same bits on every machine; only plateau
  * depends on what is reported to it. Formulas and their sources: docs/schedules.md.

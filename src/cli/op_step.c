@@ -52,7 +52,7 @@ static bool check_shapes(op_run *run) {
 
 /* Steps that were left out are no failure, but not what was asked for either. */
 static bool tell_skipped(op_run *run, cliv_optimizer *optimizer, size_t steps) {
-  cliv_gradient_state state;
+  cliv_gradient_state state = {.size = sizeof state};
   if (!op_check(run, cliv_optimizer_gradient_state(optimizer, &state))) return false;
   if (state.skipped)
     fprintf(stderr, "%llu of %zu steps left out: their gradients are not finite\n", (unsigned long long)state.skipped,

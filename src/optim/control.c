@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/options.h"
 #include "optim/optim.h"
@@ -73,9 +74,13 @@ cliv_status cliv_optimizer_gradient_state(cliv_optimizer *o, cliv_gradient_state
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, out);
   cliv__control *c = &o->control;
+  const size_t size = out->size ? out->size : sizeof *out;
+  REQUIRE(o->ctx, size >= offsetof(cliv_gradient_state, skipped) + sizeof out->skipped && size <= sizeof *out, VALUE,
+          "the size of the state to fill is %zu; set it to sizeof(cliv_gradient_state), or to 0", out->size);
   if (c->unread) TRY(fetch(o));
   TRY(cliv__control_settle(o));
-  *out = (cliv_gradient_state){c->on ? c->scale : 1, c->on ? (double)c->host[NORM] : NAN, c->skipped};
+  const cliv_gradient_state now = {out->size, c->on ? c->scale : 1, c->on ? (double)c->host[NORM] : NAN, c->skipped};
+  memcpy(out, &now, size);
   return CLIV_OK;
 }
 
@@ -108,6 +113,8 @@ typedef struct gradient {
   const cliv_tensor *g;
   size_t param;
 } gradient;
+
+static bool looked_at(const cliv__param *x) { return x->g->count > 0 && !x->frozen; }
 
 /* By memory, type, place. */
 static int compare(const void *a, const void *b) {
@@ -149,13 +156,13 @@ static cliv_status make_pass(cliv_optimizer *o, const gradient *list, size_t n, 
   return status ? status : cliv_tensor_view(o->control.sums, first, 1, &count, 0, &pass->out);
 }
 
-/* The sums that count, in the order of the parameters: those of no elements have none. */
+/* The sums that count, in the order of the parameters: those of no elements have none, nor have frozen ones. */
 static cliv_status upload_which(cliv_optimizer *o, cl_uint *which) {
   cliv__control *c = &o->control;
   cl_int code;
   c->which_count = 0;
   for (size_t i = 0; i < o->param_count; i++)
-    if (o->params[i].g->count) which[c->which_count++] = which[i];
+    if (looked_at(&o->params[i])) which[c->which_count++] = which[i];
   TRY(cliv__upload(o->ctx, which, (c->which_count ? c->which_count : 1) * sizeof *which, "clCreateBuffer", &c->which));
   c->verdict = clCreateBuffer(o->ctx->context, CL_MEM_READ_WRITE, sizeof c->host, NULL, &code);
   CL_TRY(o->ctx, code, "clCreateBuffer");
@@ -166,7 +173,7 @@ static cliv_status make_passes(cliv_optimizer *o, gradient *list, cl_uint *which
   cliv__control *c = &o->control;
   size_t count = 0, sums = 1, first = 0;
   for (size_t i = 0; i < o->param_count; i++)
-    if (o->params[i].g->count) list[count++] = (gradient){o->params[i].g, i};
+    if (looked_at(&o->params[i])) list[count++] = (gradient){o->params[i].g, i};
   qsort(list, count, sizeof *list, compare);
   for (size_t i = 0, n; i < count; i += n, sums += 2 * n) n = run_length(list + i, count - i);
   TRY(cliv_tensor_create(o->ctx, CLIV_F32, 1, &sums, &c->sums));

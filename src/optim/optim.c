@@ -333,12 +333,33 @@ cliv_status cliv_optimizer_set_steps(cliv_optimizer *o, uint64_t steps) {
   REQUIRE_NOT_NULL(NULL, o);
   TRY(cliv__control_settle(o));
   REQUIRE(o->ctx, steps <= CLIV__MOST_STEPS, VALUE, "%llu steps are beyond 2^53", (unsigned long long)steps);
+  REQUIRE(o->ctx, !o->rule->advance || steps <= CLIV__MOST_GONE_THROUGH, VALUE,
+          "%s would go through %llu steps, for what it keeps of them; it does so up to %llu: load what "
+          "cliv_optimizer_save has written",
+          o->rule->info.name, (unsigned long long)steps, (unsigned long long)CLIV__MOST_GONE_THROUGH);
   o->steps = steps;
-  for (size_t r = 0; r < o->plan.row_count; r++) o->plan.rows[r].remembered = UINT64_MAX;
+  const cliv__past unknown = {.remembered = UINT64_MAX};
+  for (size_t r = 0; r < o->plan.row_count; r++) o->plan.rows[r].past = unknown;
   for (size_t i = 0; i < o->param_count; i++) {
     if (o->params[i].born) o->stale = true;
     o->params[i].born = 0;
+    o->params[i].age = steps;
+    o->params[i].past = unknown;
   }
+  return CLIV_OK;
+}
+
+cliv_status cliv_optimizer_freeze(cliv_optimizer *o, size_t param, int on) {
+  REQUIRE_NOT_NULL(NULL, o);
+  TRY(cliv__control_settle(o));
+  REQUIRE(o->ctx, param < o->param_count, VALUE, "there is no parameter %zu; the optimizer has %zu", param,
+          o->param_count);
+  cliv__param *p = &o->params[param];
+  if (p->frozen == (on != 0)) return CLIV_OK;
+  p->age = cliv__age(o, param);
+  p->born = o->steps - p->age;
+  p->frozen = on != 0;
+  o->stale = o->control.stale = true;
   return CLIV_OK;
 }
 
@@ -372,18 +393,17 @@ static cliv_status check_conflicts(const cliv_optimizer *o) {
 /* Goes through the steps before t, with hyper-parameters as they are set now and schedules as they were then. */
 static void go_through(const cliv_optimizer *o, cliv__row *row, uint64_t t) {
   double then[CLIV__MAX_HYPERS];
-  memset(row->memory, 0, sizeof row->memory);
+  row->past = (cliv__past){.remembered = t - 1};
   for (uint64_t k = 1; k < t; k++) {
     hypers_at(o, row->group, row->born + k - 1, then);
-    o->rule->advance(then, k, row->memory);
+    o->rule->advance(then, k, row->past.memory);
   }
-  row->remembered = t - 1;
 }
 
 /* Takes the row's memory to step t, into `next`. */
 static void remember(const cliv_optimizer *o, cliv__row *row, const double *hyper, uint64_t t) {
-  if (row->remembered + 1 != t) go_through(o, row, t); /* a new row, or the count of steps was set */
-  memcpy(row->next, row->memory, sizeof row->next);
+  if (row->past.remembered + 1 != t) go_through(o, row, t); /* the count of steps was set */
+  memcpy(row->next, row->past.memory, sizeof row->next);
   o->rule->advance(hyper, t, row->next);
 }
 
@@ -392,6 +412,7 @@ static void scalars_of_step(cliv_optimizer *o, float *values) {
   const cliv__plan *plan = &o->plan;
   for (size_t r = 0; r < plan->row_count; r++, values += plan->row_floats) {
     cliv__row *row = &plan->rows[r];
+    if (row->frozen) continue;
     const double *hyper = cliv__hyper_now(o, row->group);
     const uint64_t t = o->steps + 1 - row->born;
     double scalars[CLIV__MAX_SCALARS] = {0};
@@ -406,10 +427,11 @@ static void swap_memories(cliv_optimizer *o) {
   for (size_t r = 0; o->rule->advance && r < o->plan.row_count; r++) {
     cliv__row *row = &o->plan.rows[r];
     double before[CLIV__MAX_MEMORY];
-    memcpy(before, row->memory, sizeof before);
-    memcpy(row->memory, row->next, sizeof before);
+    if (row->frozen) continue;
+    memcpy(before, row->past.memory, sizeof before);
+    memcpy(row->past.memory, row->next, sizeof before);
     memcpy(row->next, before, sizeof before);
-    row->remembered = o->steps - row->born;
+    row->past.remembered = o->steps - row->born;
   }
 }
 

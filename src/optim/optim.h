@@ -5,17 +5,28 @@
 #include "optim/rules.h"
 #include "runtime/context.h"
 
+/* What a rule keeps on the host from step to step: `memory` after `remembered` steps, UINT64_MAX where that is to be
+ * gone through anew. */
+typedef struct cliv__past {
+  uint64_t remembered;
+  double memory[CLIV__MAX_MEMORY];
+} cliv__past;
+
 /* A parameter as the caller added it. */
 typedef struct cliv__param {
   cliv_tensor *p, *g; /* views of our own */
   int group;
-  uint64_t born; /* steps taken before it came */
+  bool frozen;
+  uint64_t born;   /* steps taken before it came, or while it was frozen … */
+  uint64_t age;    /* … or, of a frozen one, the steps that it has taken */
+  cliv__past past; /* until it has a row */
 } cliv__param;
 
 /* Where a parameter's states are. */
 typedef struct cliv__place {
   unsigned kept;      /* bit k: state k exists */
   size_t bank, first; /* first element in each of the bank's planes */
+  size_t row;         /* of the plan's rows */
 } cliv__place;
 
 /* Device memory for the states of parameters that keep the same ones: a plane each, as large as the device allocates in
@@ -34,14 +45,13 @@ typedef struct cliv__batch {
   cl_uint first, count; /* CPU walk: runs; GPU walk: chunks */
 } cliv__batch;
 
-/* Parameters of one group that came at the same step: they see the same scalars. */
+/* Parameters of one group that came at the same step with the same past: they see the same scalars from then on. */
 typedef struct cliv__row {
   int group;
+  bool frozen; /* nothing is worked out for it */
   uint64_t born;
-  /* What the rule keeps from step to step: `memory` after `remembered` steps, which may have to be gone through anew;
-   * `next` after the step under way. */
-  uint64_t remembered;
-  double memory[CLIV__MAX_MEMORY], next[CLIV__MAX_MEMORY];
+  cliv__past past;
+  double next[CLIV__MAX_MEMORY]; /* what is remembered after the step under way */
 } cliv__row;
 
 /* The scalars of a step on their way to the device: the write is asynchronous, so the host's copy must stay until
@@ -67,6 +77,8 @@ typedef struct cliv__plan {
 
 /* Steps are counted in double, too. */
 #define CLIV__MOST_STEPS ((uint64_t)1 << 53)
+/* The most that are gone through anew, which takes seconds. */
+#define CLIV__MOST_GONE_THROUGH ((uint64_t)1 << 24)
 
 /* A schedule in force. */
 typedef struct cliv__scheduled {
@@ -119,6 +131,17 @@ static inline double *cliv__hyper(const cliv_optimizer *o, int group) {
 
 static inline double *cliv__hyper_now(const cliv_optimizer *o, int group) {
   return o->now + (size_t)group * o->rule->info.hyper_count;
+}
+
+/* Steps that a parameter has taken. */
+static inline uint64_t cliv__age(const cliv_optimizer *o, size_t param) {
+  const cliv__param *p = &o->params[param];
+  return p->frozen ? p->age : o->steps - p->born;
+}
+
+/* What the rule remembers of a parameter's steps, which may not be what there is to remember: see cliv__past. */
+static inline const cliv__past *cliv__past_of(const cliv_optimizer *o, size_t param) {
+  return param < o->plan.param_count ? &o->plan.rows[o->plan.places[param].row].past : &o->params[param].past;
 }
 
 /* VALUE, with a sentence, where the value is none for the hyper-parameter. */

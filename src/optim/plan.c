@@ -67,7 +67,7 @@ static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
     while (b > 0 && (plan->banks[b - 1].kept != kept || plan->banks[b - 1].elements > room - needed)) b--;
     b = b ? b - 1 : plan->bank_count++;
     plan->banks[b].kept = kept;
-    plan->places[i] = (cliv__place){kept, b, plan->banks[b].elements};
+    plan->places[i] = (cliv__place){.kept = kept, .bank = b, .first = plan->banks[b].elements};
     plan->banks[b].elements += needed;
   }
   return CLIV_OK;
@@ -142,20 +142,28 @@ static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t
          plan->places[a].bank == plan->places[b].bank;
 }
 
-static size_t find_row(const cliv__plan *plan, const cliv__param *param) {
-  size_t r = 0;
-  while (r < plan->row_count && (plan->rows[r].group != param->group || plan->rows[r].born != param->born)) r++;
-  return r;
+static bool same_row(const cliv__row *a, const cliv__row *b) {
+  return a->group == b->group && a->frozen == b->frozen && a->born == b->born &&
+         a->past.remembered == b->past.remembered && !memcmp(a->past.memory, b->past.memory, sizeof a->past.memory);
 }
 
-/* A row that the plan in force has too keeps its memory. */
-static cl_uint row_of(const cliv_optimizer *o, cliv__plan *plan, const cliv__param *param) {
-  const size_t r = find_row(plan, param), old = find_row(&o->plan, param);
-  if (r == plan->row_count)
-    plan->rows[plan->row_count++] =
-        old < o->plan.row_count ? o->plan.rows[old] : (cliv__row){.group = param->group, .born = param->born};
-  return (cl_uint)r;
+/* Deals the parameters out to rows. One that has a row in the plan in force brings its past along. */
+static cliv_status line_up(const cliv_optimizer *o, cliv__plan *plan) {
+  TRY(ALLOCATE(o->ctx, o->param_count, &plan->rows));
+  for (size_t i = 0; i < o->param_count; i++) {
+    const cliv__param *x = &o->params[i];
+    const cliv__row row = {
+        .group = x->group, .frozen = x->frozen, .born = x->frozen ? 0 : x->born, .past = *cliv__past_of(o, i)};
+    size_t r = 0;
+    while (r < plan->row_count && !same_row(&plan->rows[r], &row)) r++;
+    if (r == plan->row_count) plan->rows[plan->row_count++] = row;
+    plan->places[i].row = r;
+  }
+  return CLIV_OK;
 }
+
+/* Whether a step has anything to do with it. */
+static bool takes_part(const cliv__param *x) { return x->p->count > 0 && !x->frozen; }
 
 static const char *storage(cliv_dtype dtype) { return dtype == CLIV_F16 ? "f16" : dtype == CLIV_BF16 ? "bf16" : "f32"; }
 
@@ -182,7 +190,7 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
 /* The device's tables, made on the host. */
 typedef struct tables {
   size_t *launch; /* one a parameter: which launch it belongs to */
-  size_t *order;  /* the parameters that have elements, sorted by launch, else as added */
+  size_t *order;  /* the parameters that take part, sorted by launch, else as added */
   size_t launch_count, order_count, chunk_count, run_count;
   chunk *chunks;
   cl_uint *runs; /* first chunk of each run, then the end of the last */
@@ -201,7 +209,7 @@ static cliv_status sort_launches(const cliv_optimizer *o, const cliv__plan *plan
   TRY(ALLOCATE(o->ctx, o->param_count, &leader));
   size_t *size = calloc(o->param_count + 1, sizeof *size);
   for (size_t i = 0; size && i < o->param_count; i++) {
-    if (o->params[i].p->count == 0) continue;
+    if (!takes_part(&o->params[i])) continue;
     size_t l = t->launch_count;
     while (l > 0 && !share_launch(o, plan, leader[l - 1], i)) l--;
     if (l == 0) leader[l = t->launch_count++] = i;
@@ -212,7 +220,7 @@ static cliv_status sort_launches(const cliv_optimizer *o, const cliv__plan *plan
   }
   for (size_t l = 0, at = 0; size && l < t->launch_count; at += size[l++]) leader[l] = at;
   for (size_t i = 0; size && i < o->param_count; i++)
-    if (o->params[i].p->count) t->order[leader[t->launch[i]]++] = i;
+    if (takes_part(&o->params[i])) t->order[leader[t->launch[i]]++] = i;
   const bool failed = size == NULL;
   free(size);
   free(leader);
@@ -222,7 +230,7 @@ static cliv_status sort_launches(const cliv_optimizer *o, const cliv__plan *plan
 
 static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, tables *t) {
   const cliv__param *x = &o->params[param];
-  const cl_uint row = row_of(o, plan, x);
+  const cl_uint row = (cl_uint)plan->places[param].row;
   for (size_t i = 0; i < x->p->count; i += o->chunk) {
     const size_t rest = x->p->count - i, count = rest < o->chunk ? rest : o->chunk;
     t->chunks[t->chunk_count++] =
@@ -269,13 +277,13 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
   TRY(ALLOCATE(o->ctx, o->param_count, &t->order));
   TRY(sort_launches(o, plan, t));
   size_t chunks = 0;
-  for (size_t i = 0; i < o->param_count; i++) chunks += cliv__div_up(o->params[i].p->count, o->chunk);
+  for (size_t i = 0; i < o->param_count; i++)
+    if (takes_part(&o->params[i])) chunks += cliv__div_up(o->params[i].p->count, o->chunk);
   REQUIRE(o->ctx, chunks < CL_UINT_MAX, DEVICE_LIMIT, "%zu chunks of %zu elements are too many; set a larger chunk",
           chunks, o->chunk);
   TRY(ALLOCATE(o->ctx, chunks, &t->chunks));
   TRY(ALLOCATE(o->ctx, chunks + 1, &t->runs));
   TRY(ALLOCATE(o->ctx, t->launch_count + chunks * o->chunk / o->launch, &plan->batches));
-  TRY(ALLOCATE(o->ctx, o->param_count, &plan->rows));
   for (size_t i = 0; i < t->order_count;) {
     const size_t from = t->chunk_count, first = t->order[i];
     do add_chunks(o, plan, t->order[i++], t);
@@ -295,6 +303,7 @@ static cliv_status make_scalars(const cliv_optimizer *o, cliv__plan *plan) {
 
 static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
   TRY(place(o, plan));
+  TRY(line_up(o, plan));
   TRY(fill_tables(o, plan, t));
   if (t->chunk_count) {
     TRY(cliv__upload(o->ctx, t->chunks, t->chunk_count * sizeof *t->chunks, "clCreateBuffer", &plan->chunks));

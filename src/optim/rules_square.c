@@ -167,20 +167,18 @@ static const cliv_state_info ftrl_states[] = {{"accumulator", "initial_accumulat
                                               {"linear", NULL, "sum of gradients, less what the weights account for"}};
 static const cliv_preset_info ftrl_presets[] = {SAME("keras", "keras.optimizers.Ftrl 3.15")};
 
-static const char *ftrl_conflict(const double *h) { return h[FTRL_LR] > 0 ? NULL : "lr must be above 0"; }
-
 static void ftrl_scalars(const double *h, uint64_t t, const double *memory, double *out) {
   (void)t;
   (void)memory;
-  GIVE(out, 1 / h[FTRL_LR], 1 - h[FTRL_LR] * h[FTRL_WEIGHT_DECAY], h[FTRL_L1],
-       2 * h[FTRL_L2] + h[FTRL_BETA] / h[FTRL_LR], 2 * h[FTRL_SHRINKAGE]);
+  const int moves = h[FTRL_LR] > 0;
+  GIVE(out, moves ? 1 / h[FTRL_LR] : 0, 1 - h[FTRL_LR] * h[FTRL_WEIGHT_DECAY], h[FTRL_L1],
+       2 * h[FTRL_L2] + (moves ? h[FTRL_BETA] / h[FTRL_LR] : 0), 2 * h[FTRL_SHRINKAGE], moves);
 }
 
 const cliv__rule cliv__rule_ftrl = {
     INFO("ftrl", "weights worked out anew from sums, exactly 0 where l1 holds them", "keras.optimizers.Ftrl 3.15",
          ftrl_hypers, ftrl_states, ftrl_presets),
     .function = "ftrl",
-    .scalar_count = 5,
+    .scalar_count = 6,
     .scalars = ftrl_scalars,
-    .conflict = ftrl_conflict,
 };

@@ -1,5 +1,6 @@
 /* An optimizer's states and hyper-parameters in a file, named as PyTorch's state_dict names them. See cliv/optim.h. */
 #include <cliv/safetensors.h>
+#include <float.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -17,8 +18,6 @@
 static cliv_status no_memory(const cliv_optimizer *o) {
   return cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for the states of %zu parameters", o->param_count);
 }
-
-static uint64_t steps_of(const cliv_optimizer *o, size_t param) { return o->steps - o->params[param].born; }
 
 /* ---- hyper-parameters: beta1, beta2, … are PyTorch's list betas ---- */
 
@@ -65,8 +64,34 @@ static char *groups_text(const cliv_optimizer *o) {
 static char *steps_text(const cliv_optimizer *o) {
   json_t *steps = json_array();
   for (size_t i = 0; steps && i < o->param_count; i++)
-    if (json_array_append_new(steps, json_integer((json_int_t)steps_of(o, i)))) json_decref(steps), steps = NULL;
+    if (json_array_append_new(steps, json_integer((json_int_t)cliv__age(o, i)))) json_decref(steps), steps = NULL;
   return dump(steps);
+}
+
+static uint64_t greatest_age(const cliv_optimizer *o) {
+  uint64_t most = 0;
+  for (size_t i = 0; i < o->param_count; i++) most = cliv__age(o, i) > most ? cliv__age(o, i) : most;
+  return most;
+}
+
+/* "" where some parameter has taken all steps. */
+static char *taken_text(const cliv_optimizer *o) {
+  return o->steps == greatest_age(o) ? strdup("") : cliv__format("[%" PRIu64 "]", o->steps);
+}
+
+/* A list for each parameter, null where the steps are to be gone through anew; "" where nothing is kept. */
+static char *memory_text(const cliv_optimizer *o) {
+  if (!o->rule->advance) return strdup("");
+  json_t *all = json_array();
+  for (size_t i = 0; all && i < o->param_count; i++) {
+    const cliv__past *past = cliv__past_of(o, i);
+    json_t *one = past->remembered == cliv__age(o, i) ? json_array() : json_null();
+    int failed = !one;
+    for (size_t k = 0; json_is_array(one) && k < CLIV__MAX_MEMORY; k++)
+      failed |= json_array_append_new(one, json_real(past->memory[k]));
+    if (json_array_append_new(all, one) || failed) json_decref(all), all = NULL;
+  }
+  return dump(all);
 }
 
 /* "" where gradients are taken as they are. */
@@ -91,14 +116,14 @@ static cliv_status add(const cliv_optimizer *o, cliv_named_array *arrays, size_t
 static cliv_status add_step(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param) {
   cliv_array step = {.dtype = CLIV_F32, .data = malloc(sizeof(float))};
   if (!step.data) return no_memory(o);
-  *(float *)step.data = (float)steps_of(o, param);
+  *(float *)step.data = (float)cliv__age(o, param);
   return add(o, arrays, count, param, "step", &step);
 }
 
 /* States and steps of all parameters that have taken one. */
 static cliv_status gather(cliv_optimizer *o, cliv_named_array *arrays, size_t *count) {
   for (size_t i = 0; i < o->param_count; i++) {
-    if (steps_of(o, i) == 0) continue;
+    if (cliv__age(o, i) == 0) continue;
     TRY(add_step(o, arrays, count, i));
     for (size_t k = 0; k < cliv_optimizer_state_count(o, i); k++) {
       const char *name = cliv_optimizer_state_name(o, i, k);
@@ -120,20 +145,24 @@ cliv_status cliv_optimizer_save(cliv_optimizer *o, const char *path) {
   TRY(cliv__control_settle(o));
   size_t count = 0;
   cliv_named_array *arrays = calloc(most_arrays(o), sizeof *arrays);
-  char *groups = groups_text(o), *steps = steps_text(o), *scale = scale_text(o);
-  cliv_status status = arrays && groups && steps && scale ? gather(o, arrays, &count) : no_memory(o);
-  const cliv_metadata metadata[] = {
-      {"format", FORMAT}, {"rule", o->rule->info.name}, {"param_groups", groups}, {"steps", steps}, {"scale", scale}};
-  const size_t texts = scale && *scale ? 5 : 4;
+  char *made[] = {groups_text(o), steps_text(o), taken_text(o), memory_text(o), scale_text(o)};
+  static const char *const keys[] = {"param_groups", "steps", "taken", "memory", "scale"};
+  enum { TEXTS = sizeof keys / sizeof *keys };
+  cliv_metadata metadata[2 + TEXTS] = {{"format", FORMAT}, {"rule", o->rule->info.name}};
+  size_t texts = 2;
+  cliv_status status = arrays ? CLIV_OK : no_memory(o);
+  for (size_t i = 0; i < TEXTS; i++) {
+    if (!made[i]) status = no_memory(o);
+    else if (*made[i]) metadata[texts++] = (cliv_metadata){keys[i], made[i]};
+  }
+  if (!status) status = gather(o, arrays, &count);
   if (!status) status = cliv__relay(o->ctx, cliv_safetensors_write(path, arrays, count, metadata, texts));
   for (size_t i = 0; i < count; i++) {
     free((void *)(uintptr_t)arrays[i].name);
     cliv_array_free(&arrays[i].array);
   }
+  for (size_t i = 0; i < TEXTS; i++) free(made[i]);
   free(arrays);
-  free(groups);
-  free(steps);
-  free(scale);
   return status;
 }
 
@@ -145,7 +174,8 @@ typedef struct loaded {
   const char *shown;
   double *hyper;       /* as o->hyper */
   uint64_t *steps;     /* one a parameter */
-  uint64_t total;      /* the greatest of them */
+  cliv__past *pasts;   /* one a parameter */
+  uint64_t total;      /* the greatest of them, unless the file says otherwise */
   cliv_array *states;  /* [param][rule's states]; without data: not kept */
   cliv_tensor **views; /* where they go */
   cliv__plan plan;     /* the other one, see swap */
@@ -320,6 +350,55 @@ static cliv_status read_steps(const loaded *l) {
   return good ? CLIV_OK : REFUSE(l, FORMAT, "its 'steps' are no counts of %zu parameters", l->o->param_count);
 }
 
+/* The optimizer's own count, where parameters were frozen by turns. */
+static cliv_status read_taken(loaded *l) {
+  json_t *taken;
+  json_int_t total = 0;
+  for (size_t i = 0; i < l->o->param_count; i++)
+    if (l->steps[i] > l->total) l->total = l->steps[i];
+  TRY(read_json(l, "taken", &taken));
+  if (!taken) return CLIV_OK;
+  const bool good = !json_unpack(taken, "[I!]", &total) && total >= 0 && (uint64_t)total >= l->total &&
+                    (uint64_t)total <= CLIV__MOST_STEPS;
+  json_decref(taken);
+  l->total = (uint64_t)total;
+  return good ? CLIV_OK : REFUSE(l, FORMAT, "its '%s' is no count of steps that its parameters can have", "taken");
+}
+
+/* What the rule remembers of one parameter; false for what is none. */
+static bool read_past(const json_t *list, cliv__past *past) {
+  bool good = json_array_size(list) == CLIV__MAX_MEMORY;
+  for (size_t k = 0; good && k < CLIV__MAX_MEMORY; k++) {
+    const json_t *number = json_array_get(list, k);
+    past->memory[k] = json_number_value(number);
+    good = json_is_number(number) && past->memory[k] >= 0 && past->memory[k] <= (double)FLT_MAX;
+  }
+  return good;
+}
+
+/* What rules remember of the steps before; without it they go through these, as far as that is a matter of seconds. */
+static cliv_status read_memory(const loaded *l) {
+  json_t *memory = NULL;
+  if (l->o->rule->advance) TRY(read_json(l, "memory", &memory));
+  bool good = !memory || json_array_size(memory) == l->o->param_count;
+  size_t lost = l->o->param_count;
+  for (size_t i = 0; good && i < l->o->param_count; i++) {
+    const json_t *one = memory ? json_array_get(memory, i) : NULL;
+    l->pasts[i] = (cliv__past){.remembered = l->steps[i]};
+    if (json_is_array(one)) good = read_past(one, &l->pasts[i]);
+    else if (l->steps[i]) l->pasts[i].remembered = UINT64_MAX;
+    if (l->o->rule->advance && l->pasts[i].remembered == UINT64_MAX && l->steps[i] > CLIV__MOST_GONE_THROUGH) lost = i;
+  }
+  json_decref(memory);
+  if (!good)
+    return REFUSE(l, FORMAT, "its '%s' is no list of %d numbers for each parameter", "memory", CLIV__MAX_MEMORY);
+  if (lost < l->o->param_count)
+    return REFUSE(l, DATA,
+                  "it has no 'memory' of the %" PRIu64 " steps of parameter %zu, and %s goes through at most %" PRIu64,
+                  l->steps[lost], lost, l->o->rule->info.name, CLIV__MOST_GONE_THROUGH);
+  return CLIV_OK;
+}
+
 /* Only a scale that grows goes on; one that was set stays. */
 static cliv_status read_scale(loaded *l) {
   json_t *scale;
@@ -349,11 +428,9 @@ static cliv_status read_all(loaded *l) {
   TRY(read_param_groups(l));
   TRY(read_steps(l));
   TRY(read_scale(l));
-  for (size_t i = 0; i < l->o->param_count; i++) {
-    TRY(read_states(l, i));
-    if (l->steps[i] > l->total) l->total = l->steps[i];
-  }
-  return CLIV_OK;
+  for (size_t i = 0; i < l->o->param_count; i++) TRY(read_states(l, i));
+  TRY(read_memory(l));
+  return read_taken(l);
 }
 
 /* ---- taking over what was read ---- */
@@ -367,9 +444,12 @@ static void swap(loaded *l) {
   o->plan = l->plan, l->plan = plan;
   const uint64_t total = l->total;
   for (size_t i = 0; i < o->param_count; i++) {
-    const uint64_t age = steps_of(o, i);
-    o->params[i].born = total - l->steps[i];
-    l->steps[i] = age;
+    cliv__param *p = &o->params[i];
+    const uint64_t age = cliv__age(o, i);
+    const cliv__past past = p->past;
+    p->age = l->steps[i], l->steps[i] = age;
+    p->past = l->pasts[i], l->pasts[i] = past;
+    p->born = total - p->age;
   }
   l->total = o->steps, o->steps = total;
 }
@@ -413,7 +493,8 @@ static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const c
   l.steps = calloc(o->param_count + 1, sizeof *l.steps);
   l.states = calloc(states + 1, sizeof *l.states);
   l.views = calloc(states + 1, sizeof *l.views);
-  cliv_status status = l.hyper && l.steps && l.states && l.views ? CLIV_OK : no_memory(o);
+  l.pasts = calloc(o->param_count + 1, sizeof *l.pasts);
+  cliv_status status = l.hyper && l.steps && l.states && l.views && l.pasts ? CLIV_OK : no_memory(o);
   if (!status) memcpy(l.hyper, o->hyper, hypers * sizeof *l.hyper);
   if (!status) status = read_all(&l);
   if (!status) status = take_over(&l);
@@ -425,6 +506,7 @@ static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const c
   free(l.views);
   free(l.states);
   free(l.steps);
+  free(l.pasts);
   free(l.hyper);
   return status;
 }
