@@ -780,6 +780,12 @@ static void within(const struct variant *v, const char *what, size_t i, double g
              fabs(got - want) / (0x1p-24 * weight));
 }
 
+static cliv_state_kind kind_of(const cliv_rule_info *rule, const char *state) {
+  size_t k = 0;
+  while (strcmp(rule->states[k].name, state)) k++;
+  return rule->states[k].kind;
+}
+
 /* Each step starts from what the device has, so that no error adds up and every element can be held to a few roundings.
  * */
 static void follows_variant(cliv_context *ctx, const struct variant *v, const struct reference *ref) {
@@ -814,8 +820,11 @@ static void follows_variant(cliv_context *ctx, const struct variant *v, const st
       for (size_t k = 0; k < states; k++) e.s[k] = (double)before[k][i];
       ref->step(o, t, &e);
       within(v, "param", i, (double)got[i], e.w, e.weight, 8);
-      for (size_t k = 0; k < states; k++)
-        within(v, cliv_optimizer_state_name(o, 0, k), i, (double)after[k][i], e.s[k], e.state_weight[k], 8);
+      for (size_t k = 0; k < states; k++) {
+        const char *state = cliv_optimizer_state_name(o, 0, k);
+        within(v, state, i, (double)after[k][i], e.s[k], e.state_weight[k], 8);
+        assert_true(after[k][i] >= 0 || kind_of(cliv_optimizer_rule(o), state) != CLIV_STATE_NONNEGATIVE);
+      }
     }
     memcpy(w, got, n * sizeof *w);
     free(got);

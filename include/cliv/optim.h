@@ -40,10 +40,18 @@ typedef struct cliv_hyper_info {
   const char *meaning; /* one phrase */
 } cliv_hyper_info;
 
+/* What a state is, where it may be stored narrower than float32. */
+typedef enum cliv_state_kind {
+  CLIV_STATE_SIGNED,
+  CLIV_STATE_NONNEGATIVE, /* no element is ever below 0 */
+  CLIV_STATE_WEIGHT       /* weights, as exact as weights must be: float32 always */
+} cliv_state_kind;
+
 typedef struct cliv_state_info {
   const char *name;    /* as PyTorch names it in state_dict */
   const char *initial; /* the hyper-parameter that gives its initial value; NULL: 0 */
   const char *meaning; /* one phrase; says when it is kept, unless always */
+  cliv_state_kind kind;
 } cliv_state_info;
 
 /* A value for a hyper-parameter. */

@@ -42,9 +42,9 @@
 /* ---- states ---- */
 
 #define MEAN \
-  { "exp_avg", NULL, "running mean of gradients" }
+  { "exp_avg", NULL, "running mean of gradients", CLIV_STATE_SIGNED }
 #define MEAN_SQUARE \
-  { "exp_avg_sq", NULL, "running mean of squared gradients" }
+  { "exp_avg_sq", NULL, "running mean of squared gradients", CLIV_STATE_NONNEGATIVE }
 
 /* ---- presets ---- */
 

@@ -32,7 +32,9 @@ enum {
   }
 static const cliv_hyper_info adam_hypers[] = ADAM_HYPERS(0, 0), adamw_hypers[] = ADAM_HYPERS(1e-2, 1);
 static const cliv_state_info adam_states[] = {
-    MEAN, MEAN_SQUARE, {"max_exp_avg_sq", NULL, "largest exp_avg_sq so far; kept when amsgrad"}};
+    MEAN,
+    MEAN_SQUARE,
+    {"max_exp_avg_sq", NULL, "largest exp_avg_sq so far; kept when amsgrad", CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info adam_presets[] = {
     SAME("torch", "torch.optim.Adam 2.15"),
     PRESET("keras", "keras.optimizers.Adam 3.15", {"eps", 1e-7}, {"eps_hat", 1}, {"decoupled_weight_decay", 1}),
@@ -99,7 +101,8 @@ static const cliv_hyper_info adamax_hypers[] = {
     [ADAMAX_BIAS_CORRECTION] = FLAG("bias_correction", 1, "divide the mean gradient by 1 - beta1^t"),
     [ADAMAX_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info adamax_states[] = {MEAN, {"exp_inf", NULL, "decaying largest magnitude"}};
+static const cliv_state_info adamax_states[] = {
+    MEAN, {"exp_inf", NULL, "decaying largest magnitude", CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info adamax_presets[] = {
     SAME("torch", "torch.optim.Adamax 2.15"),
     PRESET("keras", "keras.optimizers.Adamax 3.15", {"lr", 1e-3}, {"eps", 1e-7}, {"eps_outside", 1},
@@ -270,7 +273,8 @@ static const cliv_hyper_info adabelief_hypers[] = {
     [ADABELIEF_MAXIMIZE] = MAXIMIZE,
 };
 static const cliv_state_info adabelief_states[] = {
-    MEAN, {"exp_avg_var", NULL, "running mean of the squared difference of gradient and exp_avg"}};
+    MEAN,
+    {"exp_avg_var", NULL, "running mean of the squared difference of gradient and exp_avg", CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info adabelief_presets[] = {
     SAME("paper", "arXiv 2010.07468; adabelief-pytorch 0.2.1"),
     PRESET("optax", "optax.adabelief 0.2.8", {"rectify", 0}),
@@ -311,8 +315,9 @@ static const cliv_hyper_info yogi_hypers[] = {
     [YOGI_MAXIMIZE] = MAXIMIZE,
 };
 static const cliv_state_info yogi_states[] = {
-    {"exp_avg", "initial_accumulator_value", "running mean of gradients"},
-    {"exp_avg_sq", "initial_accumulator_value", "mean square, which moves by a part of the squared gradient"}};
+    {"exp_avg", "initial_accumulator_value", "running mean of gradients", CLIV_STATE_SIGNED},
+    {"exp_avg_sq", "initial_accumulator_value", "mean square, which moves by a part of the squared gradient",
+     CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info yogi_presets[] = {
     SAME("optax", "optax.yogi 0.2.8"),
     PRESET("pytorch_optimizer", "pytorch_optimizer.Yogi 4.1", {"decoupled_weight_decay", 1}),

@@ -29,10 +29,11 @@ static const cliv_hyper_info adan_hypers[] = {
     [ADAN_REST_LOOK] = FLAG("rest_look", 0, "differences count 1 - beta2 times in the step instead of beta2 times"),
     [ADAN_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info adan_states[] = {MEAN,
-                                              {"exp_avg_diff", NULL, "running mean of gradients' differences"},
-                                              {"exp_avg_sq", NULL, "running mean of squared gradients looked ahead"},
-                                              {"pre_grad", NULL, "the gradient before"}};
+static const cliv_state_info adan_states[] = {
+    MEAN,
+    {"exp_avg_diff", NULL, "running mean of gradients' differences", CLIV_STATE_SIGNED},
+    {"exp_avg_sq", NULL, "running mean of squared gradients looked ahead", CLIV_STATE_NONNEGATIVE},
+    {"pre_grad", NULL, "the gradient before", CLIV_STATE_SIGNED}};
 static const cliv_preset_info adan_presets[] = {
     SAME("timm", "timm Adan 1.0.31, which follows the authors' code (sail-sg/Adan)"),
     PRESET("optax", "optax.adan 0.2.8", {"eps_root", 1e-8}, {"no_prox", 1}, {"rest_look", 1}),
@@ -68,8 +69,8 @@ static const cliv_hyper_info laprop_hypers[] = {
     [LAPROP_WEIGHT_DECAY] = POSITIVE("weight_decay", 0, "weights lose lr*weight_decay of themselves after each step"),
     [LAPROP_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info laprop_states[] = {{"exp_avg", NULL, "running mean of steps, lr multiplied in"},
-                                                MEAN_SQUARE};
+static const cliv_state_info laprop_states[] = {
+    {"exp_avg", NULL, "running mean of steps, lr multiplied in", CLIV_STATE_SIGNED}, MEAN_SQUARE};
 static const cliv_preset_info laprop_presets[] = {
     SAME("timm", "timm LaProp 1.0.31, which follows the authors' code (Z-T-WANG/LaProp-Optimizer)")};
 
@@ -116,8 +117,8 @@ static const cliv_hyper_info adopt_hypers[] = {
     [ADOPT_DECOUPLED] = DECOUPLED(0),
     [ADOPT_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info adopt_states[] = {{"exp_avg", NULL, "running mean of gradients divided by the root"},
-                                               MEAN_SQUARE};
+static const cliv_state_info adopt_states[] = {
+    {"exp_avg", NULL, "running mean of gradients divided by the root", CLIV_STATE_SIGNED}, MEAN_SQUARE};
 static const cliv_preset_info adopt_presets[] = {
     SAME("optax", "optax.contrib.adopt 0.2.8; arXiv 2411.02853"),
     PRESET("timm", "timm Adopt 1.0.31", {"clip_exp", 0.333}),
@@ -167,7 +168,7 @@ static const cliv_hyper_info ademamix_hypers[] = {
     [ADEMAMIX_MAXIMIZE] = MAXIMIZE,
 };
 static const cliv_state_info ademamix_states[] = {
-    MEAN, {"exp_avg_slow", NULL, "slow running mean of gradients"}, MEAN_SQUARE};
+    MEAN, {"exp_avg_slow", NULL, "slow running mean of gradients", CLIV_STATE_SIGNED}, MEAN_SQUARE};
 static const cliv_preset_info ademamix_presets[] = {
     SAME("optax", "optax.contrib.ademamix 0.2.8; arXiv 2409.03137"),
     PRESET("bitsandbytes", "bitsandbytes.optim.AdEMAMix 0.50", {"weight_decay", 1e-2}),
@@ -229,8 +230,9 @@ static const cliv_hyper_info qhadam_hypers[] = {
     [QHADAM_DECOUPLED] = DECOUPLED(0),
     [QHADAM_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info qhadam_states[] = {{"exp_avg", NULL, "running mean of gradients, bias corrected"},
-                                                {"exp_avg_sq", NULL, "that of squared gradients"}};
+static const cliv_state_info qhadam_states[] = {
+    {"exp_avg", NULL, "running mean of gradients, bias corrected", CLIV_STATE_SIGNED},
+    {"exp_avg_sq", NULL, "that of squared gradients", CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info qhadam_presets[] = {SAME("qhoptim", "qhoptim.pyt.QHAdam 1.1")};
 
 /* A mean with weights that sum to 1 from the first step on. */

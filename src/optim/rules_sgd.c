@@ -29,7 +29,8 @@ static const cliv_hyper_info sgd_hypers[] = {
     [SGD_LR_IN_MOMENTUM] = LR_IN_MOMENTUM,
     [SGD_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info sgd_states[] = {{"momentum_buffer", NULL, "velocity; kept when momentum > 0"}};
+static const cliv_state_info sgd_states[] = {
+    {"momentum_buffer", NULL, "velocity; kept when momentum > 0", CLIV_STATE_SIGNED}};
 static const cliv_preset_info sgd_presets[] = {
     SAME("torch", "torch.optim.SGD 2.15"),
     PRESET("keras", "keras.optimizers.SGD 3.15", {"lr", 0.01}, {"lr_in_momentum", 1}, {"decoupled_weight_decay", 1}),
@@ -76,7 +77,7 @@ static const cliv_hyper_info asgd_hypers[] = {
     [ASGD_WEIGHT_DECAY] = POSITIVE("weight_decay", 0, "L2 penalty, added to the gradient"),
     [ASGD_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info asgd_states[] = {{"ax", NULL, "running mean of the weights"}};
+static const cliv_state_info asgd_states[] = {{"ax", NULL, "running mean of the weights", CLIV_STATE_WEIGHT}};
 static const cliv_preset_info asgd_presets[] = {SAME("torch", "torch.optim.ASGD 2.15")};
 
 /* PyTorch keeps eta and mu in float32. */
@@ -106,7 +107,7 @@ static const cliv_hyper_info qhm_hypers[] = {
     [QHM_DECOUPLED] = DECOUPLED(0),
     [QHM_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info qhm_states[] = {{"momentum_buffer", NULL, "running mean of gradients"}};
+static const cliv_state_info qhm_states[] = {{"momentum_buffer", NULL, "running mean of gradients", CLIV_STATE_SIGNED}};
 static const cliv_preset_info qhm_presets[] = {SAME("qhoptim", "qhoptim.pyt.QHM 1.1; arXiv 1810.06801")};
 
 static void qhm_scalars(const double *h, uint64_t t, const double *memory, double *out) {
@@ -135,9 +136,10 @@ static const cliv_hyper_info madgrad_hypers[] = {
     [MADGRAD_DECOUPLED] = DECOUPLED(0),
     [MADGRAD_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info madgrad_states[] = {{"grad_sum_sq", NULL, "weighted sum of squared gradients"},
-                                                 {"s", NULL, "weighted sum of gradients"},
-                                                 {"x0", NULL, "the weight before step 1; kept when momentum > 0"}};
+static const cliv_state_info madgrad_states[] = {
+    {"grad_sum_sq", NULL, "weighted sum of squared gradients", CLIV_STATE_NONNEGATIVE},
+    {"s", NULL, "weighted sum of gradients", CLIV_STATE_SIGNED},
+    {"x0", NULL, "the weight before step 1; kept when momentum > 0", CLIV_STATE_WEIGHT}};
 static const cliv_preset_info madgrad_presets[] = {
     SAME("madgrad", "madgrad 1.3; arXiv 2101.11075"),
     SAME("optax", "optax.contrib.madgrad 0.2.8"),

@@ -44,8 +44,9 @@ static const cliv_hyper_info rprop_hypers[] = {
     [RPROP_MAX] = POSITIVE("step_size_max", 50, "the largest step"),
     [RPROP_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info rprop_states[] = {{"prev", NULL, "the gradient before, 0 where it has turned"},
-                                               {"step_size", "lr", "size of the last step"}};
+static const cliv_state_info rprop_states[] = {
+    {"prev", NULL, "the gradient before, 0 where it has turned", CLIV_STATE_SIGNED},
+    {"step_size", "lr", "size of the last step", CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info rprop_presets[] = {SAME("torch", "torch.optim.Rprop 2.15")};
 
 static const char *rprop_conflict(const double *h) {
@@ -121,7 +122,8 @@ static const cliv_hyper_info sophia_hypers[] = {
     [SOPHIA_WEIGHT_DECAY] = PLAIN_DECAY(0.1),
     [SOPHIA_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info sophia_states[] = {MEAN, {"hessian", NULL, "estimate of the Hessian's diagonal"}};
+static const cliv_state_info sophia_states[] = {
+    MEAN, {"hessian", NULL, "estimate of the Hessian's diagonal", CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info sophia_presets[] = {
     SAME("paper", "arXiv 2305.14342; the authors' SophiaG (Liuhong99/Sophia)")};
 

@@ -23,7 +23,8 @@ static const cliv_hyper_info adagrad_hypers[] = {
     [ADAGRAD_EPS_IN_ROOT] = EPS_IN_ROOT(0),
     [ADAGRAD_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info adagrad_states[] = {{"sum", "initial_accumulator_value", "sum of squared gradients"}};
+static const cliv_state_info adagrad_states[] = {
+    {"sum", "initial_accumulator_value", "sum of squared gradients", CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info adagrad_presets[] = {
     SAME("torch", "torch.optim.Adagrad 2.15"),
     PRESET("keras", "keras.optimizers.Adagrad 3.15", {"lr", 1e-3}, {"initial_accumulator_value", 0.1}, {"eps", 1e-7},
@@ -78,9 +79,9 @@ static const cliv_hyper_info rmsprop_hypers[] = {
     [RMSPROP_MAXIMIZE] = MAXIMIZE,
 };
 static const cliv_state_info rmsprop_states[] = {
-    {"square_avg", "initial_accumulator_value", "running mean of squared gradients"},
-    {"grad_avg", NULL, "running mean of gradients; kept when centered"},
-    {"momentum_buffer", NULL, "velocity; kept when momentum > 0"}};
+    {"square_avg", "initial_accumulator_value", "running mean of squared gradients", CLIV_STATE_NONNEGATIVE},
+    {"grad_avg", NULL, "running mean of gradients; kept when centered", CLIV_STATE_SIGNED},
+    {"momentum_buffer", NULL, "velocity; kept when momentum > 0", CLIV_STATE_SIGNED}};
 static const cliv_preset_info rmsprop_presets[] = {
     SAME("torch", "torch.optim.RMSprop 2.15"),
     PRESET("keras", "keras.optimizers.RMSprop 3.15", {"lr", 1e-3}, {"alpha", 0.9}, {"eps", 1e-7}, {"eps_in_root", 1},
@@ -124,8 +125,9 @@ static const cliv_hyper_info adadelta_hypers[] = {
     [ADADELTA_DECOUPLED] = DECOUPLED(0),
     [ADADELTA_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info adadelta_states[] = {{"square_avg", NULL, "running mean of squared gradients"},
-                                                  {"acc_delta", NULL, "running mean of squared steps"}};
+static const cliv_state_info adadelta_states[] = {
+    {"square_avg", NULL, "running mean of squared gradients", CLIV_STATE_NONNEGATIVE},
+    {"acc_delta", NULL, "running mean of squared steps", CLIV_STATE_NONNEGATIVE}};
 static const cliv_preset_info adadelta_presets[] = {
     SAME("torch", "torch.optim.Adadelta 2.15"),
     PRESET("keras", "keras.optimizers.Adadelta 3.15", {"lr", 1e-3}, {"rho", 0.95}, {"eps", 1e-7},
@@ -163,8 +165,9 @@ static const cliv_hyper_info ftrl_hypers[] = {
     [FTRL_WEIGHT_DECAY] = PLAIN_DECAY(0),
     [FTRL_MAXIMIZE] = MAXIMIZE,
 };
-static const cliv_state_info ftrl_states[] = {{"accumulator", "initial_accumulator_value", "sum of squared gradients"},
-                                              {"linear", NULL, "sum of gradients, less what the weights account for"}};
+static const cliv_state_info ftrl_states[] = {
+    {"accumulator", "initial_accumulator_value", "sum of squared gradients", CLIV_STATE_NONNEGATIVE},
+    {"linear", NULL, "sum of gradients, less what the weights account for", CLIV_STATE_SIGNED}};
 static const cliv_preset_info ftrl_presets[] = {SAME("keras", "keras.optimizers.Ftrl 3.15")};
 
 static void ftrl_scalars(const double *h, uint64_t t, const double *memory, double *out) {
