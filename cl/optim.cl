@@ -3,6 +3,7 @@
  *   -D RULE=adam             the rule, a function of optim_ops.cl
  *   -D P_T=f32 -D G_T=bf16   storage of parameters and of gradients; states are float
  *   -D CONTROLLED            gradients are scaled and clipped by what optim_control.cl left, or the step is not taken
+ *   -D PROX                  the rule's step is followed by the proximal step of an elastic net
  *   -D STATES=2 -D S0=exp_avg -D S1=exp_avg_sq -D WITH_exp_avg -D WITH_exp_avg_sq
  *                            the states that are kept, each in a buffer of its own at the same indices
  *
@@ -17,7 +18,8 @@ typedef CAT(G_T, _t) stored_gradient;
 typedef CAT(RULE, _state) state;
 
 typedef struct {
-  float gradient; /* what gradients are multiplied with */
+  float gradient;          /* what gradients are multiplied with */
+  float threshold, shrink; /* of the proximal step */
   CAT(RULE, _scalars) rule;
 } row;
 
@@ -79,6 +81,17 @@ static real within(real g, float bound) {
 #define GRADIENT(x) h.gradient * x
 #endif
 
+/* Towards 0 by the threshold, and +0 within it; then shrunk. A NaN stays one. */
+#ifdef PROX
+static real proximal(real w, float threshold, float shrink) {
+  const real left = fabs(w) - threshold;
+  return choose(left > 0.0f, copysign(left, w) * shrink, choose(is_nan(w), w, (real)0.0f));
+}
+#define AFTERWARDS(w, h) w = proximal(w, h.threshold, h.shrink);
+#else
+#define AFTERWARDS(w, h)
+#endif
+
 /* The elements AT the chunk's index i: read, step, write. */
 #define UPDATE                                                          \
   {                                                                     \
@@ -87,6 +100,7 @@ static real within(real g, float bound) {
     state s;                                                            \
     EACH_STATE(STATE_LOAD)                                              \
     RULE(&w, GRADIENT(x), &s, h.rule);                                  \
+    AFTERWARDS(w, h)                                                    \
     WRITE(P_T)(w, p, AT(c.p));                                          \
     EACH_STATE(STATE_STORE)                                             \
   }

@@ -21,7 +21,11 @@
 #define FLAG(name, initial, meaning) \
   { name, initial, 0, 1, 0, 1, meaning }
 #define LR(initial) POSITIVE("lr", initial, "learning rate")
-#define MAXIMIZE FLAG("maximize", 0, "ascend instead of descend")
+/* Last in every rule: what the shell does around it, whatever the rule. */
+#define MAXIMIZE                                                                                  \
+  FLAG("maximize", 0, "ascend instead of descend"),                                               \
+      POSITIVE("prox_l1", 0, "weights move lr*prox_l1 towards 0 after the step, and stay there"), \
+      POSITIVE("prox_l2", 0, "then they are divided by 1 + lr*prox_l2: with prox_l1 the elastic net's step")
 #define EPS(initial) POSITIVE("eps", initial, "added to the root of the mean square")
 #define DECAY(initial) \
   POSITIVE("weight_decay", initial, "L2 penalty in the gradient; decoupled: weights lose lr*weight_decay of themselves")

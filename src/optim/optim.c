@@ -82,6 +82,8 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
   o->chunk = chunk ? chunk : CHUNK;
   o->launch = LAUNCH_MAX;
   o->maximize = cliv__rule_hyper(found, "maximize");
+  o->prox_l1 = cliv__rule_hyper(found, "prox_l1");
+  o->prox_l2 = cliv__rule_hyper(found, "prox_l2");
   o->group_count = 1;
   o->hyper = hyper;
   o->now = now;
@@ -155,8 +157,9 @@ cliv_status cliv_optimizer_set(cliv_optimizer *o, int group, const char *hyper, 
   for (int i = first; i < end; i++) {
     double *h = cliv__hyper(o, i);
     const unsigned before = cliv__rule_kept(o->rule, h);
+    const bool prox = cliv__has_prox(o, i);
     h[index] = value;
-    if (cliv__rule_kept(o->rule, h) != before) o->stale = true;
+    if (cliv__rule_kept(o->rule, h) != before || cliv__has_prox(o, i) != prox) o->stale = true;
   }
   return CLIV_OK;
 }
@@ -365,6 +368,8 @@ cliv_status cliv_optimizer_freeze(cliv_optimizer *o, size_t param, int on) {
 
 /* ---- the step ---- */
 
+enum { LR }; /* every rule's first hyper-parameter */
+
 /* A group's hyper-parameters in the step after `steps` others. */
 static void hypers_at(const cliv_optimizer *o, int group, uint64_t steps, double *out) {
   for (size_t k = 0; k < o->rule->info.hyper_count; k++) out[k] = value_at(o, group, (int)k, steps);
@@ -419,7 +424,9 @@ static void scalars_of_step(cliv_optimizer *o, float *values) {
     if (o->rule->advance) remember(o, row, hyper, t);
     o->rule->scalars(hyper, t, row->next, scalars);
     values[0] = hyper[o->maximize] != 0 ? -1.0f : 1.0f;
-    for (size_t k = 0; k + 1 < plan->row_floats; k++) values[k + 1] = (float)scalars[k];
+    values[1] = (float)(hyper[LR] * hyper[o->prox_l1]);
+    values[2] = (float)(1 / (1 + hyper[LR] * hyper[o->prox_l2]));
+    for (size_t k = 0; k < o->rule->scalar_count; k++) values[CLIV__ROW_COMMON + k] = (float)scalars[k];
   }
 }
 

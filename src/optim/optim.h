@@ -25,6 +25,7 @@ typedef struct cliv__param {
 /* Where a parameter's states are. */
 typedef struct cliv__place {
   unsigned kept;      /* bit k: state k exists */
+  bool prox;          /* a proximal step follows the rule's */
   size_t bank, first; /* first element in each of the bank's planes */
   size_t row;         /* of the plan's rows */
 } cliv__place;
@@ -62,13 +63,16 @@ typedef struct cliv__slot {
   cl_event written; /* NULL: free */
 } cliv__slot;
 
+/* What every row begins with, as in cl/optim.cl: the gradient's factor; the proximal step's threshold and factor. */
+enum { CLIV__ROW_COMMON = 3 };
+
 typedef struct cliv__plan {
   size_t param_count, bank_count, batch_count, row_count;
   cliv__place *places; /* one a parameter */
   cliv__bank *banks;
   cliv__batch *batches;
   cliv__row *rows;
-  size_t row_floats;            /* floats a row: the gradient's factor, then the rule's scalars */
+  size_t row_floats;            /* floats a row: CLIV__ROW_COMMON, then the rule's scalars */
   cl_mem chunks, runs, scalars; /* NULL when nothing has elements; runs only in the CPU walk */
   cliv__slot slots[CLIV__SLOTS];
   size_t slot;    /* the next to write */
@@ -111,7 +115,8 @@ struct cliv_optimizer {
   const cliv__rule *rule;
   size_t chunk;  /* elements */
   size_t launch; /* the most elements in one launch, but for the last chunk */
-  int maximize;  /* index of that hyper-parameter */
+  int maximize;  /* indices of these hyper-parameters */
+  int prox_l1, prox_l2;
   int group_count;
   double *hyper; /* [group][rule's hyper-parameters], as set */
   double *now;   /* the same, as they are in the step under way */
@@ -131,6 +136,12 @@ static inline double *cliv__hyper(const cliv_optimizer *o, int group) {
 
 static inline double *cliv__hyper_now(const cliv_optimizer *o, int group) {
   return o->now + (size_t)group * o->rule->info.hyper_count;
+}
+
+/* Whether the group's parameters take a proximal step, with a program of their own. */
+static inline bool cliv__has_prox(const cliv_optimizer *o, int group) {
+  const double *h = cliv__hyper(o, group);
+  return h[o->prox_l1] > 0 || h[o->prox_l2] > 0;
 }
 
 /* Steps that a parameter has taken. */

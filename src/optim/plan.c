@@ -67,7 +67,8 @@ static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
     while (b > 0 && (plan->banks[b - 1].kept != kept || plan->banks[b - 1].elements > room - needed)) b--;
     b = b ? b - 1 : plan->bank_count++;
     plan->banks[b].kept = kept;
-    plan->places[i] = (cliv__place){.kept = kept, .bank = b, .first = plan->banks[b].elements};
+    plan->places[i] = (cliv__place){
+        .kept = kept, .prox = cliv__has_prox(o, o->params[i].group), .bank = b, .first = plan->banks[b].elements};
     plan->banks[b].elements += needed;
   }
   return CLIV_OK;
@@ -139,7 +140,7 @@ static cliv_status make_banks(const cliv_optimizer *o, cliv__plan *plan) {
 static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t a, size_t b) {
   const cliv__param *x = &o->params[a], *y = &o->params[b];
   return x->p->mem == y->p->mem && x->g->mem == y->g->mem && x->p->dtype == y->p->dtype && x->g->dtype == y->g->dtype &&
-         plan->places[a].bank == plan->places[b].bank;
+         plan->places[a].bank == plan->places[b].bank && plan->places[a].prox == plan->places[b].prox;
 }
 
 static bool same_row(const cliv__row *a, const cliv__row *b) {
@@ -175,9 +176,9 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   for (size_t k = 0; k < rule->state_count; k++)
     if (plan->places[param].kept >> k & 1)
       cliv__text_add(&names, " -D S%d=%s -D WITH_%s", states++, rule->states[k].name, rule->states[k].name);
-  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s", o->rule->function, storage(x->p->dtype),
+  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s", o->rule->function, storage(x->p->dtype),
                  storage(x->g->dtype), states, o->control.on ? " -D CONTROLLED" : "",
-                 states && names.data ? names.data : "");
+                 plan->places[param].prox ? " -D PROX" : "", states && names.data ? names.data : "");
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
   const cliv_status status =
       named && options ? cliv__kernel(o->ctx, "divide.cl fused.cl optim_ops.cl optim.cl", options, "optim_step", out)
@@ -294,7 +295,7 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
 }
 
 static cliv_status make_scalars(const cliv_optimizer *o, cliv__plan *plan) {
-  plan->row_floats = 1 + o->rule->scalar_count;
+  plan->row_floats = CLIV__ROW_COMMON + o->rule->scalar_count;
   const size_t floats = plan->row_count * plan->row_floats;
   TRY(ALLOCATE(o->ctx, CLIV__SLOTS * floats, &plan->slots[0].values));
   for (size_t i = 1; i < CLIV__SLOTS; i++) plan->slots[i].values = plan->slots[0].values + i * floats;

@@ -4,7 +4,7 @@
 
 #include <cliv/optim.h>
 
-enum { CLIV__MAX_STATES = 5, CLIV__MAX_HYPERS = 16, CLIV__MAX_SCALARS = 16, CLIV__MAX_MEMORY = 2 };
+enum { CLIV__MAX_STATES = 5, CLIV__MAX_HYPERS = 20, CLIV__MAX_SCALARS = 16, CLIV__MAX_MEMORY = 2 };
 
 typedef struct cliv__rule {
   cliv_rule_info info;

@@ -21,6 +21,7 @@ static const struct variant {
     {"sgd", "momentum", {{"momentum", 0.9}, {"dampening", 0.25}, {"weight_decay", 0.01}}, 0},
     {"sgd", "nesterov", {{"momentum", 0.9}, {"nesterov", 1}}, 0},
     {"sgd", "averaged", {{"momentum", 0.9}, {"averaged", 1}}, 0},
+    {"sgd", "elastic net", {{"lr", 0.1}, {"prox_l1", 2}, {"prox_l2", 0.5}, {"weight_decay", 0.01}}, 0},
     {"adagrad", "decays", {{"lr_decay", 0.1}, {"weight_decay", 0.01}, {"initial_accumulator_value", 0.1}}, 0},
     {"rmsprop", "centered, momentum", {{"centered", 1}, {"momentum", 0.9}, {"weight_decay", 0.01}}, 0},
     {"adam", "no bias correction", {{"bias_correction", 0}, {"weight_decay", 0.1}, {"lr", 0.01}}, 0},
