@@ -1,19 +1,21 @@
 /* What a call costs on the host: calls of few elements, until they return, against launches of an empty kernel by
  * OpenCL's own call with all else left out: no checks, no arguments set, no program looked up. */
 #include <cliv/map.h>
+#include <cliv/optim.h>
 #include <cliv/reduce.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "bench.h"
 
-/* So many launches wait in the queue at most. */
-enum { BATCH = 64 };
+/* So many launches wait in the queue at most: a step waits for the one 32 before it. */
+enum { BATCH = 16 };
 
 typedef struct calls {
   cliv_context *ctx;
   cliv_tensor *x, *y, *out;
   size_t n;
+  cliv_optimizer *optimizer;
   cl_kernel empty;
   void (*call)(const struct calls *c);
 } calls;
@@ -24,10 +26,27 @@ static void call_sum(const calls *c) {
 
 static void call_add(const calls *c) { BENCH_OK(c->ctx, cliv_map2(c->ctx, "add", c->x, c->x, c->y, NULL)); }
 
+static void call_step(const calls *c) { BENCH_OK(c->ctx, cliv_optimizer_step(c->optimizer, NULL)); }
+
 static void launch_empty(const calls *c) {
   static const size_t one = 1;
   if (clEnqueueNDRangeKernel(cliv_context_cl_queue(c->ctx), c->empty, 1, NULL, &one, &one, 0, NULL, NULL))
     bench_die("a launch of an empty kernel failed");
+}
+
+/* Holds the queue until it is opened, so that the device's work does not take the host's time. */
+static cl_event close_queue(const calls *c) {
+  const cl_command_queue queue = cliv_context_cl_queue(c->ctx);
+  cl_int code;
+  const cl_event gate = clCreateUserEvent(cliv_context_cl_context(c->ctx), &code);
+  if (code || clEnqueueMarkerWithWaitList(queue, 1, &gate, NULL)) bench_die("the queue cannot be held");
+  return gate;
+}
+
+static void open_queue(const calls *c, cl_event gate) {
+  if (clSetUserEventStatus(gate, CL_COMPLETE)) bench_die("the queue cannot be opened again");
+  clReleaseEvent(gate);
+  BENCH_OK(c->ctx, cliv_context_finish(c->ctx));
 }
 
 /* Only the calls are timed, not the work. */
@@ -35,10 +54,11 @@ static double time_calls(const calls *c, size_t repeats, void (*call)(const call
   double seconds = 0;
   for (size_t done = 0; done < repeats; done += BATCH) {
     const size_t count = repeats - done < BATCH ? repeats - done : BATCH;
+    const cl_event gate = close_queue(c);
     const double start = bench_now();
     for (size_t i = 0; i < count; i++) call(c);
     seconds += bench_now() - start;
-    BENCH_OK(c->ctx, cliv_context_finish(c->ctx));
+    open_queue(c, gate);
   }
   return seconds;
 }
@@ -71,30 +91,73 @@ static cl_kernel empty_kernel(const cliv_context *ctx) {
   return kernel;
 }
 
-static void measure(bench *b, const char *operation, void (*call)(const calls *), size_t n) {
+static void measure(bench *b, const char *operation, const char *size, double goal, calls *c,
+                    bool (*check)(void *, char *, size_t)) {
+  c->empty = empty_kernel(c->ctx);
+  bench_measure(b, &(bench_row){.operation = operation,
+                                .size = size,
+                                .unit = "us",
+                                .goal = goal,
+                                .check = check,
+                                .check_arg = c,
+                                .sides = {{"cliv", ours, c, time_ours}, {"empty kernel", empty, c, time_empty}}});
+  clReleaseKernel(c->empty);
+}
+
+static void array_row(bench *b, const char *operation, void (*call)(const calls *), size_t n) {
   char size[32];
   snprintf(size, sizeof size, n == 1 ? "%zu element" : "%zu elements", n);
   if (!bench_wants(b, operation, size)) return;
-  calls c = {.ctx = bench_context(b), .n = n, .call = call, .empty = empty_kernel(bench_context(b))};
+  calls c = {.ctx = bench_context(b), .n = n, .call = call};
   BENCH_OK(c.ctx, cliv_tensor_create(c.ctx, CLIV_F32, 1, &n, &c.x));
   BENCH_OK(c.ctx, cliv_tensor_create(c.ctx, CLIV_F32, 1, &n, &c.y));
   BENCH_OK(c.ctx, cliv_tensor_create(c.ctx, CLIV_F32, 0, NULL, &c.out));
   BENCH_OK(c.ctx, cliv_tensor_fill(c.x, 3, NULL));
-  bench_measure(b, &(bench_row){.operation = operation,
-                                .size = size,
-                                .unit = "us",
-                                .goal = 10,
-                                .check = right,
-                                .check_arg = &c,
-                                .sides = {{"cliv", ours, &c, time_ours}, {"empty kernel", empty, &c, time_empty}}});
+  measure(b, operation, size, 10, &c, right);
   cliv_tensor_free(c.x);
   cliv_tensor_free(c.y);
   cliv_tensor_free(c.out);
-  clReleaseKernel(c.empty);
+}
+
+/* The first step from 3 with a gradient of 3. */
+static bool stepped(void *arg, char *why, size_t room) {
+  const calls *c = arg;
+  const float want = 3 - 1e-3f * (1e-2f * 3 + 1);
+  float got;
+  BENCH_OK(c->ctx, cliv_tensor_read(c->x, &got, sizeof got));
+  if (fabsf(got - want) < 1e-6f) return true;
+  snprintf(why, room, "a weight is %.9g, not %.9g", (double)got, (double)want);
+  return false;
+}
+
+/* AdamW over so many tensors of one element. */
+static void step_row(bench *b, size_t count) {
+  enum { MOST = 1000 };
+  static const int no_axes[MOST];
+  static const size_t no_shape[1];
+  static cliv_tensor *p[MOST], *g[MOST];
+  char size[32];
+  snprintf(size, sizeof size, count == 1 ? "%zu tensor" : "%zu tensors", count);
+  if (!bench_wants(b, "call of AdamW", size)) return;
+  calls c = {.ctx = bench_context(b), .call = call_step};
+  BENCH_OK(c.ctx, cliv_optimizer_create(c.ctx, "adamw", NULL, &c.optimizer));
+  BENCH_OK(c.ctx, cliv_arena_create(c.ctx, CLIV_F32, count, no_axes, no_shape, p));
+  BENCH_OK(c.ctx, cliv_arena_create(c.ctx, CLIV_F32, count, no_axes, no_shape, g));
+  for (size_t i = 0; i < count; i++) {
+    BENCH_OK(c.ctx, cliv_tensor_fill(p[i], 3, NULL));
+    BENCH_OK(c.ctx, cliv_tensor_fill(g[i], 3, NULL));
+    BENCH_OK(c.ctx, cliv_optimizer_add(c.optimizer, p[i], g[i], CLIV_DEFAULT_GROUP));
+  }
+  c.x = p[count - 1];
+  measure(b, "call of AdamW", size, 20, &c, stepped);
+  cliv_optimizer_free(c.optimizer);
+  for (size_t i = 0; i < count; i++) cliv_tensor_free(p[i]), cliv_tensor_free(g[i]);
 }
 
 void bench_launch(bench *b) {
   static const size_t sizes[] = {1, 64, 4096};
-  for (size_t i = 0; i < 3; i++) measure(b, "call of sum", call_sum, sizes[i]);
-  for (size_t i = 0; i < 3; i++) measure(b, "call of add", call_add, sizes[i]);
+  for (size_t i = 0; i < 3; i++) array_row(b, "call of sum", call_sum, sizes[i]);
+  for (size_t i = 0; i < 3; i++) array_row(b, "call of add", call_add, sizes[i]);
+  step_row(b, 1);
+  step_row(b, 1000);
 }

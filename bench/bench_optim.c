@@ -1,5 +1,5 @@
-/* A step of AdamW, against a native loop over all threads: four arrays read, three written. Once over one tensor, once
- * over a thousand in one launch, where the native loop has them in one piece. */
+/* Steps of optimizers: AdamW against a hand-written native loop, once over one tensor, once over a thousand in one
+ * launch, where the native loop has them in one piece; and each rule of one pass against its own text compiled as C. */
 #include <cliv/optim.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,43 +8,26 @@
 
 #include "bench.h"
 #include "native.h"
+#include "native_rules.h"
+#include "optim/rules.h"
 
+/* Weights start from the shared data's first array, gradients are its second. */
 typedef struct steps {
   cliv_context *ctx;
   cliv_optimizer *optimizer;
   cliv_tensor **p, **g;
-  size_t count;
-  float *p0, *got;
-  native_adamw host;
+  size_t count, each, n; /* tensors, elements of one, of all */
+  const float *p0, *g0;
+  float *got;
+  native_adamw adamw;
+  native_step native;
+  const native_rule *rule;
 } steps;
 
 static void ours(void *arg) {
   steps *s = arg;
   BENCH_OK(s->ctx, cliv_optimizer_step(s->optimizer, NULL));
   BENCH_OK(s->ctx, cliv_context_finish(s->ctx));
-}
-
-static void native(void *arg) {
-  steps *s = arg;
-  native_adamw_step(&s->host);
-}
-
-/* The first step, in double: both moments are their gradient's after bias correction, so that the step is lr·g / (|g| +
- * eps). */
-static bool right(void *arg, char *why, size_t room) {
-  steps *s = arg;
-  const native_adamw *h = &s->host;
-  const size_t each = h->n / s->count;
-  for (size_t i = 0; i < s->count; i++)
-    BENCH_OK(s->ctx, cliv_tensor_read(s->p[i], s->got + i * each, each * sizeof(float)));
-  for (size_t i = 0; i < h->n; i++) {
-    const double p0 = (double)s->p0[i], g = (double)h->g[i];
-    const double want = p0 - (double)h->lr * ((double)h->weight_decay * p0 + g / (fabs(g) + (double)h->eps));
-    if (fabs((double)s->got[i] - want) <= 1e-6 && fabs((double)h->p[i] - want) <= 1e-6) continue;
-    snprintf(why, room, "weight %zu is %.9g (native %.9g), not %.9g", i, (double)s->got[i], (double)h->p[i], want);
-    return false;
-  }
-  return true;
 }
 
 static float *zeros(size_t n) {
@@ -54,64 +37,190 @@ static float *zeros(size_t n) {
 }
 
 /* `count` tensors of `each` elements, one arena for parameters and one for gradients. */
-static void add_tensors(steps *s, size_t count, size_t each) {
-  int *ndims = bench_alloc(count * sizeof *ndims);
-  size_t *shapes = bench_alloc(count * sizeof *shapes);
-  for (size_t i = 0; i < count; i++) {
+static void add_tensors(steps *s) {
+  int *ndims = bench_alloc(s->count * sizeof *ndims);
+  size_t *shapes = bench_alloc(s->count * sizeof *shapes);
+  for (size_t i = 0; i < s->count; i++) {
     ndims[i] = 1;
-    shapes[i] = each;
+    shapes[i] = s->each;
   }
-  BENCH_OK(s->ctx, cliv_arena_create(s->ctx, CLIV_F32, count, ndims, shapes, s->p));
-  BENCH_OK(s->ctx, cliv_arena_create(s->ctx, CLIV_F32, count, ndims, shapes, s->g));
-  for (size_t i = 0; i < count; i++) {
-    BENCH_OK(s->ctx, cliv_tensor_write(s->p[i], s->p0 + i * each, each * sizeof(float)));
-    BENCH_OK(s->ctx, cliv_tensor_write(s->g[i], s->host.g + i * each, each * sizeof(float)));
+  const size_t bytes = s->each * sizeof(float);
+  BENCH_OK(s->ctx, cliv_arena_create(s->ctx, CLIV_F32, s->count, ndims, shapes, s->p));
+  BENCH_OK(s->ctx, cliv_arena_create(s->ctx, CLIV_F32, s->count, ndims, shapes, s->g));
+  for (size_t i = 0; i < s->count; i++) {
+    BENCH_OK(s->ctx, cliv_tensor_write(s->p[i], s->p0 + i * s->each, bytes));
+    BENCH_OK(s->ctx, cliv_tensor_write(s->g[i], s->g0 + i * s->each, bytes));
     BENCH_OK(s->ctx, cliv_optimizer_add(s->optimizer, s->p[i], s->g[i], CLIV_DEFAULT_GROUP));
   }
   free(ndims), free(shapes);
 }
 
-static void step_row(bench *b, const char *size, size_t count, size_t each, double goal) {
-  if (!bench_wants(b, "AdamW", size)) return;
-  const size_t n = count * each, bytes = n * sizeof(float);
-  float *g = bench_alloc(bytes);
-  steps s = {.ctx = bench_context(b), .count = count, .p0 = bench_alloc(bytes), .got = bench_alloc(bytes)};
+static steps begin(bench *b, const char *rule, size_t count, size_t each) {
+  steps s = {.ctx = bench_context(b), .count = count, .each = each, .n = count * each};
+  s.p0 = bench_input(b, 0);
+  s.g0 = bench_input(b, 1);
   s.p = bench_alloc(count * sizeof *s.p);
   s.g = bench_alloc(count * sizeof *s.g);
-  bench_fill(s.p0, n, 1, -1, 1);
-  bench_fill(g, n, 2, 0.5f, 1);
-  s.host = (native_adamw){.p = bench_alloc(bytes),
-                          .m = zeros(n),
-                          .v = zeros(n),
-                          .g = g,
-                          .n = n,
-                          .lr = 1e-3f,
-                          .beta1 = 0.9f,
-                          .beta2 = 0.999f,
-                          .eps = 1e-8f,
-                          .weight_decay = 1e-2f,
-                          .step = 1};
-  memcpy(s.host.p, s.p0, bytes);
-  BENCH_OK(s.ctx, cliv_optimizer_create(s.ctx, "adamw", NULL, &s.optimizer));
-  BENCH_OK(s.ctx, cliv_optimizer_set(s.optimizer, CLIV_ALL_GROUPS, "weight_decay", 1e-2));
-  add_tensors(&s, count, each);
+  s.got = bench_alloc(s.n * sizeof(float));
+  BENCH_OK(s.ctx, cliv_optimizer_create(s.ctx, rule, NULL, &s.optimizer));
+  return s;
+}
+
+static void end(steps *s) {
+  cliv_optimizer_free(s->optimizer);
+  for (size_t i = 0; i < s->count; i++) {
+    cliv_tensor_free(s->p[i]);
+    cliv_tensor_free(s->g[i]);
+  }
+  free(s->p), free(s->g), free(s->got);
+}
+
+static void read_weights(const steps *s) {
+  for (size_t i = 0; i < s->count; i++)
+    BENCH_OK(s->ctx, cliv_tensor_read(s->p[i], s->got + i * s->each, s->each * sizeof(float)));
+}
+
+/* ---- AdamW ---- */
+
+static const double LR = 1e-3, DECAY = 1e-2, EPS = 1e-8;
+
+static void native_loop(void *arg) { native_adamw_step(&((steps *)arg)->adamw); }
+
+/* The first step, in double: both moments are their gradient's after bias correction, so that the step is lr·g / (|g| +
+ * eps). */
+static bool first_step(const steps *s, const float *got, char *why, size_t room) {
+  for (size_t i = 0; i < s->n; i++) {
+    const double p0 = (double)s->p0[i], g = (double)s->g0[i];
+    const double want = p0 - LR * (DECAY * p0 + g / (fabs(g) + EPS));
+    if (fabs((double)got[i] - want) <= 1e-6) continue;
+    snprintf(why, room, "weight %zu is %.9g, not %.9g", i, (double)got[i], want);
+    return false;
+  }
+  return true;
+}
+
+static bool adamw_right(void *arg, char *why, size_t room) {
+  const steps *s = arg;
+  read_weights(s);
+  return first_step(s, s->got, why, room) && first_step(s, s->adamw.p, why, room);
+}
+
+static bool peer_right(void *arg, const float *result, char *why, size_t room) {
+  return first_step(arg, result, why, room);
+}
+
+static void adamw_row(bench *b, const char *size, size_t count, size_t each, double goal, double torch_goal) {
+  if (!bench_wants(b, "AdamW", size)) return;
+  steps s = begin(b, "adamw", count, each);
+  BENCH_OK(s.ctx, cliv_optimizer_set(s.optimizer, CLIV_ALL_GROUPS, "weight_decay", DECAY));
+  add_tensors(&s);
+  s.adamw = (native_adamw){.p = bench_alloc(s.n * sizeof(float)),
+                           .m = zeros(s.n),
+                           .v = zeros(s.n),
+                           .g = s.g0,
+                           .n = s.n,
+                           .lr = (float)LR,
+                           .beta1 = 0.9f,
+                           .beta2 = 0.999f,
+                           .eps = (float)EPS,
+                           .weight_decay = (float)DECAY,
+                           .step = 1};
+  memcpy(s.adamw.p, s.p0, s.n * sizeof(float));
+  const bench_task task = {"adamw", "last", count, each, s.n};
   bench_measure(b, &(bench_row){.operation = "AdamW",
                                 .size = size,
                                 .unit = "GB/s",
-                                .work = 28e-9 * (double)n,
+                                .work = 28e-9 * (double)s.n,
                                 .goal = goal,
-                                .check = right,
+                                .torch_goal = torch_goal,
+                                .check = adamw_right,
+                                .check_peer = peer_right,
                                 .check_arg = &s,
-                                .sides = {{"cliv", ours, &s, NULL}, {"native loop", native, &s, NULL}}});
-  cliv_optimizer_free(s.optimizer);
-  for (size_t i = 0; i < count; i++) {
-    cliv_tensor_free(s.p[i]);
-    cliv_tensor_free(s.g[i]);
+                                .task = &task,
+                                .sides = {{"cliv", ours, &s, NULL}, {"native loop", native_loop, &s, NULL}}});
+  free(s.adamw.p), free(s.adamw.m), free(s.adamw.v);
+  end(&s);
+}
+
+/* ---- every rule ---- */
+
+static void native_text(void *arg) {
+  const steps *s = arg;
+  s->rule->step(&s->native);
+}
+
+/* The same text: what the C compiler contracts is all that may differ. */
+static bool same_as_native(void *arg, char *why, size_t room) {
+  const steps *s = arg;
+  read_weights(s);
+  for (size_t i = 0; i < s->n; i++) {
+    if (fabsf(s->got[i] - s->native.p[i]) <= 4e-6f) continue;
+    snprintf(why, room, "weight %zu is %.9g, natively %.9g", i, (double)s->got[i], (double)s->native.p[i]);
+    return false;
   }
-  free(s.p), free(s.g), free(s.p0), free(s.got), free(g), free(s.host.p), free(s.host.m), free(s.host.v);
+  return true;
+}
+
+/* Rows keep a velocity where a rule has one. */
+static void set_momentum(const steps *s, const cliv__rule *rule) {
+  const int momentum = cliv__rule_hyper(rule, "momentum");
+  if (momentum >= 0 && rule->info.hypers[momentum].initial == 0)
+    BENCH_OK(s->ctx, cliv_optimizer_set(s->optimizer, CLIV_ALL_GROUPS, "momentum", 0.9));
+}
+
+/* As the first step has them. */
+static void native_begin(steps *s, const cliv__rule *rule) {
+  double hyper[CLIV__MAX_HYPERS], memory[CLIV__MAX_MEMORY] = {0}, scalars[CLIV__MAX_SCALARS] = {0};
+  for (size_t k = 0; k < rule->info.hyper_count; k++)
+    BENCH_OK(s->ctx, cliv_optimizer_get(s->optimizer, CLIV_DEFAULT_GROUP, rule->info.hypers[k].name, &hyper[k]));
+  if (rule->advance) rule->advance(hyper, 1, memory);
+  rule->scalars(hyper, 1, memory, scalars);
+  for (size_t k = 0; k < rule->scalar_count; k++) s->native.scalars[k] = (float)scalars[k];
+  s->native.n = s->n;
+  s->native.g = s->g0;
+  s->native.p = bench_alloc(s->n * sizeof(float));
+  memcpy(s->native.p, s->p0, s->n * sizeof(float));
+  for (size_t k = 0; k < rule->info.state_count; k++) {
+    if (!(s->rule->kept >> k & 1)) continue;
+    const int initial = rule->info.states[k].initial ? cliv__rule_hyper(rule, rule->info.states[k].initial) : -1;
+    s->native.states[k] = zeros(s->n);
+    for (size_t i = 0; initial >= 0 && i < s->n; i++) s->native.states[k][i] = (float)hyper[initial];
+  }
+}
+
+static void rule_row(bench *b, const cliv__rule *rule) {
+  char operation[64];
+  snprintf(operation, sizeof operation, "step of %s", rule->info.name);
+  const native_rule *native = native_rule_find(rule->function);
+  if (!bench_wants(b, operation, "16Mi")) return;
+  if (!native) {
+    bench_skip(b, operation, "16Mi", "native_rules.c has no loop of it");
+    return;
+  }
+  steps s = begin(b, rule->info.name, 1, bench_elements(b));
+  s.rule = native;
+  set_momentum(&s, rule);
+  add_tensors(&s);
+  native_begin(&s, rule);
+  double bytes = 12;
+  for (unsigned k = 0; k < NATIVE_STATES; k++) bytes += native->kept >> k & 1 ? 8 : 0;
+  if (cliv_optimizer_state_count(s.optimizer, 0) * 8 + 12 != (size_t)bytes)
+    bench_die("%s keeps other states than its native loop", rule->info.name);
+  bench_measure(b, &(bench_row){.operation = operation,
+                                .size = "16Mi",
+                                .unit = "GB/s",
+                                .work = 1e-9 * bytes * (double)s.n,
+                                .goal = 1,
+                                .check = same_as_native,
+                                .check_arg = &s,
+                                .sides = {{"cliv", ours, &s, NULL}, {"native loop", native_text, &s, NULL}}});
+  free(s.native.p);
+  for (size_t k = 0; k < NATIVE_STATES; k++) free(s.native.states[k]);
+  end(&s);
 }
 
 void bench_optim(bench *b) {
-  step_row(b, "16Mi", 1, bench_size(b, 1 << 24, 1 << 13), 0.9);
-  step_row(b, "1000 tensors of 1000", bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0);
+  adamw_row(b, "16Mi", 1, bench_elements(b), 1, 1);
+  adamw_row(b, "1000 tensors of 1000", bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0, 10);
+  for (size_t i = 0; cliv_rule_get(i); i++) rule_row(b, cliv__rule_find(cliv_rule_get(i)->name));
 }

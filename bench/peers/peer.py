@@ -225,6 +225,18 @@ class PyTorch(NumPy):
         out = self.torch.empty_like(x)
         return lambda: out.normal_()
 
+    def adamw(self, x, y, axis):
+        weights = x.clone()
+        parameters = [self.torch.nn.Parameter(row) for row in weights]
+        for parameter, gradient in zip(parameters, y):
+            parameter.grad = gradient
+        optimizer = self.torch.optim.AdamW(parameters, lr=1e-3, weight_decay=1e-2, fused=True)
+
+        def run():
+            optimizer.step()
+            return weights
+        return run
+
 
 class PyOpenCL:
     def __init__(self, platform, device, threads):
