@@ -36,6 +36,7 @@ static inline float as_float(ureal u) {
 /* States that only some hyper-parameters keep, and these rows keep them. */
 #define WITH_momentum_buffer
 #define WITH_x0
+#include <optim_math.cl>
 #include <optim_ops.cl>
 
 /* Functions of one pass, and the states that their rows keep. */

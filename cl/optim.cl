@@ -28,6 +28,11 @@ typedef struct {
   uint count, row;
 } chunk;
 
+/* Here nothing has a name that a user's rule might have. */
+static void apply_rule(real *weight_, real gradient_, state *state_, CAT(RULE, _scalars) scalars_) {
+  RULE(weight_, gradient_, state_, scalars_);
+}
+
 #if STATES > 0
 #define STATE_0(X) X(s0, S0)
 #else
@@ -99,7 +104,7 @@ static real proximal(real w, float threshold, float shrink) {
     const real x = READ(G_T)(g, AT(c.g));                               \
     state s;                                                            \
     EACH_STATE(STATE_LOAD)                                              \
-    RULE(&w, GRADIENT(x), &s, h.rule);                                  \
+    apply_rule(&w, GRADIENT(x), &s, h.rule);                            \
     AFTERWARDS(w, h)                                                    \
     WRITE(P_T)(w, p, AT(c.p));                                          \
     EACH_STATE(STATE_STORE)                                             \

@@ -10,39 +10,8 @@
  * Order and rounding of the operations are those of PyTorch's single-tensor code on a CPU: a fused multiply-add where
  * its kernels have one (fused), separate operations where they are separate. Bits then differ from PyTorch's only by
  * its square root, which is not the correctly rounded one.
- * All are static, so that a program is compiled with the one rule it runs.
+ * All are static, so that a program is compiled with the one rule it runs. What they share is in optim_math.cl.
  */
-
-/* From `from` towards `to` by `weight`; exact at both ends. */
-static real interpolate(real from, real to, float weight) {
-  const float near = weight < 0.5f ? weight : weight - 1.0f;
-  const ireal low = weight < 0.5f ? (ireal)-1 : (ireal)0;
-  return fused((real)near, to - from, choose(low, from, to));
-}
-
-/* Coupled decay: the gradient of g's function plus decay/2 · w². No decay leaves g as it is, whatever w holds. */
-static real with_decay(real g, real w, float decay) {
-  const ireal some = fabs(decay) > 0.0f ? (ireal)-1 : (ireal)0;
-  return choose(some, fused((real)decay, w, g), g);
-}
-
-/* 1 or -1; x itself where that is 0 or NaN. */
-static real sign_of(real x) { return choose(fabs(x) > 0.0f, copysign((real)1.0f, x), x); }
-
-/* The larger one; NaN where one is. */
-static real larger(real a, real b) { return choose(a > b, a, choose(is_nan(a), a, b)); }
-
-/* x^(1/3) of 0 and above, within 1 unit of the last place, without a division: Newton's steps to x^(-1/3) from a start
- * by the exponent's third, and one from x times its square to the root. */
-static real cube_root(real x) {
-  const ireal small = x < 0x1p-100f;
-  const real safe = x * choose(small, (real)0x1p45f, (real)0x1p-3f); /* so are all products below */
-  real y = as_real((ireal)0x54a2fa8c - to_ireal(to_real(as_ireal(safe)) * (1.0f / 3)));
-  for (int k = 0; k < 2; k++) y = fused(y * (1.0f / 3), fused(-(safe * y), y * y, (real)1.0f), y);
-  const real square = y * y, near = safe * square;
-  const real root = fused(square * (1.0f / 3), fused(-(near * near), near, safe), near);
-  return choose(is_finite(x), root * choose(small, (real)0x1p-15f, (real)2.0f), x);
-}
 
 /* Stochastic gradient descent with momentum. */
 typedef struct {

@@ -443,7 +443,7 @@ static void the_table(void **state) {
 static void the_users_own(void **state) {
   static const char text[] =
       "real leaky(real x) { return choose(x > (real)0.0f, x, (real)0.125f * x); }\n"
-      "real apart(real x, real y) {\n  const real d = x - y;\n  return d * d;\n}\n";
+      "real apart(real x, real y) {\n  const real d = x - y;\n  return d * d;\n} // its last line has no end";
   static const char wrong[] = "real bad(real x) {\n  return x +;\n}\n";
   const test_ways *c = *state;
   enum { N = 4099 };

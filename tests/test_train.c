@@ -593,6 +593,13 @@ static void refuses_what_does_not_fit(void **state) {
                "l2");
   ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .optimizer = "fast"}, &t),
                CLIV_NAME, "fast");
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .preset = "jax"}, &t),
+               CLIV_NAME, "there are: torch, keras");
+  ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &(cliv_train_options){.model = "softmax", .preset = "keras"}, &t));
+  double eps = 0;
+  ASSERT_OK(ctx, cliv_optimizer_get(cliv_trainer_optimizer(t), 0, "eps", &eps));
+  assert_true(eps == 1e-7);
+  cliv_trainer_free(t);
   const cliv_setting negative = {"lr", -1}, unknown = {"speed", 1};
   ASSERT_FAILS(ctx,
                cliv_trainer_create(

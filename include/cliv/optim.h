@@ -102,6 +102,47 @@ enum { CLIV_DEFAULT_GROUP = 0, CLIV_ALL_GROUPS = -1 };
 CLIV_API cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cliv_optimizer_options *options,
                                            cliv_optimizer **out) CLIV_MUST_CHECK;
 
+/* ---- a rule of your own ---- */
+
+/* A number that the host works out for every step and group, in double, and rounds once. */
+typedef struct cliv_scalar_info {
+  const char *name;
+  /* Of hyper-parameters, `step` (1 for the first) and scalars listed before: "lr / (1 - beta1^step)". +, -, *, /, ^,
+   * brackets, sqrt(a), min(a, b), max(a, b), decimal numbers. */
+  const char *formula;
+} cliv_scalar_info;
+
+typedef struct cliv_user_rule {
+  size_t size;      /* sizeof(cliv_user_rule) of the caller; 0: this version's */
+  const char *name; /* a C identifier that no rule of the library has */
+  /* OpenCL C with a function
+   *
+   *   static void NAME(real *w, real g, NAME_state *s, NAME_scalars h)
+   *
+   * that gives the weight *w and the states their next values; g is the gradient, of the sign that is to be descended,
+   * clipped and scaled already. Of the structs, which are there, NAME_state has a real for every state, and
+   * NAME_scalars a float for every hyper-parameter, `step`, and a float for every scalar. `real` is float or a vector
+   * of floats, so conditions are choose(c, a, b) instead of c ? a : b, and constants are (real)0.5f. There are +, -, *,
+   * OpenCL's built-in functions, and the library's of cl/divide.cl, cl/math.cl, cl/fused.cl and cl/optim_math.cl, which
+   * have one result everywhere: divide, square_root, real_exp, fused, interpolate, sign_of … */
+  const char *text;
+  size_t hyper_count, state_count, scalar_count; /* 1 to 20; at most 5; with the hyper-parameters at most 31 */
+  const cliv_hyper_info *hypers; /* min and max both 0: any finite float; `maximize`, and beside an `lr` prox_l1 and
+                                    prox_l2, are what they always are where listed; beta1, beta2, … in this order */
+  const cliv_state_info *states;
+  const cliv_scalar_info *scalars;
+} cliv_user_rule;
+
+/* An optimizer of that rule, which is as any other: groups, schedules, clipping, narrow types, files of states. All
+ * strings are copied. The text is compiled by the first step (or cliv_optimizer_state) after parameters were added;
+ * where that fails with BUILD, the compiler counts lines in your text as "user", and parameters and states are as
+ * before. options->preset: NULL. Fails with NULL, NAME (a name that is no identifier, a word of OpenCL C, or there
+ * twice; names within the struct are small letters, digits and _), VALUE (bounds, counts, formulas; the text has no
+ * such function), HOST_MEMORY. */
+CLIV_API cliv_status cliv_optimizer_create_user(cliv_context *ctx, const cliv_user_rule *rule,
+                                                const cliv_optimizer_options *options,
+                                                cliv_optimizer **out) CLIV_MUST_CHECK;
+
 /* Releases states and references. Steps already enqueued still run; blocks until the device has taken the last step's
  * scalars from host memory, and has given its verdict on the gradients, if one was asked for. NULL does nothing. */
 CLIV_API void cliv_optimizer_free(cliv_optimizer *optimizer);

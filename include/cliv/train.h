@@ -47,6 +47,7 @@ typedef struct cliv_train_options {
   double l2;     /* l2/2 · (sum of squares of the weights) is added to the loss, biases left out; reported losses are
                     without it */
   const char *schedule; /* of the rule's lr, a text of cliv/schedule.h that may count in epochs; NULL: none */
+  const char *preset;   /* of the rule: whose formula and defaults hold; NULL: its first */
 } cliv_train_options;
 
 typedef struct cliv_epoch_metrics {

@@ -15,7 +15,7 @@
 /* What the command line says, before it is checked. */
 typedef struct arguments {
   char **targets, **settings;
-  char *missing, *model, *optimizer, *schedule, *batch, *out;
+  char *missing, *model, *optimizer, *preset, *schedule, *batch, *out;
   long long epochs, seed;
   double validation, l2;
   int no_header, resume, quiet;
@@ -224,6 +224,7 @@ static bool read_arguments(cli *c, const arguments *a, cliv_setting *settings, r
                                  .seed = (uint64_t)a->seed};
   to->training = (cliv_train_options){.model = a->model,
                                       .optimizer = a->optimizer,
+                                      .preset = a->preset,
                                       .schedule = a->schedule,
                                       .settings = settings,
                                       .epochs = (size_t)a->epochs,
@@ -260,6 +261,8 @@ int cmd_train(int argc, const char **argv) {
       {"model", 0, POPT_ARG_STRING, &a.model, 0, "linear (numbers), logistic (two classes) or softmax (classes)",
        "MODEL"},
       {"optimizer", 0, POPT_ARG_STRING, &a.optimizer, 0, "Update rule (see `cliv op list`); default: adamw", "RULE"},
+      {"preset", 0, POPT_ARG_STRING, &a.preset, 0,
+       "Whose formula and defaults hold: torch, keras, ...; default: the rule's first", "NAME"},
       {"set", 0, POPT_ARG_ARGV, &a.settings, 0, "A hyper-parameter of the rule, such as lr=1e-3", "NAME=NUMBER"},
       {"schedule", 0, POPT_ARG_STRING, &a.schedule, 0, "Of lr, such as \"warmup(2epochs) linear(98epochs)\"", "TEXT"},
       {"epochs", 0, POPT_ARG_LONGLONG | POPT_ARGFLAG_SHOW_DEFAULT, &a.epochs, 0,

@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "cli/op.h"
+#include "cli/own_rule.h"
 
 typedef struct step_options {
   char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *output;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
   char *nonfinite;
   double clip_norm, clip_value, scale;
+  own_rule_options own;
 } step_options;
 
 static bool check_options(cli *c, const step_options *o) {
@@ -185,11 +187,17 @@ static bool settle(op_run *run, const step_options *o, cliv_optimizer *optimizer
   return set_schedule(run, optimizer, o->schedule, schedule);
 }
 
-static bool step(op_run *run, const step_options *o, states *s, cliv_optimizer **optimizer, cliv_schedule **schedule) {
-  cliv_tensor *grad;
+static bool create(op_run *run, const step_options *o, const own_rule *own, cliv_optimizer **optimizer) {
   const cliv_optimizer_options options = {.size = sizeof options, .preset = o->preset};
+  return op_check(run, own->text ? cliv_optimizer_create_user(run->ctx, &own->rule, &options, optimizer)
+                                 : cliv_optimizer_create(run->ctx, o->rule, &options, optimizer));
+}
+
+static bool step(op_run *run, const step_options *o, const own_rule *own, states *s, cliv_optimizer **optimizer,
+                 cliv_schedule **schedule) {
+  cliv_tensor *grad;
   cliv_tensor *const param = run->tensor[0];
-  return op_check(run, cliv_optimizer_create(run->ctx, o->rule, &options, optimizer)) && check_shapes(run) &&
+  return create(run, o, own, optimizer) && check_shapes(run) &&
          op_make(run, cliv_tensor_dtype(run->tensor[1]), cliv_tensor_ndim(param), cliv_tensor_shape(param), &grad) &&
          op_check(run, cliv_optimizer_add(*optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
          settle(run, o, *optimizer, schedule) && take_steps(run, *optimizer, grad) &&
@@ -202,11 +210,14 @@ static int run_step(cli *c, const step_options *o) {
   op_run run = {.c = c, .output = o->output, .settle = name_states, .with = &s};
   cliv_optimizer *optimizer = NULL;
   cliv_schedule *schedule = NULL;
-  if (check_options(c, o) && op_read(&run, o->param) && op_read(&run, o->grads) && op_open(&run))
-    step(&run, o, &s, &optimizer, &schedule);
+  own_rule own = {0};
+  if (check_options(c, o) && own_rule_read(c, o->rule, &o->own, &own) && op_read(&run, o->param) &&
+      op_read(&run, o->grads) && op_open(&run))
+    step(&run, o, &own, &s, &optimizer, &schedule);
   drop_states(&s);
   cliv_optimizer_free(optimizer);
   cliv_schedule_free(schedule);
+  own_rule_free(&own);
   return op_finish(&run);
 }
 
@@ -214,6 +225,16 @@ int op_step(int argc, const char **argv) {
   step_options o = {0};
   const struct poptOption options[] = {
       {"rule", 0, POPT_ARG_STRING, &o.rule, 0, "The update rule (see `cliv op list step`)", "NAME"},
+      {"source", 0, POPT_ARG_STRING, &o.own.source, 0,
+       "A file of OpenCL C with a function NAME, a rule of your own (see cliv/optim.h)", "FILE.cl"},
+      {"hyper", 0, POPT_ARG_ARGV, &o.own.hypers, 0, "A hyper-parameter of it; may be given often, as the next two",
+       "NAME=NUMBER"},
+      {"state", 0, POPT_ARG_ARGV, &o.own.states, 0, "A state of it, 0 at first, or what a hyper-parameter is",
+       "NAME[=HYPER]"},
+      {"scalar", 0, POPT_ARG_ARGV, &o.own.scalars, 0,
+       "A number that is worked out for each step, such as\n"
+       "'rate=lr / (1 - beta^step)'",
+       "NAME=FORMULA"},
       {"set", 0, POPT_ARG_ARGV, &o.set, 0, "A hyper-parameter; may be given often", "NAME=NUMBER"},
       {"preset", 0, POPT_ARG_STRING, &o.preset, 0,
        "Whose formula and defaults hold: torch, keras, ...; default: the rule's first", "NAME"},
@@ -237,7 +258,9 @@ int op_step(int argc, const char **argv) {
       .about = "An update rule over a sequence of gradients, as an optimizer would apply it.",
       .example =
           "cliv op step --rule adamw --set lr=1e-3 --set weight_decay=0.01 --param p.npy --grads g.npy -o out.npy "
-          "--states s",
+          "--states s\n"
+          "cliv op step --rule mine --source mine.cl --hyper lr=0.1 --hyper beta=0.9 --state velocity --param p.npy "
+          "--grads g.npy -o out.npy",
       .options = options};
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) { return cli_done(&c); }

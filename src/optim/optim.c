@@ -8,6 +8,7 @@
 
 #include "base/options.h"
 #include "base/text.h"
+#include "optim/user_rule.h"
 #include "runtime/launch.h"
 #include "runtime/tensor.h"
 
@@ -50,6 +51,42 @@ static cliv_status fail_name(cliv_context *ctx, const char *what, const char *na
 
 /* ---- making and freeing ---- */
 
+static cliv_status check_chunk(cliv_context *ctx, size_t chunk) {
+  REQUIRE(ctx, chunk % CHUNK_STEP == 0 && chunk <= CHUNK_MAX, VALUE,
+          "a chunk of %zu elements is asked for; it must be a multiple of %d up to %d, or 0", chunk, CHUNK_STEP,
+          CHUNK_MAX);
+  return CLIV_OK;
+}
+
+cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv__rule *own,
+                                 const cliv_optimizer_options *options, cliv_optimizer **out) {
+  const cliv_preset_info *preset = cliv__rule_preset(rule, options->preset);
+  if (!preset) return fail_name(ctx, "preset", options->preset, preset_name, &rule->info);
+  cliv_optimizer *o = calloc(1, sizeof *o);
+  double *hyper = malloc(rule->info.hyper_count * sizeof *hyper), *now = malloc(rule->info.hyper_count * sizeof *now);
+  if (!o || !hyper || !now) {
+    free(o);
+    free(hyper);
+    free(now);
+    return cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for an optimizer");
+  }
+  cliv__rule_defaults(rule, preset, hyper);
+  o->ctx = ctx;
+  o->rule = rule;
+  o->own = own;
+  o->chunk = options->chunk ? options->chunk : CHUNK;
+  o->launch = LAUNCH_MAX;
+  o->lr = cliv__rule_hyper(rule, "lr");
+  o->maximize = cliv__rule_hyper(rule, "maximize");
+  o->prox_l1 = cliv__rule_hyper(rule, "prox_l1");
+  o->prox_l2 = cliv__rule_hyper(rule, "prox_l2");
+  o->group_count = 1;
+  o->hyper = hyper;
+  o->now = now;
+  *out = o;
+  return CLIV_OK;
+}
+
 cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cliv_optimizer_options *options,
                                   cliv_optimizer **out) {
   REQUIRE_NOT_NULL(ctx, out);
@@ -58,37 +95,25 @@ cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cli
   REQUIRE_NOT_NULL(ctx, rule);
   cliv_optimizer_options own;
   TRY(OPTIONS(ctx, options, &own));
-  const size_t chunk = own.chunk;
-  REQUIRE(ctx, chunk % CHUNK_STEP == 0 && chunk <= CHUNK_MAX, VALUE,
-          "a chunk of %zu elements is asked for; it must be a multiple of %d up to %d, or 0", chunk, CHUNK_STEP,
-          CHUNK_MAX);
+  TRY(check_chunk(ctx, own.chunk));
   const cliv__rule *found = cliv__rule_find(rule);
   if (!found) return fail_name(ctx, "update rule", rule, rule_name, NULL);
+  return cliv__optimizer_make(ctx, found, NULL, &own, out);
+}
 
-  const cliv_preset_info *preset = cliv__rule_preset(found, own.preset);
-  if (!preset) return fail_name(ctx, "preset", own.preset, preset_name, &found->info);
-
-  cliv_optimizer *o = calloc(1, sizeof *o);
-  double *hyper = malloc(found->info.hyper_count * sizeof *hyper), *now = malloc(found->info.hyper_count * sizeof *now);
-  if (!o || !hyper || !now) {
-    free(o);
-    free(hyper);
-    free(now);
-    return cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for an optimizer");
-  }
-  cliv__rule_defaults(found, preset, hyper);
-  o->ctx = ctx;
-  o->rule = found;
-  o->chunk = chunk ? chunk : CHUNK;
-  o->launch = LAUNCH_MAX;
-  o->maximize = cliv__rule_hyper(found, "maximize");
-  o->prox_l1 = cliv__rule_hyper(found, "prox_l1");
-  o->prox_l2 = cliv__rule_hyper(found, "prox_l2");
-  o->group_count = 1;
-  o->hyper = hyper;
-  o->now = now;
-  *out = o;
-  return CLIV_OK;
+cliv_status cliv_optimizer_create_user(cliv_context *ctx, const cliv_user_rule *rule,
+                                       const cliv_optimizer_options *options, cliv_optimizer **out) {
+  REQUIRE_NOT_NULL(ctx, out);
+  *out = NULL;
+  REQUIRE_NOT_NULL(ctx, ctx);
+  cliv_optimizer_options own;
+  TRY(OPTIONS(ctx, options, &own));
+  TRY(check_chunk(ctx, own.chunk));
+  cliv__rule *made = NULL;
+  TRY(cliv__user_rule_make(ctx, rule, &made));
+  const cliv_status status = cliv__optimizer_make(ctx, made, made, &own, out);
+  if (status) cliv__user_rule_free(made);
+  return status;
 }
 
 void cliv_optimizer_free(cliv_optimizer *o) {
@@ -103,6 +128,7 @@ void cliv_optimizer_free(cliv_optimizer *o) {
   free(o->hyper);
   free(o->now);
   free(o->scheduled);
+  cliv__user_rule_free(o->own);
   free(o);
 }
 
@@ -368,8 +394,6 @@ cliv_status cliv_optimizer_freeze(cliv_optimizer *o, size_t param, int on) {
 
 /* ---- the step ---- */
 
-enum { LR }; /* every rule's first hyper-parameter */
-
 /* A group's hyper-parameters in the step after `steps` others. */
 static void hypers_at(const cliv_optimizer *o, int group, uint64_t steps, double *out) {
   for (size_t k = 0; k < o->rule->info.hyper_count; k++) out[k] = value_at(o, group, (int)k, steps);
@@ -422,10 +446,12 @@ static void scalars_of_step(cliv_optimizer *o, float *values) {
     const uint64_t t = o->steps + 1 - row->born;
     double scalars[CLIV__MAX_SCALARS] = {0};
     if (o->rule->advance) remember(o, row, hyper, t);
-    o->rule->scalars(hyper, t, row->next, scalars);
-    values[0] = hyper[o->maximize] != 0 ? -1.0f : 1.0f;
-    values[1] = (float)(hyper[LR] * hyper[o->prox_l1]);
-    values[2] = (float)(1 / (1 + hyper[LR] * hyper[o->prox_l2]));
+    if (o->own) cliv__user_scalars(o->rule, hyper, t, scalars);
+    else o->rule->scalars(hyper, t, row->next, scalars);
+    const double lr = cliv__value_or_0(hyper, o->lr);
+    values[0] = cliv__value_or_0(hyper, o->maximize) != 0 ? -1.0f : 1.0f;
+    values[1] = (float)(lr * cliv__value_or_0(hyper, o->prox_l1));
+    values[2] = (float)(1 / (1 + lr * cliv__value_or_0(hyper, o->prox_l2)));
     for (size_t k = 0; k < o->rule->scalar_count; k++) values[CLIV__ROW_COMMON + k] = (float)scalars[k];
   }
 }

@@ -113,10 +113,10 @@ typedef struct cliv__control {
 struct cliv_optimizer {
   cliv_context *ctx;
   const cliv__rule *rule;
-  size_t chunk;  /* elements */
-  size_t launch; /* the most elements in one launch, but for the last chunk */
-  int maximize;  /* indices of these hyper-parameters */
-  int prox_l1, prox_l2;
+  cliv__rule *own;                    /* the same, where it is the caller's own; else NULL */
+  size_t chunk;                       /* elements */
+  size_t launch;                      /* the most elements in one launch, but for the last chunk */
+  int lr, maximize, prox_l1, prox_l2; /* indices of these hyper-parameters; -1 for those a rule of the caller's lacks */
   int group_count;
   double *hyper; /* [group][rule's hyper-parameters], as set */
   double *now;   /* the same, as they are in the step under way */
@@ -138,10 +138,13 @@ static inline double *cliv__hyper_now(const cliv_optimizer *o, int group) {
   return o->now + (size_t)group * o->rule->info.hyper_count;
 }
 
+/* Of a group's hyper-parameters one that a rule of the caller's may lack. */
+static inline double cliv__value_or_0(const double *hyper, int index) { return index >= 0 ? hyper[index] : 0; }
+
 /* Whether the group's parameters take a proximal step, with a program of their own. */
 static inline bool cliv__has_prox(const cliv_optimizer *o, int group) {
   const double *h = cliv__hyper(o, group);
-  return h[o->prox_l1] > 0 || h[o->prox_l2] > 0;
+  return cliv__value_or_0(h, o->prox_l1) > 0 || cliv__value_or_0(h, o->prox_l2) > 0;
 }
 
 /* Steps that a parameter has taken. */
@@ -155,8 +158,9 @@ static inline const cliv__past *cliv__past_of(const cliv_optimizer *o, size_t pa
   return param < o->plan.param_count ? &o->plan.rows[o->plan.places[param].row].past : &o->params[param].past;
 }
 
-/* VALUE, with a sentence, where the value is none for the hyper-parameter. */
-cliv_status cliv__check_bounds(cliv_context *ctx, const char *rule, const cliv_hyper_info *h, double value);
+/* An optimizer without tensors. rule: one of the library's, or `own`, which is the optimizer's from then on. */
+cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv__rule *own,
+                                 const cliv_optimizer_options *options, cliv_optimizer **out);
 
 /* Makes o->plan fit the parameters and hyper-parameters, carrying states over. On failure the old plan stays. */
 cliv_status cliv__plan_make(cliv_optimizer *o);

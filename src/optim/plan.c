@@ -179,10 +179,14 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s", o->rule->function, storage(x->p->dtype),
                  storage(x->g->dtype), states, o->control.on ? " -D CONTROLLED" : "",
                  plan->places[param].prox ? " -D PROX" : "", states && names.data ? names.data : "");
+  if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
+  if (o->own && states) cliv__text_add(&text, " -D STATE_NAMES=%s", o->rule->state_names);
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
-  const cliv_status status =
-      named && options ? cliv__kernel(o->ctx, "divide.cl fused.cl optim_ops.cl optim.cl", options, "optim_step", out)
-                       : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for a program's options");
+  const char *const files = o->own ? "divide.cl fused.cl math.cl optim_math.cl optim_user.cl user optim.cl"
+                                   : "divide.cl fused.cl optim_math.cl optim_ops.cl optim.cl";
+  const cliv_status status = named && options
+                                 ? cliv__kernel_with(o->ctx, files, o->rule->text, options, "optim_step", out)
+                                 : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for a program's options");
   free(named);
   free(options);
   return status;

@@ -4,7 +4,7 @@
 
 #include <cliv/optim.h>
 
-enum { CLIV__MAX_STATES = 5, CLIV__MAX_HYPERS = 20, CLIV__MAX_SCALARS = 16, CLIV__MAX_MEMORY = 2 };
+enum { CLIV__MAX_STATES = 5, CLIV__MAX_HYPERS = 20, CLIV__MAX_SCALARS = 32, CLIV__MAX_MEMORY = 2 };
 
 typedef struct cliv__rule {
   cliv_rule_info info;
@@ -21,6 +21,9 @@ typedef struct cliv__rule {
   /* What is wrong with hyper-parameters that are each within bounds, or NULL. The member is NULL where nothing can be.
    * */
   const char *(*conflict)(const double *hyper);
+  /* A rule of the caller's own, see user_rule.h; NULL for the library's. Its scalars are those of cliv__user_scalars,
+   * the lists are the members of its structs. */
+  const char *text, *scalar_names, *state_names;
 } cliv__rule;
 
 /* Every rule, in the order in which they are listed; X(name) for each. */
@@ -64,5 +67,7 @@ int cliv__rule_hyper(const cliv__rule *rule, const char *name);
 const cliv_preset_info *cliv__rule_preset(const cliv__rule *rule, const char *name);
 /* Fills every hyper-parameter. */
 void cliv__rule_defaults(const cliv__rule *rule, const cliv_preset_info *preset, double *hyper);
+/* VALUE, with a sentence, where the value is none for the hyper-parameter. */
+cliv_status cliv__check_bounds(cliv_context *ctx, const char *rule, const cliv_hyper_info *h, double value);
 
 #endif

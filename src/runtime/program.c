@@ -77,6 +77,15 @@ static cliv_status add_file(cliv_context *ctx, source *s, const char *name) {
   return cliv__fail(ctx, CLIV_INTERNAL, "the library holds no kernel source '%s'", name);
 }
 
+/* What follows it begins on a line of its own. */
+static cliv_status add_user(cliv_context *ctx, source *s, const char *text) {
+  const size_t length = strlen(text);
+  if (length && text[length - 1] == '\n') return add_named(ctx, s, "user", text, length, NULL);
+  char *whole = cliv__format("%s\n", text);
+  REQUIRE(ctx, whole != NULL, HOST_MEMORY, "no memory to assemble a program");
+  return add_named(ctx, s, "user", whole, length + 1, whole);
+}
+
 static cliv_status assemble(cliv_context *ctx, const char *files, const char *user_text, source *s) {
   TRY(add_file(ctx, s, "prelude.cl"));
   while (*files) {
@@ -85,7 +94,7 @@ static cliv_status assemble(cliv_context *ctx, const char *files, const char *us
     REQUIRE(ctx, length < sizeof name, INTERNAL, "a kernel source's name is too long: '%s'", files);
     memcpy(name, files, length);
     name[length] = 0;
-    if (user_text && !strcmp(name, "user")) TRY(add_named(ctx, s, name, user_text, strlen(user_text), NULL));
+    if (user_text && !strcmp(name, "user")) TRY(add_user(ctx, s, user_text));
     else TRY(add_file(ctx, s, name));
     files += length + strspn(files + length, " ");
   }

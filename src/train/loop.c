@@ -74,7 +74,8 @@ static cliv_status create_room(cliv_trainer *t) {
 }
 
 static cliv_status create_optimizer(cliv_trainer *t, const cliv_train_options *o) {
-  TRY(cliv_optimizer_create(t->ctx, o->optimizer ? o->optimizer : "adamw", NULL, &t->optimizer));
+  const cliv_optimizer_options options = {.size = sizeof options, .preset = o->preset};
+  TRY(cliv_optimizer_create(t->ctx, o->optimizer ? o->optimizer : "adamw", &options, &t->optimizer));
   for (size_t i = 0; i < o->setting_count; i++)
     TRY(cliv_optimizer_set(t->optimizer, CLIV_ALL_GROUPS, o->settings[i].name, o->settings[i].value));
   for (size_t i = 0; i < cliv_model_parameters(t->model); i++)

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from support import SOURCE, document, done, refused
+from support import SOURCE, cliv, document, done, refused
 
 
 def safetensors(path):
@@ -116,6 +116,32 @@ def test_schedule(tmp_path):
     done(*step, "--schedule", "step(2, 0.5)")
     assert np.array_equal(np.load(tmp_path / "out.npy"), np.full(3, 5))
     refused(*step, "--schedule", "steps(2)", code=2, says=["character 1", "multistep"])
+
+
+def test_a_rule_of_ones_own(tmp_path):
+    """Heavy ball with a warm-up by formula, against NumPy; and the mistakes that its options can hold."""
+    rule, p, g = tmp_path / "mine.cl", np.linspace(-2, 2, 5000, dtype="f4"), np.ones((4, 5000), "f4")
+    rule.write_text("static void mine(real *w, real g, mine_state *s, mine_scalars h) {\n"
+                    "  s->velocity = h.beta * s->velocity + g;\n  *w = *w - h.rate * s->velocity;\n}\n")
+    np.save(tmp_path / "p.npy", p)
+    np.save(tmp_path / "g.npy", g)
+    files = ["--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy"]
+    step = ["op", "step", "--rule", "mine", *files]
+    own = [*step, "--source", rule, "--hyper", "lr=1", "--hyper", "beta=0.5"]
+    rate = ["--scalar", "rate=lr * min(step / 4, 1)"]
+    done(*own, "--state", "velocity", *rate, "--states", tmp_path / "s", "--set", "lr=0.5")
+    velocity = np.float32(0)
+    for t in range(4):
+        velocity = np.float32(0.5) * velocity + g[t]
+        p = p - np.float32(0.125 * (t + 1)) * velocity
+    assert np.array_equal(np.load(tmp_path / "out.npy"), p)
+    assert np.array_equal(np.load(tmp_path / "s" / "velocity.npy"), velocity)
+    refused(*step, *rate, code=2, says="--source")
+    refused(*own, *rate, "--state", "v", "--hyper", "eps", code=2, says=["--hyper", "NAME=NUMBER"])
+    refused(*own, "--scalar", "rate", code=2, says=["--scalar", "NAME=FORMULA"])
+    refused(*own, "--scalar", "rate=lr * gamma", code=2, says=["'gamma' is unknown", "lr, beta, step"])
+    refused(*own, "--state", "velocity=start", *rate, code=2, says=["velocity", "start"])
+    assert cliv(*own, *rate).returncode == 1  # no such state: the compiler's words
 
 
 CLIPPED = np.load(f"{SOURCE}/tests/golden/clipped.npz")

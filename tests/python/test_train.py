@@ -252,6 +252,7 @@ def test_bad_files(tmp_path, text, model, code, says):
 BAD_OPTIONS = [
     (["--model", "forest"], 2, "linear, logistic, softmax"),
     (["--model", "linear", "--optimizer", "fast"], 2, "'fast'"),
+    (["--model", "linear", "--optimizer", "adamw", "--preset", "jax"], 2, ["'jax'", "torch, keras, optax"]),
     (["--model", "linear", "--set", "speed=3"], 2, "'speed'"),
     (["--model", "linear", "--set", "lr=-1"], 2, "-1"),
     (["--model", "linear", "--set", "lr=nan"], 2, "nan"),
