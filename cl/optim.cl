@@ -1,11 +1,14 @@
 /* optim.cl: one step of an update rule over many tensors in one launch.
  *
  *   -D RULE=adam             the rule, a function of optim_ops.cl
- *   -D P_T=f32 -D G_T=bf16   storage of parameters and of gradients; states are float
+ *   -D P_T=f32 -D G_T=bf16   storage of parameters and of gradients
  *   -D CONTROLLED            gradients are scaled and clipped by what optim_control.cl left, or the step is not taken
  *   -D PROX                  the rule's step is followed by the proximal step of an elastic net
  *   -D STATES=2 -D S0=exp_avg -D S1=exp_avg_sq -D WITH_exp_avg -D WITH_exp_avg_sq
  *                            the states that are kept, each in a buffer of its own at the same indices
+ *   -D S0_T=bf16             storage of a state; otherwise f32
+ *   -D WEIGHTS_master        narrow parameters: the float32 that they are the rounding of is kept as well
+ *   -D WEIGHTS_kahan         narrow parameters: what their rounding lost is kept as well, as narrow
  *
  * The tensors lie anywhere in the buffers p and g. They are cut into chunks of a few thousand elements; a row holds the
  * scalars of the chunk's parameter group for this step. Chunks are independent, so nothing depends on who takes which.
@@ -34,34 +37,81 @@ static void apply_rule(real *weight_, real gradient_, state *state_, CAT(RULE, _
 }
 
 #if STATES > 0
-#define STATE_0(X) X(s0, S0)
+#ifndef S0_T
+#define S0_T f32
+#endif
+#define STATE_0(X) X(s0, S0, S0_T)
 #else
 #define STATE_0(X)
 #endif
 #if STATES > 1
-#define STATE_1(X) X(s1, S1)
+#ifndef S1_T
+#define S1_T f32
+#endif
+#define STATE_1(X) X(s1, S1, S1_T)
 #else
 #define STATE_1(X)
 #endif
 #if STATES > 2
-#define STATE_2(X) X(s2, S2)
+#ifndef S2_T
+#define S2_T f32
+#endif
+#define STATE_2(X) X(s2, S2, S2_T)
 #else
 #define STATE_2(X)
 #endif
 #if STATES > 3
-#define STATE_3(X) X(s3, S3)
+#ifndef S3_T
+#define S3_T f32
+#endif
+#define STATE_3(X) X(s3, S3, S3_T)
 #else
 #define STATE_3(X)
 #endif
 #if STATES > 4
-#define STATE_4(X) X(s4, S4)
+#ifndef S4_T
+#define S4_T f32
+#endif
+#define STATE_4(X) X(s4, S4, S4_T)
 #else
 #define STATE_4(X)
 #endif
 #define EACH_STATE(X) STATE_0(X) STATE_1(X) STATE_2(X) STATE_3(X) STATE_4(X)
-#define STATE_ARGUMENT(buffer, name) , __global float *restrict buffer
-#define STATE_LOAD(buffer, name) s.name = READ(f32)(buffer, AT(c.s));
-#define STATE_STORE(buffer, name) WRITE(f32)(s.name, buffer, AT(c.s));
+#define STATE_ARGUMENT(buffer, name, T) , __global CAT(T, _t) *restrict buffer
+#define STATE_LOAD(buffer, name, T) s.name = READ(T)(buffer, AT(c.s));
+#define STATE_STORE(buffer, name, T) WRITE(T)(s.name, buffer, AT(c.s));
+
+/* How a narrow parameter goes from step to step: in itself, in a float32 of which it is the rounding, or with what its
+ * rounding lost. */
+#if defined(WEIGHTS_master)
+#define WEIGHT_ARGUMENT , __global float *restrict master
+#define WEIGHT_PASS , master
+#define WEIGHT_LOAD real w = READ(f32)(master, AT(c.s));
+#define WEIGHT_STORE                \
+  WRITE(f32)(w, master, AT(c.s)); \
+  WRITE(P_T)(w, p, AT(c.p));
+#elif defined(WEIGHTS_kahan)
+#define WEIGHT_ARGUMENT , __global stored_parameter *restrict compensation
+#define WEIGHT_PASS , compensation
+#define WEIGHT_LOAD               \
+  real w = READ(P_T)(p, AT(c.p)); \
+  const real before = w;
+#define WEIGHT_STORE                                                                          \
+  const real kept = choose(w == 0.0f, (real)0.0f, READ(P_T)(compensation, AT(c.s)));          \
+  const real due = kept + (w - before);                         \
+  w = AS_STORED(before + AS_STORED(due));                                                     \
+  const real lost = due - (w - before);                                                       \
+  WRITE(P_T)(w, p, AT(c.p));                                                                  \
+  WRITE(P_T)(choose(is_finite(lost), lost, (real)0.0f), compensation, AT(c.s));
+#define ROUND_f16(x) F16_LOAD(F16_STORE(x))
+#define ROUND_bf16(x) BF16_LOAD(BF16_STORE(x))
+#define AS_STORED(x) CAT(ROUND_, P_T)(x)
+#else
+#define WEIGHT_ARGUMENT
+#define WEIGHT_PASS
+#define WEIGHT_LOAD real w = READ(P_T)(p, AT(c.p));
+#define WEIGHT_STORE WRITE(P_T)(w, p, AT(c.p));
+#endif
 
 /* What optim_control.cl made of all gradients. */
 #ifdef CONTROLLED
@@ -100,19 +150,19 @@ static real proximal(real w, float threshold, float shrink) {
 /* The elements AT the chunk's index i: read, step, write. */
 #define UPDATE                                                          \
   {                                                                     \
-    real w = READ(P_T)(p, AT(c.p));                                     \
+    WEIGHT_LOAD                                                         \
     const real x = READ(G_T)(g, AT(c.g));                               \
     state s;                                                            \
     EACH_STATE(STATE_LOAD)                                              \
     apply_rule(&w, GRADIENT(x), &s, h.rule);                            \
     AFTERWARDS(w, h)                                                    \
-    WRITE(P_T)(w, p, AT(c.p));                                          \
+    WEIGHT_STORE                                                        \
     EACH_STATE(STATE_STORE)                                             \
   }
 
 #ifdef WALK_CPU
 void step_chunk(chunk c, row h, float bound, __global stored_parameter *restrict p,
-                __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT)) {
+                __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT) {
   uint i = 0;
 #define READ(T) CAT(load_, T)
 #define WRITE(T) CAT(store_, T)
@@ -128,11 +178,11 @@ void step_chunk(chunk c, row h, float bound, __global stored_parameter *restrict
   if (rest) UPDATE
 }
 
-#define STATE_PASS(buffer, name) , buffer
+#define STATE_PASS(buffer, name, T) , buffer
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                         EACH_STATE(STATE_ARGUMENT) CONTROL_ARGUMENT, __global const chunk *restrict chunks,
-                         __global const row *restrict rows, __global const uint *restrict runs, uint first,
-                         uint count) {
+                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
+                         __global const chunk *restrict chunks, __global const row *restrict rows,
+                         __global const uint *restrict runs, uint first, uint count) {
   const size_t r = get_global_id(0);
   if (r >= count) return;
   STOP_OR_CONTROL
@@ -140,7 +190,7 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
   for (uint k = runs[first + r]; k < end; k++) {
     row h = rows[chunks[k].row];
     SCALE(h)
-    step_chunk(chunks[k], h, bound, p, g EACH_STATE(STATE_PASS));
+    step_chunk(chunks[k], h, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
   }
 }
 #else
@@ -148,8 +198,9 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
 #define WRITE(T) CAT(store_, T)
 #define AT(first) (size_t)((first) + i)
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                         EACH_STATE(STATE_ARGUMENT) CONTROL_ARGUMENT, __global const chunk *restrict chunks,
-                         __global const row *restrict rows, uint first, uint count) {
+                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
+                         __global const chunk *restrict chunks, __global const row *restrict rows, uint first,
+                         uint count) {
   if (get_group_id(0) >= count) return;
   STOP_OR_CONTROL
   const chunk c = chunks[first + get_group_id(0)];

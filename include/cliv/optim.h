@@ -92,12 +92,22 @@ typedef struct cliv_optimizer_options {
   /* Elements that are handed out together: a multiple of 64 up to 2²⁰; 0: 4096. Changes speed, never results. */
   size_t chunk;
   const char *preset; /* one of the rule's; NULL: its first, "torch" wherever PyTorch has the rule */
+  /* What states are stored as between steps; they are computed in float32. NULL: "float32". "bfloat16": rounded to
+   * nearest even. States that are weights themselves (CLIV_STATE_WEIGHT) stay float32. */
+  const char *state;
+  /* How a float16 or bfloat16 parameter goes from step to step; float32 ones are kept as they are. NULL: "nearest":
+   * rounded to nearest even, so that a change of less than half a unit of its last place is lost. "master": a float32
+   * weight is kept as the state `master`, and the parameter is its rounding; it begins as the parameter is when a
+   * step or cliv_optimizer_state first lays it out, and who writes parameters later writes it too. "kahan": what
+   * rounding lost is kept as the state `compensation`, as narrow as the parameter, and added to the next change; what
+   * is not finite, or of a weight that has become exactly 0, is dropped. */
+  const char *weights;
 } cliv_optimizer_options;
 
 enum { CLIV_DEFAULT_GROUP = 0, CLIV_ALL_GROUPS = -1 };
 
 /* An optimizer without tensors, with group 0 at the preset's values. options may be NULL. Fails with NULL, NAME (no
- * such rule, or the rule has no such preset; the sentence lists those there are), VALUE, HOST_MEMORY. It belongs to the
+ * such rule, preset of it, storage; the sentence lists those there are), VALUE, HOST_MEMORY. It belongs to the
  * context's thread; free it before the context. */
 CLIV_API cliv_status cliv_optimizer_create(cliv_context *ctx, const char *rule, const cliv_optimizer_options *options,
                                            cliv_optimizer **out) CLIV_MUST_CHECK;
@@ -199,15 +209,15 @@ CLIV_API cliv_status cliv_optimizer_set_steps(cliv_optimizer *optimizer, uint64_
  * count for schedules. Not saved. Fails with NULL, VALUE (no such parameter). */
 CLIV_API cliv_status cliv_optimizer_freeze(cliv_optimizer *optimizer, size_t param, int on) CLIV_MUST_CHECK;
 
-/* The states that parameter `param` has with its group's present hyper-parameters: how many, and the k-th one's name
- * (NULL past the end). */
+/* The states that parameter `param` has with its group's present hyper-parameters, those of the options `state` and
+ * `weights` included: how many, and the k-th one's name (NULL past the end). */
 CLIV_API size_t cliv_optimizer_state_count(const cliv_optimizer *optimizer, size_t param);
 CLIV_API const char *cliv_optimizer_state_name(const cliv_optimizer *optimizer, size_t param, size_t k);
 
-/* A view of a state, float32 of the parameter's shape, to read for a checkpoint or to write for resuming; the caller
- * frees it. It shows the state in use until a tensor is added, or a hyper-parameter changes which states exist: ask
- * again then. NAME: the rule has no such state. STATE: it has, but with other hyper-parameters. VALUE: no such
- * parameter. */
+/* A view of a state, of the parameter's shape, float32 unless the options say otherwise, to read for a checkpoint or
+ * to write for resuming; the caller frees it. It shows the state in use until a tensor is added, or a hyper-parameter
+ * changes which states exist: ask again then. NAME: the rule has no such state. STATE: it has, but with other hyper-
+ * parameters. VALUE: no such parameter. */
 CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t param, const char *state,
                                           cliv_tensor **view) CLIV_MUST_CHECK;
 

@@ -33,9 +33,6 @@ static const char *preset_name(const cliv_rule_info *rule, size_t i) {
 static const char *hyper_name(const cliv_rule_info *rule, size_t i) {
   return i < rule->hyper_count ? rule->hypers[i].name : NULL;
 }
-static const char *state_name(const cliv_rule_info *rule, size_t i) {
-  return i < rule->state_count ? rule->states[i].name : NULL;
-}
 
 /* A name that is not among these, with all that are. */
 static cliv_status fail_name(cliv_context *ctx, const char *what, const char *name, names_of *names,
@@ -62,18 +59,22 @@ cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv
                                  const cliv_optimizer_options *options, cliv_optimizer **out) {
   const cliv_preset_info *preset = cliv__rule_preset(rule, options->preset);
   if (!preset) return fail_name(ctx, "preset", options->preset, preset_name, &rule->info);
+  cliv__precision precision;
+  TRY(cliv__precision_make(ctx, &rule->info, options, &precision));
   cliv_optimizer *o = calloc(1, sizeof *o);
   double *hyper = malloc(rule->info.hyper_count * sizeof *hyper), *now = malloc(rule->info.hyper_count * sizeof *now);
   if (!o || !hyper || !now) {
     free(o);
     free(hyper);
     free(now);
+    cliv__precision_free(&precision);
     return cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for an optimizer");
   }
   cliv__rule_defaults(rule, preset, hyper);
   o->ctx = ctx;
   o->rule = rule;
   o->own = own;
+  o->precision = precision;
   o->chunk = options->chunk ? options->chunk : CHUNK;
   o->launch = LAUNCH_MAX;
   o->lr = cliv__rule_hyper(rule, "lr");
@@ -129,6 +130,7 @@ void cliv_optimizer_free(cliv_optimizer *o) {
   free(o->now);
   free(o->scheduled);
   cliv__user_rule_free(o->own);
+  cliv__precision_free(&o->precision);
   free(o);
 }
 
@@ -316,13 +318,13 @@ size_t cliv_optimizer_param_count(const cliv_optimizer *o) { return o->param_cou
 /* ---- states ---- */
 
 static unsigned kept_by(const cliv_optimizer *o, size_t param) {
-  return param < o->param_count ? cliv__rule_kept(o->rule, cliv__hyper(o, o->params[param].group)) : 0;
+  return param < o->param_count ? cliv__planes(o, param, cliv__hyper(o, o->params[param].group)) : 0;
 }
 
 const char *cliv_optimizer_state_name(const cliv_optimizer *o, size_t param, size_t k) {
   const unsigned kept = kept_by(o, param);
-  for (size_t i = 0; i < o->rule->info.state_count; i++)
-    if (kept >> i & 1 && k-- == 0) return o->rule->info.states[i].name;
+  for (size_t i = 0; i < CLIV__PLANES; i++)
+    if (kept >> i & 1 && k-- == 0) return cliv__plane_name(o, i);
   return NULL;
 }
 
@@ -332,6 +334,22 @@ size_t cliv_optimizer_state_count(const cliv_optimizer *o, size_t param) {
   return count;
 }
 
+/* The plane of this name; the sentence lists those that the optimizer can have. */
+static cliv_status find_plane(const cliv_optimizer *o, const char *name, size_t *out) {
+  cliv__text names = {0};
+  for (*out = 0; *out < CLIV__PLANES; ++*out) {
+    const char *has = cliv__plane_name(o, *out);
+    if (has && !strcmp(has, name)) return CLIV_OK;
+  }
+  for (size_t k = 0; k < CLIV__PLANES; k++)
+    if (cliv__plane_name(o, k)) cliv__text_add(&names, k ? ", %s" : "%s", cliv__plane_name(o, k));
+  char *list = cliv__text_take(&names);
+  const cliv_status status = cliv__fail(o->ctx, CLIV_NAME, "state of %s '%s' is unknown; there are: %s",
+                                        o->rule->info.name, name, list ? list : "none");
+  free(list);
+  return status;
+}
+
 cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *state, cliv_tensor **view) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, view);
@@ -339,17 +357,16 @@ cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *st
   REQUIRE_NOT_NULL(o->ctx, state);
   REQUIRE(o->ctx, param < o->param_count, VALUE, "there is no parameter %zu; the optimizer has %zu", param,
           o->param_count);
-  const cliv_rule_info *rule = &o->rule->info;
-  size_t k = 0;
-  while (k < rule->state_count && strcmp(rule->states[k].name, state)) k++;
-  if (k == rule->state_count) return fail_name(o->ctx, "state", state, state_name, rule);
-  REQUIRE(o->ctx, kept_by(o, param) >> k & 1, STATE, "%s keeps no %s with these hyper-parameters (%s)", rule->name,
-          state, rule->states[k].meaning);
+  size_t k;
+  TRY(find_plane(o, state, &k));
+  const unsigned kept = kept_by(o, param);
+  REQUIRE(o->ctx, kept >> k & 1, STATE, "%s keeps no %s of parameter %zu with these hyper-parameters (%s)",
+          o->rule->info.name, state, param, cliv__plane_meaning(o, k));
   if (o->stale) TRY(cliv__plan_make(o));
-  const cliv__place *place = &o->plan.places[param];
   const cliv_tensor *p = o->params[param].p;
-  if (p->count == 0) return cliv_tensor_create(o->ctx, CLIV_F32, p->ndim, p->shape, view);
-  return cliv_tensor_view(o->plan.banks[place->bank].plane[k], place->first, p->ndim, p->shape, 0, view);
+  if (p->count) return cliv__plane_view(o, param, k, view);
+  const cliv__shape shape = cliv__plane_shape(p, k);
+  return cliv_tensor_create(o->ctx, cliv__plane_dtype(o, kept, p->dtype, k), shape.ndim, shape.axes, view);
 }
 
 /* A step whose verdict cannot be had does not count; that the device failed, the next call that needs it says. */
@@ -508,11 +525,11 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, con
   const cliv__plan *plan = &o->plan;
   const cliv__bank *bank = &plan->banks[batch->bank];
   const bool runs = o->ctx->walk == CLIV_WALK_CPU;
-  cliv__arg args[CLIV__MAX_STATES + 8];
+  cliv__arg args[CLIV__PLANES + 8];
   size_t n = 0;
   args[n++] = ARG(batch->p);
   args[n++] = ARG(batch->g);
-  for (size_t k = 0; k < CLIV__MAX_STATES; k++)
+  for (size_t k = 0; k < CLIV__PLANES; k++)
     if (bank->plane[k]) args[n++] = ARG(bank->plane[k]->mem);
   if (o->control.on) args[n++] = ARG(o->control.verdict);
   args[n++] = ARG(plan->chunks);

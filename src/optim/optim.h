@@ -2,6 +2,7 @@
 #ifndef CLIV_OPTIM_OPTIM_H
 #define CLIV_OPTIM_OPTIM_H
 
+#include "optim/precision.h"
 #include "optim/rules.h"
 #include "runtime/context.h"
 
@@ -22,20 +23,21 @@ typedef struct cliv__param {
   cliv__past past; /* until it has a row */
 } cliv__param;
 
-/* Where a parameter's states are. */
+/* Where a parameter's planes are. */
 typedef struct cliv__place {
-  unsigned kept;      /* bit k: state k exists */
+  unsigned kept;      /* bit k: plane k exists */
   bool prox;          /* a proximal step follows the rule's */
   size_t bank, first; /* first element in each of the bank's planes */
   size_t row;         /* of the plan's rows */
 } cliv__place;
 
-/* Device memory for the states of parameters that keep the same ones: a plane each, as large as the device allocates in
- * one piece. */
+/* Device memory for the planes of parameters that keep the same ones, each as large as the device allocates in one
+ * piece. */
 typedef struct cliv__bank {
   unsigned kept;
+  cliv_dtype param; /* of the parameters, where that decides how a plane is stored; else F32 */
   size_t elements;
-  cliv_tensor *plane[CLIV__MAX_STATES]; /* NULL for a state that is not kept */
+  cliv_tensor *plane[CLIV__PLANES]; /* NULL for one that is not kept */
 } cliv__bank;
 
 /* One launch: tensors in one pair of buffers, with states in one bank. */
@@ -113,7 +115,8 @@ typedef struct cliv__control {
 struct cliv_optimizer {
   cliv_context *ctx;
   const cliv__rule *rule;
-  cliv__rule *own;                    /* the same, where it is the caller's own; else NULL */
+  cliv__rule *own; /* the same, where it is the caller's own; else NULL */
+  cliv__precision precision;
   size_t chunk;                       /* elements */
   size_t launch;                      /* the most elements in one launch, but for the last chunk */
   int lr, maximize, prox_l1, prox_l2; /* indices of these hyper-parameters; -1 for those a rule of the caller's lacks */
@@ -161,6 +164,9 @@ static inline const cliv__past *cliv__past_of(const cliv_optimizer *o, size_t pa
 /* An optimizer without tensors. rule: one of the library's, or `own`, which is the optimizer's from then on. */
 cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv__rule *own,
                                  const cliv_optimizer_options *options, cliv_optimizer **out);
+
+/* A view of plane k of a parameter in o->plan, which has it. */
+cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cliv_tensor **out);
 
 /* Makes o->plan fit the parameters and hyper-parameters, carrying states over. On failure the old plan stays. */
 cliv_status cliv__plan_make(cliv_optimizer *o);

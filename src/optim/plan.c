@@ -1,4 +1,5 @@
 /* The plan of a step: where states live, which tensors share a launch, how each launch is cut into chunks and runs. */
+#include <cliv/map.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ void cliv__plan_free(cliv__plan *plan) {
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
     if (buffers[i]) clReleaseMemObject(buffers[i]);
   for (size_t i = 0; i < plan->bank_count; i++)
-    for (size_t k = 0; k < CLIV__MAX_STATES; k++) cliv_tensor_free(plan->banks[i].plane[k]);
+    for (size_t k = 0; k < CLIV__PLANES; k++) cliv_tensor_free(plan->banks[i].plane[k]);
   free(plan->places);
   free(plan->banks);
   free(plan->batches);
@@ -51,22 +52,38 @@ void cliv__plan_free(cliv__plan *plan) {
 
 /* ---- states ---- */
 
+/* Bytes of an element of the widest plane. */
+static size_t widest_element(const cliv_optimizer *o, unsigned kept, cliv_dtype param) {
+  size_t widest = 1;
+  for (size_t k = 0; k < CLIV__ABSMAX_PLANE; k++) {
+    if (!(kept >> k & 1)) continue;
+    const size_t size = cliv_dtype_size(cliv__plane_dtype(o, kept, param, k));
+    widest = size > widest ? size : widest;
+  }
+  return widest;
+}
+
 /* Deals the parameters out to banks, in the order they were added. */
 static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
-  const size_t room = o->ctx->facts.max_allocation / sizeof(float) / STATE_ALIGN * STATE_ALIGN;
   plan->param_count = o->param_count;
   TRY(ALLOCATE(o->ctx, o->param_count, &plan->places));
   TRY(ALLOCATE(o->ctx, o->param_count, &plan->banks));
   for (size_t i = 0; i < o->param_count; i++) {
-    const unsigned kept = cliv__rule_kept(o->rule, cliv__hyper(o, o->params[i].group));
+    const unsigned kept = cliv__planes(o, i, cliv__hyper(o, o->params[i].group));
+    const cliv_dtype param = kept >> CLIV__WEIGHT_PLANE & 1 ? o->params[i].p->dtype : CLIV_F32;
     const size_t needed = kept ? cliv__round_up(o->params[i].p->count, STATE_ALIGN) : 0;
+    const size_t widest = widest_element(o, kept, param);
+    const size_t room = o->ctx->facts.max_allocation / widest / STATE_ALIGN * STATE_ALIGN;
     REQUIRE(o->ctx, needed <= room, DEVICE_MEMORY,
-            "a state of parameter %zu needs %zu float32 in one piece; device '%s' allocates at most %zu", i, needed,
-            o->ctx->facts.name, room);
+            "a state of parameter %zu needs %zu elements of %zu bytes in one piece; device '%s' allocates at most %zu",
+            i, needed, widest, o->ctx->facts.name, room);
     size_t b = plan->bank_count;
-    while (b > 0 && (plan->banks[b - 1].kept != kept || plan->banks[b - 1].elements > room - needed)) b--;
+    while (b > 0 && (plan->banks[b - 1].kept != kept || plan->banks[b - 1].param != param ||
+                     plan->banks[b - 1].elements > room - needed))
+      b--;
     b = b ? b - 1 : plan->bank_count++;
     plan->banks[b].kept = kept;
+    plan->banks[b].param = param;
     plan->places[i] = (cliv__place){
         .kept = kept, .prox = cliv__has_prox(o, o->params[i].group), .bank = b, .first = plan->banks[b].elements};
     plan->banks[b].elements += needed;
@@ -75,6 +92,7 @@ static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
 }
 
 static double initial_state(const cliv_optimizer *o, size_t param, size_t state) {
+  if (state >= CLIV__WEIGHT_PLANE) return 0;
   const char *hyper = o->rule->info.states[state].initial;
   return hyper ? cliv__hyper(o, o->params[param].group)[cliv__rule_hyper(o->rule, hyper)] : 0;
 }
@@ -85,25 +103,47 @@ static cliv_status state_view(const cliv_optimizer *o, const cliv__plan *plan, s
   return cliv_tensor_view(plan->banks[at->bank].plane[state], at->first, 1, &o->params[param].p->count, 0, out);
 }
 
+cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cliv_tensor **out) {
+  const cliv__place *at = &o->plan.places[param];
+  const cliv__shape shape = cliv__plane_shape(o->params[param].p, k);
+  cliv_tensor *plane = o->plan.banks[at->bank].plane[k];
+  return cliv_tensor_view(plane, at->first, shape.ndim, shape.axes, 0, out);
+}
+
+/* The parameter itself, converted. */
+static cliv_status copy_weights(const cliv_optimizer *o, size_t param, cliv_tensor *to) {
+  const cliv_tensor *p = o->params[param].p;
+  cliv_tensor *from;
+  TRY(cliv_tensor_view(p, 0, 1, &p->count, 0, &from));
+  const cliv_status status = cliv_map(o->ctx, "copy", from, to, NULL);
+  cliv_tensor_free(from);
+  return status;
+}
+
 /* A state's first contents: carried over from the plan in force, or initial where that differs from the rest of the
  * plane. */
 static cliv_status settle_state(const cliv_optimizer *o, const cliv__plan *plan, size_t param, size_t state,
                                 double filled) {
   const bool carried = param < o->plan.param_count && o->plan.places[param].kept >> state & 1;
+  const bool weights = state == CLIV__WEIGHT_PLANE && o->precision.weights == CLIV__WEIGHTS_MASTER;
   const double initial = initial_state(o, param, state);
-  if (o->params[param].p->count == 0 || (!carried && initial == filled)) return CLIV_OK;
+  if (o->params[param].p->count == 0 || (!carried && !weights && initial == filled)) return CLIV_OK;
   cliv_tensor *to = NULL, *from = NULL;
   TRY(state_view(o, plan, param, state, &to));
   cliv_status status = carried ? state_view(o, &o->plan, param, state, &from) : CLIV_OK;
-  if (!status) status = carried ? cliv_tensor_copy(from, to, NULL) : cliv_tensor_fill(to, initial, NULL);
+  if (!status)
+    status = carried   ? cliv_tensor_copy(from, to, NULL)
+             : weights ? copy_weights(o, param, to)
+                       : cliv_tensor_fill(to, initial, NULL);
   cliv_tensor_free(from);
   cliv_tensor_free(to);
   return status;
 }
 
 static cliv_status fill_plane(const cliv_optimizer *o, cliv__plan *plan, size_t bank, size_t state) {
-  cliv_tensor **plane = &plan->banks[bank].plane[state];
-  TRY(cliv_tensor_create(o->ctx, CLIV_F32, 1, &plan->banks[bank].elements, plane));
+  cliv__bank *in = &plan->banks[bank];
+  cliv_tensor **plane = &in->plane[state];
+  TRY(cliv_tensor_create(o->ctx, cliv__plane_dtype(o, in->kept, in->param, state), 1, &in->elements, plane));
   size_t param = 0;
   while (plan->places[param].bank != bank) param++;
   const double filled = initial_state(o, param, state);
@@ -126,7 +166,7 @@ static cliv_status make_banks(const cliv_optimizer *o, cliv__plan *plan) {
   const bool keep = same_places(plan, &o->plan);
   for (size_t b = 0; b < plan->bank_count; b++) {
     cliv__bank *bank = &plan->banks[b];
-    for (size_t k = 0; k < o->rule->info.state_count; k++) {
+    for (size_t k = 0; k < CLIV__PLANES; k++) {
       if (!(bank->kept >> k & 1)) continue;
       if (keep) TRY(cliv_tensor_view(o->plan.banks[b].plane[k], 0, 1, &bank->elements, 0, &bank->plane[k]));
       else TRY(fill_plane(o, plan, b, k));
@@ -168,19 +208,32 @@ static bool takes_part(const cliv__param *x) { return x->p->count > 0 && !x->fro
 
 static const char *storage(cliv_dtype dtype) { return dtype == CLIV_F16 ? "f16" : dtype == CLIV_BF16 ? "bf16" : "f32"; }
 
-static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cl_kernel *out) {
+/* The states of a parameter, as a program's options; their count. */
+static int state_options(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cliv__text *text) {
   const cliv_rule_info *rule = &o->rule->info;
-  const cliv__param *x = &o->params[param];
-  cliv__text text = {0}, names = {0};
+  const unsigned kept = plan->places[param].kept;
   int states = 0;
-  for (size_t k = 0; k < rule->state_count; k++)
-    if (plan->places[param].kept >> k & 1)
-      cliv__text_add(&names, " -D S%d=%s -D WITH_%s", states++, rule->states[k].name, rule->states[k].name);
+  for (size_t k = 0; k < rule->state_count; k++) {
+    if (!(kept >> k & 1)) continue;
+    const cliv_dtype dtype = cliv__plane_dtype(o, kept, o->params[param].p->dtype, k);
+    cliv__text_add(text, " -D S%d=%s -D WITH_%s", states, rule->states[k].name, rule->states[k].name);
+    if (dtype != CLIV_F32) cliv__text_add(text, " -D S%d_T=%s", states, storage(dtype));
+    states++;
+  }
+  return states;
+}
+
+static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cl_kernel *out) {
+  const cliv__param *x = &o->params[param];
+  const char *weights = cliv__weights_word(&o->precision, x->p->dtype);
+  cliv__text text = {0}, names = {0};
+  const int states = state_options(o, plan, param, &names);
   cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s", o->rule->function, storage(x->p->dtype),
                  storage(x->g->dtype), states, o->control.on ? " -D CONTROLLED" : "",
                  plan->places[param].prox ? " -D PROX" : "", states && names.data ? names.data : "");
   if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
   if (o->own && states) cliv__text_add(&text, " -D STATE_NAMES=%s", o->rule->state_names);
+  if (weights) cliv__text_add(&text, " -D WEIGHTS_%s", weights);
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
   const char *const files = o->own ? "divide.cl fused.cl math.cl optim_math.cl optim_user.cl user optim.cl"
                                    : "divide.cl fused.cl optim_math.cl optim_ops.cl optim.cl";

@@ -103,7 +103,7 @@ static char *scale_text(const cliv_optimizer *o) {
 
 /* ---- writing ---- */
 
-static size_t most_arrays(const cliv_optimizer *o) { return o->param_count * (o->rule->info.state_count + 1) + 1; }
+static size_t most_arrays(const cliv_optimizer *o) { return o->param_count * (CLIV__PLANES + 1) + 1; }
 
 /* Takes array's data over, which is freed by the caller of gather. */
 static cliv_status add(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param,
@@ -176,7 +176,7 @@ typedef struct loaded {
   uint64_t *steps;     /* one a parameter */
   cliv__past *pasts;   /* one a parameter */
   uint64_t total;      /* the greatest of them, unless the file says otherwise */
-  cliv_array *states;  /* [param][rule's states]; without data: not kept */
+  cliv_array *states;  /* [param][CLIV__PLANES]; without data: not kept */
   cliv_tensor **views; /* where they go */
   cliv__plan plan;     /* the other one, see swap */
   double scale;
@@ -252,23 +252,25 @@ static cliv_status read_param_groups(loaded *l) {
   return status;
 }
 
-/* Which parameter and state an array's name says; false for a name that is none. *state: state_count for "step". */
-static bool parse_name(const cliv_rule_info *rule, const char *name, size_t *param, size_t *state) {
+/* Which parameter an array's name says; false for a name that is none. */
+static bool parse_name(const cliv_optimizer *o, const char *name, size_t *param) {
   char *end = NULL;
   if (strncmp(name, "state.", 6) || name[6] < '0' || name[6] > '9' || (name[6] == '0' && name[7] != '.')) return false;
   *param = strtoull(name + 6, &end, 10);
   if (*end != '.') return false;
-  for (*state = 0; *state < rule->state_count; ++*state)
-    if (!strcmp(end + 1, rule->states[*state].name)) return true;
+  for (size_t k = 0; k < CLIV__PLANES; k++) {
+    const char *plane = cliv__plane_name(o, k);
+    if (plane && !strcmp(end + 1, plane)) return true;
+  }
   return !strcmp(end + 1, "step");
 }
 
 static cliv_status check_names(const loaded *l) {
   for (size_t i = 0; i < cliv_safetensors_count(l->file); i++) {
     const char *name = cliv_safetensors_name(l->file, i);
-    size_t param = 0, state;
-    if (!parse_name(&l->o->rule->info, name, &param, &state))
-      return REFUSE(l, DATA, "its '%.100s' is no state of %s", name, l->o->rule->info.name);
+    size_t param = 0;
+    if (!parse_name(l->o, name, &param))
+      return REFUSE(l, DATA, "its '%.100s' is no state of %s as this optimizer stores it", name, l->o->rule->info.name);
     if (param >= l->o->param_count)
       return REFUSE(l, DATA, "its '%.100s' is of a parameter that this optimizer has not; it has %zu", name,
                     l->o->param_count);
@@ -309,21 +311,25 @@ static cliv_status read_states(loaded *l, size_t param) {
   const cliv_optimizer *o = l->o;
   const cliv_rule_info *rule = &o->rule->info;
   const cliv_tensor *p = o->params[param].p;
-  const unsigned kept = cliv__rule_kept(o->rule, l->hyper + (size_t)o->params[param].group * rule->hyper_count);
-  for (size_t k = 0; k < rule->state_count; k++) {
-    cliv_array *a = &l->states[param * rule->state_count + k];
-    TRY(read_array(l, param, rule->states[k].name, a));
+  const unsigned kept = cliv__planes(o, param, l->hyper + (size_t)o->params[param].group * rule->hyper_count);
+  for (size_t k = 0; k < CLIV__PLANES; k++) {
+    const char *name = cliv__plane_name(o, k);
+    cliv_array *a = &l->states[param * CLIV__PLANES + k];
+    if (!name) continue;
+    TRY(read_array(l, param, name, a));
     if (a->data && !(kept >> k & 1))
       return REFUSE(l, DATA, "it has 'state.%zu.%s', which %s does not keep with these hyper-parameters (%s)", param,
-                    rule->states[k].name, rule->name, rule->states[k].meaning);
+                    name, rule->name, cliv__plane_meaning(o, k));
     if (!(kept >> k & 1)) continue;
     if (!a->data && l->steps[param] && l->steps[param] != ABSENT)
-      return REFUSE(l, DATA, "parameter %zu has taken %" PRIu64 " steps and has no %s", param, l->steps[param],
-                    rule->states[k].name);
-    if (a->data && (a->dtype != CLIV_F32 || a->ndim != p->ndim ||
-                    memcmp(a->shape, p->shape, (size_t)p->ndim * sizeof *p->shape) != 0))
-      return REFUSE(l, SHAPE, "'state.%zu.%s' has not the shape of the parameter, or is not float32", param,
-                    rule->states[k].name);
+      return REFUSE(l, DATA, "parameter %zu has taken %" PRIu64 " steps and has no %s", param, l->steps[param], name);
+    const cliv_dtype dtype = cliv__plane_dtype(o, kept, p->dtype, k);
+    const cliv__shape shape = cliv__plane_shape(p, k);
+    if (a->data && a->dtype != dtype)
+      return REFUSE(l, SHAPE, "'state.%zu.%s' is %s, this optimizer stores %s", param, name, cliv_dtype_name(a->dtype),
+                    cliv_dtype_name(dtype));
+    if (a->data && (a->ndim != shape.ndim || memcmp(a->shape, shape.axes, (size_t)a->ndim * sizeof *a->shape) != 0))
+      return REFUSE(l, SHAPE, "'state.%zu.%s' has not the shape of the parameter", param, name);
     /* PyTorch's sgd counts no steps; a velocity says that there was one, and all after the first are alike. */
     if (a->data && l->steps[param] == ABSENT && !strcmp(rule->name, "sgd")) l->steps[param] = 1;
     if (a->data && l->steps[param] == ABSENT)
@@ -458,11 +464,10 @@ static void swap(loaded *l) {
  * it has. */
 static cliv_status make_room(loaded *l) {
   cliv_optimizer *o = l->o;
-  const size_t states = o->rule->info.state_count;
   TRY(cliv__plan_make(o));
-  for (size_t i = 0; i < o->param_count * states; i++)
+  for (size_t i = 0; i < o->param_count * CLIV__PLANES; i++)
     if (l->states[i].data && cliv_array_count(&l->states[i]))
-      TRY(cliv_optimizer_state(o, i / states, o->rule->info.states[i % states].name, &l->views[i]));
+      TRY(cliv__plane_view(o, i / CLIV__PLANES, i % CLIV__PLANES, &l->views[i]));
   return CLIV_OK;
 }
 
@@ -478,15 +483,17 @@ static cliv_status take_over(loaded *l) {
     return status;
   }
   o->control.scale = l->scale, o->control.good = l->good, o->control.skipped = l->skipped;
-  for (size_t i = 0; !status && i < o->param_count * o->rule->info.state_count; i++)
-    if (l->views[i])
-      status = cliv_tensor_write(l->views[i], l->states[i].data, cliv_array_count(&l->states[i]) * sizeof(float));
+  for (size_t i = 0; !status && i < o->param_count * CLIV__PLANES; i++) {
+    const cliv_array *a = &l->states[i];
+    const size_t bytes = cliv_array_count(a) * cliv_dtype_size(a->dtype);
+    if (l->views[i]) status = cliv_tensor_write(l->views[i], a->data, bytes);
+  }
   return status;
 }
 
 static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown) {
   const size_t hypers = (size_t)o->group_count * o->rule->info.hyper_count;
-  const size_t states = o->param_count * o->rule->info.state_count;
+  const size_t states = o->param_count * CLIV__PLANES;
   const cliv__control *c = &o->control;
   loaded l = {.o = o, .file = file, .shown = shown, .scale = c->scale, .good = c->good, .skipped = c->skipped};
   l.hyper = malloc(hypers * sizeof *l.hyper);

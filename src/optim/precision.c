@@ -1,0 +1,105 @@
+/* How states and narrow parameters are stored: options, planes. See cliv/optim.h. */
+#include "optim/precision.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "optim/optim.h"
+#include "runtime/tensor.h"
+
+/* ---- options ---- */
+
+static const struct storage {
+  const char *name;
+  cliv_dtype dtype;
+} storages[] = {{"float32", CLIV_F32}, {"bfloat16", CLIV_BF16}};
+enum { STORAGES = sizeof storages / sizeof *storages };
+
+static const char *const weights_names[CLIV__WEIGHTS_COUNT] = {
+    [CLIV__WEIGHTS_NEAREST] = "nearest", [CLIV__WEIGHTS_MASTER] = "master", [CLIV__WEIGHTS_KAHAN] = "kahan"};
+
+static cliv_status find_storage(cliv_context *ctx, const char *name, cliv_dtype *out) {
+  cliv__text names = {0};
+  *out = CLIV_F32;
+  if (!name) return CLIV_OK;
+  for (size_t i = 0; i < STORAGES; i++) {
+    *out = storages[i].dtype;
+    if (!strcmp(storages[i].name, name)) return CLIV_OK;
+  }
+  for (size_t i = 0; i < STORAGES; i++) cliv__text_add(&names, i ? ", %s" : "%s", storages[i].name);
+  char *list = cliv__text_take(&names);
+  const cliv_status status =
+      cliv__fail(ctx, CLIV_NAME, "states cannot be stored as '%s'; there are: %s", name, list ? list : "?");
+  free(list);
+  return status;
+}
+
+static cliv_status find_weights(cliv_context *ctx, const char *name, cliv__weights *out) {
+  cliv__text names = {0};
+  *out = CLIV__WEIGHTS_NEAREST;
+  if (!name) return CLIV_OK;
+  for (size_t i = 0; i < CLIV__WEIGHTS_COUNT; i++) {
+    *out = (cliv__weights)i;
+    if (!strcmp(weights_names[i], name)) return CLIV_OK;
+  }
+  for (size_t i = 0; i < CLIV__WEIGHTS_COUNT; i++) cliv__text_add(&names, i ? ", %s" : "%s", weights_names[i]);
+  char *list = cliv__text_take(&names);
+  const cliv_status status =
+      cliv__fail(ctx, CLIV_NAME, "weights cannot be kept as '%s'; there are: %s", name, list ? list : "?");
+  free(list);
+  return status;
+}
+
+cliv_status cliv__precision_make(cliv_context *ctx, const cliv_rule_info *rule, const cliv_optimizer_options *options,
+                                 cliv__precision *out) {
+  *out = (cliv__precision){0};
+  TRY(find_storage(ctx, options->state, &out->states));
+  TRY(find_weights(ctx, options->weights, &out->weights));
+  (void)rule;
+  return CLIV_OK;
+}
+
+void cliv__precision_free(cliv__precision *precision) {
+  for (size_t k = 0; k < CLIV__MAX_STATES; k++) free(precision->absmax[k]);
+}
+
+/* ---- planes ---- */
+
+const char *cliv__weights_word(const cliv__precision *precision, cliv_dtype param) {
+  return param == CLIV_F32 || precision->weights == CLIV__WEIGHTS_NEAREST ? NULL : weights_names[precision->weights];
+}
+
+unsigned cliv__planes(const cliv_optimizer *o, size_t param, const double *hyper) {
+  const bool narrow = o->params[param].p->dtype != CLIV_F32;
+  const cliv__weights weights = o->precision.weights;
+  const unsigned beside = narrow && (weights == CLIV__WEIGHTS_MASTER || weights == CLIV__WEIGHTS_KAHAN);
+  return cliv__rule_kept(o->rule, hyper) | beside << CLIV__WEIGHT_PLANE;
+}
+
+cliv_dtype cliv__plane_dtype(const cliv_optimizer *o, unsigned kept, cliv_dtype param, size_t k) {
+  (void)kept;
+  if (k >= CLIV__ABSMAX_PLANE) return CLIV_F32;
+  if (k == CLIV__WEIGHT_PLANE) return o->precision.weights == CLIV__WEIGHTS_KAHAN ? param : CLIV_F32;
+  return o->rule->info.states[k].kind == CLIV_STATE_WEIGHT ? CLIV_F32 : o->precision.states;
+}
+
+const char *cliv__plane_name(const cliv_optimizer *o, size_t k) {
+  if (k >= CLIV__ABSMAX_PLANE) return o->precision.absmax[k - CLIV__ABSMAX_PLANE];
+  if (k < CLIV__WEIGHT_PLANE) return k < o->rule->info.state_count ? o->rule->info.states[k].name : NULL;
+  return o->precision.weights == CLIV__WEIGHTS_MASTER  ? "master"
+         : o->precision.weights == CLIV__WEIGHTS_KAHAN ? "compensation"
+                                                       : NULL;
+}
+
+const char *cliv__plane_meaning(const cliv_optimizer *o, size_t k) {
+  if (k < CLIV__WEIGHT_PLANE) return o->rule->info.states[k].meaning;
+  return "kept of float16 and bfloat16 parameters";
+}
+
+cliv__shape cliv__plane_shape(const cliv_tensor *param, size_t k) {
+  if (k >= CLIV__ABSMAX_PLANE) return (cliv__shape){1, {(param->count + CLIV__BLOCK - 1) / CLIV__BLOCK}};
+  cliv__shape shape = {.ndim = param->ndim};
+  memcpy(shape.axes, param->shape, sizeof shape.axes);
+  return shape;
+}
