@@ -14,6 +14,7 @@
 #include <cliv/histogram.h>
 #include <cliv/loss.h>
 #include <cliv/map.h>
+#include <cliv/minimize.h>
 #include <cliv/model.h>
 #include <cliv/npy.h>
 #include <cliv/optim.h>
