@@ -10,6 +10,7 @@
 #include <cliv/data.h>
 #include <cliv/device.h>
 #include <cliv/dtype.h>
+#include <cliv/factor.h>
 #include <cliv/gather.h>
 #include <cliv/histogram.h>
 #include <cliv/loss.h>

@@ -26,6 +26,11 @@ enum {
   CLIV__SCRATCH_COMPACT,
   CLIV__SCRATCH_HISTOGRAM,
   CLIV__SCRATCH_SCATTER,
+  CLIV__SCRATCH_FACTOR_A,
+  CLIV__SCRATCH_FACTOR_B,
+  CLIV__SCRATCH_FACTOR_C,
+  CLIV__SCRATCH_FACTOR_NORMS,
+  CLIV__SCRATCH_FACTOR_TERMS,
   CLIV__SCRATCH_SLOTS
 };
 cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out);

@@ -1,0 +1,88 @@
+/* factor.cl: what factorisations do with stacks of equal matrices element by element, and their scalars.
+ *
+ * Element (b,i,j) of a stack lies at first + b·each + i·pitch + j. terms: four floats a matrix.
+ *
+ *   combine     out(b,i,j) = v, with s = x(b,i,j)
+ *     (none)          v = s
+ *     -D TRANSPOSED   s = x(b,j,i)
+ *     -D DIVIDES      v = s / terms[0]
+ *     -D ADDS         v = fma(factor, s, old_factor · out(b,i,j)), the latter rounded first
+ *     -D ROUNDS       v is rounded to bfloat16, and kept as a float
+ *   divisors    terms[0] = norms[b] + eps; with -D ROUNDS the greater of the two, both in bfloat16
+ */
+typedef struct {
+  float first, second, third, fourth;
+} scalars;
+
+real to_bfloat(real x) { return to_real(NARROW(bfloat_to_float)(NARROW(float_to_bfloat)(x))); }
+
+/* W elements of row i from column j on, `live` of them in the matrix. */
+real across(__global const float *x, ulong at, uint live) {
+#if W > 1
+  if (live < W) return load_f32_part(x, at, live);
+#endif
+  return load_f32(x, at);
+}
+
+/* The same of column i from row j on. */
+real down(__global const float *x, ulong at, ulong pitch, uint live) {
+#if W > 1
+  float lanes[W];
+  for (uint l = 0; l < W; l++) lanes[l] = x[at + min(l, live - 1) * pitch];
+  return LOAD_W(lanes, 0);
+#else
+  return x[at];
+#endif
+}
+
+__kernel void combine(__global const float *x, ulong x_first, ulong x_pitch_, ulong x_each,
+                      __global const scalars *terms, __global float *out, ulong out_first, ulong out_pitch_,
+                      ulong out_each, ulong total_, ulong rows_, ulong columns_, float factor_, float old_factor_,
+                      float shift_) {
+  const ulong x_pitch = x_pitch_, total = total_, rows = rows_, columns = columns_, out_pitch = out_pitch_;
+  const float factor = factor_, old_factor = old_factor_, shift = shift_;
+#ifdef WALK_CPU
+  const ulong row = get_global_id(0), begin = 0, end = columns;
+#else
+  const ulong row = get_global_id(1), begin = get_global_id(0), end = min(begin + 1, columns);
+#endif
+  if (row >= total) return;
+  const ulong b = row / rows, i = row - b * rows, x_at = x_first + b * x_each;
+  const ulong out_at = out_first + b * out_each + i * out_pitch;
+  for (ulong j = begin; j < end; j += W) {
+    const uint live = (uint)min((ulong)W, end - j);
+#ifdef TRANSPOSED
+    const real s = down(x, x_at + j * x_pitch + i, x_pitch, live);
+#else
+    const real s = across(x, x_at + i * x_pitch + j, live);
+#endif
+#if defined(DIVIDES)
+    real v = divide(s, (real)terms[b].first);
+#elif defined(ADDS)
+    real v = fma((real)factor, s, (real)old_factor * across(out, out_at + j, live));
+#else
+    real v = s;
+#endif
+#ifdef ROUNDS
+    v = to_bfloat(v);
+#endif
+#if W > 1
+    if (live < W) store_f32_part(v, out, out_at + j, live);
+    else
+#endif
+      store_f32(v, out, out_at + j);
+  }
+}
+
+#ifdef SINGLE
+__kernel void divisors(__global const float *norms, __global scalars *terms, ulong count, float eps) {
+  const ulong b = get_global_id(0);
+  if (b >= count) return;
+#ifdef ROUNDS
+  const float norm = to_bfloat(norms[b]), least = to_bfloat(eps);
+  terms[b].first = norm < least ? least : norm; /* a NaN stays one */
+#else
+  terms[b].first = norms[b] + eps;
+#endif
+}
+#endif

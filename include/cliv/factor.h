@@ -1,0 +1,57 @@
+/* cliv/factor.h: small dense linear algebra for second-order optimizers.
+ *
+ * Every function takes one matrix (two axes, row-major, of any pitch) or a batch of equal ones (three axes, the first
+ * counts them), float32. All of it stays on the device, nothing blocks, though the first call of a kind compiles its
+ * kernels. Every result has one definition, so that its bits are the same on every conforming device and in both walks:
+ * products are those of the provider `exact` (cliv/blas.h) whatever the context prefers, sums are those of
+ * cliv/reduce.h or of an order that is stated here, and the rest is +, −, ·, / and √, each rounded as written.
+ *
+ * A NaN or an infinity in a matrix gives NaN, in no more time than numbers take. The matrices of a batch do not touch
+ * each other. Batches or matrices without elements are legal: nothing is written.
+ *
+ * Memory: the context keeps a few buffers of the batch's size, made by the first call and used by all that follow.
+ *
+ * Errors: NULL; VALUE (options out of range, tensors of another context); DTYPE (float32 alone); SHAPE; OVERLAP;
+ * DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
+ */
+#ifndef CLIV_FACTOR_H
+#define CLIV_FACTOR_H
+
+#include <cliv/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- orthogonalisation by Newton–Schulz ---- */
+
+typedef struct cliv_orthogonalize_options {
+  size_t size;  /* sizeof(cliv_orthogonalize_options) of the caller; 0: this version's */
+  size_t steps; /* 0: 5, or as many as there are triples; at most 100 */
+  /* Triples a, b, c, the first step's first; a step beyond the last triple takes that one. NULL: one triple,
+   * 3.4445, −4.7750, 2.0315. Read before the call returns. */
+  const double *coefficients;
+  size_t triples; /* how many there are; with coefficients at least 1 */
+  double eps;     /* 0: 1e-7 */
+  int bfloat16;   /* 1: as PyTorch's Muon, see below */
+} cliv_orthogonalize_options;
+
+/* out ≈ the orthogonal factor U of A = U H: every singular value of A becomes one near 1. As the optimizer Muon needs
+ * it (Keller Jordan, 2024), with A's rows taken as columns where there are more rows than columns:
+ *
+ *   X = A / (‖A‖ + eps)                                      ‖A‖: cliv_reduce's nrm2, of the rows one after another
+ *   steps times:  S = X Xᵀ,  B = fma(c, S S, b·S),  X = fma(1, B X, a·X)
+ *
+ * The usual coefficients do not converge: in five steps they bring singular values from 0.002 of ‖A‖ on to between
+ * 0.68 and 1.21. a, b, c = 2, −1.5, 0.5 do, from 0.1 of ‖A‖ in ten. bfloat16: A, ‖A‖, X, S and B are rounded to
+ * bfloat16 (and kept as float32), and ‖A‖ is taken as at least eps instead of adding it, as in torch.optim.Muon;
+ * without it, as in Keras and optax. A matrix of zeros gives zeros. out: of A's shape; it may be A itself. options,
+ * sync: may be NULL. */
+CLIV_API cliv_status cliv_orthogonalize(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *out,
+                                        const cliv_orthogonalize_options *options,
+                                        const cliv_sync *sync) CLIV_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

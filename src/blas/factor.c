@@ -1,0 +1,101 @@
+/* Stacks of equal matrices; see factor.h. */
+#include "blas/factor.h"
+
+#include <cliv/reduce.h>
+#include <stdio.h>
+
+#include "runtime/program.h"
+#include "runtime/scratch.h"
+#include "runtime/tensor.h"
+
+cliv__stack cliv__stack_of(const cliv_tensor *t) {
+  const size_t *const shape = t->shape + (t->ndim == 3 ? 1 : 0);
+  return (cliv__stack){.mem = t->mem,
+                       .first = t->count ? cliv__first(t) : 0,
+                       .count = t->ndim == 3 ? t->shape[0] : 1,
+                       .rows = shape[0],
+                       .columns = shape[1],
+                       .pitch = t->pitch,
+                       .each = shape[0] * t->pitch};
+}
+
+cliv_status cliv__stack_scratch(cliv_context *ctx, int slot, cl_ulong count, cl_ulong rows, cl_ulong columns,
+                                cliv__stack *out) {
+  *out = (cliv__stack){.count = count, .rows = rows, .columns = columns, .pitch = columns, .each = rows * columns};
+  return cliv__scratch(ctx, slot, count * rows * columns * sizeof(float), &out->mem);
+}
+
+cliv__stack cliv__stack_block(const cliv__stack *s, cl_ulong row, cl_ulong column, cl_ulong rows, cl_ulong columns) {
+  cliv__stack block = *s;
+  block.first += row * s->pitch + column;
+  block.rows = rows;
+  block.columns = columns;
+  return block;
+}
+
+static cliv__matrix matrix_of(const cliv__stack *s, cl_ulong b) {
+  return (cliv__matrix){s->mem, s->first + b * s->each, s->rows, s->columns, s->pitch};
+}
+
+cliv_status cliv__stack_product(cliv_context *ctx, bool trans_a, bool trans_b, double alpha, const cliv__stack *a,
+                                const cliv__stack *b, double beta, const cliv__stack *c, const cliv_sync *sync) {
+  const cl_ulong k = trans_a ? a->rows : a->columns;
+  if (c->count * c->rows * c->columns == 0) return cliv__nothing(ctx, sync);
+  for (cl_ulong i = 0; i < c->count; i++) {
+    const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == c->count);
+    cliv__gemm g = {.dtype = CLIV_F32, .trans_a = trans_a, .trans_b = trans_b, .m = c->rows, .n = c->columns, .k = k};
+    g.alpha = (double)(float)alpha;
+    g.beta = (double)(float)beta;
+    g.a = matrix_of(a, i);
+    g.b = matrix_of(b, i);
+    g.c = matrix_of(c, i);
+    if (k == 0) TRY(cliv__blas_scale(ctx, CLIV_F32, g.beta, &g.c, &part));
+    else TRY(cliv__blas_exact.gemm(ctx, &g, &part));
+  }
+  return CLIV_OK;
+}
+
+cliv_status cliv__stack_combine(cliv_context *ctx, const cliv__combination *c, const cliv__stack *out,
+                                const cliv_sync *sync) {
+  cl_kernel kernel;
+  TRY(cliv__kernel(ctx, "divide.cl factor.cl", c->choices, "combine", &kernel));
+  const cl_mem terms = c->terms ? c->terms : out->mem;
+  const float factor = (float)c->factor, old_factor = (float)c->old_factor, shift = (float)c->shift;
+  const cl_ulong rows = out->count * out->rows;
+  const size_t group = cliv__group(ctx, 64);
+  const cliv__range range = ctx->walk == CLIV_WALK_CPU ? RANGE1(rows, 1)
+                            : out->columns >= group    ? RANGE2(out->columns, rows, group, 1)
+                                                       : RANGE2(out->columns, rows, 1, group);
+  return LAUNCH(ctx, kernel, range, sync, ARG(c->x->mem), ARG(c->x->first), ARG(c->x->pitch), ARG(c->x->each),
+                ARG(terms), ARG(out->mem), ARG(out->first), ARG(out->pitch), ARG(out->each), ARG(rows), ARG(out->rows),
+                ARG(out->columns), ARG(factor), ARG(old_factor), ARG(shift));
+}
+
+cliv_status cliv__stack_norms(cliv_context *ctx, const cliv__stack *x, cl_mem out) {
+  cliv_tensor *from = NULL, *to = NULL;
+  const size_t shape[] = {x->count, x->rows * x->columns};
+  cliv_status status = cliv_tensor_wrap(ctx, x->mem, x->first * sizeof(float), CLIV_F32, 2, shape, &from);
+  if (!status) status = cliv_tensor_wrap(ctx, out, 0, CLIV_F32, 1, shape, &to);
+  if (!status) status = cliv_reduce(ctx, "nrm2", -1, from, NULL, to, NULL);
+  cliv_tensor_free(from);
+  cliv_tensor_free(to);
+  return status;
+}
+
+cliv_status cliv__check_matrices(cliv_context *ctx, const char *name, const cliv_tensor *t) {
+  char text[160];
+  REQUIRE(ctx, t->ctx == ctx, VALUE, "%s: a tensor belongs to another context: make a view or a copy of it in this one",
+          name);
+  REQUIRE(ctx, t->dtype == CLIV_F32, DTYPE, "%s: matrices must be float32, not %s", name, cliv__describe(t, text));
+  REQUIRE(ctx, t->ndim == 2 || t->ndim == 3, SHAPE,
+          "%s: a matrix has two axes, a batch of matrices three; %s has neither", name, cliv__describe(t, text));
+  return CLIV_OK;
+}
+
+cliv_status cliv__check_apart(cliv_context *ctx, const char *name, const cliv_tensor *from, const cliv_tensor *to) {
+  char a[160], b[160];
+  REQUIRE(ctx, cliv__same_place(from, to) || !cliv__overlap(from, to), OVERLAP,
+          "%s: the result %s shares memory with %s; it may be the same tensor, or lie elsewhere", name,
+          cliv__describe(to, b), cliv__describe(from, a));
+  return CLIV_OK;
+}
