@@ -399,3 +399,46 @@ static void adabound(real *w, real g, adabound_state *s, adabound_scalars h) {
   rate = choose(rate > h.most, (real)h.most, rate);
   *w = fused(-rate, s->exp_avg, *w * h.keep);
 }
+
+/* ---- what optimizers do beside stepping: the "gradient" is a weight ---- */
+
+/* A mean goes towards the weight; with a share of 1 it becomes the weight, whatever it was. */
+typedef struct {
+  real none;
+} average_state;
+typedef struct {
+  float share;
+} average_scalars;
+static void average(real *w, real g, average_state *s, average_scalars h) {
+  (void)s;
+  const ireal all = h.share == 1.0f ? (ireal)-1 : (ireal)0;
+  *w = choose(all, g, interpolate(*w, g, h.share));
+}
+
+/* The slow weight goes towards the weight, which is set back to it. */
+typedef struct {
+  real slow;
+} lookahead_state;
+typedef struct {
+  float share;
+} lookahead_scalars;
+static void lookahead(real *w, real g, lookahead_state *s, lookahead_scalars h) {
+  (void)g;
+  const ireal all = h.share == 1.0f ? (ireal)-1 : (ireal)0;
+  s->slow = choose(all, *w, interpolate(s->slow, *w, h.share));
+  *w = s->slow;
+}
+
+/* The weight holds something else, or what it held. */
+typedef struct {
+  real held;
+} lend_state;
+typedef struct {
+  float share, back;
+} lend_scalars;
+static void lend(real *w, real g, lend_state *s, lend_scalars h) {
+  const ireal all = h.share == 1.0f ? (ireal)-1 : (ireal)0, back = h.back > 0.0f ? (ireal)-1 : (ireal)0;
+  const real other = choose(all, g, interpolate(*w, g, h.share)), held = choose(back, s->held, *w);
+  *w = choose(back, held, other);
+  s->held = held;
+}

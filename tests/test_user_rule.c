@@ -383,8 +383,8 @@ static void refuses_lists(void **state) {
   r.scalars = NULL, REFUSED(CLIV_NULL, "scalars");
   r.state_count = 6, REFUSED(CLIV_VALUE, "at most 5");
   r.scalar_count = 30, REFUSED(CLIV_VALUE, "at most 31");
-  static const char *const bad[] = {"",     "Lr",   "2x",     "a b",  "a-b",     "float", "float4",
-                                    "real", "step", "params", "a__b", "as_real", "betas", "\xc3\xa4"};
+  static const char *const bad[] = {"",     "Lr",     "2x",   "a b",     "a-b",   "float",  "float4",  "real",
+                                    "step", "params", "a__b", "as_real", "betas", "master", "\xc3\xa4"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     const char *lr = h[0].name, *first = s[0].name, *keep = f[0].name;
     h[0].name = bad[i], REFUSED(CLIV_NAME, "hyper-parameter"), h[0].name = lr;

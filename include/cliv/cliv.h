@@ -2,6 +2,7 @@
 #ifndef CLIV_H
 #define CLIV_H
 
+#include <cliv/average.h>
 #include <cliv/blas.h>
 #include <cliv/cache.h>
 #include <cliv/compact.h>

@@ -1,4 +1,5 @@
 /* cliv op list: every operation of every kind, from the library's tables. */
+#include <cliv/average.h>
 #include <cliv/blas.h>
 #include <cliv/map.h>
 #include <cliv/optim.h>
@@ -149,11 +150,17 @@ static json_t *rule_json(const cliv_rule_info *rule) {
                    rule->source, "hypers", hypers, "states", states, "presets", presets);
 }
 
-static json_t *rules_json(void) {
+/* Update rules, or kinds of averages, which are described alike. */
+typedef const cliv_rule_info *rule_getter(size_t index);
+
+static json_t *all_rules_json(rule_getter *get) {
   json_t *const list = json_array();
-  for (size_t i = 0; i < cliv_rule_count(); i++) json_array_append_new(list, rule_json(cliv_rule_get(i)));
+  for (size_t i = 0; get(i); i++) json_array_append_new(list, rule_json(get(i)));
   return list;
 }
+
+static json_t *rules_json(void) { return all_rules_json(cliv_rule_get); }
+static json_t *averages_json(void) { return all_rules_json(cliv_average_kind_get); }
 
 static void print_hyper(const cliv_hyper_info *h) {
   char bounds[64];
@@ -171,9 +178,9 @@ static void print_preset(const cliv_preset_info *preset) {
   printf("%s(%s)\n", preset->setting_count ? "  " : " ", preset->source);
 }
 
-static void print_rules(void) {
-  for (size_t i = 0; i < cliv_rule_count(); i++) {
-    const cliv_rule_info *const rule = cliv_rule_get(i);
+static void print_all_rules(rule_getter *get) {
+  const cliv_rule_info *rule;
+  for (size_t i = 0; (rule = get(i)) != NULL; i++) {
     printf("  %-16s %s\n", rule->name, rule->summary);
     for (size_t k = 0; k < rule->hyper_count; k++) print_hyper(&rule->hypers[k]);
     for (size_t k = 0; k < rule->state_count; k++)
@@ -182,6 +189,9 @@ static void print_rules(void) {
     printf("      source: %s\n", rule->source);
   }
 }
+
+static void print_rules(void) { print_all_rules(cliv_rule_get); }
+static void print_averages(void) { print_all_rules(cliv_average_kind_get); }
 
 /* ---- schedule ---- */
 
@@ -252,6 +262,8 @@ static const struct {
     {"rows", "along the last axis, every element by its row", rows_json, print_rows},
     {"random", "random numbers: distributions, parameters with default", distributions_json, print_distributions},
     {"step", "update rules: hyper-parameters with default and bounds, states, and presets", rules_json, print_rules},
+    {"average", "averages of parameters: hyper-parameters with default and bounds, and presets", averages_json,
+     print_averages},
     {"schedule", "shapes of schedules, in steps: arguments with default", schedules_json, print_schedules},
     {"gemm", "matrix products, by provider", products_json, print_products},
 };
@@ -259,7 +271,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|schedule|gemm]",
+                           .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm]",
                            .about = "Every operation of every kind, or of one.",
                            .example = "cliv op list\ncliv op list step --json",
                            .most = 1,
@@ -269,9 +281,10 @@ int op_list(int argc, const char **argv) {
   size_t only = 0;
   while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
   if (only == KINDS)
-    return cli_fail(&c, CLIV_NAME,
-                    "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, schedule, gemm",
-                    c.args[0]);
+    return cli_fail(
+        &c, CLIV_NAME,
+        "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, average, schedule, gemm",
+        c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {
     if (c.json) json_object_set_new(document, kinds[i].kind, kinds[i].json());

@@ -7,11 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/average.h"
 #include "cli/op.h"
 #include "cli/own_rule.h"
 
 typedef struct step_options {
-  char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *output;
+  char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *average, *output;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
   char *nonfinite;
   double clip_norm, clip_value, scale;
@@ -22,7 +23,8 @@ static bool check_options(cli *c, const step_options *o) {
   return op_require(c, o->rule, "--rule", "`cliv op list step` names the rules") &&
          op_require(c, o->param, "--param", "it names the .npy file of the parameter") &&
          op_require(c, o->grads, "--grads", "it names the .npy file of the gradients, one a step") &&
-         op_require(c, o->output, "-o", "it names the .npy file to write");
+         op_require(c, o->output, "-o", "it names the .npy file to write") &&
+         (!o->average || op_require(c, o->states, "--states", "it names the folder that the average is written to"));
 }
 
 /* NAME=VALUE into group 0. */
@@ -62,15 +64,17 @@ static bool tell_skipped(op_run *run, cliv_optimizer *optimizer, size_t steps) {
   return true;
 }
 
-static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad) {
+/* average: to be updated after each; or NULL. */
+static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad, cliv_average *average) {
   const cliv_tensor *const grads = run->tensor[1];
   const size_t steps = cliv_tensor_shape(grads)[0], count = cliv_tensor_count(grad);
   for (size_t t = 0; t < steps; t++) {
     cliv_tensor *view = NULL;
     if (!op_check(run, cliv_tensor_view(grads, t * count, cliv_tensor_ndim(grad), cliv_tensor_shape(grad), 0, &view)))
       return false;
-    const bool good =
-        op_check(run, cliv_tensor_copy(view, grad, NULL)) && op_check(run, cliv_optimizer_step(optimizer, NULL));
+    const bool good = op_check(run, cliv_tensor_copy(view, grad, NULL)) &&
+                      op_check(run, cliv_optimizer_step(optimizer, NULL)) &&
+                      (!average || op_check(run, cliv_average_update(average, NULL)));
     cliv_tensor_free(view);
     if (!good) return false;
   }
@@ -85,8 +89,9 @@ typedef struct states {
   const char *dir;  /* NULL: not wanted */
   const char *file; /* that of --save; NULL: not wanted */
   bool made;        /* the folder is this run's */
-  const cliv_optimizer *optimizer;
-  size_t waiting; /* written, not yet named */
+  cliv_optimizer *optimizer;
+  cliv_average *average; /* NULL: not wanted */
+  size_t waiting;        /* written, not yet named */
   bool file_waiting;
 } states;
 
@@ -94,26 +99,35 @@ static void file_path(const states *s, char waiting[PATH_ROOM]) {
   snprintf(waiting, PATH_ROOM, "%s.cliv-waiting", s->file);
 }
 
-static void state_paths(const states *s, size_t k, char waiting[PATH_ROOM], char final[PATH_ROOM]) {
+/* Behind the states the average. */
+static const char *state_name(const states *s, size_t k) {
   const char *const name = cliv_optimizer_state_name(s->optimizer, 0, k);
+  return name ? name : "average";
+}
+
+static cliv_status state_view(const states *s, size_t k, cliv_tensor **view) {
+  const char *const name = cliv_optimizer_state_name(s->optimizer, 0, k);
+  return name ? cliv_optimizer_state(s->optimizer, 0, name, view) : cliv_average_tensor(s->average, 0, view);
+}
+
+static void state_paths(const states *s, size_t k, char waiting[PATH_ROOM], char final[PATH_ROOM]) {
+  const char *const name = state_name(s, k);
   snprintf(waiting, PATH_ROOM, "%s/.%s.npy.cliv-waiting", s->dir, name);
   snprintf(final, PATH_ROOM, "%s/%s.npy", s->dir, name);
 }
 
-static bool write_states(op_run *run, states *s, cliv_optimizer *optimizer) {
+static bool write_states(op_run *run, states *s) {
   s->made = mkdir(s->dir, 0777) == 0;
   if (!s->made && errno != EEXIST) {
     cli_report(run->c, CLIV_FILE, "folder '%s' cannot be made: %s", s->dir, strerror(errno));
     return false;
   }
-  s->optimizer = optimizer;
   bool good = true;
-  for (size_t k = 0; good && k < cliv_optimizer_state_count(optimizer, 0); k++) {
+  for (size_t k = 0; good && k < cliv_optimizer_state_count(s->optimizer, 0) + (s->average != NULL); k++) {
     char waiting[PATH_ROOM], final[PATH_ROOM];
     cliv_tensor *state = NULL;
     state_paths(s, k, waiting, final);
-    good = op_check(run, cliv_optimizer_state(optimizer, 0, cliv_optimizer_state_name(optimizer, 0, k), &state)) &&
-           op_write(run, state, waiting);
+    good = op_check(run, state_view(s, k, &state)) && op_write(run, state, waiting);
     s->waiting += good;
     cliv_tensor_free(state);
   }
@@ -193,29 +207,29 @@ static bool create(op_run *run, const step_options *o, const own_rule *own, cliv
                                  : cliv_optimizer_create(run->ctx, o->rule, &options, optimizer));
 }
 
-static bool step(op_run *run, const step_options *o, const own_rule *own, states *s, cliv_optimizer **optimizer,
-                 cliv_schedule **schedule) {
+static bool step(op_run *run, const step_options *o, const own_rule *own, states *s, cliv_schedule **schedule) {
   cliv_tensor *grad;
   cliv_tensor *const param = run->tensor[0];
-  return create(run, o, own, optimizer) && check_shapes(run) &&
+  return create(run, o, own, &s->optimizer) && check_shapes(run) &&
          op_make(run, cliv_tensor_dtype(run->tensor[1]), cliv_tensor_ndim(param), cliv_tensor_shape(param), &grad) &&
-         op_check(run, cliv_optimizer_add(*optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
-         settle(run, o, *optimizer, schedule) && take_steps(run, *optimizer, grad) &&
-         (!s->dir || write_states(run, s, *optimizer)) && (!s->file || write_file(run, s, *optimizer)) &&
-         op_deliver(run, param, "step", o->rule);
+         op_check(run, cliv_optimizer_add(s->optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
+         settle(run, o, s->optimizer, schedule) &&
+         (!o->average || average_create(run, s->optimizer, o->average, &s->average)) &&
+         take_steps(run, s->optimizer, grad, s->average) && (!s->dir || write_states(run, s)) &&
+         (!s->file || write_file(run, s, s->optimizer)) && op_deliver(run, param, "step", o->rule);
 }
 
 static int run_step(cli *c, const step_options *o) {
   states s = {.dir = o->states, .file = o->save};
   op_run run = {.c = c, .output = o->output, .settle = name_states, .with = &s};
-  cliv_optimizer *optimizer = NULL;
   cliv_schedule *schedule = NULL;
   own_rule own = {0};
   if (check_options(c, o) && own_rule_read(c, o->rule, &o->own, &own) && op_read(&run, o->param) &&
       op_read(&run, o->grads) && op_open(&run))
-    step(&run, o, &own, &s, &optimizer, &schedule);
+    step(&run, o, &own, &s, &schedule);
   drop_states(&s);
-  cliv_optimizer_free(optimizer);
+  cliv_average_free(s.average);
+  cliv_optimizer_free(s.optimizer);
   cliv_schedule_free(schedule);
   own_rule_free(&own);
   return op_finish(&run);
@@ -250,6 +264,8 @@ int op_step(int argc, const char **argv) {
        "States and hyper-parameters to go on with, as --save or PyTorch left them", "FILE"},
       {"save", 0, POPT_ARG_STRING, &o.save, 0, "File to write them to: PyTorch's state_dict as safetensors", "FILE"},
       {"states", 0, POPT_ARG_STRING, &o.states, 0, "Folder to write the rule's states to, as NAME.npy", "DIR"},
+      {"average", 0, POPT_ARG_STRING, &o.average, 0,
+       "An average of the parameter, for DIR/average.npy, such as \"ema decay=0.99\"", "KIND [NAME=NUMBER]..."},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write: the parameter after T steps", "OUT.npy"},
       POPT_TABLEEND};
   const cli_usage usage = {

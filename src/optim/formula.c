@@ -183,15 +183,6 @@ cliv_status cliv__formula_read(cliv_context *ctx, const char *what, const char *
 
 /* ---- working out ---- */
 
-static double raised(double base, double exponent) {
-  if (exponent == floor(exponent) && fabs(exponent) <= 0x1p53) {
-    const double whole = cliv__power(base, (uint64_t)fabs(exponent));
-    return exponent < 0 ? 1 / whole : whole;
-  }
-  if (base == 0 && isfinite(exponent)) return exponent > 0 ? 0 : HUGE_VAL;
-  return base > 0 && isfinite(base) && isfinite(exponent) ? cliv__real_power(base, exponent) : NAN;
-}
-
 static double combined(int code, double a, double b) {
   switch (code) {
     case ADD: return a + b;
@@ -200,7 +191,7 @@ static double combined(int code, double a, double b) {
     case DIVIDE: return a / b;
     case LEAST: return a < b ? a : b;
     case MOST: return a > b ? a : b;
-    default: return raised(a, b);
+    default: return cliv__raised(a, b);
   }
 }
 

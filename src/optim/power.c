@@ -38,6 +38,15 @@ double cliv__real_power(double base, double exponent) {
   return ldexp(1 + sum, (int)n);
 }
 
+double cliv__raised(double base, double exponent) {
+  if (exponent == floor(exponent) && fabs(exponent) <= 0x1p53) {
+    const double whole = cliv__power(base, (uint64_t)fabs(exponent));
+    return exponent < 0 ? 1 / whole : whole;
+  }
+  if (base == 0 && isfinite(exponent)) return exponent > 0 ? 0 : HUGE_VAL;
+  return base > 0 && isfinite(base) && isfinite(exponent) ? cliv__real_power(base, exponent) : NAN;
+}
+
 double cliv__logarithm(double x) {
   double e;
   const double fraction = split_logarithm(x, &e);

@@ -35,7 +35,7 @@ static const char words[] =
     "as_real as_ireal as_ureal to_real to_ireal to_ureal ";
 
 /* Names that stand for something else in the struct of scalars or in a file of states. */
-static const char taken[] = " step params betas ";
+static const char taken[] = " step params betas master compensation ";
 
 static bool listed(const char *list, const char *name, size_t n) {
   char padded[64];

@@ -144,6 +144,29 @@ def test_a_rule_of_ones_own(tmp_path):
     assert cliv(*own, *rate).returncode == 1  # no such state: the compiler's words
 
 
+def test_an_average(tmp_path):
+    p, g, out = np.ones(3000, "f4"), np.ones((8, 3000), "f4"), tmp_path / "out.npy"
+    np.save(tmp_path / "p.npy", p)
+    np.save(tmp_path / "g.npy", g)
+    step = ["op", "step", "--rule", "sgd", "--set", "lr=0.5", "--param", tmp_path / "p.npy", "--grads",
+            tmp_path / "g.npy", "-o", out]
+    weights = 1 - 0.5 * np.arange(1, 9)
+    average = weights[0]
+    for w in weights[1:]:
+        average += 0.25 * (w - average)
+    done(*step, "--states", tmp_path / "s", "--average", "ema decay=0.75")
+    assert np.array_equal(np.load(tmp_path / "s" / "average.npy"), np.full(3000, average, "f4"))
+    done(*step, "--states", tmp_path / "s", "--average", "swa interval=2")
+    assert np.array_equal(np.load(tmp_path / "s" / "average.npy"), np.full(3000, weights[1::2].mean(), "f4"))
+    assert np.array_equal(np.load(out), np.full(3000, weights[-1], "f4"))
+    done(*step, "--states", tmp_path / "s", "--average", "lookahead preset=timm interval=4")
+    assert np.array_equal(np.load(out), np.full(3000, -2, "f4"))  # late: -1 at the first, then half way to -3
+    refused(*step, "--average", "ema", code=2, says="--states")
+    refused(*step, "--states", tmp_path / "s", "--average", "mean", code=2, says=["mean", "ema, swa, lookahead"])
+    refused(*step, "--states", tmp_path / "s", "--average", "ema decay", code=2, says=["NAME=NUMBER", "'decay'"])
+    refused(*step, "--states", tmp_path / "s", "--average", "ema decay=2", code=2, says="decay")
+
+
 CLIPPED = np.load(f"{SOURCE}/tests/golden/clipped.npz")
 
 

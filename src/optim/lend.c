@@ -1,0 +1,61 @@
+/* Lending is a rule whose gradient is what is lent, with a state that keeps what the parameter held. See lend.h. */
+#include "optim/lend.h"
+
+#include "optim/hypers.h"
+
+enum { SHARE, BACK };
+static const cliv_hyper_info hypers[] = {
+    [SHARE] = {"share", 1, -FLT_MAX, 1, 0, 0, "of what is lent"},
+    [BACK] = FLAG("back", 0, "the parameter gets what is kept"),
+};
+static const cliv_state_info states[] = {{"held", NULL, "what the parameter held", CLIV_STATE_WEIGHT}};
+static const cliv_preset_info presets[] = {SAME("cliv", "cliv")};
+
+static void scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)t;
+  (void)memory;
+  GIVE(out, h[SHARE], h[BACK]);
+}
+
+static const cliv__rule rule = {
+    INFO("lend", "hold something else for a while", "cliv", hypers, states, presets),
+    .function = "lend",
+    .scalar_count = 2,
+    .scalars = scalars,
+};
+
+/* The group with this share, made where there is none. */
+static cliv_status group_of(cliv_optimizer *o, double share, int *group) {
+  for (*group = 0; *group < o->group_count; ++*group)
+    if (cliv__hyper(o, *group)[SHARE] == share) return CLIV_OK;
+  TRY(cliv_optimizer_group(o, group));
+  return cliv_optimizer_set(o, *group, "share", share);
+}
+
+static cliv_status lend(cliv_optimizer *o, const cliv__loan *loans, size_t count, const cliv_sync *sync) {
+  for (size_t i = 0; i < count; i++) {
+    int group;
+    TRY(group_of(o, loans[i].share, &group));
+    TRY(cliv_optimizer_add(o, loans[i].to, loans[i].from, group));
+  }
+  return cliv_optimizer_step(o, sync);
+}
+
+cliv_status cliv__lend(cliv_context *ctx, const cliv__loan *loans, size_t count, const cliv_sync *sync,
+                       cliv_optimizer **out) {
+  cliv_optimizer *o;
+  *out = NULL;
+  TRY(cliv__optimizer_make(ctx, &rule, NULL, &(cliv_optimizer_options){0}, &o));
+  const cliv_status status = lend(o, loans, count, sync);
+  if (status) cliv_optimizer_free(o);
+  else *out = o;
+  return status;
+}
+
+cliv_status cliv__lend_back(cliv_optimizer **lent, const cliv_sync *sync) {
+  TRY(cliv_optimizer_set(*lent, CLIV_ALL_GROUPS, "back", 1));
+  TRY(cliv_optimizer_step(*lent, sync));
+  cliv_optimizer_free(*lent);
+  *lent = NULL;
+  return CLIV_OK;
+}
