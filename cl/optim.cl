@@ -9,6 +9,9 @@
  *   -D S0_T=bf16             storage of a state; otherwise f32
  *   -D WEIGHTS_master        narrow parameters: the float32 that they are the rounding of is kept as well
  *   -D WEIGHTS_kahan         narrow parameters: what their rounding lost is kept as well, as narrow
+ *   -D READS=m -D WRITES=m   bit k: state S<k> is read, written; bit 31: the gradient is read; without: all are
+ *   -D NUMBERED              the rule has a last argument, its tensor's RULE_numbers, which optim_decide.cl left
+ *   -D PREPARE               no step: what optim_prepare.cl needs, which follows
  *
  * The tensors lie anywhere in the buffers p and g. They are cut into chunks of a few thousand elements; a row holds the
  * scalars of the chunk's parameter group for this step. Chunks are independent, so nothing depends on who takes which.
@@ -31,10 +34,27 @@ typedef struct {
   uint count, row;
 } chunk;
 
+#if defined(NUMBERED) || defined(PREPARE)
+typedef CAT(RULE, _numbers) numbers;
+#endif
+#ifdef NUMBERED
+#define NUMBERS_ARGUMENT , __global const numbers *restrict known
+#define NUMBERS_OF_TENSOR , numbers numbers_
+#define NUMBERS_AT(row) , known[row]
+#define NUMBERS , numbers_
+#else
+#define NUMBERS_ARGUMENT
+#define NUMBERS_OF_TENSOR
+#define NUMBERS_AT(row)
+#define NUMBERS
+#endif
+
 /* Here nothing has a name that a user's rule might have. */
-static void apply_rule(real *weight_, real gradient_, state *state_, CAT(RULE, _scalars) scalars_) {
-  RULE(weight_, gradient_, state_, scalars_);
+#ifndef PREPARE
+static void apply_rule(real *weight_, real gradient_, state *state_, CAT(RULE, _scalars) scalars_ NUMBERS_OF_TENSOR) {
+  RULE(weight_, gradient_, state_, scalars_ NUMBERS);
 }
+#endif
 
 #if STATES > 0
 #ifndef S0_T
@@ -77,9 +97,18 @@ static void apply_rule(real *weight_, real gradient_, state *state_, CAT(RULE, _
 #define STATE_4(X)
 #endif
 #define EACH_STATE(X) STATE_0(X) STATE_1(X) STATE_2(X) STATE_3(X) STATE_4(X)
+#ifndef READS
+#define READS 0xffffffffu
+#define WRITES 0xffffffffu
+#endif
+enum { s0_bit = 1, s1_bit = 2, s2_bit = 4, s3_bit = 8, s4_bit = 16 };
 #define STATE_ARGUMENT(buffer, name, T) , __global CAT(T, _t) *restrict buffer
-#define STATE_LOAD(buffer, name, T) s.name = READ(T)(buffer, AT(c.s));
-#define STATE_STORE(buffer, name, T) WRITE(T)(s.name, buffer, AT(c.s));
+#define STATE_PASS(buffer, name, T) , buffer
+#define STATE_LOAD(buffer, name, T) \
+  s.name = (real)0.0f;              \
+  if (READS & buffer##_bit) s.name = READ(T)(buffer, AT(c.s));
+#define STATE_STORE(buffer, name, T) \
+  if (WRITES & buffer##_bit) WRITE(T)(s.name, buffer, AT(c.s));
 
 /* How a narrow parameter goes from step to step: in itself, in a float32 of which it is the rounding, or with what its
  * rounding lost. */
@@ -147,21 +176,23 @@ static real proximal(real w, float threshold, float shrink) {
 #define AFTERWARDS(w, h)
 #endif
 
+#ifndef PREPARE
 /* The elements AT the chunk's index i: read, step, write. */
 #define UPDATE                                                          \
   {                                                                     \
     WEIGHT_LOAD                                                         \
-    const real x = READ(G_T)(g, AT(c.g));                               \
+    real x = (real)0.0f;                                                \
+    if (READS >> 31) x = READ(G_T)(g, AT(c.g));                         \
     state s;                                                            \
     EACH_STATE(STATE_LOAD)                                              \
-    apply_rule(&w, GRADIENT(x), &s, h.rule);                            \
+    apply_rule(&w, GRADIENT(x), &s, h.rule NUMBERS);                    \
     AFTERWARDS(w, h)                                                    \
     WEIGHT_STORE                                                        \
     EACH_STATE(STATE_STORE)                                             \
   }
 
 #ifdef WALK_CPU
-void step_chunk(chunk c, row h, float bound, __global stored_parameter *restrict p,
+void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound, __global stored_parameter *restrict p,
                 __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT) {
   uint i = 0;
 #define READ(T) CAT(load_, T)
@@ -178,9 +209,8 @@ void step_chunk(chunk c, row h, float bound, __global stored_parameter *restrict
   if (rest) UPDATE
 }
 
-#define STATE_PASS(buffer, name, T) , buffer
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
+                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT NUMBERS_ARGUMENT,
                          __global const chunk *restrict chunks, __global const row *restrict rows,
                          __global const uint *restrict runs, uint first, uint count) {
   const size_t r = get_global_id(0);
@@ -190,7 +220,7 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
   for (uint k = runs[first + r]; k < end; k++) {
     row h = rows[chunks[k].row];
     SCALE(h)
-    step_chunk(chunks[k], h, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
+    step_chunk(chunks[k], h NUMBERS_AT(chunks[k].row), bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
   }
 }
 #else
@@ -198,7 +228,7 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
 #define WRITE(T) CAT(store_, T)
 #define AT(first) (size_t)((first) + i)
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
+                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT NUMBERS_ARGUMENT,
                          __global const chunk *restrict chunks, __global const row *restrict rows, uint first,
                          uint count) {
   if (get_group_id(0) >= count) return;
@@ -206,6 +236,10 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
   const chunk c = chunks[first + get_group_id(0)];
   row h = rows[c.row];
   SCALE(h)
+#ifdef NUMBERED
+  const numbers numbers_ = known[c.row];
+#endif
   for (uint i = (uint)get_local_id(0); i < c.count; i += (uint)get_local_size(0)) UPDATE
 }
+#endif
 #endif

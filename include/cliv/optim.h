@@ -12,7 +12,8 @@
  * Parameters and gradients are float32, float16 or bfloat16 in any mixture; arithmetic and states are float32, and a
  * narrow parameter is rounded once, to nearest even, when it is stored. All tensors whose parameters share a cl_mem and
  * whose gradients share one (an arena, see cliv/tensor.h) step in one launch; other tensors cost one launch for each
- * pair of buffers. Launches are cut where one would exceed 2²⁸ elements.
+ * pair of buffers. Launches are cut where one would exceed 2²⁸ elements. Rules with norms (lars, lamb, …) take two such
+ * launches, and two or three small ones for all tensors between them.
  *
  * Results are the same to the last bit on every device and for every way the tensors lie in memory. Scalars that
  * depend on the step (bias corrections) are computed on the host in double from the step number, by arithmetic in a
@@ -54,6 +55,12 @@ typedef struct cliv_state_info {
   cliv_state_kind kind;
 } cliv_state_info;
 
+/* How much of a state a parameter has. */
+typedef enum cliv_state_shape {
+  CLIV_STATE_ELEMENT, /* a number for each element: the parameter's shape */
+  CLIV_STATE_TENSOR   /* one number: a tensor without axes */
+} cliv_state_shape;
+
 /* A value for a hyper-parameter. */
 typedef struct cliv_setting {
   const char *name;
@@ -77,6 +84,7 @@ typedef struct cliv_rule_info {
   const cliv_state_info *states;
   size_t preset_count;             /* at least 1 */
   const cliv_preset_info *presets; /* the first is the default: torch wherever PyTorch has the rule */
+  const cliv_state_shape *shapes;  /* one a state; NULL: each state has a number for each element */
 } cliv_rule_info;
 
 CLIV_API size_t cliv_rule_count(void);
@@ -89,7 +97,8 @@ typedef struct cliv_optimizer cliv_optimizer;
 
 typedef struct cliv_optimizer_options {
   size_t size; /* sizeof(cliv_optimizer_options) of the caller; 0: this version's */
-  /* Elements that are handed out together: a multiple of 64 up to 2²⁰; 0: 4096. Changes speed, never results. */
+  /* Elements that are handed out together: a multiple of 64 up to 2²⁰; 0: 4096. Changes speed, never results. Rules
+   * with norms take 4096 in any case. */
   size_t chunk;
   const char *preset; /* one of the rule's; NULL: its first, "torch" wherever PyTorch has the rule */
   /* What states are stored as between steps; they are computed in float32. NULL: "float32". "bfloat16": rounded to
@@ -214,10 +223,10 @@ CLIV_API cliv_status cliv_optimizer_freeze(cliv_optimizer *optimizer, size_t par
 CLIV_API size_t cliv_optimizer_state_count(const cliv_optimizer *optimizer, size_t param);
 CLIV_API const char *cliv_optimizer_state_name(const cliv_optimizer *optimizer, size_t param, size_t k);
 
-/* A view of a state, of the parameter's shape, float32 unless the options say otherwise, to read for a checkpoint or
- * to write for resuming; the caller frees it. It shows the state in use until a tensor is added, or a hyper-parameter
- * changes which states exist: ask again then. NAME: the rule has no such state. STATE: it has, but with other hyper-
- * parameters. VALUE: no such parameter. */
+/* A view of a state, of the parameter's shape or without axes (cliv_rule_info's shapes), float32 unless the options say
+ * otherwise, to read for a checkpoint or to write for resuming; the caller frees it. It shows the state in use until a
+ * tensor is added, or a hyper-parameter changes which states exist: ask again then. NAME: the rule has no such state.
+ * STATE: it has, but with other hyper-parameters. VALUE: no such parameter. */
 CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t param, const char *state,
                                           cliv_tensor **view) CLIV_MUST_CHECK;
 

@@ -139,12 +139,19 @@ static json_t *preset_json(const cliv_preset_info *preset) {
   return json_pack("{s:s, s:s, s:o}", "name", preset->name, "source", preset->source, "values", values);
 }
 
+/* What one of a state's numbers is for. */
+static const char *state_shape(const cliv_rule_info *rule, size_t state) {
+  static const char *const names[] = {[CLIV_STATE_ELEMENT] = "element", [CLIV_STATE_TENSOR] = "tensor"};
+  return names[rule->shapes ? rule->shapes[state] : CLIV_STATE_ELEMENT];
+}
+
 static json_t *rule_json(const cliv_rule_info *rule) {
   json_t *const hypers = json_array(), *const states = json_array(), *const presets = json_array();
   for (size_t i = 0; i < rule->hyper_count; i++) json_array_append_new(hypers, hyper_json(&rule->hypers[i]));
   for (size_t i = 0; i < rule->state_count; i++)
-    json_array_append_new(states, json_pack("{s:s, s:s?, s:s}", "name", rule->states[i].name, "initial",
-                                            rule->states[i].initial, "meaning", rule->states[i].meaning));
+    json_array_append_new(
+        states, json_pack("{s:s, s:s?, s:s, s:s}", "name", rule->states[i].name, "initial", rule->states[i].initial,
+                          "meaning", rule->states[i].meaning, "shape", state_shape(rule, i)));
   for (size_t i = 0; i < rule->preset_count; i++) json_array_append_new(presets, preset_json(&rule->presets[i]));
   return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "name", rule->name, "summary", rule->summary, "source",
                    rule->source, "hypers", hypers, "states", states, "presets", presets);
@@ -184,7 +191,8 @@ static void print_all_rules(rule_getter *get) {
     printf("  %-16s %s\n", rule->name, rule->summary);
     for (size_t k = 0; k < rule->hyper_count; k++) print_hyper(&rule->hypers[k]);
     for (size_t k = 0; k < rule->state_count; k++)
-      printf("      %-26s %-8s %-12s %s\n", rule->states[k].name, "", "state", rule->states[k].meaning);
+      printf("      %-26s %-8s %-12s %s\n", rule->states[k].name, "",
+             strcmp(state_shape(rule, k), "element") ? state_shape(rule, k) : "state", rule->states[k].meaning);
     for (size_t k = 0; k < rule->preset_count; k++) print_preset(&rule->presets[k]);
     printf("      source: %s\n", rule->source);
   }

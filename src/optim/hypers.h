@@ -61,7 +61,9 @@
 /* ---- rows ---- */
 
 #define INFO(name, summary, source, hypers, states, presets) \
-  { name, summary, source, COUNT(hypers), COUNT(states), hypers, states, COUNT(presets), presets }
+  { name, summary, source, COUNT(hypers), COUNT(states), hypers, states, COUNT(presets), presets, NULL }
+#define INFO_SHAPES(name, summary, source, hypers, states, presets, shapes) \
+  { name, summary, source, COUNT(hypers), COUNT(states), hypers, states, COUNT(presets), presets, shapes }
 
 /* The scalars of a step, in order. */
 #define GIVE(out, ...) memcpy((out), ((const double[]){__VA_ARGS__}), sizeof((const double[]){__VA_ARGS__}))

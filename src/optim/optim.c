@@ -75,7 +75,7 @@ cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv
   o->rule = rule;
   o->own = own;
   o->precision = precision;
-  o->chunk = options->chunk ? options->chunk : CHUNK;
+  o->chunk = options->chunk && !rule->norms.measures ? options->chunk : CHUNK; /* their sums are of blocks of it */
   o->launch = LAUNCH_MAX;
   o->lr = cliv__rule_hyper(rule, "lr");
   o->maximize = cliv__rule_hyper(rule, "maximize");
@@ -318,7 +318,8 @@ size_t cliv_optimizer_param_count(const cliv_optimizer *o) { return o->param_cou
 /* ---- states ---- */
 
 static unsigned kept_by(const cliv_optimizer *o, size_t param) {
-  return param < o->param_count ? cliv__planes(o, param, cliv__hyper(o, o->params[param].group)) : 0;
+  const unsigned scratch = ((1u << o->rule->scratch_count) - 1) << o->rule->info.state_count;
+  return param < o->param_count ? cliv__planes(o, param, cliv__hyper(o, o->params[param].group)) & ~scratch : 0;
 }
 
 const char *cliv_optimizer_state_name(const cliv_optimizer *o, size_t param, size_t k) {
@@ -364,8 +365,8 @@ cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *st
           o->rule->info.name, state, param, cliv__plane_meaning(o, k));
   if (o->stale) TRY(cliv__plan_make(o));
   const cliv_tensor *p = o->params[param].p;
-  if (p->count) return cliv__plane_view(o, param, k, view);
-  const cliv__shape shape = cliv__plane_shape(p, k);
+  if (p->count || cliv__state_shape(o->rule, k) == CLIV_STATE_TENSOR) return cliv__plane_view(o, param, k, view);
+  const cliv__shape shape = cliv__plane_shape(o->rule, p, k);
   return cliv_tensor_create(o->ctx, cliv__plane_dtype(o, kept, p->dtype, k), shape.ndim, shape.axes, view);
 }
 
@@ -521,24 +522,39 @@ static cliv_status send_scalars(cliv_optimizer *o) {
   return CLIV_OK;
 }
 
-static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, const cliv_sync *sync) {
+/* prepare: the first of the two launches of a rule with norms. */
+static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, bool prepare, const cliv_sync *sync) {
   const cliv__plan *plan = &o->plan;
   const cliv__bank *bank = &plan->banks[batch->bank];
   const bool runs = o->ctx->walk == CLIV_WALK_CPU;
-  cliv__arg args[CLIV__PLANES + 8];
+  const cliv__norming *norming = &plan->norming;
+  cliv__arg args[CLIV__PLANES + 11];
   size_t n = 0;
   args[n++] = ARG(batch->p);
   args[n++] = ARG(batch->g);
   for (size_t k = 0; k < CLIV__PLANES; k++)
     if (bank->plane[k]) args[n++] = ARG(bank->plane[k]->mem);
   if (o->control.on) args[n++] = ARG(o->control.verdict);
+  if (batch->prepare) args[n++] = ARG(norming->numbers->mem);
   args[n++] = ARG(plan->chunks);
   args[n++] = ARG(plan->scalars);
   if (runs) args[n++] = ARG(plan->runs);
   args[n++] = ARG(batch->first);
   args[n++] = ARG(batch->count);
+  if (prepare) args[n++] = ARG(norming->parts->mem);
+  if (prepare) args[n++] = ARG(norming->chunks);
   const size_t local = runs ? 1 : cliv__group(o->ctx, GROUP_SIZE);
-  return cliv__launch(o->ctx, batch->kernel, RANGE1(batch->count * local, local), sync, args, n);
+  return cliv__launch(o->ctx, prepare ? batch->prepare : batch->kernel, RANGE1(batch->count * local, local), sync, args,
+                      n);
+}
+
+/* What a rule with norms does before its step. */
+static cliv_status prepare(const cliv_optimizer *o, const cliv_sync *sync) {
+  for (size_t i = 0; i < o->plan.batch_count; i++) {
+    const cliv_sync part = cliv__sync_part(sync, i == 0, false);
+    TRY(launch(o, &o->plan.batches[i], true, &part));
+  }
+  return cliv__norming_decide(o);
 }
 
 cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
@@ -549,13 +565,15 @@ cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   TRY(check_conflicts(o));
   if (o->stale) TRY(cliv__plan_make(o));
   const size_t batches = o->plan.batch_count;
-  const bool controlled = batches && o->control.on;
+  const bool controlled = batches && o->control.on, norms = batches && o->rule->norms.measures;
   if (controlled) TRY(cliv__control_enqueue(o, sync));
   if (batches == 0) TRY(cliv__nothing(o->ctx, sync));
   else TRY(send_scalars(o));
+  if (norms) TRY(prepare(o, controlled ? SYNC_NONE : SYNC_FIRST(sync)));
+  if (norms && o->rule->between) TRY(o->rule->between(o));
   for (size_t i = 0; i < batches; i++) {
-    const cliv_sync part = cliv__sync_part(sync, i == 0 && !controlled, i + 1 == batches);
-    TRY(launch(o, &o->plan.batches[i], &part));
+    const cliv_sync part = cliv__sync_part(sync, i == 0 && !controlled && !norms, i + 1 == batches);
+    TRY(launch(o, &o->plan.batches[i], false, &part));
   }
   step_taken(o);
   o->control.undecided = controlled && o->control.options.nonfinite == CLIV_NONFINITE_SKIP;

@@ -2,6 +2,8 @@
 #ifndef CLIV_OPTIM_OPTIM_H
 #define CLIV_OPTIM_OPTIM_H
 
+#include <cliv/segments.h>
+
 #include "optim/precision.h"
 #include "optim/rules.h"
 #include "runtime/context.h"
@@ -42,8 +44,8 @@ typedef struct cliv__bank {
 
 /* One launch: tensors in one pair of buffers, with states in one bank. */
 typedef struct cliv__batch {
-  cl_kernel kernel; /* the context's */
-  cl_mem p, g;      /* the tensors' */
+  cl_kernel kernel, prepare; /* the context's; prepare: of rules with norms, else NULL */
+  cl_mem p, g;               /* the tensors' */
   size_t bank;
   cl_uint first, count; /* CPU walk: runs; GPU walk: chunks */
 } cliv__batch;
@@ -68,6 +70,18 @@ typedef struct cliv__slot {
 /* What every row begins with, as in cl/optim.cl: the gradient's factor; the proximal step's threshold and factor. */
 enum { CLIV__ROW_COMMON = 3 };
 
+/* What a rule with norms has beside, see norms.c: all NULL for others. Rows are then one a parameter. Tensors are those
+ * that take part in a step. */
+typedef struct cliv__norming {
+  cliv_tensor *parts;      /* [measure][chunk]: sums over chunks */
+  cliv_segments *segments; /* the parts of each measure and tensor */
+  cliv_tensor *sums;       /* [measure][tensor], in the order of the chunks */
+  cl_mem members, scopes;  /* as in cl/optim_decide.cl */
+  cl_uint chunks, tensors, scope_count;
+  size_t leader;        /* the first of the tensors */
+  cliv_tensor *numbers; /* [parameter][the rule's numbers] */
+} cliv__norming;
+
 typedef struct cliv__plan {
   size_t param_count, bank_count, batch_count, row_count;
   cliv__place *places; /* one a parameter */
@@ -79,6 +93,7 @@ typedef struct cliv__plan {
   cliv__slot slots[CLIV__SLOTS];
   size_t slot;    /* the next to write */
   float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */
+  cliv__norming norming;
 } cliv__plan;
 
 /* Steps are counted in double, too. */
@@ -172,6 +187,14 @@ cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cl
 cliv_status cliv__plan_make(cliv_optimizer *o);
 /* Waits for scalars under way. */
 void cliv__plan_free(cliv__plan *plan);
+/* The two launches of a rule with norms need what is between them: made for a plan whose tensors that have elements
+ * follow each other in its chunks in this order. */
+cliv_status cliv__norming_make(const cliv_optimizer *o, cliv__plan *plan, const size_t *order, size_t count,
+                               size_t chunks);
+void cliv__norming_free(cliv__norming *n);
+cliv_status cliv__norming_state(const cliv_optimizer *o, size_t param, size_t state, cliv_tensor **view);
+/* From the parts of the first launch to the numbers of the second. */
+cliv_status cliv__norming_decide(const cliv_optimizer *o);
 
 /* Takes the last step back from the count. */
 void cliv__step_untaken(cliv_optimizer *o);

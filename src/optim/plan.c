@@ -43,6 +43,7 @@ void cliv__plan_free(cliv__plan *plan) {
     if (buffers[i]) clReleaseMemObject(buffers[i]);
   for (size_t i = 0; i < plan->bank_count; i++)
     for (size_t k = 0; k < CLIV__PLANES; k++) cliv_tensor_free(plan->banks[i].plane[k]);
+  cliv__norming_free(&plan->norming);
   free(plan->places);
   free(plan->banks);
   free(plan->batches);
@@ -69,7 +70,7 @@ static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
   TRY(ALLOCATE(o->ctx, o->param_count, &plan->places));
   TRY(ALLOCATE(o->ctx, o->param_count, &plan->banks));
   for (size_t i = 0; i < o->param_count; i++) {
-    const unsigned kept = cliv__planes(o, i, cliv__hyper(o, o->params[i].group));
+    const unsigned kept = cliv__planes(o, i, cliv__hyper(o, o->params[i].group)) & ~cliv__tensor_states(o->rule);
     const cliv_dtype param = kept >> CLIV__WEIGHT_PLANE & 1 ? o->params[i].p->dtype : CLIV_F32;
     const size_t needed = kept ? cliv__round_up(o->params[i].p->count, STATE_ALIGN) : 0;
     const size_t widest = widest_element(o, kept, param);
@@ -104,8 +105,9 @@ static cliv_status state_view(const cliv_optimizer *o, const cliv__plan *plan, s
 }
 
 cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cliv_tensor **out) {
+  if (cliv__state_shape(o->rule, k) == CLIV_STATE_TENSOR) return cliv__norming_state(o, param, k, out);
   const cliv__place *at = &o->plan.places[param];
-  const cliv__shape shape = cliv__plane_shape(o->params[param].p, k);
+  const cliv__shape shape = cliv__plane_shape(o->rule, o->params[param].p, k);
   cliv_tensor *plane = o->plan.banks[at->bank].plane[k];
   return cliv_tensor_view(plane, at->first, shape.ndim, shape.axes, 0, out);
 }
@@ -195,7 +197,7 @@ static cliv_status line_up(const cliv_optimizer *o, cliv__plan *plan) {
     const cliv__param *x = &o->params[i];
     const cliv__row row = {
         .group = x->group, .frozen = x->frozen, .born = x->frozen ? 0 : x->born, .past = *cliv__past_of(o, i)};
-    size_t r = 0;
+    size_t r = o->rule->norms.measures ? plan->row_count : 0; /* with norms each has numbers of its own */
     while (r < plan->row_count && !same_row(&plan->rows[r], &row)) r++;
     if (r == plan->row_count) plan->rows[plan->row_count++] = row;
     plan->places[i].row = r;
@@ -208,22 +210,55 @@ static bool takes_part(const cliv__param *x) { return x->p->count > 0 && !x->fro
 
 static const char *storage(cliv_dtype dtype) { return dtype == CLIV_F16 ? "f16" : dtype == CLIV_BF16 ? "bf16" : "f32"; }
 
-/* The states of a parameter, as a program's options; their count. */
+/* The launches of a step: the only one, of the library's rules or the caller's, or two of a rule with norms. */
+typedef enum phase { ONLY, OWN, PREPARE, STEP } phase;
+static const struct {
+  const char *files, *kernel;
+} programs[] = {
+    [ONLY] = {"divide.cl fused.cl optim_math.cl optim_ops.cl optim.cl", "optim_step"},
+    [OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user optim.cl", "optim_step"},
+    [PREPARE] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl block.cl optim.cl optim_prepare.cl",
+                 "optim_prepare"},
+    [STEP] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim.cl", "optim_step"},
+};
+
+/* Bits of the states as the program counts them: those that are kept, one after the other. */
+static unsigned kept_bits(unsigned states, unsigned kept) {
+  unsigned bits = 0;
+  for (int k = 0, at = 0; k < CLIV__MAX_STATES; k++)
+    if (kept >> k & 1) bits |= (states >> k & 1) << at++;
+  return bits;
+}
+
+static void add_phase(const cliv__rule *rule, phase which, unsigned kept, cliv__text *options) {
+  if (rule->norms.measures == 0) return;
+  const cliv__traffic *t = which == PREPARE ? &rule->norms.prepare : &rule->norms.step;
+  cliv__text_add(options, " -D READS=%uu -D WRITES=%uu",
+                 kept_bits(t->reads, kept) | (t->reads & CLIV__GRADIENT ? 1u << 31 : 0), kept_bits(t->writes, kept));
+  if (which == PREPARE) cliv__text_add(options, " -D PREPARE -D MEASURES=%u", rule->norms.measures);
+  else cliv__text_add(options, " -D NUMBERED");
+}
+
+/* The states of a parameter, as a program's options; the count of those that have a number for each element. */
 static int state_options(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cliv__text *text) {
   const cliv_rule_info *rule = &o->rule->info;
   const unsigned kept = plan->places[param].kept;
+  const unsigned all = cliv__planes(o, param, cliv__hyper(o, o->params[param].group));
   int states = 0;
-  for (size_t k = 0; k < rule->state_count; k++) {
-    if (!(kept >> k & 1)) continue;
-    const cliv_dtype dtype = cliv__plane_dtype(o, kept, o->params[param].p->dtype, k);
-    cliv__text_add(text, " -D S%d=%s -D WITH_%s", states, rule->states[k].name, rule->states[k].name);
-    if (dtype != CLIV_F32) cliv__text_add(text, " -D S%d_T=%s", states, storage(dtype));
-    states++;
+  for (size_t k = 0; k < cliv__state_total(o->rule); k++) {
+    if (kept >> k & 1) {
+      const cliv_dtype dtype = cliv__plane_dtype(o, kept, o->params[param].p->dtype, k);
+      cliv__text_add(text, " -D S%d=%s", states, rule->states[k].name);
+      if (dtype != CLIV_F32) cliv__text_add(text, " -D S%d_T=%s", states, storage(dtype));
+      states++;
+    }
+    if (all >> k & 1) cliv__text_add(text, " -D WITH_%s", rule->states[k].name);
   }
   return states;
 }
 
-static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cl_kernel *out) {
+static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, size_t param, phase which,
+                               cl_kernel *out) {
   const cliv__param *x = &o->params[param];
   const char *weights = cliv__weights_word(&o->precision, x->p->dtype);
   cliv__text text = {0}, names = {0};
@@ -234,12 +269,12 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
   if (o->own && states) cliv__text_add(&text, " -D STATE_NAMES=%s", o->rule->state_names);
   if (weights) cliv__text_add(&text, " -D WEIGHTS_%s", weights);
+  add_phase(o->rule, which, plan->places[param].kept, &text);
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
-  const char *const files = o->own ? "divide.cl fused.cl math.cl optim_math.cl optim_user.cl user optim.cl"
-                                   : "divide.cl fused.cl optim_math.cl optim_ops.cl optim.cl";
-  const cliv_status status = named && options
-                                 ? cliv__kernel_with(o->ctx, files, o->rule->text, options, "optim_step", out)
-                                 : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for a program's options");
+  const cliv_status status =
+      named && options
+          ? cliv__kernel_with(o->ctx, programs[which].files, o->rule->text, options, programs[which].kernel, out)
+          : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for a program's options");
   free(named);
   free(options);
   return status;
@@ -313,12 +348,15 @@ static void cut_runs(const cliv_context *ctx, size_t from, size_t end, tables *t
 /* The chunks of one launch from `from` on, in as many batches as the limit of a launch asks for. */
 static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, tables *t) {
   const cliv__param *x = &o->params[param];
-  cl_kernel kernel;
-  TRY(find_kernel(o, plan, param, &kernel));
+  const bool two = o->rule->norms.measures > 0;
+  cl_kernel kernel, prepare = NULL;
+  if (two) TRY(find_kernel(o, plan, param, PREPARE, &prepare));
+  TRY(find_kernel(o, plan, param, two ? STEP : o->own ? OWN : ONLY, &kernel));
   while (from < t->chunk_count) {
     size_t end = from, elements = 0;
     while (end < t->chunk_count && elements < o->launch) elements += t->chunks[end++].count;
-    cliv__batch batch = {kernel, x->p->mem, x->g->mem, plan->places[param].bank, (cl_uint)from, (cl_uint)(end - from)};
+    cliv__batch batch = {
+        kernel, prepare, x->p->mem, x->g->mem, plan->places[param].bank, (cl_uint)from, (cl_uint)(end - from)};
     if (o->ctx->walk == CLIV_WALK_CPU) {
       batch.first = (cl_uint)t->run_count;
       cut_runs(o->ctx, from, end, t);
@@ -369,6 +407,7 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
       TRY(cliv__upload(o->ctx, t->runs, (t->run_count + 1) * sizeof *t->runs, "clCreateBuffer", &plan->runs));
     TRY(make_scalars(o, plan));
   }
+  if (o->rule->norms.measures) TRY(cliv__norming_make(o, plan, t->order, t->order_count, t->chunk_count));
   return make_banks(o, plan);
 }
 

@@ -81,7 +81,9 @@ cliv_dtype cliv__plane_dtype(const cliv_optimizer *o, unsigned kept, cliv_dtype 
   (void)kept;
   if (k >= CLIV__ABSMAX_PLANE) return CLIV_F32;
   if (k == CLIV__WEIGHT_PLANE) return o->precision.weights == CLIV__WEIGHTS_KAHAN ? param : CLIV_F32;
-  return o->rule->info.states[k].kind == CLIV_STATE_WEIGHT ? CLIV_F32 : o->precision.states;
+  const bool narrow = k < o->rule->info.state_count && cliv__state_shape(o->rule, k) == CLIV_STATE_ELEMENT &&
+                      o->rule->info.states[k].kind != CLIV_STATE_WEIGHT;
+  return narrow ? o->precision.states : CLIV_F32;
 }
 
 const char *cliv__plane_name(const cliv_optimizer *o, size_t k) {
@@ -97,7 +99,8 @@ const char *cliv__plane_meaning(const cliv_optimizer *o, size_t k) {
   return "kept of float16 and bfloat16 parameters";
 }
 
-cliv__shape cliv__plane_shape(const cliv_tensor *param, size_t k) {
+cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, size_t k) {
+  if (cliv__state_shape(rule, k) == CLIV_STATE_TENSOR) return (cliv__shape){0};
   if (k >= CLIV__ABSMAX_PLANE) return (cliv__shape){1, {(param->count + CLIV__BLOCK - 1) / CLIV__BLOCK}};
   cliv__shape shape = {.ndim = param->ndim};
   memcpy(shape.axes, param->shape, sizeof shape.axes);

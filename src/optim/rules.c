@@ -23,7 +23,15 @@ const cliv_rule_info *cliv_rule_find(const char *name) {
 }
 
 unsigned cliv__rule_kept(const cliv__rule *rule, const double *hyper) {
-  return rule->kept ? rule->kept(hyper) : (1u << rule->info.state_count) - 1;
+  const unsigned shown = (1u << rule->info.state_count) - 1, all = (1u << cliv__state_total(rule)) - 1;
+  return (rule->kept ? rule->kept(hyper) & shown : shown) | (all & ~shown);
+}
+
+unsigned cliv__tensor_states(const cliv__rule *rule) {
+  unsigned bits = 0;
+  for (size_t k = 0; k < rule->info.state_count; k++)
+    if (cliv__state_shape(rule, k) == CLIV_STATE_TENSOR) bits |= 1u << k;
+  return bits;
 }
 
 int cliv__rule_hyper(const cliv__rule *rule, const char *name) {

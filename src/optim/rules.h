@@ -4,7 +4,34 @@
 
 #include <cliv/optim.h>
 
-enum { CLIV__MAX_STATES = 5, CLIV__MAX_HYPERS = 20, CLIV__MAX_SCALARS = 32, CLIV__MAX_MEMORY = 2 };
+enum {
+  CLIV__MAX_STATES = 8,
+  CLIV__MAX_PLANES = 5, /* states that have a number for each element, those that are not saved among them */
+  CLIV__MAX_HYPERS = 20,
+  CLIV__MAX_SCALARS = 32,
+  CLIV__MAX_MEMORY = 2,
+  CLIV__MAX_MEASURES = 4
+};
+
+/* The tensors whose sums a rule takes together, and which share its numbers. */
+typedef enum cliv__scope { CLIV__EACH_TENSOR, CLIV__ALL_TENSORS } cliv__scope;
+
+/* What a launch reads and writes of an element beside the weight: bit k: state k. */
+enum { CLIV__GRADIENT = 1 << 30 };
+typedef struct cliv__traffic {
+  unsigned reads, writes;
+} cliv__traffic;
+
+/* Of a rule whose step depends on sums over all elements of a tensor, or of several. It has two launches over the
+ * elements, cl/optim_prepare.cl and cl/optim.cl, with functions <function>_prepare and <function>; between them
+ * <function>_decide makes numbers of the sums, a struct <function>_numbers of floats, of which the first are the states
+ * of shape tensor in their order. */
+typedef struct cliv__norms_of_rule {
+  unsigned measures; /* what `prepare` gives of an element; 0: this is no such rule */
+  unsigned numbers;  /* floats in the struct */
+  cliv__scope scope;
+  cliv__traffic prepare, step;
+} cliv__norms_of_rule;
 
 typedef struct cliv__rule {
   cliv_rule_info info;
@@ -24,7 +51,22 @@ typedef struct cliv__rule {
   /* A rule of the caller's own, see user_rule.h; NULL for the library's. Its scalars are those of cliv__user_scalars,
    * the lists are the members of its structs. */
   const char *text, *scalar_names, *state_names;
+  cliv__norms_of_rule norms;
+  /* States behind info.states[info.state_count - 1] in that array which are no more than room from one launch to the
+   * next: nobody is shown them, and they are not saved. */
+  size_t scratch_count;
+  /* Work on these between the launches, after <function>_decide, such as products of matrices: for parameter i
+   * cliv__plane_view gives each. NULL: there is none. Asynchronous, in the order of the queue. */
+  cliv_status (*between)(cliv_optimizer *o);
 } cliv__rule;
+
+/* States, with those that are not shown. */
+static inline size_t cliv__state_total(const cliv__rule *rule) { return rule->info.state_count + rule->scratch_count; }
+static inline cliv_state_shape cliv__state_shape(const cliv__rule *rule, size_t state) {
+  return rule->info.shapes && state < rule->info.state_count ? rule->info.shapes[state] : CLIV_STATE_ELEMENT;
+}
+/* Bits of the states that are one number a tensor. */
+unsigned cliv__tensor_states(const cliv__rule *rule);
 
 /* Every rule, in the order in which they are listed; X(name) for each. */
 #define CLIV__RULES(X) \
@@ -52,7 +94,10 @@ typedef struct cliv__rule {
   X(qhadam)            \
   X(ftrl)              \
   X(sophia)            \
-  X(adabound)
+  X(adabound)          \
+  X(lars)              \
+  X(lamb)              \
+  X(novograd)
 
 #define CLIV__DECLARE_RULE(name) extern const cliv__rule cliv__rule_##name;
 CLIV__RULES(CLIV__DECLARE_RULE)

@@ -324,7 +324,7 @@ static cliv_status read_states(loaded *l, size_t param) {
     if (!a->data && l->steps[param] && l->steps[param] != ABSENT)
       return REFUSE(l, DATA, "parameter %zu has taken %" PRIu64 " steps and has no %s", param, l->steps[param], name);
     const cliv_dtype dtype = cliv__plane_dtype(o, kept, p->dtype, k);
-    const cliv__shape shape = cliv__plane_shape(p, k);
+    const cliv__shape shape = cliv__plane_shape(o->rule, p, k);
     if (a->data && a->dtype != dtype)
       return REFUSE(l, SHAPE, "'state.%zu.%s' is %s, this optimizer stores %s", param, name, cliv_dtype_name(a->dtype),
                     cliv_dtype_name(dtype));

@@ -15,7 +15,7 @@
 typedef struct own_rule {
   cliv__rule row;
   cliv_hyper_info hypers[CLIV__MAX_HYPERS];
-  cliv_state_info states[CLIV__MAX_STATES];
+  cliv_state_info states[CLIV__MAX_PLANES];
   cliv_preset_info preset;
   cliv__formula formulas[CLIV__MAX_SCALARS];
   char *scalar_names, *state_names; /* with commas between */
@@ -113,8 +113,8 @@ static cliv_status check_hypers(cliv_context *ctx, const cliv_user_rule *r) {
 }
 
 static cliv_status check_states(cliv_context *ctx, const cliv_user_rule *r) {
-  REQUIRE(ctx, r->state_count <= CLIV__MAX_STATES, VALUE, "rule '%s' has %zu states; it must have at most %d", r->name,
-          r->state_count, CLIV__MAX_STATES);
+  REQUIRE(ctx, r->state_count <= CLIV__MAX_PLANES, VALUE, "rule '%s' has %zu states; it must have at most %d", r->name,
+          r->state_count, CLIV__MAX_PLANES);
   REQUIRE(ctx, r->state_count == 0 || r->states != NULL, NULL, "rule '%s': the list of states is NULL", r->name);
   for (size_t i = 0; i < r->state_count; i++) {
     const cliv_state_info *s = &r->states[i];

@@ -57,6 +57,9 @@ static const struct variant {
     {"ftrl", "l1, l2", {{"lr", 0.1}, {"l1", 0.5}, {"l2", 0.1}, {"l2_shrinkage", 0.1}}, 0},
     {"sophia", "refreshed", {{"hessian_interval", 2}, {"batch_size", 1}, {"beta2", 0.5}}, 0},
     {"adabound", "bounds", {{"final_lr", 0.01}, {"gamma", 0.1}, {"weight_decay", 0.1}}, 10},
+    {"lars", "joint norm", {{"joint_norm", 1}, {"lr_in_momentum", 0}, {"nesterov", 1}, {"weight_decay", 0.1}}, 0},
+    {"lamb", "clipped", {{"trust_clip", 1}, {"lr", 0.1}, {"eps_root", 1e-3}, {"weight_decay", 0.1}}, 10},
+    {"novograd", "amsgrad", {{"amsgrad", 1}, {"beta2", 0.5}, {"eps_root", 1e-3}, {"weight_decay", 0.1}}, 0},
     {"asgd", "averages", {{"lambd", 0.1}, {"t0", 1}, {"lr", 0.1}}, 10},
 };
 

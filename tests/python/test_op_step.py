@@ -21,11 +21,11 @@ def safetensors(path):
     return metadata, arrays
 
 
-def cases():
+def cases(*files):
     """One case of every rule, and one of every preset of adam: rule, preset, hyper-parameters, the weights after 20
     steps. The others are tests/test_rules.c's: each is a run of the program here."""
     found = {}
-    for metadata, arrays in (TORCH, PACKAGES):
+    for metadata, arrays in files:
         for case, text in metadata.items():
             if text.startswith("rule="):
                 words = dict(word.split("=") for word in text.split())
@@ -37,15 +37,18 @@ def cases():
 
 TORCH = safetensors(f"{SOURCE}/tests/golden/torch.safetensors")
 PACKAGES = safetensors(f"{SOURCE}/tests/golden/packages.safetensors")
+NORMS = safetensors(f"{SOURCE}/tests/golden/norms.safetensors")
 GOLDEN = TORCH[1]
-CASES = cases()
+CASES = cases(TORCH, PACKAGES)
+NORM_CASES = cases(NORMS)
+OF_ALL_TENSORS = set()
 KINDS = [name.split(".")[1] for name in GOLDEN if name.startswith("gradients.")]
 STEPS = 20
 
 
 def test_every_rule_has_a_trajectory():
     rules = document("op", "list", "step")["step"]
-    assert {row["name"] for row in rules} == {rule for rule, _ in CASES}
+    assert {row["name"] for row in rules} == {rule for rule, _ in CASES | NORM_CASES}
     for row in rules:
         presets = [preset["name"] for preset in row["presets"]]
         assert all(row["name"] != rule or preset in presets for rule, preset in CASES)
@@ -68,6 +71,30 @@ def test_parameter_after_20_steps(rule, preset, tmp_path):
         # Relative to the largest weight: where the exact result passes by zero, PyTorch's own forms differ by more than
         # its size.
         assert np.abs(got[row] - want[row]).max() <= 1e-6 * np.abs(want[row]).max(), kind
+
+
+@pytest.mark.parametrize("rule, preset", [case for case in NORM_CASES if case[0] not in OF_ALL_TENSORS])
+def test_matrix_after_20_steps(rule, preset, tmp_path):
+    """Rules with norms: the first of the trajectory's tensors by itself."""
+    settings, want = NORM_CASES[rule, preset]
+    np.save(tmp_path / "p.npy", NORMS[1]["initial"][:30].reshape(6, 5))
+    np.save(tmp_path / "g.npy", NORMS[1]["gradients.random"][:STEPS, :30].reshape(-1, 6, 5))
+    sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    done("op", "step", "--rule", rule, "--preset", preset, *sets, "--param", tmp_path / "p.npy",
+         "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy")
+    got, want = np.load(tmp_path / "out.npy").astype(np.float64).ravel(), want[0, :30].astype(np.float64)
+    assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
+
+
+def test_state_of_a_tensor(tmp_path):
+    """One number: the square of the gradient's length."""
+    p, g = np.ones((2, 3), np.float32), np.full((1, 2, 3), 2, np.float32)
+    np.save(tmp_path / "p.npy", p)
+    np.save(tmp_path / "g.npy", g)
+    done("op", "step", "--rule", "novograd", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy",
+         "-o", tmp_path / "out.npy", "--states", tmp_path / "states")
+    square = np.load(tmp_path / "states" / "exp_avg_sq.npy")
+    assert square.shape == () and square == 24
 
 
 def test_first_preset_is_the_default(tmp_path):

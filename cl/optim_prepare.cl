@@ -1,0 +1,130 @@
+/* optim_prepare.cl: the first launch of a rule whose step depends on sums over tensors, after optim.cl with -D PREPARE.
+ *
+ *   -D MEASURES=2   what RULE_prepare gives of each element, at most 4; their sums over a tensor go to RULE_decide
+ *
+ * A chunk is a block of block.cl: 4096 elements of its tensor, or what is left of them. Its sums go to parts: those of
+ * measure m and chunk k to parts[m * total + k]. From there on they are joined as those of reduce.cl are.
+ */
+#define EACH_0(X) X(real, float, m0)
+#if MEASURES > 1
+#define EACH_1(X) X(real, float, m1)
+#else
+#define EACH_1(X)
+#endif
+#if MEASURES > 2
+#define EACH_2(X) X(real, float, m2)
+#else
+#define EACH_2(X)
+#endif
+#if MEASURES > 3
+#define EACH_3(X) X(real, float, m3)
+#else
+#define EACH_3(X)
+#endif
+#define EACH_MEASURE(X) EACH_0(X) EACH_1(X) EACH_2(X) EACH_3(X)
+#define MEASURE_FIELD(type, stored, name) type name;
+typedef struct {
+  EACH_MEASURE(MEASURE_FIELD)
+} sums;
+
+#define MEASURE_NONE(type, stored, name) a.name = (real)-0.0f;
+static sums no_sums(void) {
+  sums a;
+  EACH_MEASURE(MEASURE_NONE)
+  return a;
+}
+#define MEASURE_ADD(type, stored, name) a.name += b.name;
+static sums add_sums(sums a, sums b) {
+  EACH_MEASURE(MEASURE_ADD)
+  return a;
+}
+
+#define SOURCE                                                                                     \
+  const chunk *here, const row *line, const numbers *known, float bound,                           \
+      __global const stored_parameter *restrict p, __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) \
+          WEIGHT_ARGUMENT
+#define FROM here, line, known, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS
+
+/* The elements AT the chunk's index i: read, prepare, write what the rule says it writes. */
+#define FIRST_MEASURE(type, stored, name) a.name = m[at_##name];
+enum { at_m0, at_m1, at_m2, at_m3 };
+#define MEASURE                                                                     \
+  {                                                                                 \
+    const chunk c = *here;                                                          \
+    const row h = *line;                                                            \
+    WEIGHT_LOAD                                                                     \
+    const real x = READ(G_T)(g, AT(c.g));                                           \
+    state s;                                                                        \
+    EACH_STATE(STATE_LOAD)                                                          \
+    real m[MEASURES];                                                               \
+    CAT(RULE, _prepare)(w, GRADIENT(x), &s, h.rule, *known, m);                     \
+    EACH_STATE(STATE_STORE)                                                         \
+    sums a;                                                                         \
+    EACH_MEASURE(FIRST_MEASURE)                                                     \
+    return a;                                                                       \
+  }
+#define READ(T) CAT(load_, T)
+#define WRITE(T) CAT(store_, T)
+#define AT(first) (size_t)((first) + i)
+static sums measured(SOURCE, uint i) MEASURE
+#undef READ
+#undef WRITE
+#undef AT
+#if W > 1
+#define READ(T) CAT(CAT(load_, T), _part)
+#define WRITE(T) CAT(CAT(store_, T), _part)
+#define AT(first) (size_t)((first) + i), k
+static sums measured_some(SOURCE, uint i, uint k) MEASURE
+#endif
+
+DEFINE_BLOCK(prepare_block, sums, measured, no_sums, add_sums, EACH_MEASURE)
+
+#ifdef WALK_CPU
+#if W == 1
+#define FIRST_LANE(v) (v)
+#else
+#define FIRST_LANE(v) (v).s0
+#endif
+#define MEASURE_STORE(type, stored, name) parts[at_##name * (size_t)total + k] = FIRST_LANE(a.name);
+__kernel void optim_prepare(__global const stored_parameter *restrict p, __global const stored_gradient *restrict g
+                            EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
+                            __global const numbers *restrict all_known, __global const chunk *restrict chunks, __global const row *restrict rows,
+                            __global const uint *restrict runs, uint first, uint count, __global float *restrict parts,
+                            uint total) {
+  const size_t r = get_global_id(0);
+  if (r >= count) return;
+  STOP_OR_CONTROL
+  const uint end = runs[first + r + 1];
+  for (uint k = runs[first + r]; k < end; k++) {
+    const chunk c = chunks[k];
+    row h = rows[c.row];
+    SCALE(h)
+    const numbers n = all_known[c.row];
+    sums a;
+    prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS, c.count, &a);
+    EACH_MEASURE(MEASURE_STORE)
+  }
+}
+#else
+/* Whole groups stop, or none of a group. */
+#define MEASURE_STORE(type, stored, name) parts[at_##name * (size_t)total + k] = a.name;
+__kernel void optim_prepare(__global const stored_parameter *restrict p, __global const stored_gradient *restrict g
+                            EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
+                            __global const numbers *restrict all_known, __global const chunk *restrict chunks, __global const row *restrict rows, uint first,
+                            uint count, __global float *restrict parts, uint total) {
+  __local sums lanes[LANES];
+  if (get_group_id(0) >= count) return;
+  STOP_OR_CONTROL
+  const uint k = first + (uint)get_group_id(0), lane = (uint)get_local_id(0);
+  const chunk c = chunks[k];
+  row h = rows[c.row];
+  SCALE(h)
+  const numbers n = all_known[c.row];
+  sums a;
+  prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS, c.count, &a, lanes, lane,
+                (uint)get_local_size(0), (uint)LANES);
+  if (lane == 0) {
+    EACH_MEASURE(MEASURE_STORE)
+  }
+}
+#endif

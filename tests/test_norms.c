@@ -1,0 +1,756 @@
+/* Rules whose step depends on sums over tensors: against the trajectories of packages, step by step against formulas in
+ * double, and their sums' bits. */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cliv/optim.h>
+#include <cliv/reduce.h>
+#include <cliv/safetensors.h>
+
+#include "ops/segments.h"
+#include "optim/optim.h"
+
+static bool has_norms(const char *rule) { return cliv__rule_find(rule)->norms.measures > 0; }
+
+/* One with a decision a tensor, one with a state a tensor, one of all tensors. */
+static bool tries(const char *rule) {
+  static const char *const some[] = {"lamb"};
+  if (!has_norms(rule)) return false;
+  bool found = !test_few();
+  for (size_t i = 0; i < sizeof some / sizeof *some; i++) found |= !strcmp(rule, some[i]);
+  return found;
+}
+
+static void set_options(cliv_optimizer *o, const char *options) {
+  char copy[256];
+  snprintf(copy, sizeof copy, "%s", options);
+  for (char *pair = strtok(copy, " "); pair; pair = strtok(NULL, " ")) {
+    char *value = strchr(pair, '=');
+    *value++ = 0;
+    ASSERT_OK(NULL, cliv_optimizer_set(o, CLIV_ALL_GROUPS, pair, strtod(value, NULL)));
+  }
+}
+
+static cliv_optimizer *make(cliv_context *ctx, const char *rule, const char *preset, const char *options) {
+  cliv_optimizer *o;
+  const cliv_optimizer_options with = {.size = sizeof with, .preset = preset};
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, &with, &o));
+  set_options(o, options);
+  return o;
+}
+
+/* ---- the packages' trajectories ---- */
+
+enum { GOLDEN_N = 40, GOLDEN_STEPS = 50, GOLDEN_MIDDLE = 20, GOLDEN_TENSORS = 3 };
+static const char *const kinds[] = {"random", "constant", "zero", "tiny", "huge", "sparse"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+static const int golden_ndims[] = {2, 1, 1};
+static const size_t golden_shapes[] = {6, 5, 7, 3};
+
+static float *golden_read(cliv_safetensors *file, const char *name) {
+  cliv_array array;
+  ASSERT_OK(NULL, cliv_safetensors_read(file, name, &array));
+  assert_int_equal(array.dtype, CLIV_F32);
+  return array.data;
+}
+
+/* The weights of all tensors, one after another, within `tolerance` of the largest. */
+static void golden_compare(cliv_safetensors *file, const char *key, const char *what, size_t kind, cliv_tensor **p,
+                           double tolerance) {
+  char name[80];
+  snprintf(name, sizeof name, "%s.%s", key, what);
+  float *all = golden_read(file, name);
+  const float *want = all + kind * GOLDEN_N;
+  double scale = 0;
+  for (size_t i = 0; i < GOLDEN_N; i++) scale = fmax(scale, fabs((double)want[i]));
+  for (size_t t = 0, i = 0; t < GOLDEN_TENSORS; t++) {
+    float *got = test_read(p[t]);
+    for (size_t k = 0; k < cliv_tensor_count(p[t]); k++, i++)
+      if (!(fabs((double)got[k] - (double)want[i]) <= tolerance * scale))
+        fail_msg("%s, %s gradients: [%zu] is %.9g, the package has %.9g (off by %.3g of the largest, %.3g)", name,
+                 kinds[kind], i, (double)got[k], (double)want[i], fabs((double)got[k] - (double)want[i]) / scale,
+                 scale);
+    free(got);
+  }
+  free(all);
+}
+
+static void golden_write(cliv_tensor **to, const float *flat) {
+  for (size_t t = 0; t < GOLDEN_TENSORS; flat += cliv_tensor_count(to[t++]))
+    ASSERT_OK(NULL, cliv_tensor_write(to[t], flat, cliv_tensor_count(to[t]) * sizeof *flat));
+}
+
+/* One case with one kind of gradients. */
+static void golden_run(cliv_context *ctx, cliv_safetensors *file, const char *key, size_t kind, cliv_optimizer *o) {
+  cliv_tensor *p[GOLDEN_TENSORS], *g[GOLDEN_TENSORS];
+  char name[32];
+  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, GOLDEN_TENSORS, golden_ndims, golden_shapes, p));
+  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, GOLDEN_TENSORS, golden_ndims, golden_shapes, g));
+  float *initial = golden_read(file, "initial");
+  snprintf(name, sizeof name, "gradients.%s", kinds[kind]);
+  float *gradients = golden_read(file, name);
+  golden_write(p, initial);
+  for (size_t t = 0; t < GOLDEN_TENSORS; t++) ASSERT_OK(ctx, cliv_optimizer_add(o, p[t], g[t], CLIV_DEFAULT_GROUP));
+  const int steps = test_small() ? GOLDEN_MIDDLE : GOLDEN_STEPS;
+  for (int t = 0; t < steps; t++) {
+    golden_write(g, gradients + t * GOLDEN_N);
+    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+    if (t + 1 == GOLDEN_MIDDLE) golden_compare(file, key, "p20", kind, p, 2e-6);
+  }
+  if (steps == GOLDEN_STEPS) golden_compare(file, key, "p50", kind, p, 2e-6);
+  for (size_t t = 0; t < GOLDEN_TENSORS; t++) {
+    cliv_tensor_free(p[t]);
+    cliv_tensor_free(g[t]);
+  }
+  free(gradients);
+  free(initial);
+}
+
+/* The count of cases that the file has of this rule and preset. */
+static size_t golden_preset(cliv_context *ctx, cliv_safetensors *file, const char *rule, const char *preset) {
+  char begins[64];
+  const int length = snprintf(begins, sizeof begins, "rule=%s preset=%s", rule, preset);
+  size_t count, found = 0;
+  const cliv_metadata *metadata = cliv_safetensors_metadata_list(file, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (strncmp(metadata[i].value, begins, (size_t)length) || !strchr(" ", metadata[i].value[length])) continue;
+    const char *options = metadata[i].value + length + strspn(metadata[i].value + length, " ");
+    for (size_t kind = 0; kind < KINDS; kind++) {
+      cliv_optimizer *o = make(ctx, rule, preset, options);
+      golden_run(ctx, file, metadata[i].key, kind, o);
+      cliv_optimizer_free(o);
+    }
+    found++;
+  }
+  return found;
+}
+
+static bool has_package(const cliv_preset_info *preset) {
+  return strcmp(preset->name, "paper") != 0 && !strstr(preset->source, "by reading");
+}
+
+static void agrees_with_packages(void **state) {
+  (void)state;
+  char *path = test_source_path("tests/golden/norms.safetensors");
+  cliv_safetensors *file;
+  ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
+  free(path);
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t i = 0; i < cliv_rule_count(); i++) {
+      const cliv_rule_info *rule = cliv_rule_get(i);
+      if (!tries(rule->name)) continue;
+      size_t cases = 0;
+      for (size_t k = 0; k < rule->preset_count; k++) {
+        const size_t found = golden_preset(ctx, file, rule->name, rule->presets[k].name);
+        if (!found && has_package(&rule->presets[k]))
+          fail_msg("%s has no trajectory with preset %s", rule->name, rule->presets[k].name);
+        cases += found;
+      }
+      if (cases < 3) fail_msg("%s has %zu trajectories", rule->name, cases);
+    }
+    test_close(ctx);
+  }
+  cliv_safetensors_free(file);
+}
+
+/* ---- formulas in double ---- */
+
+/* A tensor before and after a step. States are numbered as in the rule's table; those not kept are NULL. `weight`: the
+ * sum of the magnitudes of all that a value is made of. */
+typedef struct tensor {
+  size_t n, state_n[CLIV__MAX_STATES];
+  double *w, *g, *weight, *s[CLIV__MAX_STATES], *state_weight[CLIV__MAX_STATES];
+} tensor;
+
+static double hyper(const cliv_optimizer *o, const char *name) {
+  double value;
+  ASSERT_OK(NULL, cliv_optimizer_get(o, 0, name, &value));
+  return value;
+}
+
+static double squares(const double *x, size_t n) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += x[i] * x[i];
+  return sum;
+}
+
+static double trust(double w, double g) { return w == 0 || g == 0 ? 1 : w / g; }
+
+static void ref_lars(const cliv_optimizer *o, int t, tensor *x) {
+  const double lr = hyper(o, "lr"), wd = hyper(o, "weight_decay"), mu = hyper(o, "momentum");
+  const bool joint = hyper(o, "joint_norm") != 0, inside = hyper(o, "lr_in_momentum") != 0 && mu > 0;
+  double joined = 0, ratio = 1;
+  for (size_t i = 0; i < x->n; i++) joined += pow(x->g[i] + wd * x->w[i], 2);
+  const double w = sqrt(squares(x->w, x->n)), g = joint ? sqrt(joined) : sqrt(squares(x->g, x->n));
+  if (w != 0 && g != 0) ratio = hyper(o, "trust_coefficient") * w / (g + (joint ? 0 : wd * w) + hyper(o, "eps"));
+  if (hyper(o, "trust_clip") != 0) ratio = fmin(ratio / lr, 1);
+  if (hyper(o, "always_adapt") == 0 && wd == 0) ratio = 1;
+  for (size_t i = 0; i < x->n; i++) {
+    const double d = (inside ? lr : 1) * ratio * (x->g[i] + wd * x->w[i]);
+    const double size = (inside ? lr : 1) * ratio * (fabs(x->g[i]) + wd * fabs(x->w[i]));
+    double step = d, step_size = size;
+    if (mu > 0) {
+      const double gain = t == 1 ? 1 : 1 - hyper(o, "dampening");
+      x->state_weight[0][i] = mu * fabs(x->s[0][i]) + gain * size;
+      x->s[0][i] = mu * x->s[0][i] + gain * d;
+      step = hyper(o, "nesterov") != 0 ? d + mu * x->s[0][i] : x->s[0][i];
+      step_size = x->state_weight[0][i] + (hyper(o, "nesterov") != 0 ? size : 0);
+    }
+    x->weight[i] = fabs(x->w[i]) + (inside ? 1 : lr) * step_size;
+    x->w[i] -= (inside ? 1 : lr) * step;
+  }
+}
+
+static void ref_mean(tensor *x, size_t k, size_t i, double keep, double gain, double value) {
+  x->state_weight[k][i] = keep * fabs(x->s[k][i]) + gain * fabs(value);
+  x->s[k][i] = keep * x->s[k][i] + gain * value;
+}
+
+static void ref_lamb(const cliv_optimizer *o, int t, tensor *x) {
+  const double lr = hyper(o, "lr"), b1 = hyper(o, "beta1"), b2 = hyper(o, "beta2"), wd = hyper(o, "weight_decay");
+  const bool correct = hyper(o, "bias_correction") != 0, decoupled = hyper(o, "decoupled_weight_decay") != 0;
+  const double c1 = correct ? 1 - pow(b1, t) : 1, c2 = correct ? 1 - pow(b2, t) : 1;
+  double *d = test_alloc((x->n + 1) * sizeof *d), *size = test_alloc((x->n + 1) * sizeof *size);
+  for (size_t i = 0; i < x->n; i++) {
+    x->weight[i] = fabs(x->w[i]) * (decoupled ? 1 + lr * wd : 1);
+    if (decoupled) x->w[i] -= lr * wd * x->w[i];
+    ref_mean(x, 0, i, b1, hyper(o, "grad_averaging") != 0 ? 1 - b1 : 1, x->g[i]);
+    ref_mean(x, 1, i, b2, 1 - b2, x->g[i] * x->g[i]);
+    const double root = sqrt(x->s[1][i] / c2 + hyper(o, "eps_root")) + hyper(o, "eps");
+    d[i] = x->s[0][i] / c1 / root + (decoupled ? 0 : wd * x->w[i]);
+    size[i] = x->state_weight[0][i] / c1 / root + (decoupled ? 0 : wd * fabs(x->w[i]));
+  }
+  double ratio = trust(sqrt(squares(x->w, x->n)), sqrt(squares(d, x->n)));
+  if (hyper(o, "trust_clip") != 0) ratio = fmin(ratio, 1);
+  if (hyper(o, "always_adapt") == 0 && wd == 0) ratio = 1;
+  for (size_t i = 0; i < x->n; i++) {
+    x->weight[i] += lr * ratio * size[i];
+    x->w[i] -= lr * ratio * d[i];
+  }
+  free(d);
+  free(size);
+}
+
+static void ref_novograd(const cliv_optimizer *o, int t, tensor *x) {
+  const double lr = hyper(o, "lr"), b1 = hyper(o, "beta1"), b2 = hyper(o, "beta2"), wd = hyper(o, "weight_decay");
+  const bool decoupled = hyper(o, "decoupled_weight_decay") != 0;
+  const bool first = hyper(o, "begins_nonzero") != 0 ? x->s[1][0] == 0 : t == 1;
+  const double square = squares(x->g, x->n);
+  x->state_weight[1][0] = x->s[1][0] = first ? square : b2 * x->s[1][0] + (1 - b2) * square;
+  double under = x->s[1][0];
+  if (x->s[2]) under = x->state_weight[2][0] = x->s[2][0] = fmax(x->s[2][0], under);
+  const double root = sqrt(under + hyper(o, "eps_root")) + hyper(o, "eps");
+  for (size_t i = 0; i < x->n; i++) {
+    const double pull = decoupled ? 0 : wd * x->w[i], gain = hyper(o, "grad_averaging") != 0 ? 1 - b1 : 1;
+    x->state_weight[0][i] = b1 * fabs(x->s[0][i]) + gain * (fabs(x->g[i]) / root + fabs(pull));
+    x->s[0][i] = b1 * x->s[0][i] + gain * (x->g[i] / root + pull);
+    x->weight[i] = fabs(x->w[i]) * (decoupled ? 1 + lr * wd : 1) + lr * x->state_weight[0][i];
+    x->w[i] -= lr * x->s[0][i] + (decoupled ? lr * wd * x->w[i] : 0);
+  }
+}
+
+/* `step`: of each tensor by itself; `together`: of all. */
+static const struct reference {
+  const char *rule;
+  void (*step)(const cliv_optimizer *o, int t, tensor *x);
+  void (*together)(const cliv_optimizer *o, int t, tensor *x, size_t count);
+} references[] = {
+    {"lars", ref_lars, NULL},
+    {"lamb", ref_lamb, NULL},
+    {"novograd", ref_novograd, NULL},
+};
+
+static const struct variant {
+  const char *rule, *options;
+} variants[] = {
+    {"lars", ""},
+    {"lars", "lr=1 weight_decay=0.1 joint_norm=1 dampening=0.5 lr_in_momentum=0 eps=0.1 maximize=1"},
+    {"lars", "lr=0.5 momentum=0.5 nesterov=1 weight_decay=0.1 trust_coefficient=0.7"},
+    {"lars", "lr=0.5 momentum=0 trust_clip=1 trust_coefficient=0.1"},
+    {"lars", "momentum=0 always_adapt=0"},
+    {"lamb", ""},
+    {"lamb", "lr=0.1 beta1=0.5 beta2=0.5 eps=0.1 weight_decay=0.5 grad_averaging=0 maximize=1"},
+    {"lamb", "lr=0.1 weight_decay=0.5 decoupled_weight_decay=1 trust_clip=1 eps_root=0.01"},
+    {"lamb", "weight_decay=0 always_adapt=0 bias_correction=0"},
+    {"novograd", ""},
+    {"novograd", "lr=0.1 beta1=0.5 beta2=0.5 weight_decay=0.1 amsgrad=1 begins_nonzero=1 maximize=1"},
+    {"novograd", "lr=0.1 grad_averaging=1 weight_decay=0.5 decoupled_weight_decay=1 eps=0.1 eps_root=0.1"},
+};
+
+/* Tensors of these sizes, one of which begins at 0 and one of which gets no gradient. */
+static const size_t sizes[] = {1, 0, 2, 16, 255, 256, 257, 4095, 4096, 4097, 9001};
+enum { SIZES = sizeof sizes / sizeof *sizes, SMALL_SIZES = 7, AT_ZERO = 3, WITHOUT = 5 };
+static size_t tensors(void) { return test_small() ? SMALL_SIZES : SIZES; }
+
+typedef struct world {
+  cliv_optimizer *o;
+  cliv_tensor *p[SIZES], *g[SIZES];
+} world;
+
+/* In arenas, or each tensor by itself and added in the order that `last_first` says. */
+static world world_make(cliv_context *ctx, const struct variant *v, bool arenas) {
+  world x = {.o = make(ctx, v->rule, NULL, v->options)};
+  int ndims[SIZES];
+  for (size_t i = 0; i < SIZES; i++) ndims[i] = 1;
+  if (arenas) {
+    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, tensors(), ndims, sizes, x.p));
+    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, tensors(), ndims, sizes, x.g));
+  }
+  for (size_t i = 0; i < tensors(); i++) {
+    if (!arenas) {
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &sizes[i], &x.p[i]));
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &sizes[i], &x.g[i]));
+    }
+    float *w = test_alloc(sizes[i] * sizeof *w);
+    test_fill_normal(w, sizes[i], i);
+    if (i == AT_ZERO) memset(w, 0, sizes[i] * sizeof *w);
+    ASSERT_OK(ctx, cliv_tensor_write(x.p[i], w, sizes[i] * sizeof *w));
+    ASSERT_OK(ctx, cliv_optimizer_add(x.o, x.p[i], x.g[i], CLIV_DEFAULT_GROUP));
+    free(w);
+  }
+  return x;
+}
+
+static void world_give(const world *x, uint64_t t) {
+  for (size_t i = 0; i < tensors(); i++) {
+    float *g = test_alloc(sizes[i] * sizeof *g);
+    test_fill_normal(g, sizes[i], 1000 * t + i);
+    if (i == WITHOUT) memset(g, 0, sizes[i] * sizeof *g);
+    ASSERT_OK(NULL, cliv_tensor_write(x->g[i], g, sizes[i] * sizeof *g));
+    free(g);
+  }
+}
+
+static void world_step(const world *x, uint64_t t) {
+  world_give(x, t);
+  ASSERT_OK(NULL, cliv_optimizer_step(x->o, NULL));
+}
+
+static void world_free(world *x) {
+  cliv_optimizer_free(x->o);
+  for (size_t i = 0; i < tensors(); i++) {
+    cliv_tensor_free(x->p[i]);
+    cliv_tensor_free(x->g[i]);
+  }
+}
+
+static double *read_double(const cliv_tensor *t) {
+  const size_t n = cliv_tensor_count(t);
+  double *out = test_alloc((n + 1) * sizeof *out);
+  float *x = test_read(t);
+  for (size_t i = 0; i < n; i++) out[i] = (double)x[i];
+  free(x);
+  return out;
+}
+
+/* The state of that number in the rule's table, or NULL. */
+static cliv_tensor *state_of(cliv_optimizer *o, size_t param, size_t k) {
+  cliv_tensor *view = NULL;
+  const char *name = cliv_optimizer_rule(o)->states[k].name;
+  for (size_t i = 0; i < cliv_optimizer_state_count(o, param); i++)
+    if (!strcmp(cliv_optimizer_state_name(o, param, i), name))
+      ASSERT_OK(NULL, cliv_optimizer_state(o, param, name, &view));
+  return view;
+}
+
+static tensor tensor_read(const world *x, size_t i, double sign) {
+  tensor t = {.n = sizes[i], .w = read_double(x->p[i]), .g = read_double(x->g[i])};
+  t.weight = calloc(t.n + 1, sizeof *t.weight);
+  for (size_t k = 0; k < t.n; k++) t.g[k] *= sign;
+  for (size_t k = 0; k < cliv_optimizer_rule(x->o)->state_count; k++) {
+    cliv_tensor *state = state_of(x->o, i, k);
+    if (!state) continue;
+    t.s[k] = read_double(state);
+    t.state_n[k] = cliv_tensor_count(state);
+    t.state_weight[k] = calloc(t.state_n[k] + 1, sizeof(double));
+    cliv_tensor_free(state);
+  }
+  return t;
+}
+
+static void tensor_free(tensor *t) {
+  free(t->w);
+  free(t->g);
+  free(t->weight);
+  for (size_t k = 0; k < CLIV__MAX_STATES; k++) {
+    free(t->s[k]);
+    free(t->state_weight[k]);
+  }
+}
+
+/* Sums of squares are of up to 16 + 8 + 2 additions one after another, their roots have half of what these lose; with
+ * what the rest of the step rounds, 40 roundings of all that a value is made of are never reached. */
+static void within(const struct variant *v, const char *what, size_t n, size_t i, double got, double want,
+                   double weight) {
+  enum { UNITS = 40 };
+  if (!(fabs(got - want) <= UNITS * 0x1p-24 * weight + 0x1p-149))
+    fail_msg("%s %s: %s[%zu] of %zu is %.9g, not %.9g (off by %.2f roundings)", v->rule, v->options, what, i, n, got,
+             want, fabs(got - want) / (0x1p-24 * weight));
+}
+
+static void compare(const struct variant *v, const world *x, size_t i, const tensor *want) {
+  tensor got = tensor_read(x, i, 1);
+  for (size_t k = 0; k < got.n; k++) within(v, "param", got.n, k, got.w[k], want->w[k], want->weight[k]);
+  for (size_t s = 0; s < cliv_optimizer_rule(x->o)->state_count; s++)
+    for (size_t k = 0; k < got.state_n[s] && got.n; k++)
+      within(v, cliv_optimizer_rule(x->o)->states[s].name, got.n, k, got.s[s][k], want->s[s][k],
+             want->state_weight[s][k]);
+  tensor_free(&got);
+}
+
+/* Each step starts from what the device has, so that no error adds up. */
+static void follows_variant(cliv_context *ctx, const struct variant *v, const struct reference *ref) {
+  enum { STEPS = 4 };
+  world x = world_make(ctx, v, true);
+  const double sign = hyper(x.o, "maximize") != 0 ? -1 : 1;
+  for (int t = 1; t <= STEPS; t++) {
+    tensor before[SIZES];
+    world_give(&x, (uint64_t)t);
+    for (size_t i = 0; i < tensors(); i++) before[i] = tensor_read(&x, i, sign);
+    ASSERT_OK(ctx, cliv_optimizer_step(x.o, NULL));
+    for (size_t i = 0; ref->step && i < tensors(); i++) ref->step(x.o, t, &before[i]);
+    if (ref->together) ref->together(x.o, t, before, tensors());
+    for (size_t i = 0; i < tensors(); i++) {
+      compare(v, &x, i, &before[i]);
+      tensor_free(&before[i]);
+    }
+  }
+  world_free(&x);
+}
+
+static void follows_formulas(void **state) {
+  (void)state;
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t i = 0; i < cliv_rule_count(); i++) {
+      const char *rule = cliv_rule_get(i)->name;
+      if (!tries(rule)) continue;
+      size_t r = 0, tried = 0;
+      while (r < sizeof references / sizeof *references && strcmp(references[r].rule, rule)) r++;
+      assert_true(r < sizeof references / sizeof *references);
+      for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
+        if (!strcmp(variants[v].rule, rule)) follows_variant(ctx, &variants[v], &references[r]), tried++;
+      assert_true(tried >= 2);
+    }
+    test_close(ctx);
+  }
+}
+
+/* ---- bits ---- */
+
+static const struct variant *variant_of(const char *rule) {
+  const struct variant *found = variants;
+  while (strcmp(found->rule, rule)) found++;
+  return found;
+}
+
+/* The bits of all weights and states. */
+static uint64_t digest(const world *x) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (size_t i = 0; i < tensors(); i++)
+    for (size_t k = 0; k <= cliv_optimizer_rule(x->o)->state_count; k++) {
+      cliv_tensor *state = k ? state_of(x->o, i, k - 1) : NULL;
+      if (k && !state) continue;
+      const cliv_tensor *t = k ? state : x->p[i];
+      unsigned char *bytes = test_read(t);
+      for (size_t b = 0; b < cliv_tensor_count(t) * sizeof(float); b++) hash = (hash ^ bytes[b]) * 0x100000001b3u;
+      free(bytes);
+      cliv_tensor_free(state);
+    }
+  return hash;
+}
+
+/* However the tensors lie, in both walks, with every group size. */
+static void layouts_agree(void **state) {
+  const test_ways *ways = *state;
+  static const char *const rules[] = {"lamb", "novograd"};
+  for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
+    uint64_t want = 0;
+    for (size_t w = 0; w < ways->count; w++)
+      for (int arenas = 0; arenas < 2; arenas++) {
+        world x = world_make(ways->ctx[w], variant_of(rules[r]), arenas);
+        for (uint64_t t = 1; t <= 3; t++) world_step(&x, t);
+        const uint64_t got = digest(&x);
+        if (w == 0 && arenas == 0) want = got;
+        if (got != want) fail_msg("%s: way %zu, %s arenas: other bits", rules[r], w, arenas ? "with" : "without");
+        world_free(&x);
+      }
+  }
+}
+
+/* The sum over a tensor is cliv_reduce's, to the last bit, whatever else lies in the arena. */
+static void sums_are_those_of_reduce(void **state) {
+  const test_ways *ways = *state;
+  for (size_t w = 0; w < ways->count; w++) {
+    cliv_context *ctx = ways->ctx[w];
+    world x = world_make(ctx, &(struct variant){"novograd", "begins_nonzero=1"}, true);
+    cliv_tensor *want;
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 0, NULL, &want));
+    world_step(&x, 1);
+    for (size_t i = 0; i < tensors(); i++) {
+      if (sizes[i] == 0) continue;
+      cliv_tensor *got = state_of(x.o, i, 1);
+      assert_int_equal(cliv_tensor_ndim(got), 0);
+      ASSERT_OK(ctx, cliv_reduce(ctx, "sumsq", CLIV_ALL_AXES, x.g[i], NULL, want, NULL));
+      ASSERT_SAME_TENSORS(got, want);
+      cliv_tensor_free(got);
+    }
+    cliv_tensor_free(want);
+    world_free(&x);
+  }
+}
+
+/* Tensors beside each other share all launches: two, and those between. */
+static void arenas_share_launches(void **state) {
+  const test_ways *ways = *state;
+  world x = world_make(ways->ctx[0], variant_of("lamb"), true);
+  world_step(&x, 1);
+  assert_int_equal(x.o->plan.batch_count, 1);
+  assert_int_equal(x.o->plan.norming.tensors, tensors() - 1);
+  assert_int_equal(x.o->plan.norming.segments->stages, 1);
+  world_free(&x);
+}
+
+/* Narrow parameters and gradients: as if they were wide, then rounded once. */
+static void narrow_storage_rounds_once(void **state) {
+  const test_ways *ways = *state;
+  enum { N = 300 };
+  const size_t n = N;
+  for (size_t w = 0; w < 2 && w < ways->count; w++) {
+    cliv_context *ctx = ways->ctx[w];
+    uint16_t narrow_p[N], narrow_g[N];
+    float wide_p[N], wide_g[N];
+    for (size_t i = 0; i < N; i++) {
+      test_put(CLIV_BF16, narrow_p, i, test_normal(1, i));
+      test_put(CLIV_F16, narrow_g, i, test_normal(2, i));
+      wide_p[i] = (float)test_get(CLIV_BF16, narrow_p, i);
+      wide_g[i] = (float)test_get(CLIV_F16, narrow_g, i);
+    }
+    const void *const data[] = {narrow_p, narrow_g, wide_p, wide_g};
+    static const cliv_dtype types[] = {CLIV_BF16, CLIV_F16, CLIV_F32, CLIV_F32};
+    test_guarded x[4];
+    for (size_t k = 0; k < 4; k++) x[k] = test_guard1(ctx, types[k], n, 3 * k + 1, data[k]);
+    for (size_t k = 0; k < 4; k += 2) {
+      cliv_optimizer *o = make(ctx, "lamb", NULL, "lr=0.1");
+      ASSERT_OK(ctx, cliv_optimizer_add(o, x[k].tensor, x[k + 1].tensor, CLIV_DEFAULT_GROUP));
+      ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+      cliv_optimizer_free(o);
+    }
+    uint16_t *got = test_read(x[0].tensor), want[N];
+    float *wide = test_read(x[2].tensor);
+    for (size_t i = 0; i < N; i++) test_put(CLIV_BF16, want, i, (double)wide[i]);
+    ASSERT_SAME(CLIV_BF16, got, want, n);
+    free(got);
+    free(wide);
+    for (size_t k = 0; k < 4; k++) test_guard_free(&x[k]);
+  }
+}
+
+/* bfloat16 parameters with a float32 master: the master goes its way as a float32 parameter does; states in bfloat16
+ * leave numbers of tensors float32. */
+static void masters_and_narrow_states(void **state) {
+  const test_ways *ways = *state;
+  enum { N = 300, STEPS = 3 };
+  const size_t n = N;
+  for (size_t w = 0; w < 2 && w < ways->count; w++) {
+    cliv_context *ctx = ways->ctx[w];
+    const cliv_optimizer_options with = {.weights = "master", .state = "bfloat16"}, without = {.state = "bfloat16"};
+    cliv_optimizer *a, *b;
+    ASSERT_OK(ctx, cliv_optimizer_create(ctx, "novograd", &with, &a));
+    ASSERT_OK(ctx, cliv_optimizer_create(ctx, "novograd", &without, &b));
+    uint16_t narrow[N];
+    float wide[N], given[N];
+    for (size_t i = 0; i < N; i++) {
+      test_put(CLIV_BF16, narrow, i, test_normal(1, i));
+      wide[i] = (float)test_get(CLIV_BF16, narrow, i);
+    }
+    test_guarded p = test_guard1(ctx, CLIV_BF16, n, 1, narrow), q = test_guard1(ctx, CLIV_F32, n, 2, wide);
+    test_guarded g = test_guard1(ctx, CLIV_F32, n, 3, NULL);
+    ASSERT_OK(ctx, cliv_optimizer_add(a, p.tensor, g.tensor, CLIV_DEFAULT_GROUP));
+    ASSERT_OK(ctx, cliv_optimizer_add(b, q.tensor, g.tensor, CLIV_DEFAULT_GROUP));
+    for (uint64_t t = 0; t < STEPS; t++) {
+      test_fill_normal(given, N, t);
+      ASSERT_OK(ctx, cliv_tensor_write(g.tensor, given, sizeof given));
+      ASSERT_OK(ctx, cliv_optimizer_step(a, NULL));
+      ASSERT_OK(ctx, cliv_optimizer_step(b, NULL));
+    }
+    cliv_tensor *master, *square;
+    ASSERT_OK(ctx, cliv_optimizer_state(a, 0, "master", &master));
+    ASSERT_SAME_TENSORS(master, q.tensor);
+    ASSERT_OK(ctx, cliv_optimizer_state(a, 0, "exp_avg_sq", &square));
+    assert_true(cliv_tensor_dtype(square) == CLIV_F32 && cliv_tensor_ndim(square) == 0);
+    cliv_tensor_free(master);
+    cliv_tensor_free(square);
+    cliv_optimizer_free(a);
+    cliv_optimizer_free(b);
+    test_guard_free(&p), test_guard_free(&q), test_guard_free(&g);
+  }
+}
+
+/* ---- together with the rest of an optimizer ---- */
+
+/* A gradient that is no number spoils its own tensor. */
+static void special_values(void **state) {
+  const test_ways *ways = *state;
+  static const float bad[] = {NAN, INFINITY};
+  for (size_t k = 0; k < 2; k++) {
+    world x = world_make(ways->ctx[0], variant_of("lamb"), true),
+          y = world_make(ways->ctx[0], variant_of("lamb"), true);
+    world_give(&x, 1);
+    ASSERT_OK(NULL, cliv_tensor_write(x.g[2], (const float[]){1, bad[k]}, 2 * sizeof(float)));
+    ASSERT_OK(NULL, cliv_optimizer_step(x.o, NULL));
+    world_step(&y, 1);
+    float *got = test_read(x.p[2]);
+    assert_true(isnan(got[0]) && isnan(got[1]));
+    free(got);
+    for (size_t i = 0; i < tensors(); i++)
+      if (i != 2) ASSERT_SAME_TENSORS(x.p[i], y.p[i]);
+    world_free(&x), world_free(&y);
+  }
+}
+
+/* A step that is left out leaves weights, states, and numbers of tensors as they were. */
+static void skipped_steps_change_nothing(void **state) {
+  const test_ways *ways = *state;
+  for (size_t w = 0; w < 2 && w < ways->count; w++)
+    for (int policy = CLIV_NONFINITE_SKIP; policy <= CLIV_NONFINITE_FAIL; policy++) {
+      world x = world_make(ways->ctx[w], variant_of("novograd"), true);
+      const cliv_gradient_options options = {.nonfinite = policy, .clip_norm = 3};
+      ASSERT_OK(NULL, cliv_optimizer_gradients(x.o, &options));
+      world_step(&x, 1);
+      const uint64_t before = digest(&x);
+      world_give(&x, 2);
+      ASSERT_OK(NULL, cliv_tensor_write(x.g[0], &(const float){INFINITY}, sizeof(float)));
+      if (policy == CLIV_NONFINITE_FAIL)
+        ASSERT_FAILS(ways->ctx[w], cliv_optimizer_step(x.o, NULL), CLIV_DATA, "not finite");
+      else ASSERT_OK(NULL, cliv_optimizer_step(x.o, NULL));
+      assert_true(digest(&x) == before);
+      assert_int_equal(cliv_optimizer_steps(x.o), 1);
+      world_step(&x, 2);
+      assert_true(digest(&x) != before);
+      world_free(&x);
+    }
+}
+
+/* A gradient's scale and clipping come before the norms, as if the gradients had been so. */
+static void clips_before_the_norm(void **state) {
+  const test_ways *ways = *state;
+  for (size_t w = 0; w < 2 && w < ways->count; w++) {
+    world x = world_make(ways->ctx[w], variant_of("lars"), true),
+          y = world_make(ways->ctx[w], variant_of("lars"), true);
+    const cliv_gradient_options options = {.scale = 0.5, .clip_value = 1};
+    ASSERT_OK(NULL, cliv_optimizer_gradients(x.o, &options));
+    world_give(&x, 1), world_give(&y, 1);
+    for (size_t i = 0; i < tensors(); i++) {
+      float *g = test_read(y.g[i]);
+      for (size_t k = 0; k < sizes[i]; k++) g[k] = fmaxf(-1, fminf(1, 2 * g[k]));
+      ASSERT_OK(NULL, cliv_tensor_write(y.g[i], g, sizes[i] * sizeof *g));
+      free(g);
+    }
+    ASSERT_OK(NULL, cliv_optimizer_step(x.o, NULL));
+    ASSERT_OK(NULL, cliv_optimizer_step(y.o, NULL));
+    assert_true(digest(&x) == digest(&y));
+    world_free(&x), world_free(&y);
+  }
+}
+
+/* Saved and loaded, numbers of tensors and all: the rest of the run has the same bits. */
+static void resumes_from_a_file(void **state) {
+  const test_ways *ways = *state;
+  static const char *const rules[] = {"lars", "lamb", "novograd"};
+  char *dir = test_temp_dir(), *path = test_join(dir, "o.safetensors");
+  for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
+    world x = world_make(ways->ctx[0], variant_of(rules[r]), true),
+          y = world_make(ways->ctx[0], variant_of(rules[r]), false);
+    for (uint64_t t = 1; t <= 2; t++) world_step(&x, t);
+    ASSERT_OK(NULL, cliv_optimizer_save(x.o, path));
+    for (size_t i = 0; i < tensors(); i++) ASSERT_OK(NULL, cliv_tensor_copy(x.p[i], y.p[i], NULL));
+    ASSERT_OK(NULL, cliv_optimizer_load(y.o, path));
+    assert_true(digest(&x) == digest(&y));
+    for (uint64_t t = 3; t <= 5; t++) world_step(&x, t), world_step(&y, t);
+    assert_true(digest(&x) == digest(&y));
+    world_free(&x), world_free(&y);
+  }
+  test_remove_tree(dir);
+  free(path);
+  free(dir);
+}
+
+/* A tensor that comes later leaves the others' numbers as they are, and has its own. */
+static void latecomers_keep_numbers(void **state) {
+  const test_ways *ways = *state;
+  cliv_context *ctx = ways->ctx[0];
+  const size_t n = 10;
+  world x = world_make(ctx, variant_of("novograd"), true), y = world_make(ctx, variant_of("novograd"), true);
+  cliv_tensor *p, *g;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &g));
+  ASSERT_OK(ctx, cliv_tensor_fill(p, 1, NULL));
+  ASSERT_OK(ctx, cliv_tensor_fill(g, 3, NULL));
+  world_step(&x, 1), world_step(&y, 1);
+  ASSERT_OK(ctx, cliv_optimizer_add(x.o, p, g, CLIV_DEFAULT_GROUP));
+  world_step(&x, 2), world_step(&y, 2);
+  assert_true(digest(&x) == digest(&y));
+  cliv_tensor *state_view = state_of(x.o, tensors(), 1);
+  float *square = test_read(state_view);
+  assert_true(*square == 90);
+  free(square);
+  cliv_tensor_free(state_view);
+  cliv_tensor_free(p);
+  cliv_tensor_free(g);
+  world_free(&x), world_free(&y);
+}
+
+/* A frozen tensor keeps its weights and numbers, and goes on from there; the others see nothing of it. */
+static void frozen_tensors_wait(void **state) {
+  const test_ways *ways = *state;
+  enum { FROZEN = 4 };
+  for (size_t w = 0; w < 2 && w < ways->count; w++) {
+    world x = world_make(ways->ctx[w], variant_of("novograd"), true),
+          y = world_make(ways->ctx[w], variant_of("novograd"), true);
+    world_step(&x, 1), world_step(&y, 1);
+    ASSERT_OK(NULL, cliv_optimizer_freeze(x.o, FROZEN, 1));
+    world_step(&x, 2);
+    ASSERT_SAME_TENSORS(x.p[FROZEN], y.p[FROZEN]);
+    cliv_tensor *a = state_of(x.o, FROZEN, 1), *b = state_of(y.o, FROZEN, 1);
+    ASSERT_SAME_TENSORS(a, b);
+    cliv_tensor_free(a), cliv_tensor_free(b);
+    world_step(&y, 2);
+    for (size_t i = 0; i < tensors(); i++)
+      if (i != FROZEN) ASSERT_SAME_TENSORS(x.p[i], y.p[i]);
+    ASSERT_OK(NULL, cliv_optimizer_freeze(x.o, FROZEN, 0));
+    world_step(&x, 3);
+    world_free(&y);
+    y = world_make(ways->ctx[w], variant_of("novograd"), true);
+    world_step(&y, 1), world_step(&y, 3);
+    ASSERT_SAME_TENSORS(x.p[FROZEN], y.p[FROZEN]);
+    world_free(&x), world_free(&y);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(agrees_with_packages),
+      cmocka_unit_test(follows_formulas),
+  };
+  const struct CMUnitTest ways[] = {
+      cmocka_unit_test(layouts_agree),
+      cmocka_unit_test(sums_are_those_of_reduce),
+      cmocka_unit_test(arenas_share_launches),
+      cmocka_unit_test(narrow_storage_rounds_once),
+      cmocka_unit_test(masters_and_narrow_states),
+      cmocka_unit_test(special_values),
+      cmocka_unit_test(skipped_steps_change_nothing),
+      cmocka_unit_test(clips_before_the_norm),
+      cmocka_unit_test(resumes_from_a_file),
+      cmocka_unit_test(latecomers_keep_numbers),
+      cmocka_unit_test(frozen_tensors_wait),
+  };
+  const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  return test_finish(failed + cmocka_run_group_tests(ways, test_setup_all, test_teardown_all));
+}
