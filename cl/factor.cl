@@ -7,8 +7,12 @@
  *     -D TRANSPOSED   s = x(b,j,i)
  *     -D DIVIDES      v = s / terms[0]
  *     -D ADDS         v = fma(factor, s, old_factor · out(b,i,j)), the latter rounded first
+ *     -D SHIFTS       v = fma(factor, s, i == j ? shift : 0)
+ *     -D SHIFTS_EACH  v = fma(terms[0], s, i == j ? terms[1] : 0)
+ *     -D AVERAGES     v = (s + x(b,j,i)) · terms[2]
  *     -D ROUNDS       v is rounded to bfloat16, and kept as a float
  *   divisors    terms[0] = norms[b] + eps; with -D ROUNDS the greater of the two, both in bfloat16
+ *   units       terms[0] = norms[b], but 1 for 0, and a NaN for an infinity
  */
 typedef struct {
   float first, second, third, fourth;
@@ -32,6 +36,18 @@ real down(__global const float *x, ulong at, ulong pitch, uint live) {
   return LOAD_W(lanes, 0);
 #else
   return x[at];
+#endif
+}
+
+/* shift where the diagonal of row i crosses the W elements from column j on, else 0. */
+real on_diagonal(float shift, ulong i, ulong j) {
+#if W > 1
+  if (i - j >= W) return (real)0.0f;
+  float lanes[W];
+  for (uint l = 0; l < W; l++) lanes[l] = l == i - j ? shift : 0.0f;
+  return LOAD_W(lanes, 0);
+#else
+  return i == j ? shift : 0.0f;
 #endif
 }
 
@@ -60,6 +76,12 @@ __kernel void combine(__global const float *x, ulong x_first, ulong x_pitch_, ul
     real v = divide(s, (real)terms[b].first);
 #elif defined(ADDS)
     real v = fma((real)factor, s, (real)old_factor * across(out, out_at + j, live));
+#elif defined(SHIFTS)
+    real v = fma((real)factor, s, on_diagonal(shift, i, j));
+#elif defined(SHIFTS_EACH)
+    real v = fma((real)terms[b].first, s, on_diagonal(terms[b].second, i, j));
+#elif defined(AVERAGES)
+    real v = (s + down(x, x_at + j * x_pitch + i, x_pitch, live)) * (real)terms[b].third;
 #else
     real v = s;
 #endif
@@ -84,5 +106,12 @@ __kernel void divisors(__global const float *norms, __global scalars *terms, ulo
 #else
   terms[b].first = norms[b] + eps;
 #endif
+}
+
+__kernel void units(__global const float *norms, __global scalars *terms, ulong count) {
+  const ulong b = get_global_id(0);
+  if (b >= count) return;
+  const float norm = norms[b];
+  terms[b].first = norm == 0.0f ? 1.0f : is_finite(norm) ? norm : as_float(CANONICAL_NAN_BITS);
 }
 #endif

@@ -286,9 +286,220 @@ static void orthogonal_arguments(void **state) {
   test_close(ctx);
 }
 
+/* ---- symmetric matrices ---- */
+
+/* Sizes for tests that are cubic in them; the compilers' share is paid by the first. */
+static size_t sizes(const size_t **out) {
+  static const size_t all[] = {1, 2, 3, 5, 16, 17, 64, 100, 257};
+  *out = all;
+  return test_small() ? 6 : test_few() ? 8 : sizeof all / sizeof *all;
+}
+
+/* Eigenvalues (in no order) and vectors (in columns) of a symmetric matrix, by cyclic Jacobi in double; a is left
+ * diagonal. */
+static void eigen(double *a, double *v, size_t n) {
+  memset(v, 0, n * n * sizeof *v);
+  for (size_t i = 0; i < n; i++) v[i * n + i] = 1;
+  const double tiny = 1e-15 * norm_of(a, n * n);
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (size_t p = 0; p < n; p++)
+      for (size_t q = p + 1; q < n; q++) {
+        const double apq = a[p * n + q];
+        if (fabs(apq) <= tiny / (double)n) continue;
+        moved = true;
+        const double theta = (a[q * n + q] - a[p * n + p]) / (2 * apq);
+        const double t = (theta < 0 ? -1 : 1) / (fabs(theta) + sqrt(theta * theta + 1));
+        const double c = 1 / sqrt(t * t + 1), s = t * c;
+        for (size_t k = 0; k < n; k++) { /* v is kept transposed until the end */
+          const double x = a[p * n + k], y = a[q * n + k], vx = v[p * n + k], vy = v[q * n + k];
+          a[p * n + k] = c * x - s * y, a[q * n + k] = s * x + c * y;
+          v[p * n + k] = c * vx - s * vy, v[q * n + k] = s * vx + c * vy;
+        }
+        for (size_t k = 0; k < n; k++) {
+          const double x = a[k * n + p], y = a[k * n + q];
+          a[k * n + p] = c * x - s * y, a[k * n + q] = s * x + c * y;
+        }
+      }
+  }
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < i; j++) {
+      const double x = v[i * n + j];
+      v[i * n + j] = v[j * n + i], v[j * n + i] = x;
+    }
+}
+
+/* Q diag(w) Qᵀ, rounded, exactly symmetric; Q is three random reflections. */
+static float *symmetric(const double *w, size_t n, uint64_t seed) {
+  double *q = test_alloc(n * n * sizeof *q), *u = test_alloc(n * sizeof *u);
+  float *a = test_alloc(n * n * sizeof *a);
+  for (size_t i = 0; i < n * n; i++) q[i] = i % (n + 1) == 0;
+  for (uint64_t r = 0; r < 3; r++) {
+    for (size_t i = 0; i < n; i++) u[i] = test_normal(seed + r, i);
+    const double norm = norm_of(u, n);
+    for (size_t i = 0; i < n; i++) {
+      double s = 0;
+      for (size_t k = 0; k < n; k++) s += q[i * n + k] * u[k];
+      for (size_t k = 0; k < n; k++) q[i * n + k] -= 2 * s * u[k] / (norm * norm);
+    }
+  }
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++) {
+      double s = 0;
+      for (size_t k = 0; k < n; k++) s += q[i * n + k] * w[k] * q[j * n + k];
+      a[i * n + j] = a[j * n + i] = (float)s;
+    }
+  free(q), free(u);
+  return a;
+}
+
+/* 1, then 0.8 down to 1 / condition, evenly in the logarithm. */
+static double *spectrum(size_t n, double condition) {
+  double *w = test_alloc(n * sizeof *w);
+  for (size_t i = 0; i < n; i++)
+    w[i] = i == 0 ? 1 : 0.8 * pow(1 / (0.8 * condition), n > 2 ? (double)(i - 1) / (double)(n - 2) : 1);
+  return w;
+}
+
+/* ---- inverse roots ---- */
+
+/* (A + r I)^(-1/p) in double, r of the default ridge; *condition: of A + r I. */
+static double *root_of(const float *a, size_t n, unsigned p, double *condition) {
+  double *x = widened(a, n * n), *v = test_alloc(n * n * sizeof *v), *scaled = test_alloc(n * n * sizeof *scaled);
+  eigen(x, v, n);
+  double most = 0, least = HUGE_VAL;
+  for (size_t i = 0; i < n; i++) most = fmax(most, x[i * (n + 1)]), least = fmin(least, x[i * (n + 1)]);
+  const double r = 1e-6 * fmax(most, 1e-6);
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++) scaled[i * n + j] = v[i * n + j] * pow(x[j * (n + 1)] + r, -1.0 / p);
+  double *result = multiply(scaled, false, v, true, n, n, n);
+  *condition = (most + r) / (least + r);
+  free(x), free(v), free(scaled);
+  return result;
+}
+
+/* Of `count` matrices one after another, against double. The error is that of any method in float32: what a change of A
+ * by a few units of its norm makes, as the condition number tells, and the rounding of sums of n terms. */
+static void check_roots(const walks *w, const float *a, size_t count, size_t n, unsigned p, size_t gap) {
+  const size_t all = (count ? count : 1) * n * n;
+  float *first = NULL;
+  for (size_t i = 0; i < w->count; i++) {
+    stack from = make(w->ctx[i], count, n, n, gap, a), to = make(w->ctx[i], count, n, n, 2 * gap, NULL);
+    ASSERT_OK(w->ctx[i], cliv_inverse_root(w->ctx[i], from.view, p, to.view, NULL, NULL));
+    float *got = test_read(to.view);
+    if (first) ASSERT_SAME(CLIV_F32, got, first, all);
+    ASSERT_OK(w->ctx[i], cliv_inverse_root(w->ctx[i], from.view, p, from.view, NULL, NULL));
+    float *again = test_read(from.view);
+    ASSERT_SAME(CLIV_F32, again, got, all);
+    free(again);
+    if (first) free(got);
+    else first = got;
+    drop(&from), drop(&to);
+  }
+  for (size_t b = 0; b < all / (n * n); b++) {
+    double condition, *want = root_of(a + b * n * n, n, p, &condition), off = 0;
+    for (size_t k = 0; k < n * n; k++) off += pow(first[b * n * n + k] - want[k], 2);
+    for (size_t k = 0; k < n * n; k++) assert_true(first[b * n * n + k] == first[b * n * n + k % n * n + k / n]);
+    ASSERT_NEAR(sqrt(off) / norm_of(want, n * n), 0, (2 * sqrt((double)n) + 8 + condition) * U);
+    free(want);
+  }
+  free(first);
+}
+
+static void root_sizes(void **state) {
+  (void)state;
+  const size_t *n;
+  const size_t count = sizes(&n);
+  const walks w = open_walks();
+  for (size_t i = 0; i < count; i++) {
+    double *values = spectrum(n[i], 1e4);
+    float *a = symmetric(values, n[i], n[i]);
+    check_roots(&w, a, 0, n[i], i % 2 ? 2 : 4, i % 3);
+    free(a), free(values);
+  }
+  close_walks(&w);
+}
+
+static void root_powers(void **state) {
+  (void)state;
+  static const unsigned powers[] = {1, 2, 3, 4, 6, 7, 8, 32};
+  const size_t n = test_small() ? 8 : 40;
+  const walks w = open_walks();
+  for (double condition = 1e2; condition < 1e7; condition *= 100) {
+    double *values = spectrum(n, condition);
+    float *a = test_alloc(3 * n * n * sizeof *a);
+    for (size_t b = 0; b < 3; b++) {
+      float *one = symmetric(values, n, 10 * b + 1);
+      for (size_t k = 0; k < n * n; k++) a[b * n * n + k] = one[k] * (b == 1 ? 1e3f : 1.0f);
+      free(one);
+    }
+    for (size_t i = 0; i < sizeof powers / sizeof *powers; i++) check_roots(&w, a, 3, n, powers[i], 0);
+    free(a), free(values);
+  }
+  close_walks(&w);
+}
+
+/* A matrix of zeros has the floor's root, one of a single direction the ridge's in the others, equal eigenvalues are
+ * found exactly; what is not finite, or too large, gives NaN there alone. */
+static void root_specials(void **state) {
+  (void)state;
+  enum { N = 5, EACH = N * N };
+  float a[6 * EACH] = {0};
+  for (size_t i = 0; i < N; i++)
+    for (size_t j = 0; j < N; j++) a[EACH + i * N + j] = 1, a[2 * EACH + i * N + j] = i == j ? 4.0f : 0.0f;
+  a[3 * EACH + 3] = NAN, a[4 * EACH] = INFINITY, a[5 * EACH + 6] = 1e30f;
+  const walks w = open_walks();
+  for (size_t k = 0; k < w.count; k++) {
+    stack from = make(w.ctx[k], 6, N, N, 0, a), to = make(w.ctx[k], 6, N, N, 0, NULL);
+    const cliv_inverse_root_options options = {.ridge = 0x1p-10, .floor = 0x1p-10};
+    ASSERT_OK(w.ctx[k], cliv_inverse_root(w.ctx[k], from.view, 2, to.view, &options, NULL));
+    float *got = test_read(to.view);
+    for (size_t i = 0; i < N; i++)
+      for (size_t j = 0; j < N; j++) {
+        const double r = 5 * 0x1p-10, along = 1 / sqrt(5 + r), across = 1 / sqrt(r), on = i == j ? 1 : 0;
+        ASSERT_NEAR((double)got[i * N + j], on * 0x1p10, 0x1p10 * 16 * U);
+        ASSERT_NEAR((double)got[EACH + i * N + j], across * on + (along - across) / 5, across * 1100 * U);
+        ASSERT_NEAR((double)got[2 * EACH + i * N + j], on / sqrt(4 * (1 + 0x1p-10)), 16 * U);
+      }
+    assert_true(all_nan(got + 3 * EACH, 3 * EACH));
+    free(got);
+    drop(&from), drop(&to);
+  }
+  close_walks(&w);
+}
+
+static void root_arguments(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  const float data[12] = {1};
+  stack a = make(ctx, 0, 3, 3, 0, data), b = make(ctx, 0, 3, 4, 0, data), c = make(ctx, 0, 2, 2, 0, data);
+  cliv_tensor *none;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 3, (size_t[]){3, 0, 0}, &none));
+  ASSERT_OK(ctx, cliv_inverse_root(ctx, none, 2, none, NULL, NULL));
+  ASSERT_FAILS(NULL, cliv_inverse_root(NULL, a.view, 2, a.view, NULL, NULL), CLIV_NULL, "ctx");
+  ASSERT_FAILS(ctx, cliv_inverse_root(ctx, NULL, 2, a.view, NULL, NULL), CLIV_NULL, "'a'");
+  ASSERT_FAILS(ctx, cliv_inverse_root(ctx, a.view, 2, NULL, NULL, NULL), CLIV_NULL, "'out'");
+  ASSERT_FAILS(ctx, cliv_inverse_root(ctx, b.view, 2, b.view, NULL, NULL), CLIV_SHAPE, "square");
+  ASSERT_FAILS(ctx, cliv_inverse_root(ctx, a.view, 2, c.view, NULL, NULL), CLIV_SHAPE, "[2, 2]");
+  ASSERT_FAILS(ctx, cliv_inverse_root(ctx, a.view, 0, a.view, NULL, NULL), CLIV_VALUE, "p is 0");
+  ASSERT_FAILS(ctx, cliv_inverse_root(ctx, a.view, 33, a.view, NULL, NULL), CLIV_VALUE, "p is 33");
+  ASSERT_FAILS(ctx, cliv_inverse_root(ctx, a.view, 2, a.view, &(cliv_inverse_root_options){.ridge = 1e-9}, NULL),
+               CLIV_VALUE, "ridge is 1e-09");
+  ASSERT_FAILS(ctx, cliv_inverse_root(ctx, a.view, 2, a.view, &(cliv_inverse_root_options){.floor = -1}, NULL),
+               CLIV_VALUE, "floor is -1");
+  float *kept = test_read(a.view);
+  ASSERT_SAME(CLIV_F32, kept, data, 9);
+  free(kept);
+  cliv_tensor_free(none);
+  drop(&a), drop(&b), drop(&c);
+  test_close(ctx);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(orthogonal_shapes), cmocka_unit_test(orthogonal_converges),
-                                     cmocka_unit_test(orthogonal_packages), cmocka_unit_test(orthogonal_specials),
-                                     cmocka_unit_test(orthogonal_arguments)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(orthogonal_shapes),    cmocka_unit_test(orthogonal_converges),
+                                     cmocka_unit_test(orthogonal_packages),  cmocka_unit_test(orthogonal_specials),
+                                     cmocka_unit_test(orthogonal_arguments), cmocka_unit_test(root_sizes),
+                                     cmocka_unit_test(root_powers),          cmocka_unit_test(root_specials),
+                                     cmocka_unit_test(root_arguments)};
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -71,15 +71,29 @@ cliv_status cliv__stack_combine(cliv_context *ctx, const cliv__combination *c, c
                 ARG(out->columns), ARG(factor), ARG(old_factor), ARG(shift));
 }
 
-cliv_status cliv__stack_norms(cliv_context *ctx, const cliv__stack *x, cl_mem out) {
-  cliv_tensor *from = NULL, *to = NULL;
+static cliv_status reduce(cliv_context *ctx, const char *op, const cliv__stack *x, const cliv__stack *y, cl_mem out) {
+  cliv_tensor *from = NULL, *with = NULL, *to = NULL;
   const size_t shape[] = {x->count, x->rows * x->columns};
   cliv_status status = cliv_tensor_wrap(ctx, x->mem, x->first * sizeof(float), CLIV_F32, 2, shape, &from);
+  if (!status && y) status = cliv_tensor_wrap(ctx, y->mem, y->first * sizeof(float), CLIV_F32, 2, shape, &with);
   if (!status) status = cliv_tensor_wrap(ctx, out, 0, CLIV_F32, 1, shape, &to);
-  if (!status) status = cliv_reduce(ctx, "nrm2", -1, from, NULL, to, NULL);
+  if (!status) status = cliv_reduce(ctx, op, -1, from, with, to, NULL);
   cliv_tensor_free(from);
+  cliv_tensor_free(with);
   cliv_tensor_free(to);
   return status;
+}
+
+cliv_status cliv__stack_norms(cliv_context *ctx, const cliv__stack *x, cl_mem out) {
+  return reduce(ctx, "nrm2", x, NULL, out);
+}
+
+cliv_status cliv__stack_dots(cliv_context *ctx, const cliv__stack *x, const cliv__stack *y, cl_mem out) {
+  return reduce(ctx, "dot", x, y, out);
+}
+
+cliv__range cliv__stack_range(const cliv_context *ctx, const cliv__stack *x) {
+  return RANGE1(x->count, ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, 64));
 }
 
 cliv_status cliv__check_matrices(cliv_context *ctx, const char *name, const cliv_tensor *t) {
@@ -97,5 +111,20 @@ cliv_status cliv__check_apart(cliv_context *ctx, const char *name, const cliv_te
   REQUIRE(ctx, cliv__same_place(from, to) || !cliv__overlap(from, to), OVERLAP,
           "%s: the result %s shares memory with %s; it may be the same tensor, or lie elsewhere", name,
           cliv__describe(to, b), cliv__describe(from, a));
+  return CLIV_OK;
+}
+
+cliv_status cliv__check_square(cliv_context *ctx, const char *name, const cliv_tensor *t) {
+  char text[160];
+  TRY(cliv__check_matrices(ctx, name, t));
+  REQUIRE(ctx, t->shape[t->ndim - 2] == t->shape[t->ndim - 1], SHAPE, "%s: the matrix must be square, not %s", name,
+          cliv__describe(t, text));
+  return CLIV_OK;
+}
+
+cliv_status cliv__check_alike(cliv_context *ctx, const char *name, const cliv_tensor *from, const cliv_tensor *to) {
+  char a[160], b[160];
+  REQUIRE(ctx, cliv__same_shape(from, to), SHAPE, "%s: the result of %s cannot be %s; it has the same shape", name,
+          cliv__describe(from, a), cliv__describe(to, b));
   return CLIV_OK;
 }

@@ -39,7 +39,16 @@ cliv_status cliv__stack_combine(cliv_context *ctx, const cliv__combination *c, c
 
 /* ‖X‖ of every matrix of a dense stack, by cliv/reduce.h, to a buffer of `count` floats. */
 cliv_status cliv__stack_norms(cliv_context *ctx, const cliv__stack *x, cl_mem out);
+/* x · y of every matrix of two dense stacks, in the same way. */
+cliv_status cliv__stack_dots(cliv_context *ctx, const cliv__stack *x, const cliv__stack *y, cl_mem out);
 
+/* Work-items, one a matrix, for kernels of scalars. */
+cliv__range cliv__stack_range(const cliv_context *ctx, const cliv__stack *x);
+
+/* A square matrix, or a batch of them. */
+cliv_status cliv__check_square(cliv_context *ctx, const char *name, const cliv_tensor *t);
+/* Same shapes. */
+cliv_status cliv__check_alike(cliv_context *ctx, const char *name, const cliv_tensor *from, const cliv_tensor *to);
 /* The flat list's part that all of them share: of two tensors that are not NULL. `name`: of the function, for
  * sentences. */
 cliv_status cliv__check_matrices(cliv_context *ctx, const char *name, const cliv_tensor *t);

@@ -10,11 +10,9 @@ static const double usual[] = {3.4445, -4.7750, 2.0315};
 
 static cliv_status check(cliv_context *ctx, const cliv_tensor *a, const cliv_tensor *out,
                          const cliv_orthogonalize_options *o) {
-  char x[160], y[160];
   TRY(cliv__check_matrices(ctx, "orthogonalize", a));
   TRY(cliv__check_matrices(ctx, "orthogonalize", out));
-  REQUIRE(ctx, cliv__same_shape(a, out), SHAPE, "orthogonalize: the result of %s cannot be %s: it has the same shape",
-          cliv__describe(a, x), cliv__describe(out, y));
+  TRY(cliv__check_alike(ctx, "orthogonalize", a, out));
   TRY(cliv__check_apart(ctx, "orthogonalize", a, out));
   REQUIRE(ctx, o->steps <= MOST_STEPS, VALUE, "orthogonalize: %zu steps are more than %d", o->steps, MOST_STEPS);
   REQUIRE(ctx, !o->coefficients == !o->triples, VALUE,
@@ -38,8 +36,7 @@ static cliv_status divisors(cliv_context *ctx, const cliv__stack *x, double eps_
   TRY(cliv__kernel(ctx, "divide.cl factor.cl", narrow ? "-D SINGLE -D ROUNDS" : "-D SINGLE", "divisors", &kernel));
   TRY(cliv__stack_norms(ctx, x, norms));
   const float eps = (float)eps_;
-  return LAUNCH(ctx, kernel, RANGE1(x->count, ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, 64)), SYNC_NONE,
-                ARG(norms), ARG(*terms), ARG(x->count), ARG(eps));
+  return LAUNCH(ctx, kernel, cliv__stack_range(ctx, x), SYNC_NONE, ARG(norms), ARG(*terms), ARG(x->count), ARG(eps));
 }
 
 /* X = fma(1, B X, a X), B = fma(c, S S, b S), S = X Xᵀ; in bfloat16 all of them rounded. */
