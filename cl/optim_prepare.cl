@@ -39,10 +39,10 @@ static sums add_sums(sums a, sums b) {
   return a;
 }
 
-#define SOURCE                                                                                     \
-  const chunk *here, const row *line, const numbers *known, float bound,                           \
-      __global const stored_parameter *restrict p, __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) \
-          WEIGHT_ARGUMENT
+#define SOURCE                                                                                  \
+  const chunk *here, const row *line, const numbers *known, float bound,                        \
+      __global const stored_parameter *restrict p,                                              \
+      __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT
 #define FROM here, line, known, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS
 
 /* The elements AT the chunk's index i: read, prepare, write what the rule says it writes. */
@@ -88,9 +88,9 @@ DEFINE_BLOCK(prepare_block, sums, measured, no_sums, add_sums, EACH_MEASURE)
 #define MEASURE_STORE(type, stored, name) parts[at_##name * (size_t)total + k] = FIRST_LANE(a.name);
 __kernel void optim_prepare(__global const stored_parameter *restrict p, __global const stored_gradient *restrict g
                             EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
-                            __global const numbers *restrict all_known, __global const chunk *restrict chunks, __global const row *restrict rows,
-                            __global const uint *restrict runs, uint first, uint count, __global float *restrict parts,
-                            uint total) {
+                            __global const numbers *restrict all_known, __global const chunk *restrict chunks,
+                            __global const row *restrict rows, __global const uint *restrict runs, uint first,
+                            uint count, __global float *restrict parts, uint total) {
   const size_t r = get_global_id(0);
   if (r >= count) return;
   STOP_OR_CONTROL
@@ -110,8 +110,9 @@ __kernel void optim_prepare(__global const stored_parameter *restrict p, __globa
 #define MEASURE_STORE(type, stored, name) parts[at_##name * (size_t)total + k] = a.name;
 __kernel void optim_prepare(__global const stored_parameter *restrict p, __global const stored_gradient *restrict g
                             EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
-                            __global const numbers *restrict all_known, __global const chunk *restrict chunks, __global const row *restrict rows, uint first,
-                            uint count, __global float *restrict parts, uint total) {
+                            __global const numbers *restrict all_known, __global const chunk *restrict chunks,
+                            __global const row *restrict rows, uint first, uint count, __global float *restrict parts,
+                            uint total) {
   __local sums lanes[LANES];
   if (get_group_id(0) >= count) return;
   STOP_OR_CONTROL

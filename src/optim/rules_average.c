@@ -15,7 +15,7 @@ static const char *whole_interval(double interval) {
 
 /* No states; see INFO. */
 #define STATELESS(name, summary, source, hypers, presets) \
-  { name, summary, source, COUNT(hypers), 0, hypers, NULL, COUNT(presets), presets }
+  { name, summary, source, COUNT(hypers), 0, hypers, NULL, COUNT(presets), presets, NULL }
 
 enum { EMA_DECAY, EMA_MIN_DECAY, EMA_WARMUP, EMA_GAMMA, EMA_POWER, EMA_AFTER, EMA_DEBIAS, EMA_INTERVAL };
 static const cliv_hyper_info ema_hypers[] = {
