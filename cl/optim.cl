@@ -9,7 +9,8 @@
  *   -D S0_T=bf16             storage of a state; otherwise f32
  *   -D WEIGHTS_master        narrow parameters: the float32 that they are the rounding of is kept as well
  *   -D WEIGHTS_kahan         narrow parameters: what their rounding lost is kept as well, as narrow
- *   -D READS=m -D WRITES=m   bit k: state S<k> is read, written; bit 31: the gradient is read; without: all are
+ *   -D READS=m -D WRITES=m   bit k: state S<k> is read, written; bit 31: the gradient is read, the weight written;
+ *                            without: all are
  *   -D NUMBERED              the rule has a last argument, its tensor's RULE_numbers, which optim_decide.cl left
  *   -D PREPARE               no step: what optim_prepare.cl needs, which follows
  *
@@ -187,7 +188,9 @@ static real proximal(real w, float threshold, float shrink) {
     EACH_STATE(STATE_LOAD)                                              \
     apply_rule(&w, GRADIENT(x), &s, h.rule NUMBERS);                    \
     AFTERWARDS(w, h)                                                    \
-    WEIGHT_STORE                                                        \
+    if (WRITES >> 31) {                                                 \
+      WEIGHT_STORE                                                      \
+    }                                                                   \
     EACH_STATE(STATE_STORE)                                             \
   }
 

@@ -75,8 +75,11 @@ static void powers_are_accurate(void **state) {
   assert_true(cliv__logarithm(0.9999) == -0x1.a3738d2cf1cc2p-14);
 }
 
-/* Rules that go element by element; test_norms.c has the others. */
-static bool is_elementwise(const char *rule) { return cliv__rule_find(rule)->norms.measures == 0; }
+/* Rules that go element by element; test_norms.c and test_matrix_rules.c have the others. */
+static bool is_elementwise(const char *rule) {
+  const cliv__rule *r = cliv__rule_find(rule);
+  return r->norms.measures == 0 && !cliv__takes_matrices(r);
+}
 
 /* One of each kind: without a root, with one, by signs, with a memory, with a cube root, with four states. */
 static bool tries(const char *rule) {

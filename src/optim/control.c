@@ -244,6 +244,13 @@ static void rescale(cliv__control *c, bool skipped) {
   c->scale = c->scale < LEAST ? LEAST : c->scale > MOST ? MOST : c->scale;
 }
 
+cliv_status cliv__control_wait(cliv_optimizer *o, bool *stop) {
+  cliv__control *c = &o->control;
+  if (c->read) CL_TRY(o->ctx, clWaitForEvents(1, &c->read), "clWaitForEvents");
+  *stop = c->host[STOP] > 0;
+  return CLIV_OK;
+}
+
 cliv_status cliv__control_settle(cliv_optimizer *o) {
   cliv__control *c = &o->control;
   const bool undecided = c->undecided;

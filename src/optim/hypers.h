@@ -50,6 +50,9 @@
 #define MEAN_SQUARE \
   { "exp_avg_sq", NULL, "running mean of squared gradients", CLIV_STATE_NONNEGATIVE }
 
+/* Bits of states in a cliv__traffic. */
+#define STATE(k) (1u << (k))
+
 /* ---- presets ---- */
 
 /* Where a preset differs from the rule's defaults: {"hyper", value}, …. The rule's first preset differs nowhere. */

@@ -299,6 +299,9 @@ cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tenso
   char a[160], b[160];
   REQUIRE(o->ctx, cliv__same_shape(param, grad), SHAPE, "the parameter is %s, its gradient %s",
           cliv__describe(param, a), cliv__describe(grad, b));
+  REQUIRE(o->ctx, !cliv__takes_matrices(o->rule) || param->ndim >= 2, SHAPE,
+          "%s steps matrices, and the parameter is %s: it needs two axes or more; give it to another optimizer",
+          o->rule->info.name, cliv__describe(param, a));
   TRY(check_overlap(o, param, grad));
   TRY(grow(o));
   cliv__param added = {.group = group, .born = o->steps};
@@ -454,6 +457,12 @@ static void remember(const cliv_optimizer *o, cliv__row *row, const double *hype
   o->rule->advance(hyper, t, row->next);
 }
 
+/* Rows are then one a parameter. */
+static void shape_scalars(const cliv_optimizer *o, size_t param, const double *hyper, double *scalars) {
+  const cliv_tensor *p = o->params[param].p;
+  if (p->count) o->rule->of_shape(hyper, (double)p->shape[0], (double)(p->count / p->shape[0]), scalars);
+}
+
 /* What the chunks of each row see in this step. */
 static void scalars_of_step(cliv_optimizer *o, float *values) {
   const cliv__plan *plan = &o->plan;
@@ -466,6 +475,7 @@ static void scalars_of_step(cliv_optimizer *o, float *values) {
     if (o->rule->advance) remember(o, row, hyper, t);
     if (o->own) cliv__user_scalars(o->rule, hyper, t, scalars);
     else o->rule->scalars(hyper, t, row->next, scalars);
+    if (o->rule->of_shape) shape_scalars(o, r, hyper, scalars);
     const double lr = cliv__value_or_0(hyper, o->lr);
     values[0] = cliv__value_or_0(hyper, o->maximize) != 0 ? -1.0f : 1.0f;
     values[1] = (float)(lr * cliv__value_or_0(hyper, o->prox_l1));
@@ -522,8 +532,8 @@ static cliv_status send_scalars(cliv_optimizer *o) {
   return CLIV_OK;
 }
 
-/* prepare: the first of the two launches of a rule with norms. */
-static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, bool prepare, const cliv_sync *sync) {
+static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, cl_kernel kernel, const cliv_sync *sync) {
+  const bool prepare = kernel == batch->prepare; /* the first of the two launches of a rule with norms */
   const cliv__plan *plan = &o->plan;
   const cliv__bank *bank = &plan->banks[batch->bank];
   const bool runs = o->ctx->walk == CLIV_WALK_CPU;
@@ -544,17 +554,48 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, boo
   if (prepare) args[n++] = ARG(norming->parts->mem);
   if (prepare) args[n++] = ARG(norming->chunks);
   const size_t local = runs ? 1 : cliv__group(o->ctx, GROUP_SIZE);
-  return cliv__launch(o->ctx, prepare ? batch->prepare : batch->kernel, RANGE1(batch->count * local, local), sync, args,
-                      n);
+  return cliv__launch(o->ctx, kernel, RANGE1(batch->count * local, local), sync, args, n);
 }
 
 /* What a rule with norms does before its step. */
 static cliv_status prepare(const cliv_optimizer *o, const cliv_sync *sync) {
   for (size_t i = 0; i < o->plan.batch_count; i++) {
     const cliv_sync part = cliv__sync_part(sync, i == 0, false);
-    TRY(launch(o, &o->plan.batches[i], true, &part));
+    TRY(launch(o, &o->plan.batches[i], o->plan.batches[i].prepare, &part));
   }
   return cliv__norming_decide(o);
+}
+
+/* What stands behind a launch, parameter by parameter. */
+static cliv_status follow(cliv_optimizer *o, const cliv__phase *phase) {
+  for (size_t i = 0; phase->then && i < o->param_count; i++)
+    if (o->params[i].p->count && !o->params[i].frozen) TRY(phase->then(o, i));
+  return CLIV_OK;
+}
+
+/* The launches of a rule that takes matrices, all but the last, which is the step. */
+static cliv_status work_up(cliv_optimizer *o, const cliv_sync *sync) {
+  const cliv__phase *phases = o->rule->phases;
+  for (size_t k = 0; k + 1 < CLIV__MAX_PHASES && phases[k + 1].function; k++) {
+    for (size_t i = 0; i < o->plan.batch_count; i++) {
+      const cliv_sync part = cliv__sync_part(sync, k == 0 && i == 0, false);
+      TRY(launch(o, &o->plan.batches[i], o->plan.batches[i].phases[k], &part));
+    }
+    TRY(follow(o, &phases[k]));
+  }
+  return CLIV_OK;
+}
+
+/* Products on the host's word cannot be left out by the device's: their rules wait for its verdict on the gradients.
+ * True: the step has been left out. */
+static cliv_status left_out(cliv_optimizer *o, bool *out) {
+  *out = false;
+  if (o->control.options.nonfinite != CLIV_NONFINITE_SKIP) return CLIV_OK;
+  TRY(cliv__control_wait(o, out));
+  if (!*out) return CLIV_OK;
+  step_taken(o);
+  o->control.undecided = true;
+  return cliv__control_settle(o);
 }
 
 cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
@@ -569,11 +610,17 @@ cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   if (controlled) TRY(cliv__control_enqueue(o, sync));
   if (batches == 0) TRY(cliv__nothing(o->ctx, sync));
   else TRY(send_scalars(o));
+  const bool matrices = batches && cliv__takes_matrices(o->rule);
   if (norms) TRY(prepare(o, controlled ? SYNC_NONE : SYNC_FIRST(sync)));
-  if (norms && o->rule->between) TRY(o->rule->between(o));
+  if (matrices && controlled) {
+    bool none;
+    TRY(left_out(o, &none));
+    if (none) return cliv__nothing(o->ctx, SYNC_LAST(sync));
+  }
+  if (matrices) TRY(work_up(o, controlled ? SYNC_NONE : SYNC_FIRST(sync)));
   for (size_t i = 0; i < batches; i++) {
-    const cliv_sync part = cliv__sync_part(sync, i == 0 && !controlled && !norms, i + 1 == batches);
-    TRY(launch(o, &o->plan.batches[i], false, &part));
+    const cliv_sync part = cliv__sync_part(sync, i == 0 && !controlled && !norms && !matrices, i + 1 == batches);
+    TRY(launch(o, &o->plan.batches[i], o->plan.batches[i].kernel, &part));
   }
   step_taken(o);
   o->control.undecided = controlled && o->control.options.nonfinite == CLIV_NONFINITE_SKIP;

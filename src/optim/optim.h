@@ -44,8 +44,9 @@ typedef struct cliv__bank {
 
 /* One launch: tensors in one pair of buffers, with states in one bank. */
 typedef struct cliv__batch {
-  cl_kernel kernel, prepare; /* the context's; prepare: of rules with norms, else NULL */
-  cl_mem p, g;               /* the tensors' */
+  cl_kernel kernel, prepare;          /* the context's; prepare: of rules with norms, else NULL */
+  cl_kernel phases[CLIV__MAX_PHASES]; /* of rules that take matrices, `kernel` the last of them, else NULL */
+  cl_mem p, g;                        /* the tensors' */
   size_t bank;
   cl_uint first, count; /* CPU walk: runs; GPU walk: chunks */
 } cliv__batch;
@@ -198,6 +199,8 @@ cliv_status cliv__norming_decide(const cliv_optimizer *o);
 
 /* Takes the last step back from the count. */
 void cliv__step_untaken(cliv_optimizer *o);
+/* Waits for the verdict on the step under way: whether it must be left out. */
+cliv_status cliv__control_wait(cliv_optimizer *o, bool *stop);
 /* Waits for the last step's verdict, if one is on its way, and draws the conclusions. */
 cliv_status cliv__control_settle(cliv_optimizer *o);
 /* Looks at the gradients, before a step's launches. DATA where the step must not be taken. */

@@ -197,7 +197,8 @@ static cliv_status line_up(const cliv_optimizer *o, cliv__plan *plan) {
     const cliv__param *x = &o->params[i];
     const cliv__row row = {
         .group = x->group, .frozen = x->frozen, .born = x->frozen ? 0 : x->born, .past = *cliv__past_of(o, i)};
-    size_t r = o->rule->norms.measures ? plan->row_count : 0; /* with norms each has numbers of its own */
+    /* With norms each has numbers of its own, a matrix scalars of its sides. */
+    size_t r = o->rule->norms.measures || o->rule->of_shape ? plan->row_count : 0;
     while (r < plan->row_count && !same_row(&plan->rows[r], &row)) r++;
     if (r == plan->row_count) plan->rows[plan->row_count++] = row;
     plan->places[i].row = r;
@@ -210,8 +211,9 @@ static bool takes_part(const cliv__param *x) { return x->p->count > 0 && !x->fro
 
 static const char *storage(cliv_dtype dtype) { return dtype == CLIV_F16 ? "f16" : dtype == CLIV_BF16 ? "bf16" : "f32"; }
 
-/* The launches of a step: the only one, of the library's rules or the caller's, or two of a rule with norms. */
-typedef enum phase { ONLY, OWN, PREPARE, STEP } phase;
+/* The launches of a step: the only one, of the library's rules or the caller's, two of a rule with norms, or
+ * those of a rule that takes matrices. */
+typedef enum phase { ONLY, OWN, PREPARE, STEP, MATRIX } phase;
 static const struct {
   const char *files, *kernel;
 } programs[] = {
@@ -220,6 +222,7 @@ static const struct {
     [PREPARE] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl block.cl optim.cl optim_prepare.cl",
                  "optim_prepare"},
     [STEP] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim.cl", "optim_step"},
+    [MATRIX] = {"divide.cl fused.cl optim_math.cl optim_matrix_ops.cl optim.cl", "optim_step"},
 };
 
 /* Bits of the states as the program counts them: those that are kept, one after the other. */
@@ -230,13 +233,21 @@ static unsigned kept_bits(unsigned states, unsigned kept) {
   return bits;
 }
 
-static void add_phase(const cliv__rule *rule, phase which, unsigned kept, cliv__text *options) {
-  if (rule->norms.measures == 0) return;
-  const cliv__traffic *t = which == PREPARE ? &rule->norms.prepare : &rule->norms.step;
+static void add_traffic(const cliv__traffic *t, bool steps, unsigned kept, cliv__text *options) {
   cliv__text_add(options, " -D READS=%uu -D WRITES=%uu",
-                 kept_bits(t->reads, kept) | (t->reads & CLIV__GRADIENT ? 1u << 31 : 0), kept_bits(t->writes, kept));
-  if (which == PREPARE) cliv__text_add(options, " -D PREPARE -D MEASURES=%u", rule->norms.measures);
-  else cliv__text_add(options, " -D NUMBERED");
+                 kept_bits(t->reads, kept) | (t->reads & CLIV__GRADIENT ? 1u << 31 : 0),
+                 kept_bits(t->writes, kept) | (steps ? 1u << 31 : 0));
+}
+
+/* k: of the phases of a rule that takes matrices. */
+static void add_phase(const cliv__rule *rule, phase which, size_t k, unsigned kept, cliv__text *options) {
+  if (which == PREPARE) {
+    add_traffic(&rule->norms.prepare, false, kept, options);
+    cliv__text_add(options, " -D PREPARE -D MEASURES=%u", rule->norms.measures);
+  } else if (which == STEP) {
+    add_traffic(&rule->norms.step, true, kept, options);
+    cliv__text_add(options, " -D NUMBERED");
+  } else if (which == MATRIX) add_traffic(&rule->phases[k].traffic, rule->phases[k].steps, kept, options);
 }
 
 /* The states of a parameter, as a program's options; the count of those that have a number for each element. */
@@ -257,19 +268,20 @@ static int state_options(const cliv_optimizer *o, const cliv__plan *plan, size_t
   return states;
 }
 
-static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, size_t param, phase which,
+static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, size_t param, phase which, size_t k,
                                cl_kernel *out) {
+  const char *function = which == MATRIX ? o->rule->phases[k].function : o->rule->function;
   const cliv__param *x = &o->params[param];
   const char *weights = cliv__weights_word(&o->precision, x->p->dtype);
   cliv__text text = {0}, names = {0};
   const int states = state_options(o, plan, param, &names);
-  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s", o->rule->function, storage(x->p->dtype),
+  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s", function, storage(x->p->dtype),
                  storage(x->g->dtype), states, o->control.on ? " -D CONTROLLED" : "",
                  plan->places[param].prox ? " -D PROX" : "", states && names.data ? names.data : "");
   if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
   if (o->own && states) cliv__text_add(&text, " -D STATE_NAMES=%s", o->rule->state_names);
   if (weights) cliv__text_add(&text, " -D WEIGHTS_%s", weights);
-  add_phase(o->rule, which, plan->places[param].kept, &text);
+  add_phase(o->rule, which, k, plan->places[param].kept, &text);
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
   const cliv_status status =
       named && options
@@ -345,18 +357,27 @@ static void cut_runs(const cliv_context *ctx, size_t from, size_t end, tables *t
   t->runs[t->run_count] = (cl_uint)end;
 }
 
+/* Those of the launches that the parameter takes part in. */
+static cliv_status find_kernels(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cliv__batch *out) {
+  const bool matrix = cliv__takes_matrices(o->rule), two = o->rule->norms.measures > 0;
+  for (size_t k = 0; k < CLIV__MAX_PHASES && o->rule->phases[k].function; k++) {
+    TRY(find_kernel(o, plan, param, MATRIX, k, &out->phases[k]));
+    out->kernel = out->phases[k];
+  }
+  if (two) TRY(find_kernel(o, plan, param, PREPARE, 0, &out->prepare));
+  return matrix ? CLIV_OK : find_kernel(o, plan, param, two ? STEP : o->own ? OWN : ONLY, 0, &out->kernel);
+}
+
 /* The chunks of one launch from `from` on, in as many batches as the limit of a launch asks for. */
 static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, tables *t) {
   const cliv__param *x = &o->params[param];
-  const bool two = o->rule->norms.measures > 0;
-  cl_kernel kernel, prepare = NULL;
-  if (two) TRY(find_kernel(o, plan, param, PREPARE, &prepare));
-  TRY(find_kernel(o, plan, param, two ? STEP : o->own ? OWN : ONLY, &kernel));
+  cliv__batch batch = {.p = x->p->mem, .g = x->g->mem, .bank = plan->places[param].bank};
+  TRY(find_kernels(o, plan, param, &batch));
   while (from < t->chunk_count) {
     size_t end = from, elements = 0;
     while (end < t->chunk_count && elements < o->launch) elements += t->chunks[end++].count;
-    cliv__batch batch = {
-        kernel, prepare, x->p->mem, x->g->mem, plan->places[param].bank, (cl_uint)from, (cl_uint)(end - from)};
+    batch.first = (cl_uint)from;
+    batch.count = (cl_uint)(end - from);
     if (o->ctx->walk == CLIV_WALK_CPU) {
       batch.first = (cl_uint)t->run_count;
       cut_runs(o->ctx, from, end, t);

@@ -3,6 +3,7 @@
 #define CLIV_OPTIM_RULES_H
 
 #include <cliv/optim.h>
+#include <stdbool.h>
 
 enum {
   CLIV__MAX_STATES = 8,
@@ -33,6 +34,16 @@ typedef struct cliv__norms_of_rule {
   cliv__traffic prepare, step;
 } cliv__norms_of_rule;
 
+/* One launch of a rule that takes parameters as matrices, and what follows it. */
+typedef struct cliv__phase {
+  const char *function; /* in cl/optim_matrix_ops.cl, with structs of its own name; NULL: no such launch */
+  cliv__traffic traffic;
+  bool steps; /* it writes the weights */
+  /* Work on parameter `param`, as a matrix of its first axis by all others; see matrix.h. NULL: none. */
+  cliv_status (*then)(cliv_optimizer *o, size_t param);
+} cliv__phase;
+enum { CLIV__MAX_PHASES = 3 };
+
 typedef struct cliv__rule {
   cliv_rule_info info;
   const char *function; /* in cl/optim_ops.cl; rules may share one */
@@ -55,10 +66,14 @@ typedef struct cliv__rule {
   /* States behind info.states[info.state_count - 1] in that array which are no more than room from one launch to the
    * next: nobody is shown them, and they are not saved. */
   size_t scratch_count;
-  /* Work on these between the launches, after <function>_decide, such as products of matrices: for parameter i
-   * cliv__plane_view gives each. NULL: there is none. Asynchronous, in the order of the queue. */
-  cliv_status (*between)(cliv_optimizer *o);
+  /* Of a rule that takes parameters as matrices: its launches, one after another; the function above is the last
+   * one's. */
+  cliv__phase phases[CLIV__MAX_PHASES];
+  /* Of such a rule: what the sides of a matrix make of its scalars. NULL: nothing. */
+  void (*of_shape)(const double *hyper, double rows, double columns, double *scalars);
 } cliv__rule;
+
+static inline bool cliv__takes_matrices(const cliv__rule *rule) { return rule->phases[0].function != NULL; }
 
 /* States, with those that are not shown. */
 static inline size_t cliv__state_total(const cliv__rule *rule) { return rule->info.state_count + rule->scratch_count; }
@@ -97,7 +112,8 @@ unsigned cliv__tensor_states(const cliv__rule *rule);
   X(adabound)          \
   X(lars)              \
   X(lamb)              \
-  X(novograd)
+  X(novograd)          \
+  X(muon)
 
 #define CLIV__DECLARE_RULE(name) extern const cliv__rule cliv__rule_##name;
 CLIV__RULES(CLIV__DECLARE_RULE)

@@ -8,9 +8,6 @@
 #define ALWAYS_ADAPT(initial) \
   FLAG("always_adapt", initial, "lengths are adapted without weight_decay too; off: a tensor without one has ratio 1")
 
-/* Bits of states in a cliv__traffic. */
-#define STATE(k) (1u << (k))
-
 /* ---- lars ---- */
 
 enum {

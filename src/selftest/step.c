@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "optim/rules.h"
 #include "runtime/context.h"
 #include "selftest/bench.h"
 
@@ -60,17 +61,22 @@ static const struct variant {
     {"lars", "joint norm", {{"joint_norm", 1}, {"lr_in_momentum", 0}, {"nesterov", 1}, {"weight_decay", 0.1}}, 0},
     {"lamb", "clipped", {{"trust_clip", 1}, {"lr", 0.1}, {"eps_root", 1e-3}, {"weight_decay", 0.1}}, 10},
     {"novograd", "amsgrad", {{"amsgrad", 1}, {"beta2", 0.5}, {"eps_root", 1e-3}, {"weight_decay", 0.1}}, 0},
+    {"muon", "float32", {{"lr", 0.1}, {"bfloat16", 0}, {"rms_rate", 0.2}, {"weight_decay", 0.1}}, 0},
     {"asgd", "averages", {{"lambd", 0.1}, {"t0", 1}, {"lr", 0.1}}, 10},
 };
 
-static const size_t lengths[] = {1, 257, 4099};
+static const size_t lengths[] = {1, 257, 4099}, sides[][2] = {{1, 1}, {16, 17}, {67, 41}};
 enum { PARAMS = sizeof lengths / sizeof *lengths };
 
+/* Vectors, or matrices for rules that take these. */
 static cliv_status add_params(cliv__bench *bench, cliv_optimizer *optimizer, cliv_dtype dtype, cliv_tensor **params,
                               cliv_tensor **grads) {
+  const bool matrices = cliv__takes_matrices(cliv__rule_find(cliv_optimizer_rule(optimizer)->name));
+  const int ndim = matrices ? 2 : 1;
   for (size_t p = 0; p < PARAMS; p++) {
-    TRY(cliv__bench_add(bench, dtype, 1, &lengths[p], 3, CLIV__MODEST, 10 + p, &params[p]));
-    TRY(cliv__bench_add(bench, dtype, 1, &lengths[p], 5, CLIV__GUARD, 0, &grads[p]));
+    const size_t *shape = matrices ? sides[p] : &lengths[p];
+    TRY(cliv__bench_add(bench, dtype, ndim, shape, 3, CLIV__MODEST, 10 + p, &params[p]));
+    TRY(cliv__bench_add(bench, dtype, ndim, shape, 5, CLIV__GUARD, 0, &grads[p]));
     TRY(cliv_optimizer_add(optimizer, params[p], grads[p], CLIV_DEFAULT_GROUP));
   }
   return CLIV_OK;

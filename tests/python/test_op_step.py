@@ -38,9 +38,11 @@ def cases(*files):
 TORCH = safetensors(f"{SOURCE}/tests/golden/torch.safetensors")
 PACKAGES = safetensors(f"{SOURCE}/tests/golden/packages.safetensors")
 NORMS = safetensors(f"{SOURCE}/tests/golden/norms.safetensors")
+MATRICES = safetensors(f"{SOURCE}/tests/golden/matrix.safetensors")
 GOLDEN = TORCH[1]
 CASES = cases(TORCH, PACKAGES)
 NORM_CASES = cases(NORMS)
+MATRIX_CASES = cases(MATRICES)
 OF_ALL_TENSORS = set()
 KINDS = [name.split(".")[1] for name in GOLDEN if name.startswith("gradients.")]
 STEPS = 20
@@ -48,7 +50,7 @@ STEPS = 20
 
 def test_every_rule_has_a_trajectory():
     rules = document("op", "list", "step")["step"]
-    assert {row["name"] for row in rules} == {rule for rule, _ in CASES | NORM_CASES}
+    assert {row["name"] for row in rules} == {rule for rule, _ in CASES | NORM_CASES | MATRIX_CASES}
     for row in rules:
         presets = [preset["name"] for preset in row["presets"]]
         assert all(row["name"] != rule or preset in presets for rule, preset in CASES)
@@ -73,16 +75,20 @@ def test_parameter_after_20_steps(rule, preset, tmp_path):
         assert np.abs(got[row] - want[row]).max() <= 1e-6 * np.abs(want[row]).max(), kind
 
 
-@pytest.mark.parametrize("rule, preset", [case for case in NORM_CASES if case[0] not in OF_ALL_TENSORS])
+@pytest.mark.parametrize("rule, preset", [*(case for case in NORM_CASES if case[0] not in OF_ALL_TENSORS),
+                                          *MATRIX_CASES])
 def test_matrix_after_20_steps(rule, preset, tmp_path):
-    """Rules with norms: the first of the trajectory's tensors by itself."""
-    settings, want = NORM_CASES[rule, preset]
-    np.save(tmp_path / "p.npy", NORMS[1]["initial"][:30].reshape(6, 5))
-    np.save(tmp_path / "g.npy", NORMS[1]["gradients.random"][:STEPS, :30].reshape(-1, 6, 5))
+    """Rules with norms, and those that take matrices: the first of the trajectory's tensors by itself."""
+    matrix = (rule, preset) in MATRIX_CASES
+    arrays, shape = (MATRICES[1], (4, 6)) if matrix else (NORMS[1], (6, 5))
+    settings, want = (MATRIX_CASES if matrix else NORM_CASES)[rule, preset]
+    n = shape[0] * shape[1]
+    np.save(tmp_path / "p.npy", arrays["initial"][:n].reshape(shape))
+    np.save(tmp_path / "g.npy", arrays["gradients.random"][:STEPS, :n].reshape(-1, *shape))
     sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     done("op", "step", "--rule", rule, "--preset", preset, *sets, "--param", tmp_path / "p.npy",
          "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy")
-    got, want = np.load(tmp_path / "out.npy").astype(np.float64).ravel(), want[0, :30].astype(np.float64)
+    got, want = np.load(tmp_path / "out.npy").astype(np.float64).ravel(), want[0, :n].astype(np.float64)
     assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
 
 

@@ -1,0 +1,25 @@
+/* optim_matrix_ops.cl: what update rules that take each parameter as a matrix do element by element; after
+ * optim_math.cl.
+ *
+ * Such a rule has several launches, each a function as in optim_ops.cl, and products of matrices on its states in
+ * between (src/optim/matrix.c). The state `update` is scratch: the matrix that those make the step of.
+ */
+
+/* The velocity, orthogonalised. */
+typedef struct {
+  real momentum_buffer, update;
+} muon_state;
+typedef struct {
+  float minus_lr, keep, minus_decay, momentum, gain, look, own;
+} muon_scalars;
+typedef muon_state muon_gather_state;
+typedef muon_scalars muon_gather_scalars;
+static void muon_gather(real *w, real g, muon_state *s, muon_scalars h) {
+  (void)w;
+  s->momentum_buffer = fused((real)h.gain, g, h.momentum * s->momentum_buffer);
+  s->update = fused((real)h.look, s->momentum_buffer, h.own * g);
+}
+static void muon(real *w, real g, muon_state *s, muon_scalars h) {
+  (void)g;
+  *w = fused((real)h.minus_lr, s->update, fused((real)h.minus_decay, *w, *w * h.keep));
+}

@@ -1,0 +1,31 @@
+/* What rules that take parameters as matrices do between their launches: products on scratch and states of one
+ * parameter at a time. */
+#ifndef CLIV_OPTIM_MATRIX_H
+#define CLIV_OPTIM_MATRIX_H
+
+#include "optim/rules.h"
+
+/* Hyper-parameters of the rules whose hooks look at them. */
+enum {
+  CLIV__MUON_LR,
+  CLIV__MUON_MOMENTUM,
+  CLIV__MUON_NESTEROV,
+  CLIV__MUON_SUM,
+  CLIV__MUON_CORRECTED,
+  CLIV__MUON_WEIGHT_DECAY,
+  CLIV__MUON_DECAY_APART,
+  CLIV__MUON_A,
+  CLIV__MUON_B,
+  CLIV__MUON_C,
+  CLIV__MUON_STEPS,
+  CLIV__MUON_EPS,
+  CLIV__MUON_RMS_RATE,
+  CLIV__MUON_OUT_LAST,
+  CLIV__MUON_BFLOAT16,
+  CLIV__MUON_MAXIMIZE
+};
+
+/* Hooks: on parameter `param`, after the launch they stand behind. Asynchronous, in the order of the queue. */
+cliv_status cliv__muon_orthogonalize(cliv_optimizer *o, size_t param);
+
+#endif

@@ -1,0 +1,73 @@
+/* Rules that take each parameter as a matrix, its first axis by all others. The products are in matrix.c. */
+#include <math.h>
+
+#include "optim/hypers.h"
+#include "optim/matrix.h"
+
+#define UPDATE \
+  { "update", NULL, "scratch: what becomes the step", CLIV_STATE_SIGNED }
+
+/* ---- muon ---- */
+
+static const cliv_hyper_info muon_hypers[] = {
+    [CLIV__MUON_LR] = LR(1e-3),
+    [CLIV__MUON_MOMENTUM] = FRACTION("momentum", 0.95, "how much of the velocity is kept"),
+    [CLIV__MUON_NESTEROV] = FLAG("nesterov", 1, "look ahead along the velocity"),
+    [CLIV__MUON_SUM] = FLAG("sum_momentum", 0, "the velocity gets all of the gradient, not 1 - momentum of it"),
+    [CLIV__MUON_CORRECTED] =
+        FLAG("bias_correction", 0, "velocity and gradient are corrected for the velocity's start at 0"),
+    [CLIV__MUON_WEIGHT_DECAY] = PLAIN_DECAY(0.1),
+    [CLIV__MUON_DECAY_APART] = FLAG("decay_apart", 0,
+                                    "lr*weight_decay of the weight is taken off, rounded once; off: the weight is "
+                                    "multiplied by 1 - lr*weight_decay, rounded to float32"),
+    [CLIV__MUON_A] = {"ns_a", 3.4445, -100, 100, 0, 0, "of x in the polynomial a*x + b*x^3 + c*x^5"},
+    [CLIV__MUON_B] = {"ns_b", -4.775, -100, 100, 0, 0, "of x^3"},
+    [CLIV__MUON_C] = {"ns_c", 2.0315, -100, 100, 0, 0, "of x^5"},
+    [CLIV__MUON_STEPS] = {"ns_steps", 5, 1, 99, 0, 0, "how often the polynomial is applied to the singular values"},
+    [CLIV__MUON_EPS] = {"eps", 1e-7, 1e-30, 1, 0, 0, "least norm, or what is added to it where not bfloat16"},
+    [CLIV__MUON_RMS_RATE] = POSITIVE("rms_rate", 0,
+                                     "lr is times this and the root of the longer side; 0: times the root of "
+                                     "rows/columns where that is more than 1"),
+    [CLIV__MUON_OUT_LAST] = FLAG("out_last", 0, "matrices are inputs by outputs: columns/rows instead of rows/columns"),
+    [CLIV__MUON_BFLOAT16] = FLAG("bfloat16", 1, "the polynomial is computed in bfloat16, as PyTorch does"),
+    [CLIV__MUON_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info muon_states[] = {{"momentum_buffer", NULL, "velocity", CLIV_STATE_SIGNED}, UPDATE};
+static const cliv_preset_info muon_presets[] = {
+    SAME("torch", "torch.optim.Muon 2.15"),
+    PRESET("keras", "keras.optimizers.Muon 3.15", {"sum_momentum", 1}, {"weight_decay", 0.004}, {"decay_apart", 1},
+           {"rms_rate", 0.2}, {"bfloat16", 0}),
+    PRESET("optax", "optax.contrib.muon 0.2.8", {"bias_correction", 1}, {"weight_decay", 0}, {"eps", 1e-8},
+           {"out_last", 1}, {"bfloat16", 0}),
+};
+
+static void muon_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)memory;
+  const double mu = h[CLIV__MUON_MOMENTUM], gain = h[CLIV__MUON_SUM] != 0 ? 1 : 1 - mu;
+  const int ahead = h[CLIV__MUON_NESTEROV] != 0, corrected = h[CLIV__MUON_CORRECTED] != 0;
+  const double of_velocity = corrected ? 1 / (1 - cliv__power(mu, ahead ? t + 1 : t)) : 1;
+  const double of_gradient = corrected ? 1 / (1 - cliv__power(mu, t)) : 1;
+  const double decay = h[CLIV__MUON_LR] * h[CLIV__MUON_WEIGHT_DECAY];
+  const int apart = h[CLIV__MUON_DECAY_APART] != 0;
+  GIVE(out, -h[CLIV__MUON_LR], apart ? 1 : 1 - decay, apart ? -decay : 0, mu, gain,
+       ahead ? mu * of_velocity : of_velocity, ahead ? gain * of_gradient : 0);
+}
+
+/* lr for a matrix of these sides. */
+static void muon_of_shape(const double *h, double rows, double columns, double *out) {
+  const double ratio = h[CLIV__MUON_OUT_LAST] != 0 ? columns / rows : rows / columns;
+  const double longer = rows > columns ? rows : columns;
+  out[0] *= h[CLIV__MUON_RMS_RATE] > 0 ? h[CLIV__MUON_RMS_RATE] * sqrt(longer) : sqrt(ratio > 1 ? ratio : 1);
+}
+
+const cliv__rule cliv__rule_muon = {
+    .info = {"muon", "the velocity with all singular values near 1", "torch.optim.Muon 2.15; Keller Jordan, 2024",
+             COUNT(muon_hypers), 1, muon_hypers, muon_states, COUNT(muon_presets), muon_presets, NULL},
+    .function = "muon",
+    .scalar_count = 7,
+    .scalars = muon_scalars,
+    .of_shape = muon_of_shape,
+    .scratch_count = 1,
+    .phases = {{"muon_gather", {CLIV__GRADIENT | STATE(0), STATE(0) | STATE(1)}, false, cliv__muon_orthogonalize},
+               {"muon", {.reads = STATE(1)}, .steps = true}},
+};

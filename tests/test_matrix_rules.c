@@ -1,0 +1,280 @@
+/* Rules that take parameters as matrices: against the trajectories of packages, layouts, states in files, refusals. */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cliv/optim.h>
+#include <cliv/safetensors.h>
+
+#include "optim/optim.h"
+
+static bool takes_matrices(const char *rule) { return cliv__rule_find(rule)->phases[0].function != NULL; }
+
+static void set_options(cliv_optimizer *o, const char *options) {
+  char copy[256];
+  snprintf(copy, sizeof copy, "%s", options);
+  for (char *pair = strtok(copy, " "); pair; pair = strtok(NULL, " ")) {
+    char *value = strchr(pair, '=');
+    *value++ = 0;
+    ASSERT_OK(NULL, cliv_optimizer_set(o, CLIV_ALL_GROUPS, pair, strtod(value, NULL)));
+  }
+}
+
+static cliv_optimizer *make(cliv_context *ctx, const char *rule, const char *preset, const char *options) {
+  cliv_optimizer *o;
+  const cliv_optimizer_options with = {.size = sizeof with, .preset = preset};
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, &with, &o));
+  set_options(o, options);
+  return o;
+}
+
+/* ---- the packages' trajectories ---- */
+
+enum { N = 40, STEPS = 50, MIDDLE = 20, TENSORS = 2 };
+static const char *const kinds[] = {"random", "constant", "zero", "tiny", "huge", "sparse"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+static const int golden_ndims[] = {2, 2};
+static const size_t golden_shapes[] = {4, 6, 8, 2};
+
+static float *golden_read(cliv_safetensors *file, const char *name) {
+  cliv_array array;
+  ASSERT_OK(NULL, cliv_safetensors_read(file, name, &array));
+  assert_int_equal(array.dtype, CLIV_F32);
+  return array.data;
+}
+
+static void golden_write(cliv_tensor **to, const float *flat) {
+  for (size_t i = 0, at = 0; i < TENSORS; at += cliv_tensor_count(to[i++]))
+    ASSERT_OK(NULL, cliv_tensor_write(to[i], flat + at, cliv_tensor_count(to[i]) * sizeof *flat));
+}
+
+/* The farthest weight, relative to the largest. */
+static double golden_distance(cliv_safetensors *file, const char *key, const char *what, size_t kind, cliv_tensor **p) {
+  char name[96];
+  snprintf(name, sizeof name, "%s.%s", key, what);
+  float *want = golden_read(file, name), got[N];
+  const float *row = want + kind * N;
+  double largest = 0, farthest = 0;
+  for (size_t i = 0, at = 0; i < TENSORS; at += cliv_tensor_count(p[i++]))
+    ASSERT_OK(NULL, cliv_tensor_read(p[i], got + at, cliv_tensor_count(p[i]) * sizeof *got));
+  for (size_t i = 0; i < N; i++) largest = fmax(largest, fabs((double)row[i]));
+  for (size_t i = 0; i < N; i++) farthest = fmax(farthest, fabs((double)got[i] - (double)row[i]));
+  free(want);
+  return farthest / largest;
+}
+
+/* Singular values near 0 are multiplied by up to 3.4445 a step, and what rounding makes of them too. PyTorch's Muon in
+ * bfloat16 has its bits; in the case of large steps, once in all of them, a sum in float32 in another order is rounded
+ * to the other of two bfloat16: an element of one step is off by 2^-8 of itself, which is lr * sqrt(8 / 2) * 2^-8 =
+ * 1.6e-4 for a weight, where the largest is 2.7. */
+static double tolerance(const char *key, int t) {
+  if (!strcmp(key, "muon.torch.0")) return 0;
+  if (!strcmp(key, "muon.torch.1")) return t == MIDDLE ? 0 : 6e-5;
+  return 2e-6;
+}
+
+static void golden_run(cliv_context *ctx, cliv_safetensors *file, const char *key, size_t kind, cliv_optimizer *o) {
+  char name[64];
+  snprintf(name, sizeof name, "gradients.%s", kinds[kind]);
+  float *initial = golden_read(file, "initial"), *gradients = golden_read(file, name);
+  cliv_tensor *p[TENSORS], *g[TENSORS];
+  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, TENSORS, golden_ndims, golden_shapes, p));
+  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, TENSORS, golden_ndims, golden_shapes, g));
+  golden_write(p, initial);
+  for (size_t i = 0; i < TENSORS; i++) ASSERT_OK(ctx, cliv_optimizer_add(o, p[i], g[i], CLIV_DEFAULT_GROUP));
+  for (int t = 1; t <= STEPS; t++) {
+    golden_write(g, gradients + (t - 1) * N);
+    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+    if (t != MIDDLE && t != STEPS) continue;
+    const char *what = t == MIDDLE ? "p20" : "p50";
+    const double d = golden_distance(file, key, what, kind, p);
+    if (d > tolerance(key, t)) fail_msg("%s %s, %s gradients: off by %.3g", key, what, kinds[kind], d);
+  }
+  for (size_t i = 0; i < TENSORS; i++) cliv_tensor_free(p[i]), cliv_tensor_free(g[i]);
+  free(initial), free(gradients);
+}
+
+static size_t golden_preset(cliv_context *ctx, cliv_safetensors *file, const char *rule, const char *preset) {
+  size_t cases = 0;
+  char key[64];
+  for (;; cases++) {
+    snprintf(key, sizeof key, "%s.%s.%zu", rule, preset, cases);
+    const char *what = cliv_safetensors_metadata(file, key);
+    if (!what) return cases;
+    const char *options = strstr(what, "preset=");
+    options = options + strcspn(options, " ");
+    for (size_t kind = 0; kind < KINDS; kind++) {
+      cliv_optimizer *o = make(ctx, rule, preset, options);
+      golden_run(ctx, file, key, kind, o);
+      cliv_optimizer_free(o);
+    }
+  }
+}
+
+static void agrees_with_packages(void **state) {
+  (void)state;
+  char *path = test_source_path("tests/golden/matrix.safetensors");
+  cliv_safetensors *file;
+  ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
+  free(path);
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  size_t cases = 0;
+  for (size_t i = 0; cliv_rule_get(i); i++) {
+    const cliv_rule_info *rule = cliv_rule_get(i);
+    for (size_t k = 0; takes_matrices(rule->name) && k < rule->preset_count; k++)
+      cases += golden_preset(ctx, file, rule->name, rule->presets[k].name);
+  }
+  assert_true(cases >= 7);
+  test_close(ctx);
+  cliv_safetensors_free(file);
+}
+
+/* ---- bits ---- */
+
+static const struct variant {
+  const char *rule, *options;
+} variants[] = {
+    {"muon", "lr=0.1"},
+    {"muon", "lr=0.1 bfloat16=0 rms_rate=0.2 maximize=1"},
+};
+enum { VARIANTS = sizeof variants / sizeof *variants };
+
+/* Matrices of these sides, and one of more axes. */
+enum { MATRICES = 4 };
+static const int ndims[] = {2, 2, 2, 3};
+static const size_t shapes[] = {1, 7, 33, 17, 16, 16, 5, 3, 2};
+static const size_t elements[] = {7, 561, 256, 30};
+
+typedef struct world {
+  cliv_optimizer *o;
+  cliv_tensor *p[MATRICES], *g[MATRICES];
+} world;
+
+static world world_make(cliv_context *ctx, const struct variant *v, bool arena) {
+  world x = {.o = make(ctx, v->rule, NULL, v->options)};
+  if (arena) {
+    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, MATRICES, ndims, shapes, x.p));
+    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, MATRICES, ndims, shapes, x.g));
+  }
+  for (size_t i = 0, at = 0; i < MATRICES; at += (size_t)ndims[i++]) {
+    if (!arena) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, ndims[i], shapes + at, &x.p[i]));
+    if (!arena) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, ndims[i], shapes + at, &x.g[i]));
+    float data[561];
+    test_fill_normal(data, elements[i], i);
+    ASSERT_OK(ctx, cliv_tensor_write(x.p[i], data, elements[i] * sizeof *data));
+    ASSERT_OK(ctx, cliv_optimizer_add(x.o, x.p[i], x.g[i], CLIV_DEFAULT_GROUP));
+  }
+  return x;
+}
+
+static void world_step(const world *x, uint64_t t) {
+  for (size_t i = 0; i < MATRICES; i++) {
+    float data[561];
+    test_fill_normal(data, elements[i], 100 * t + i);
+    ASSERT_OK(NULL, cliv_tensor_write(x->g[i], data, elements[i] * sizeof *data));
+  }
+  ASSERT_OK(NULL, cliv_optimizer_step(x->o, NULL));
+}
+
+static void world_free(world *x) {
+  cliv_optimizer_free(x->o);
+  for (size_t i = 0; i < MATRICES; i++) cliv_tensor_free(x->p[i]), cliv_tensor_free(x->g[i]);
+}
+
+static void same_weights(const world *a, const world *b) {
+  for (size_t i = 0; i < MATRICES; i++) ASSERT_SAME_TENSORS(a->p[i], b->p[i]);
+}
+
+/* In an arena or apart, in both walks. */
+static void layouts_agree(void **state) {
+  (void)state;
+  for (size_t v = 0; v < VARIANTS; v++) {
+    cliv_context *first = test_open(test_walks[TEST_WALKS - 1]);
+    world want = world_make(first, &variants[v], true);
+    for (uint64_t t = 1; t <= 3; t++) world_step(&want, t);
+    for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
+      cliv_context *ctx = test_open(test_walks[w]);
+      world x = world_make(ctx, &variants[v], false);
+      for (uint64_t t = 1; t <= 3; t++) world_step(&x, t);
+      same_weights(&x, &want);
+      world_free(&x);
+      test_close(ctx);
+    }
+    world_free(&want);
+    test_close(first);
+  }
+}
+
+/* ---- together with the rest of an optimizer ---- */
+
+/* Saved and loaded, the rest of the run has the same bits. */
+static void resumes_from_a_file(void **state) {
+  (void)state;
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/cliv-matrix-%d.safetensors", (int)getpid());
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  for (size_t v = 0; v < VARIANTS; v++) {
+    world a = world_make(ctx, &variants[v], true), b = world_make(ctx, &variants[v], true);
+    for (uint64_t t = 1; t <= 3; t++) world_step(&a, t);
+    ASSERT_OK(ctx, cliv_optimizer_save(a.o, path));
+    for (size_t i = 0; i < MATRICES; i++) ASSERT_OK(ctx, cliv_tensor_copy(a.p[i], b.p[i], NULL));
+    ASSERT_OK(ctx, cliv_optimizer_load(b.o, path));
+    for (uint64_t t = 4; t <= 5; t++) world_step(&a, t), world_step(&b, t);
+    same_weights(&a, &b);
+    world_free(&a);
+    world_free(&b);
+  }
+  unlink(path);
+  test_close(ctx);
+}
+
+/* A step whose gradients are no numbers changes nothing where that is asked for. */
+static void skipped_steps_change_nothing(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  const cliv_gradient_options skip = {.size = sizeof skip, .nonfinite = CLIV_NONFINITE_SKIP};
+  for (size_t v = 0; v < VARIANTS; v++) {
+    world a = world_make(ctx, &variants[v], true), b = world_make(ctx, &variants[v], true);
+    ASSERT_OK(ctx, cliv_optimizer_gradients(a.o, &skip));
+    ASSERT_OK(ctx, cliv_optimizer_gradients(b.o, &skip));
+    world_step(&a, 1), world_step(&b, 1);
+    ASSERT_OK(ctx, cliv_tensor_fill(a.g[2], (double)NAN, NULL));
+    ASSERT_OK(ctx, cliv_optimizer_step(a.o, NULL));
+    world_step(&a, 2), world_step(&b, 2);
+    same_weights(&a, &b);
+    assert_int_equal(cliv_optimizer_steps(a.o), 2);
+    world_free(&a);
+    world_free(&b);
+  }
+  test_close(ctx);
+}
+
+/* A vector is no matrix; nothing is added. */
+static void refuses_vectors(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  cliv_optimizer *o = make(ctx, "muon", NULL, "");
+  cliv_tensor *p, *g;
+  const size_t n = 7;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &g));
+  ASSERT_FAILS(ctx, cliv_optimizer_add(o, p, g, CLIV_DEFAULT_GROUP), CLIV_SHAPE, "two axes");
+  assert_int_equal(cliv_optimizer_param_count(o), 0);
+  cliv_tensor_free(p);
+  cliv_tensor_free(g);
+  cliv_optimizer_free(o);
+  test_close(ctx);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(agrees_with_packages), cmocka_unit_test(layouts_agree),
+      cmocka_unit_test(resumes_from_a_file),  cmocka_unit_test(skipped_steps_change_nothing),
+      cmocka_unit_test(refuses_vectors),
+  };
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
+}
