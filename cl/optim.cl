@@ -3,6 +3,7 @@
  *   -D RULE=adam             the rule, a function of optim_ops.cl
  *   -D P_T=f32 -D G_T=bf16   storage of parameters and of gradients
  *   -D CONTROLLED            gradients are scaled and clipped by what optim_control.cl left, or the step is not taken
+ *   -D UNITS                 and each unit, a row or a tensor, by what optim_units.cl left
  *   -D PROX                  the rule's step is followed by the proximal step of an elastic net
  *   -D STATES=2 -D S0=exp_avg -D S1=exp_avg_sq -D WITH_exp_avg -D WITH_exp_avg_sq
  *                            the states that are kept, each in a buffer of its own at the same indices
@@ -153,13 +154,30 @@ static real within(real g, float bound) {
   const real low = choose(g < (real)(-bound), (real)(-bound), g);
   return choose(low > (real)bound, (real)bound, low);
 }
-#define CONTROL_ARGUMENT , __global const control *restrict all
+#ifdef UNITS
+/* A unit's numbers; the units of a chunk: `rest` elements of the first, then the next ones of `length` each. */
+typedef struct {
+  float shift, factor;
+} unit;
+typedef struct {
+  uint unit, rest, length;
+} pieces;
+static uint unit_at(pieces c, uint i) { return c.unit + (i < c.rest ? 0 : 1 + (i - c.rest) / c.length); }
+#define UNIT_ARGUMENTS , __global const unit *restrict units, __global const pieces *restrict pieces_of
+#define GRADIENT(x) within(h.gradient * own.factor * (x - own.shift), bound)
+#define OWN_UNIT , unit own
+#else
+#define UNIT_ARGUMENTS
+#define GRADIENT(x) within(h.gradient * x, bound)
+#define OWN_UNIT
+#endif
+#define CONTROL_ARGUMENT , __global const control *restrict all UNIT_ARGUMENTS
 #define STOP_OR_CONTROL          \
   const float bound = all->bound; \
   if (all->stop > 0.0f) return;
 #define SCALE(h) h.gradient *= all->factor;
-#define GRADIENT(x) within(h.gradient * x, bound)
 #else
+#define OWN_UNIT
 #define CONTROL_ARGUMENT
 #define STOP_OR_CONTROL const float bound = INFINITY;
 #define SCALE(h)
@@ -195,7 +213,7 @@ static real proximal(real w, float threshold, float shrink) {
   }
 
 #ifdef WALK_CPU
-void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound, __global stored_parameter *restrict p,
+void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound OWN_UNIT, __global stored_parameter *restrict p,
                 __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT) {
   uint i = 0;
 #define READ(T) CAT(load_, T)
@@ -223,7 +241,18 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
   for (uint k = runs[first + r]; k < end; k++) {
     row h = rows[chunks[k].row];
     SCALE(h)
+#ifdef UNITS
+    const chunk c = chunks[k];
+    const pieces u = pieces_of[k];
+    uint n = u.unit, at = 0;
+    for (uint end = min(u.rest, c.count); at < c.count; end = min(end + u.length, c.count), n++) {
+      const chunk part = {c.p + at, c.g + at, c.s + at, end - at, c.row};
+      step_chunk(part, h NUMBERS_AT(c.row), bound, units[n], p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
+      at = end;
+    }
+#else
     step_chunk(chunks[k], h NUMBERS_AT(chunks[k].row), bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
+#endif
   }
 }
 #else
@@ -242,7 +271,16 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
 #ifdef NUMBERED
   const numbers numbers_ = known[c.row];
 #endif
-  for (uint i = (uint)get_local_id(0); i < c.count; i += (uint)get_local_size(0)) UPDATE
+#ifdef UNITS
+  const pieces u = pieces_of[first + get_group_id(0)];
+#define FIND_UNIT const unit own = units[unit_at(u, i)];
+#else
+#define FIND_UNIT
+#endif
+  for (uint i = (uint)get_local_id(0); i < c.count; i += (uint)get_local_size(0)) {
+    FIND_UNIT
+    UPDATE
+  }
 }
 #endif
 #endif

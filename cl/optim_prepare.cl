@@ -39,11 +39,53 @@ static sums add_sums(sums a, sums b) {
   return a;
 }
 
+/* The numbers of the units that the elements from i on are in; `left` of them. */
+#ifdef UNITS
+typedef struct {
+  real shift, factor;
+} own_units;
+#if W == 1
+static void find_units(__global const unit *restrict units, pieces u, uint i, uint left, own_units *found) {
+  const unit one = units[unit_at(u, i)];
+  found->shift = one.shift;
+  found->factor = one.factor;
+}
+#else
+static void find_units(__global const unit *restrict units, pieces u, uint i, uint left, own_units *found) {
+  const uint first = unit_at(u, i), last = unit_at(u, i + min(left, (uint)W) - 1);
+  found->shift = units[first].shift;
+  found->factor = units[first].factor;
+  if (first == last) return;
+  float shift[W], factor[W];
+  for (uint k = 0; k < W; k++) {
+    const unit one = units[min(unit_at(u, i + k), last)];
+    shift[k] = one.shift;
+    factor[k] = one.factor;
+  }
+  found->shift = CAT(vload, W)(0, shift);
+  found->factor = CAT(vload, W)(0, factor);
+}
+#endif
+#define UNIT_SOURCE , __global const unit *restrict units, const pieces *parts_here
+#define UNIT_FROM , units, parts_here
+#define FIND_UNITS \
+  own_units own;   \
+  find_units(units, *parts_here, i, c.count - i, &own);
+#define UNIT_PASS(k)              \
+  const pieces parts_now = pieces_of[k]; \
+  const pieces *parts_here = &parts_now;
+#else
+#define UNIT_SOURCE
+#define UNIT_FROM
+#define FIND_UNITS
+#define UNIT_PASS(k)
+#endif
+
 #define SOURCE                                                                                  \
   const chunk *here, const row *line, const numbers *known, float bound,                        \
       __global const stored_parameter *restrict p,                                              \
-      __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT
-#define FROM here, line, known, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS
+      __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT UNIT_SOURCE
+#define FROM here, line, known, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM
 
 /* The elements AT the chunk's index i: read, prepare, write what the rule says it writes. */
 #define FIRST_MEASURE(type, stored, name) a.name = m[at_##name];
@@ -54,6 +96,7 @@ enum { at_m0, at_m1, at_m2, at_m3 };
     const row h = *line;                                                            \
     WEIGHT_LOAD                                                                     \
     const real x = READ(G_T)(g, AT(c.g));                                           \
+    FIND_UNITS                                                                      \
     state s;                                                                        \
     EACH_STATE(STATE_LOAD)                                                          \
     real m[MEASURES];                                                               \
@@ -100,8 +143,9 @@ __kernel void optim_prepare(__global const stored_parameter *restrict p, __globa
     row h = rows[c.row];
     SCALE(h)
     const numbers n = all_known[c.row];
+    UNIT_PASS(k)
     sums a;
-    prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS, c.count, &a);
+    prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM, c.count, &a);
     EACH_MEASURE(MEASURE_STORE)
   }
 }
@@ -121,8 +165,9 @@ __kernel void optim_prepare(__global const stored_parameter *restrict p, __globa
   row h = rows[c.row];
   SCALE(h)
   const numbers n = all_known[c.row];
+  UNIT_PASS(k)
   sums a;
-  prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS, c.count, &a, lanes, lane,
+  prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM, c.count, &a, lanes, lane,
                 (uint)get_local_size(0), (uint)LANES);
   if (lane == 0) {
     EACH_MEASURE(MEASURE_STORE)

@@ -251,14 +251,21 @@ typedef struct cliv_gradient_options {
    * in a row that are not skipped multiply it with `growth`. growth 0: the scale stays. Needs CLIV_NONFINITE_SKIP. */
   double growth, backoff; /* backoff 0: 0.5 */
   uint64_t interval;      /* 0: 2000 */
+  /* Done in this order, after the scale is taken out and before clip_norm, whose norm is of what they leave. Rows are
+   * those along axis 0 of parameters with two axes or more: what one output takes. */
+  int centralize;   /* 1: rows lose their mean; other tensors keep it (arXiv 2004.01461) */
+  double agc;       /* > 0: rows, and other tensors, are shortened to this part of their weights' length, which counts
+                     * as 1e-3 at least (arXiv 2102.06171) */
+  double clip_each; /* > 0: each tensor is shortened to this length */
 } cliv_gradient_options;
 
-/* From the next step on. NULL: gradients are taken as they are; gradients in memory are not changed in any case. A norm
- * (clip_norm, nonfinite) costs one more pass over the gradients, of two or three launches for all those that lie beside
- * each other in one cl_mem, and one launch for the verdict; it has one value to the last bit on every device. What is
- * found stays on the device. Only SKIP waits: each step, and each call that asks for the count of steps, sets it, adds
- * a parameter or asks for a value, waits for the verdict on the step before. A scale that grows stays from 1e-30 to
- * 1e30. Fails with VALUE, OPENCL. */
+/* From the next step on. NULL: gradients are taken as they are; gradients in memory are not changed in any case. A
+ * norm (clip_norm, nonfinite) costs one more pass over the gradients, of two or three launches for all those that lie
+ * beside each other in one cl_mem, and one launch for the verdict; it has one value to the last bit on every device.
+ * What is found stays on the device. clip_each costs the same, centralize and agc a pass or two more (docs/optim.md).
+ * Only SKIP waits: each step, and each call that asks for the count of steps, sets it, adds a parameter or asks for a
+ * value, waits for the verdict on the step before. A scale that grows stays from 1e-30 to 1e30. Fails with VALUE,
+ * OPENCL. */
 CLIV_API cliv_status cliv_optimizer_gradients(cliv_optimizer *optimizer,
                                               const cliv_gradient_options *options) CLIV_MUST_CHECK;
 

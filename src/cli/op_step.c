@@ -15,7 +15,8 @@ typedef struct step_options {
   char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *average, *output;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
   char *nonfinite;
-  double clip_norm, clip_value, scale;
+  double clip_norm, clip_value, clip_each, agc, scale;
+  int centralize;
   own_rule_options own;
 } step_options;
 
@@ -186,7 +187,12 @@ static bool set_schedule(op_run *run, cliv_optimizer *optimizer, const char *tex
 static bool set_gradients(op_run *run, cliv_optimizer *optimizer, const step_options *o) {
   static const char *const policies[] = {
       [CLIV_NONFINITE_PASS] = "pass", [CLIV_NONFINITE_SKIP] = "skip", [CLIV_NONFINITE_FAIL] = "fail"};
-  cliv_gradient_options g = {.scale = o->scale, .clip_norm = o->clip_norm, .clip_value = o->clip_value};
+  cliv_gradient_options g = {.scale = o->scale,
+                             .clip_norm = o->clip_norm,
+                             .clip_value = o->clip_value,
+                             .clip_each = o->clip_each,
+                             .agc = o->agc,
+                             .centralize = o->centralize};
   while (o->nonfinite && g.nonfinite < 3 && strcmp(o->nonfinite, policies[g.nonfinite])) g.nonfinite++;
   if (g.nonfinite == 3)
     return cli_refuse(run->c, "option '--nonfinite' wants pass, skip or fail, not '%s'", o->nonfinite);
@@ -257,6 +263,9 @@ int op_step(int argc, const char **argv) {
       {"grads", 0, POPT_ARG_STRING, &o.grads, 0, "The gradients, of shape (T, *S): one a step", "G.npy"},
       {"clip-norm", 0, POPT_ARG_DOUBLE, &o.clip_norm, 0, "Shorten each step's gradients to this length", "LENGTH"},
       {"clip-value", 0, POPT_ARG_DOUBLE, &o.clip_value, 0, "Keep each element within this of 0", "SIZE"},
+      {"clip-each", 0, POPT_ARG_DOUBLE, &o.clip_each, 0, "The same for each tensor by itself", "LENGTH"},
+      {"agc", 0, POPT_ARG_DOUBLE, &o.agc, 0, "Shorten each row to this part of its weight's length", "PART"},
+      {"centralize", 0, POPT_ARG_NONE, &o.centralize, 0, "Take its mean off each row", NULL},
       {"scale", 0, POPT_ARG_DOUBLE, &o.scale, 0, "The gradients are those of the loss times this", "SCALE"},
       {"nonfinite", 0, POPT_ARG_STRING, &o.nonfinite, 0, "Gradients that are not finite; default: pass",
        "pass|skip|fail"},

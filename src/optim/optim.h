@@ -6,6 +6,7 @@
 
 #include "optim/precision.h"
 #include "optim/rules.h"
+#include "optim/units.h"
 #include "runtime/context.h"
 
 /* What a rule keeps on the host from step to step: `memory` after `remembered` steps, UINT64_MAX where that is to be
@@ -91,6 +92,7 @@ typedef struct cliv__plan {
   cliv__row *rows;
   size_t row_floats;            /* floats a row: CLIV__ROW_COMMON, then the rule's scalars */
   cl_mem chunks, runs, scalars; /* NULL when nothing has elements; runs only in the CPU walk */
+  cl_mem pieces;                /* of chunks, where units of gradients have numbers of their own */
   cliv__slot slots[CLIV__SLOTS];
   size_t slot;    /* the next to write */
   float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */
@@ -116,11 +118,11 @@ typedef struct cliv__control {
   double scale;
   uint64_t good; /* steps in a row that were taken, since the scale changed */
   uint64_t skipped;
-  bool stale; /* what follows does not fit the parameters */
-  size_t pass_count;
-  struct cliv__norms *passes; /* over the gradients */
-  cliv_tensor *sums;          /* of squares, one a parameter and some that do not count */
-  cl_mem which, verdict;      /* the sums that do; optim_control.cl's result */
+  bool stale;            /* what follows does not fit the parameters */
+  cliv__passes passes;   /* over the gradients */
+  cliv_tensor *sums;     /* their results */
+  cliv__units units;     /* where each one has its own */
+  cl_mem which, verdict; /* the results that count, one a parameter; optim_control.cl's result */
   cl_uint which_count;
   cl_event read;  /* the last verdict is on its way to `host`; NULL: none is */
   float host[4];  /* factor, stop, bound, norm */
@@ -164,6 +166,26 @@ static inline double cliv__value_or_0(const double *hyper, int index) { return i
 static inline bool cliv__has_prox(const cliv_optimizer *o, int group) {
   const double *h = cliv__hyper(o, group);
   return cliv__value_or_0(h, o->prox_l1) > 0 || cliv__value_or_0(h, o->prox_l2) > 0;
+}
+
+/* Whether a step has anything to do with it. */
+static inline bool cliv__takes_part(const cliv_optimizer *o, size_t param) {
+  return cliv_tensor_count(o->params[param].p) > 0 && !o->params[param].frozen;
+}
+
+static inline bool cliv__needs_norm(const cliv__control *c) {
+  return c->options.clip_norm > 0 || c->options.nonfinite != CLIV_NONFINITE_PASS;
+}
+
+static inline bool cliv__by_units(const cliv__control *c) {
+  return c->options.clip_each > 0 || c->options.agc > 0 || c->options.centralize != 0;
+}
+
+/* Units of a parameter that has elements. */
+static inline size_t cliv__unit_count(const cliv_optimizer *o, size_t param) {
+  const cliv_tensor *p = o->params[param].p;
+  const bool rows = o->control.options.agc > 0 || o->control.options.centralize;
+  return rows && cliv_tensor_ndim(p) > 1 ? cliv_tensor_shape(p)[0] : 1;
 }
 
 /* Steps that a parameter has taken. */

@@ -24,6 +24,11 @@ typedef struct chunk {
   cl_uint count, row;
 } chunk;
 
+/* Units that a chunk goes through: `rest` elements of the first one, then the next ones of `length` each. */
+typedef struct pieces {
+  cl_uint unit, rest, length;
+} pieces;
+
 static cliv_status allocate(cliv_context *ctx, size_t count, size_t size, void **out) {
   *out = calloc(count ? count : 1, size);
   REQUIRE(ctx, *out != NULL, HOST_MEMORY, "no memory for the plan of an optimizer's step (%zu entries)", count);
@@ -38,7 +43,7 @@ void cliv__plan_free(cliv__plan *plan) {
     clReleaseEvent(plan->slots[i].written);
   }
   free(plan->slots[0].values);
-  const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars};
+  const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars, plan->pieces};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
     if (buffers[i]) clReleaseMemObject(buffers[i]);
   for (size_t i = 0; i < plan->bank_count; i++)
@@ -206,9 +211,6 @@ static cliv_status line_up(const cliv_optimizer *o, cliv__plan *plan) {
   return CLIV_OK;
 }
 
-/* Whether a step has anything to do with it. */
-static bool takes_part(const cliv__param *x) { return x->p->count > 0 && !x->frozen; }
-
 static const char *storage(cliv_dtype dtype) { return dtype == CLIV_F16 ? "f16" : dtype == CLIV_BF16 ? "bf16" : "f32"; }
 
 /* The launches of a step: the only one, of the library's rules or the caller's, two of a rule with norms, or
@@ -275,9 +277,10 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   const char *weights = cliv__weights_word(&o->precision, x->p->dtype);
   cliv__text text = {0}, names = {0};
   const int states = state_options(o, plan, param, &names);
-  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s", function, storage(x->p->dtype),
+  cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s%s", function, storage(x->p->dtype),
                  storage(x->g->dtype), states, o->control.on ? " -D CONTROLLED" : "",
-                 plan->places[param].prox ? " -D PROX" : "", states && names.data ? names.data : "");
+                 cliv__by_units(&o->control) ? " -D UNITS" : "", plan->places[param].prox ? " -D PROX" : "",
+                 states && names.data ? names.data : "");
   if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
   if (o->own && states) cliv__text_add(&text, " -D STATE_NAMES=%s", o->rule->state_names);
   if (weights) cliv__text_add(&text, " -D WEIGHTS_%s", weights);
@@ -298,13 +301,17 @@ typedef struct tables {
   size_t *order;  /* the parameters that take part, sorted by launch, else as added */
   size_t launch_count, order_count, chunk_count, run_count;
   chunk *chunks;
-  cl_uint *runs; /* first chunk of each run, then the end of the last */
+  pieces *pieces; /* one a chunk, where units are asked for */
+  size_t *unit;   /* the first one of each parameter */
+  cl_uint *runs;  /* first chunk of each run, then the end of the last */
 } tables;
 
 static void tables_free(tables *t) {
   free(t->launch);
   free(t->order);
   free(t->chunks);
+  free(t->pieces);
+  free(t->unit);
   free(t->runs);
 }
 
@@ -314,7 +321,7 @@ static cliv_status sort_launches(const cliv_optimizer *o, const cliv__plan *plan
   TRY(ALLOCATE(o->ctx, o->param_count, &leader));
   size_t *size = calloc(o->param_count + 1, sizeof *size);
   for (size_t i = 0; size && i < o->param_count; i++) {
-    if (!takes_part(&o->params[i])) continue;
+    if (!cliv__takes_part(o, i)) continue;
     size_t l = t->launch_count;
     while (l > 0 && !share_launch(o, plan, leader[l - 1], i)) l--;
     if (l == 0) leader[l = t->launch_count++] = i;
@@ -325,7 +332,7 @@ static cliv_status sort_launches(const cliv_optimizer *o, const cliv__plan *plan
   }
   for (size_t l = 0, at = 0; size && l < t->launch_count; at += size[l++]) leader[l] = at;
   for (size_t i = 0; size && i < o->param_count; i++)
-    if (takes_part(&o->params[i])) t->order[leader[t->launch[i]]++] = i;
+    if (cliv__takes_part(o, i)) t->order[leader[t->launch[i]]++] = i;
   const bool failed = size == NULL;
   free(size);
   free(leader);
@@ -333,11 +340,20 @@ static cliv_status sort_launches(const cliv_optimizer *o, const cliv__plan *plan
   return CLIV_OK;
 }
 
+/* Lengths end at 2^30, which is beyond any chunk. */
+static cl_uint capped(size_t n) { return n < (1u << 30) ? (cl_uint)n : 1u << 30; }
+
+static pieces pieces_at(const cliv_optimizer *o, const tables *t, size_t param, size_t i) {
+  const size_t length = o->params[param].p->count / cliv__unit_count(o, param);
+  return (pieces){(cl_uint)(t->unit[param] + i / length), capped(length - i % length), capped(length)};
+}
+
 static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, tables *t) {
   const cliv__param *x = &o->params[param];
   const cl_uint row = (cl_uint)plan->places[param].row;
   for (size_t i = 0; i < x->p->count; i += o->chunk) {
     const size_t rest = x->p->count - i, count = rest < o->chunk ? rest : o->chunk;
+    if (t->pieces) t->pieces[t->chunk_count] = pieces_at(o, t, param, i);
     t->chunks[t->chunk_count++] =
         (chunk){cliv__first(x->p) + i, cliv__first(x->g) + i, plan->places[param].first + i, (cl_uint)count, row};
   }
@@ -389,17 +405,30 @@ static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t
   return CLIV_OK;
 }
 
+/* The tables of units, numbered in the order of the parameters. */
+static cliv_status number_units(const cliv_optimizer *o, size_t chunks, tables *t) {
+  if (!cliv__by_units(&o->control)) return CLIV_OK;
+  TRY(ALLOCATE(o->ctx, chunks, &t->pieces));
+  TRY(ALLOCATE(o->ctx, o->param_count, &t->unit));
+  for (size_t i = 0, next = 0; i < o->param_count; i++) {
+    t->unit[i] = next;
+    if (cliv__takes_part(o, i)) next += cliv__unit_count(o, i);
+  }
+  return CLIV_OK;
+}
+
 static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
   TRY(ALLOCATE(o->ctx, o->param_count, &t->launch));
   TRY(ALLOCATE(o->ctx, o->param_count, &t->order));
   TRY(sort_launches(o, plan, t));
   size_t chunks = 0;
   for (size_t i = 0; i < o->param_count; i++)
-    if (takes_part(&o->params[i])) chunks += cliv__div_up(o->params[i].p->count, o->chunk);
+    if (cliv__takes_part(o, i)) chunks += cliv__div_up(o->params[i].p->count, o->chunk);
   REQUIRE(o->ctx, chunks < CL_UINT_MAX, DEVICE_LIMIT, "%zu chunks of %zu elements are too many; set a larger chunk",
           chunks, o->chunk);
   TRY(ALLOCATE(o->ctx, chunks, &t->chunks));
   TRY(ALLOCATE(o->ctx, chunks + 1, &t->runs));
+  TRY(number_units(o, chunks, t));
   TRY(ALLOCATE(o->ctx, t->launch_count + chunks * o->chunk / o->launch, &plan->batches));
   for (size_t i = 0; i < t->order_count;) {
     const size_t from = t->chunk_count, first = t->order[i];
@@ -426,6 +455,8 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
     TRY(cliv__upload(o->ctx, t->chunks, t->chunk_count * sizeof *t->chunks, "clCreateBuffer", &plan->chunks));
     if (t->run_count)
       TRY(cliv__upload(o->ctx, t->runs, (t->run_count + 1) * sizeof *t->runs, "clCreateBuffer", &plan->runs));
+    if (t->pieces)
+      TRY(cliv__upload(o->ctx, t->pieces, t->chunk_count * sizeof *t->pieces, "clCreateBuffer", &plan->pieces));
     TRY(make_scalars(o, plan));
   }
   if (o->rule->norms.measures) TRY(cliv__norming_make(o, plan, t->order, t->order_count, t->chunk_count));

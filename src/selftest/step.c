@@ -65,16 +65,26 @@ static const struct variant {
     {"asgd", "averages", {{"lambd", 0.1}, {"t0", 1}, {"lr", 0.1}}, 10},
 };
 
+/* What happens to gradients first, on the first rule with a momentum. */
+static const struct look {
+  const char *name;
+  cliv_gradient_options options;
+} looks[] = {
+    {"clipped", {.scale = 4, .clip_norm = 50, .clip_value = 0.5, .nonfinite = CLIV_NONFINITE_SKIP}},
+    {"by rows", {.scale = 4, .centralize = 1, .agc = 0.25, .clip_each = 40, .clip_norm = 50}},
+};
+static const struct variant looked_at = {.set = {{"lr", 0.1}, {"momentum", 0.9}}};
+
 static const size_t lengths[] = {1, 257, 4099}, sides[][2] = {{1, 1}, {16, 17}, {67, 41}};
 enum { PARAMS = sizeof lengths / sizeof *lengths };
 
-/* Vectors, or matrices for rules that take these. */
-static cliv_status add_params(cliv__bench *bench, cliv_optimizer *optimizer, cliv_dtype dtype, cliv_tensor **params,
-                              cliv_tensor **grads) {
+/* Vectors, or matrices for rules that take these; of rows, the last is one. */
+static cliv_status add_params(cliv__bench *bench, cliv_optimizer *optimizer, cliv_dtype dtype, bool rows,
+                              cliv_tensor **params, cliv_tensor **grads) {
   const bool matrices = cliv__takes_matrices(cliv__rule_find(cliv_optimizer_rule(optimizer)->name));
-  const int ndim = matrices ? 2 : 1;
   for (size_t p = 0; p < PARAMS; p++) {
-    const size_t *shape = matrices ? sides[p] : &lengths[p];
+    const int ndim = matrices || (rows && p == PARAMS - 1) ? 2 : 1;
+    const size_t *shape = ndim == 2 ? sides[p] : &lengths[p];
     TRY(cliv__bench_add(bench, dtype, ndim, shape, 3, CLIV__MODEST, 10 + p, &params[p]));
     TRY(cliv__bench_add(bench, dtype, ndim, shape, 5, CLIV__GUARD, 0, &grads[p]));
     TRY(cliv_optimizer_add(optimizer, params[p], grads[p], CLIV_DEFAULT_GROUP));
@@ -95,12 +105,13 @@ static cliv_status hash_states(cliv_context *ctx, cliv_optimizer *optimizer, uin
 }
 
 /* Steps with new gradients each; the hash covers parameters, what lies around them, and states. */
-static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, const struct variant *v, cliv_dtype dtype,
-                              uint64_t *hash) {
+static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, const struct variant *v,
+                              const struct look *look, cliv_dtype dtype, uint64_t *hash) {
   cliv_tensor *params[PARAMS], *grads[PARAMS];
   for (size_t i = 0; i < 4 && v->set[i].hyper; i++)
     TRY(cliv_optimizer_set(optimizer, CLIV_DEFAULT_GROUP, v->set[i].hyper, v->set[i].value));
-  TRY(add_params(bench, optimizer, dtype, params, grads));
+  TRY(add_params(bench, optimizer, dtype, look && look->options.centralize, params, grads));
+  if (look) TRY(cliv_optimizer_gradients(optimizer, &look->options));
   TRY(cliv_optimizer_set_steps(optimizer, v->steps));
   for (uint64_t t = 0; t < STEPS; t++) {
     for (size_t p = 0; p < PARAMS; p++) TRY(cliv__bench_fill(bench, grads[p], CLIV__MODEST, 100 * (t + 1) + p));
@@ -110,14 +121,14 @@ static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, con
   return hash_states(bench->ctx, optimizer, hash);
 }
 
-static void run_case(cliv__selftest *test, const struct variant *v, cliv_dtype dtype) {
+static void run_case(cliv__selftest *test, const struct variant *v, const struct look *look, cliv_dtype dtype) {
   cliv__bench bench = {.ctx = test->ctx};
   cliv_optimizer *optimizer = NULL;
   uint64_t hash = 0;
   char name[96];
-  snprintf(name, sizeof name, "%s, %s", cliv_dtype_name(dtype), v->name);
+  snprintf(name, sizeof name, "%s, %s", cliv_dtype_name(dtype), look ? look->name : v->name);
   cliv_status status = cliv_optimizer_create(test->ctx, test->operation, NULL, &optimizer);
-  if (!status) status = take_steps(&bench, optimizer, v, dtype, &hash);
+  if (!status) status = take_steps(&bench, optimizer, v, look, dtype, &hash);
   cliv__selftest_report(test, name, dtype, status, hash);
   cliv_optimizer_free(optimizer);
   cliv__bench_clear(&bench);
@@ -129,10 +140,11 @@ void cliv__selftest_steps(cliv__selftest *test) {
   static const struct variant defaults = {.name = "defaults"};
   for (size_t i = 0; i < cliv_rule_count(); i++) {
     test->operation = cliv_rule_get(i)->name;
-    run_case(test, &defaults, CLIV_F32);
-    if (i == 0) run_case(test, &defaults, CLIV_F16);
-    if (i == 0) run_case(test, &defaults, CLIV_BF16);
+    run_case(test, &defaults, NULL, CLIV_F32);
+    if (i == 0) run_case(test, &defaults, NULL, CLIV_F16);
+    if (i == 0) run_case(test, &defaults, NULL, CLIV_BF16);
     for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
-      if (!strcmp(variants[v].rule, test->operation)) run_case(test, &variants[v], CLIV_F32);
+      if (!strcmp(variants[v].rule, test->operation)) run_case(test, &variants[v], NULL, CLIV_F32);
+    for (size_t l = 0; i == 0 && l < sizeof looks / sizeof *looks; l++) run_case(test, &looked_at, &looks[l], CLIV_F32);
   }
 }

@@ -206,6 +206,7 @@ CLIPPED = np.load(f"{SOURCE}/tests/golden/clipped.npz")
 @pytest.mark.parametrize("case, options", [
     ("norm", ["--clip-norm", 1.5]),
     ("value", ["--clip-value", 0.25]),
+    ("each", ["--clip-each", 1.5]),
     ("scaled", ["--scale", 1024, "--clip-norm", 1.5]),
 ])  # fmt: skip
 def test_clipping(case, options, tmp_path):
@@ -213,8 +214,25 @@ def test_clipping(case, options, tmp_path):
     np.save(tmp_path / "g.npy", CLIPPED["gradients"] * np.float32(1024 if case == "scaled" else 1))
     done("op", "step", "--rule", "sgd", "--set", "lr=0.1", "--set", "momentum=0.9", "--param", tmp_path / "p.npy",
          "--grads", tmp_path / "g.npy", *options, "-o", tmp_path / "out.npy")
-    want = CLIPPED[case.replace("scaled", "norm")]
+    want = CLIPPED["value" if case == "value" else "norm"]
     assert np.abs(np.load(tmp_path / "out.npy") - want).max() <= 1e-6 * np.abs(want).max()
+
+
+UNITS = np.load(f"{SOURCE}/tests/golden/units.npz")
+
+
+@pytest.mark.parametrize("case, options", [
+    ("agc", ["--agc", 0.05]),
+    ("centralize", ["--centralize"]),
+    ("optax", ["--centralize"]),
+    ("both", ["--agc", 0.05, "--centralize"]),
+])  # fmt: skip
+def test_rows(case, options, tmp_path):
+    np.save(tmp_path / "p.npy", UNITS["initial"])
+    np.save(tmp_path / "g.npy", UNITS["gradients"])
+    done("op", "step", "--rule", "sgd", "--set", "lr=0.1", "--set", "momentum=0.9", "--param", tmp_path / "p.npy",
+         "--grads", tmp_path / "g.npy", *options, "-o", tmp_path / "out.npy")
+    assert np.abs(np.load(tmp_path / "out.npy") - UNITS[case]).max() <= 1e-6 * np.abs(UNITS[case]).max()
 
 
 def test_nonfinite(tmp_path):
