@@ -1,6 +1,4 @@
-/* factor.cl: what factorisations do with stacks of equal matrices element by element, and their scalars.
- *
- * Element (b,i,j) of a stack lies at first + b·each + i·pitch + j. terms: four floats a matrix.
+/* factor.cl: what factorisations do with stacks of equal matrices (see stack.cl) element by element, and their scalars.
  *
  *   combine     out(b,i,j) = v, with s = x(b,i,j)
  *     (none)          v = s
@@ -10,47 +8,11 @@
  *     -D SHIFTS       v = fma(factor, s, i == j ? shift : 0)
  *     -D SHIFTS_EACH  v = fma(terms[0], s, i == j ? terms[1] : 0)
  *     -D AVERAGES     v = (s + x(b,j,i)) · terms[2]
+ *     -D IDENTITY     v = i == j ? 1 : 0
  *     -D ROUNDS       v is rounded to bfloat16, and kept as a float
  *   divisors    terms[0] = norms[b] + eps; with -D ROUNDS the greater of the two, both in bfloat16
  *   units       terms[0] = norms[b], but 1 for 0, and a NaN for an infinity
  */
-typedef struct {
-  float first, second, third, fourth;
-} scalars;
-
-real to_bfloat(real x) { return to_real(NARROW(bfloat_to_float)(NARROW(float_to_bfloat)(x))); }
-
-/* W elements of row i from column j on, `live` of them in the matrix. */
-real across(__global const float *x, ulong at, uint live) {
-#if W > 1
-  if (live < W) return load_f32_part(x, at, live);
-#endif
-  return load_f32(x, at);
-}
-
-/* The same of column i from row j on. */
-real down(__global const float *x, ulong at, ulong pitch, uint live) {
-#if W > 1
-  float lanes[W];
-  for (uint l = 0; l < W; l++) lanes[l] = x[at + min(l, live - 1) * pitch];
-  return LOAD_W(lanes, 0);
-#else
-  return x[at];
-#endif
-}
-
-/* shift where the diagonal of row i crosses the W elements from column j on, else 0. */
-real on_diagonal(float shift, ulong i, ulong j) {
-#if W > 1
-  if (i - j >= W) return (real)0.0f;
-  float lanes[W];
-  for (uint l = 0; l < W; l++) lanes[l] = l == i - j ? shift : 0.0f;
-  return LOAD_W(lanes, 0);
-#else
-  return i == j ? shift : 0.0f;
-#endif
-}
-
 __kernel void combine(__global const float *x, ulong x_first, ulong x_pitch_, ulong x_each,
                       __global const scalars *terms, __global float *out, ulong out_first, ulong out_pitch_,
                       ulong out_each, ulong total_, ulong rows_, ulong columns_, float factor_, float old_factor_,
@@ -67,12 +29,16 @@ __kernel void combine(__global const float *x, ulong x_first, ulong x_pitch_, ul
   const ulong out_at = out_first + b * out_each + i * out_pitch;
   for (ulong j = begin; j < end; j += W) {
     const uint live = (uint)min((ulong)W, end - j);
-#ifdef TRANSPOSED
+#if defined(IDENTITY)
+    /* x is not read */
+#elif defined(TRANSPOSED)
     const real s = down(x, x_at + j * x_pitch + i, x_pitch, live);
 #else
     const real s = across(x, x_at + i * x_pitch + j, live);
 #endif
-#if defined(DIVIDES)
+#if defined(IDENTITY)
+    real v = on_diagonal(1.0f, i, j);
+#elif defined(DIVIDES)
     real v = divide(s, (real)terms[b].first);
 #elif defined(ADDS)
     real v = fma((real)factor, s, (real)old_factor * across(out, out_at + j, live));
@@ -88,11 +54,7 @@ __kernel void combine(__global const float *x, ulong x_first, ulong x_pitch_, ul
 #ifdef ROUNDS
     v = to_bfloat(v);
 #endif
-#if W > 1
-    if (live < W) store_f32_part(v, out, out_at + j, live);
-    else
-#endif
-      store_f32(v, out, out_at + j);
+    put_across(v, out, out_at + j, live);
   }
 }
 

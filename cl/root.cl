@@ -1,13 +1,9 @@
-/* root.cl: the scalars of an inverse root, one work-item a matrix; terms as in factor.cl.
+/* root.cl: the scalars of an inverse root, one work-item a matrix; see stack.cl.
  *
  *   -D SINGLE   `real` is one float
  *
  * dots: tr(A B); the trace of B, a dense n × n matrix, is summed from the first element of the diagonal to the last.
  */
-typedef struct {
-  float first, second, third, fourth;
-} scalars;
-
 /* z^(1/p): by pow, and one step of Newton's, since 1/p is rounded. */
 static float root(float z, uint p) {
   const float t = real_pow(z, divide(1.0f, (float)p));

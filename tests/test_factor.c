@@ -495,11 +495,144 @@ static void root_arguments(void **state) {
   test_close(ctx);
 }
 
+/* ---- QR ---- */
+
+/* Q orthonormal, Q R near A, column by column, R upper triangular with a diagonal of at least 0. Sums of m terms, n
+ * reflections one after another: errors that grow with their root. */
+static void check_factors(const float *a, const float *q, const float *r, size_t m, size_t n) {
+  double *wa = widened(a, m * n), *wq = widened(q, m * n), *wr = widened(r, n * n);
+  double *unit = multiply(wq, true, wq, false, n, m, n), *back = multiply(wq, false, wr, false, m, n, n);
+  const double bound = (12 + 2 * sqrt((double)n)) * U;
+  for (size_t i = 0; i < n; i++) {
+    double off = 0, size = 0;
+    for (size_t k = 0; k < m; k++) off += pow(back[k * n + i] - wa[k * n + i], 2), size += pow(wa[k * n + i], 2);
+    ASSERT_NEAR(sqrt(off), 0, 2 * bound * sqrt(size));
+    assert_true(wr[i * n + i] >= 0);
+    for (size_t j = 0; j < n; j++) {
+      ASSERT_NEAR(unit[i * n + j], i == j ? 1 : 0, bound);
+      if (j < i) assert_true(r[i * n + j] == 0);
+    }
+  }
+  free(wa), free(wq), free(wr), free(unit), free(back);
+}
+
+static void check_qr(const walks *w, const float *a, size_t count, size_t m, size_t n, size_t gap) {
+  const size_t many = count ? count : 1;
+  float *first_q = NULL, *first_r = NULL;
+  for (size_t i = 0; i < w->count; i++) {
+    stack from = make(w->ctx[i], count, m, n, gap, a), q = make(w->ctx[i], count, m, n, 2 * gap, NULL),
+          r = make(w->ctx[i], count, n, n, gap, NULL);
+    ASSERT_OK(w->ctx[i], cliv_qr(w->ctx[i], from.view, q.view, r.view, NULL));
+    float *got_q = test_read(q.view), *got_r = test_read(r.view);
+    ASSERT_OK(w->ctx[i], cliv_qr(w->ctx[i], from.view, from.view, NULL, NULL));
+    float *again = test_read(from.view);
+    ASSERT_SAME(CLIV_F32, again, got_q, many * m * n);
+    if (first_q) {
+      ASSERT_SAME(CLIV_F32, got_q, first_q, many * m * n);
+      ASSERT_SAME(CLIV_F32, got_r, first_r, many * n * n);
+      free(got_q), free(got_r);
+    } else {
+      first_q = got_q, first_r = got_r;
+    }
+    free(again);
+    drop(&from), drop(&q), drop(&r);
+  }
+  for (size_t b = 0; b < many; b++) check_factors(a + b * m * n, first_q + b * m * n, first_r + b * n * n, m, n);
+  free(first_q), free(first_r);
+}
+
+static void qr_shapes(void **state) {
+  (void)state;
+  static const size_t shapes[][2] = {{1, 1},   {2, 2},   {5, 3},   {16, 16},  {17, 17},  {40, 33},
+                                     {33, 32}, {64, 64}, {100, 1}, {100, 70}, {257, 257}};
+  const size_t count = test_small() ? 6 : test_few() ? 9 : sizeof shapes / sizeof *shapes;
+  const walks w = open_walks();
+  for (size_t i = 0; i < count; i++) {
+    const size_t m = shapes[i][0], n = shapes[i][1];
+    float *a = normal(3 * m * n, i);
+    check_qr(&w, a, i == 5 ? 3 : 0, m, n, i % 3);
+    free(a);
+  }
+  close_walks(&w);
+}
+
+/* Columns of sizes from 1e-30 to 1e30, nearly and exactly dependent ones, repeated ones, and zeros. */
+static void qr_hard(void **state) {
+  (void)state;
+  enum { M = 50, N = 40, EACH = M * N, KINDS = 6 };
+  float *a = normal(KINDS * EACH, 77);
+  for (size_t i = 0; i < M; i++)
+    for (size_t j = 0; j < N; j++) {
+      float *const at = a + i * N + j;
+      at[0] *= (float)pow(10, (double)j * 1.5 - 30);
+      at[EACH] *= (float)pow(10, 30 - (double)j * 1.5);
+      at[2 * EACH] = at[2 * EACH - j] + (j ? 1e-6f * at[2 * EACH] : 0); /* all columns nearly the first */
+      at[3 * EACH] = at[3 * EACH - j / 7 * 7];                          /* seven columns again and again */
+      at[4 * EACH] = 0;
+      at[5 * EACH] = j % 3 == 1 ? 0 : i == j ? 1.0f : j % 3 == 2 && i < 2 ? 1e-21f : 0;
+    }
+  const walks w = open_walks();
+  check_qr(&w, a, KINDS, M, N, 0);
+  close_walks(&w);
+  free(a);
+}
+
+static void qr_specials(void **state) {
+  (void)state;
+  enum { N = 5, EACH = N * N };
+  float *a = normal(3 * EACH, 9);
+  a[7] = NAN, a[EACH] = INFINITY;
+  const walks w = open_walks();
+  for (size_t k = 0; k < w.count; k++) {
+    stack from = make(w.ctx[k], 3, N, N, 0, a), q = make(w.ctx[k], 3, N, N, 0, NULL);
+    ASSERT_OK(w.ctx[k], cliv_qr(w.ctx[k], from.view, q.view, NULL, NULL));
+    float *got = test_read(q.view);
+    for (size_t i = 0; i < N; i++)
+      for (size_t j = 0; j < N; j++) {
+        assert_true(j < 2 || isnan(got[i * N + j]));
+        assert_true(isnan(got[EACH + i * N + j]) && isfinite(got[2 * EACH + i * N + j]));
+      }
+    free(got);
+    drop(&from), drop(&q);
+  }
+  close_walks(&w);
+  free(a);
+}
+
+static void qr_arguments(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  const float data[12] = {1};
+  stack a = make(ctx, 0, 4, 3, 0, data), b = make(ctx, 0, 3, 4, 0, data), c = make(ctx, 0, 2, 2, 0, data),
+        r = make(ctx, 0, 3, 3, 0, data);
+  cliv_tensor *part;
+  ASSERT_OK(ctx, cliv_tensor_view(a.view, 1, 2, (size_t[]){3, 3}, 0, &part));
+  ASSERT_FAILS(NULL, cliv_qr(NULL, a.view, a.view, NULL, NULL), CLIV_NULL, "ctx");
+  ASSERT_FAILS(ctx, cliv_qr(ctx, NULL, a.view, NULL, NULL), CLIV_NULL, "'a'");
+  ASSERT_FAILS(ctx, cliv_qr(ctx, a.view, NULL, NULL, NULL), CLIV_NULL, "'q'");
+  ASSERT_FAILS(ctx, cliv_qr(ctx, b.view, b.view, NULL, NULL), CLIV_SHAPE, "more columns");
+  ASSERT_FAILS(ctx, cliv_qr(ctx, a.view, b.view, NULL, NULL), CLIV_SHAPE, "[3, 4]");
+  ASSERT_FAILS(ctx, cliv_qr(ctx, a.view, a.view, c.view, NULL), CLIV_SHAPE, "[2, 2]");
+  ASSERT_FAILS(ctx, cliv_qr(ctx, a.view, a.view, part, NULL), CLIV_OVERLAP, "R shares");
+  ASSERT_OK(ctx, cliv_qr(ctx, a.view, a.view, r.view, NULL));
+  cliv_tensor_free(part);
+  drop(&a), drop(&b), drop(&c), drop(&r);
+  test_close(ctx);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(orthogonal_shapes),    cmocka_unit_test(orthogonal_converges),
-                                     cmocka_unit_test(orthogonal_packages),  cmocka_unit_test(orthogonal_specials),
-                                     cmocka_unit_test(orthogonal_arguments), cmocka_unit_test(root_sizes),
-                                     cmocka_unit_test(root_powers),          cmocka_unit_test(root_specials),
-                                     cmocka_unit_test(root_arguments)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(orthogonal_shapes),
+                                     cmocka_unit_test(orthogonal_converges),
+                                     cmocka_unit_test(orthogonal_packages),
+                                     cmocka_unit_test(orthogonal_specials),
+                                     cmocka_unit_test(orthogonal_arguments),
+                                     cmocka_unit_test(root_sizes),
+                                     cmocka_unit_test(root_powers),
+                                     cmocka_unit_test(root_specials),
+                                     cmocka_unit_test(root_arguments),
+                                     cmocka_unit_test(qr_shapes),
+                                     cmocka_unit_test(qr_hard),
+                                     cmocka_unit_test(qr_specials),
+                                     cmocka_unit_test(qr_arguments)};
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -79,6 +79,19 @@ typedef struct cliv_inverse_root_options {
 CLIV_API cliv_status cliv_inverse_root(cliv_context *ctx, const cliv_tensor *a, unsigned p, cliv_tensor *out,
                                        const cliv_inverse_root_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
+/* ---- QR ---- */
+
+/* A = Q R of an m × n matrix with m >= n: Q m × n with orthonormal columns, R n × n, upper triangular, with a diagonal
+ * of at least 0. By reflections in panels of 32 columns, the rest by products; every column is divided by a power of
+ * two near its largest element first, so that columns of any sizes, from 1e-37 to 1e37, are as good as equal ones.
+ *
+ * Q is orthonormal within a few 1e-7, whatever A is: columns that depend on those before them, or are 0, have a
+ * diagonal of R near or at 0, and Q then completes the basis. Q R is A within a few 1e-7 of each column's norm. Columns
+ * from one with a NaN or an infinity on are NaN; those before it may be.
+ * a, q, r: none overlaps another, but q may be a itself. r: NULL where it is not wanted. sync: may be NULL. */
+CLIV_API cliv_status cliv_qr(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *q, cliv_tensor *r,
+                             const cliv_sync *sync) CLIV_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -55,17 +55,20 @@ cliv_status cliv__stack_product(cliv_context *ctx, bool trans_a, bool trans_b, d
   return CLIV_OK;
 }
 
+cliv__range cliv__stack_elements(const cliv_context *ctx, cl_ulong rows, cl_ulong columns) {
+  if (ctx->walk == CLIV_WALK_CPU) return RANGE1(rows, 1);
+  const size_t group = cliv__group(ctx, 64), across = group < 16 ? group : 16;
+  return RANGE2(columns, rows, across, group / across);
+}
+
 cliv_status cliv__stack_combine(cliv_context *ctx, const cliv__combination *c, const cliv__stack *out,
                                 const cliv_sync *sync) {
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "divide.cl factor.cl", c->choices, "combine", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl stack.cl factor.cl", c->choices, "combine", &kernel));
   const cl_mem terms = c->terms ? c->terms : out->mem;
   const float factor = (float)c->factor, old_factor = (float)c->old_factor, shift = (float)c->shift;
   const cl_ulong rows = out->count * out->rows;
-  const size_t group = cliv__group(ctx, 64);
-  const cliv__range range = ctx->walk == CLIV_WALK_CPU ? RANGE1(rows, 1)
-                            : out->columns >= group    ? RANGE2(out->columns, rows, group, 1)
-                                                       : RANGE2(out->columns, rows, 1, group);
+  const cliv__range range = cliv__stack_elements(ctx, rows, out->columns);
   return LAUNCH(ctx, kernel, range, sync, ARG(c->x->mem), ARG(c->x->first), ARG(c->x->pitch), ARG(c->x->each),
                 ARG(terms), ARG(out->mem), ARG(out->first), ARG(out->pitch), ARG(out->each), ARG(rows), ARG(out->rows),
                 ARG(out->columns), ARG(factor), ARG(old_factor), ARG(shift));

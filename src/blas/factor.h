@@ -42,6 +42,8 @@ cliv_status cliv__stack_norms(cliv_context *ctx, const cliv__stack *x, cl_mem ou
 /* x · y of every matrix of two dense stacks, in the same way. */
 cliv_status cliv__stack_dots(cliv_context *ctx, const cliv__stack *x, const cliv__stack *y, cl_mem out);
 
+/* Work-items for rows × columns elements: in the CPU walk one a row. */
+cliv__range cliv__stack_elements(const cliv_context *ctx, cl_ulong rows, cl_ulong columns);
 /* Work-items, one a matrix, for kernels of scalars. */
 cliv__range cliv__stack_range(const cliv_context *ctx, const cliv__stack *x);
 
@@ -49,6 +51,10 @@ cliv__range cliv__stack_range(const cliv_context *ctx, const cliv__stack *x);
 cliv_status cliv__check_square(cliv_context *ctx, const char *name, const cliv_tensor *t);
 /* Same shapes. */
 cliv_status cliv__check_alike(cliv_context *ctx, const char *name, const cliv_tensor *from, const cliv_tensor *to);
+/* A = Q R into stacks of the caller's, m × n with m >= n, q dense; r is n × n, or NULL. */
+cliv_status cliv__stack_qr(cliv_context *ctx, const cliv__stack *a, const cliv__stack *q, const cliv__stack *r,
+                           const cliv_sync *sync);
+
 /* The flat list's part that all of them share: of two tensors that are not NULL. `name`: of the function, for
  * sentences. */
 cliv_status cliv__check_matrices(cliv_context *ctx, const char *name, const cliv_tensor *t);

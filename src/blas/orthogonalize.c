@@ -33,7 +33,8 @@ static cliv_status divisors(cliv_context *ctx, const cliv__stack *x, double eps_
   cl_kernel kernel;
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_FACTOR_NORMS, x->count * sizeof(float), &norms));
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_FACTOR_TERMS, x->count * CLIV__TERMS * sizeof(float), terms));
-  TRY(cliv__kernel(ctx, "divide.cl factor.cl", narrow ? "-D SINGLE -D ROUNDS" : "-D SINGLE", "divisors", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl stack.cl factor.cl", narrow ? "-D SINGLE -D ROUNDS" : "-D SINGLE", "divisors",
+                   &kernel));
   TRY(cliv__stack_norms(ctx, x, norms));
   const float eps = (float)eps_;
   return LAUNCH(ctx, kernel, cliv__stack_range(ctx, x), SYNC_NONE, ARG(norms), ARG(*terms), ARG(x->count), ARG(eps));

@@ -46,7 +46,7 @@ static unsigned iterations(double ridge, unsigned p) {
 static cliv_status normalize(cliv_context *ctx, const cliv__stack *from, const cliv__stack *x, cl_mem norms,
                              cl_mem terms) {
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "divide.cl factor.cl", "-D SINGLE", "units", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl stack.cl factor.cl", "-D SINGLE", "units", &kernel));
   TRY(cliv__stack_norms(ctx, from, norms));
   TRY(LAUNCH(ctx, kernel, cliv__stack_range(ctx, x), SYNC_NONE, ARG(norms), ARG(terms), ARG(x->count)));
   const cliv__combination unit = {.choices = "-D DIVIDES", .x = from, .terms = terms};
@@ -58,7 +58,7 @@ static cliv_status find_terms(cliv_context *ctx, const cliv__stack *a, const cli
                               cl_uint p, float ridge, float least, cl_mem terms) {
   cl_kernel kernel;
   cl_mem norms;
-  TRY(cliv__kernel(ctx, "divide.cl math.cl root.cl", "-D SINGLE", "root_terms", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl math.cl stack.cl root.cl", "-D SINGLE", "root_terms", &kernel));
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_FACTOR_NORMS, a->count * sizeof(float), &norms));
   TRY(normalize(ctx, a, b, norms, terms));
   for (int i = 0; i < SQUARINGS; i++) {
