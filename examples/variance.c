@@ -182,7 +182,7 @@ static cliv_status race(problem *p, const char *path, size_t passes) {
 int main(int count, char **arguments) {
   problem p = {0};
   const char *path = count > 1 ? arguments[1] : "examples/data/breast_cancer.csv";
-  const cliv_status status = race(&p, path, count > 2 ? strtoul(arguments[2], NULL, 10) : 60);
+  const cliv_status status = race(&p, path, count > 2 ? strtoul(arguments[2], NULL, 10) : 2);
   const char *sentence = cliv_last_error(p.ctx);
   if (status) fprintf(stderr, "%s\n", *sentence ? sentence : cliv_last_error(NULL));
   cliv_context_free(p.ctx);

@@ -80,6 +80,6 @@ done
 
 step "The examples"
 for example in "$source"/examples/*.c; do
-  cc -std=c99 "${strict[@]}" "$example" -o "$work/example" "${flags[@]}"
-  "$work/example"
+  cc -std=c99 "${strict[@]}" "$example" -o "$work/example" "${flags[@]}" -lm
+  (cd "$source" && "$work/example") # where its data are
 done
