@@ -257,6 +257,8 @@ typedef struct cliv_gradient_options {
   double agc;       /* > 0: rows, and other tensors, are shortened to this part of their weights' length, which counts
                      * as 1e-3 at least (arXiv 2102.06171) */
   double clip_each; /* > 0: each tensor is shortened to this length */
+  double smooth;    /* > 0, up to 1000: first of all, Laplacian smoothing with this strength (arXiv 1806.06317), round
+                     * each tensor as it lies in memory; costs 8 bytes for each element of all gradients */
 } cliv_gradient_options;
 
 /* From the next step on. NULL: gradients are taken as they are; gradients in memory are not changed in any case. A

@@ -15,7 +15,7 @@ typedef struct step_options {
   char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *average, *output;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
   char *nonfinite;
-  double clip_norm, clip_value, clip_each, agc, scale;
+  double clip_norm, clip_value, clip_each, agc, smooth, scale;
   int centralize;
   own_rule_options own;
 } step_options;
@@ -192,6 +192,7 @@ static bool set_gradients(op_run *run, cliv_optimizer *optimizer, const step_opt
                              .clip_value = o->clip_value,
                              .clip_each = o->clip_each,
                              .agc = o->agc,
+                             .smooth = o->smooth,
                              .centralize = o->centralize};
   while (o->nonfinite && g.nonfinite < 3 && strcmp(o->nonfinite, policies[g.nonfinite])) g.nonfinite++;
   if (g.nonfinite == 3)
@@ -266,6 +267,7 @@ int op_step(int argc, const char **argv) {
       {"clip-each", 0, POPT_ARG_DOUBLE, &o.clip_each, 0, "The same for each tensor by itself", "LENGTH"},
       {"agc", 0, POPT_ARG_DOUBLE, &o.agc, 0, "Shorten each row to this part of its weight's length", "PART"},
       {"centralize", 0, POPT_ARG_NONE, &o.centralize, 0, "Take its mean off each row", NULL},
+      {"smooth", 0, POPT_ARG_DOUBLE, &o.smooth, 0, "Smooth gradients first: Laplacian smoothing", "STRENGTH"},
       {"scale", 0, POPT_ARG_DOUBLE, &o.scale, 0, "The gradients are those of the loss times this", "SCALE"},
       {"nonfinite", 0, POPT_ARG_STRING, &o.nonfinite, 0, "Gradients that are not finite; default: pass",
        "pass|skip|fail"},

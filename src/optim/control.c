@@ -31,6 +31,8 @@ cliv_status cliv_optimizer_gradients(cliv_optimizer *o, const cliv_gradient_opti
           g.clip_value);
   REQUIRE(o->ctx, none_or_normal(g.clip_each) && none_or_normal(g.agc), VALUE,
           "clip_each is %g, agc %g; each must be 0, or from 1e-30 to 1e30", g.clip_each, g.agc);
+  REQUIRE(o->ctx, g.smooth == 0 || (g.smooth >= 1e-30 && g.smooth <= 1000), VALUE,
+          "smooth is %g; it must be 0, or from 1e-30 to 1000", g.smooth);
   REQUIRE(o->ctx, g.centralize == 0 || g.centralize == 1, VALUE, "centralize is %d; it must be 0 or 1", g.centralize);
   REQUIRE(o->ctx, g.nonfinite >= CLIV_NONFINITE_PASS && g.nonfinite <= CLIV_NONFINITE_FAIL, VALUE,
           "nonfinite is %d; it must be a cliv_nonfinite", g.nonfinite);
@@ -46,7 +48,8 @@ cliv_status cliv_optimizer_gradients(cliv_optimizer *o, const cliv_gradient_opti
   cliv__control *c = &o->control;
   const bool units = g.clip_each > 0 || g.agc > 0 || g.centralize;
   const bool on = units || g.scale != 1 || g.clip_norm > 0 || g.clip_value > 0 || g.nonfinite || g.growth > 0;
-  if (on != c->on || units || cliv__by_units(c)) o->stale = c->stale = true; /* other kernels, other tables */
+  const bool smooth = (g.smooth > 0) != (c->options.smooth > 0);
+  if (on != c->on || units || cliv__by_units(c) || smooth) o->stale = c->stale = true; /* other kernels, other tables */
   c->on = on;
   c->options = g;
   c->scale = g.scale;
@@ -114,7 +117,7 @@ static cliv_status make_all(cliv_optimizer *o, gradients *g) {
   for (size_t i = 0; i < o->param_count; i++) {
     if (!cliv__takes_part(o, i)) continue;
     g->pieces[g->count] = cliv__unit_count(o, i);
-    g->list[g->count] = o->params[i].g;
+    g->list[g->count] = cliv__gradient(o, i);
     g->params[g->count++] = i;
   }
   TRY(cliv__passes_make(o->ctx, g->count, g->list, g->pieces, g->which, &c->passes));

@@ -120,6 +120,7 @@ cliv_status cliv_optimizer_create_user(cliv_context *ctx, const cliv_user_rule *
 void cliv_optimizer_free(cliv_optimizer *o) {
   if (!o) return;
   cliv__control_free(o);
+  cliv__smooth_free(o);
   cliv__plan_free(&o->plan);
   for (size_t i = 0; i < o->param_count; i++) {
     cliv_tensor_free(o->params[i].p);
@@ -611,6 +612,10 @@ cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   if (o->stale) TRY(cliv__plan_make(o));
   const size_t batches = o->plan.batch_count;
   const bool controlled = batches && o->control.on, norms = batches && o->rule->norms.measures;
+  const bool smoothed = batches && o->control.smooth.all;
+  if (smoothed) TRY(cliv__smooth_enqueue(o, sync));
+  const cliv_sync after = cliv__sync_part(sync, !smoothed, true); /* what the rest is to wait for */
+  sync = &after;
   if (controlled) TRY(cliv__control_enqueue(o, sync));
   if (batches == 0) TRY(cliv__nothing(o->ctx, sync));
   else TRY(send_scalars(o));

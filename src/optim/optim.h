@@ -6,6 +6,7 @@
 
 #include "optim/precision.h"
 #include "optim/rules.h"
+#include "optim/smooth.h"
 #include "optim/units.h"
 #include "runtime/context.h"
 
@@ -18,7 +19,8 @@ typedef struct cliv__past {
 
 /* A parameter as the caller added it. */
 typedef struct cliv__param {
-  cliv_tensor *p, *g; /* views of our own */
+  cliv_tensor *p, *g;    /* views of our own */
+  cliv_tensor *smoothed; /* what g becomes before a step looks at it; NULL: g itself */
   int group;
   bool frozen;
   uint64_t born;   /* steps taken before it came, or while it was frozen … */
@@ -122,6 +124,7 @@ typedef struct cliv__control {
   cliv__passes passes;   /* over the gradients */
   cliv_tensor *sums;     /* their results */
   cliv__units units;     /* where each one has its own */
+  cliv__smooth smooth;   /* where gradients are smoothed first */
   cl_mem which, verdict; /* the results that count, one a parameter; optim_control.cl's result */
   cl_uint which_count;
   cl_event read;  /* the last verdict is on its way to `host`; NULL: none is */
@@ -171,6 +174,11 @@ static inline bool cliv__has_prox(const cliv_optimizer *o, int group) {
 /* Whether a step has anything to do with it. */
 static inline bool cliv__takes_part(const cliv_optimizer *o, size_t param) {
   return cliv_tensor_count(o->params[param].p) > 0 && !o->params[param].frozen;
+}
+
+/* The gradient that a step reads. */
+static inline const cliv_tensor *cliv__gradient(const cliv_optimizer *o, size_t param) {
+  return o->params[param].smoothed ? o->params[param].smoothed : o->params[param].g;
 }
 
 static inline bool cliv__needs_norm(const cliv__control *c) {

@@ -185,8 +185,8 @@ static cliv_status make_banks(const cliv_optimizer *o, cliv__plan *plan) {
 /* ---- launches ---- */
 
 static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t a, size_t b) {
-  const cliv__param *x = &o->params[a], *y = &o->params[b];
-  return x->p->mem == y->p->mem && x->g->mem == y->g->mem && x->p->dtype == y->p->dtype && x->g->dtype == y->g->dtype &&
+  const cliv_tensor *p = o->params[a].p, *q = o->params[b].p, *g = cliv__gradient(o, a), *h = cliv__gradient(o, b);
+  return p->mem == q->mem && g->mem == h->mem && p->dtype == q->dtype && g->dtype == h->dtype &&
          plan->places[a].bank == plan->places[b].bank && plan->places[a].prox == plan->places[b].prox;
 }
 
@@ -278,7 +278,7 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   cliv__text text = {0}, names = {0};
   const int states = state_options(o, plan, param, &names);
   cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s%s", function, storage(x->p->dtype),
-                 storage(x->g->dtype), states, o->control.on ? " -D CONTROLLED" : "",
+                 storage(cliv__gradient(o, param)->dtype), states, o->control.on ? " -D CONTROLLED" : "",
                  cliv__by_units(&o->control) ? " -D UNITS" : "", plan->places[param].prox ? " -D PROX" : "",
                  states && names.data ? names.data : "");
   if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
@@ -354,8 +354,8 @@ static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, 
   for (size_t i = 0; i < x->p->count; i += o->chunk) {
     const size_t rest = x->p->count - i, count = rest < o->chunk ? rest : o->chunk;
     if (t->pieces) t->pieces[t->chunk_count] = pieces_at(o, t, param, i);
-    t->chunks[t->chunk_count++] =
-        (chunk){cliv__first(x->p) + i, cliv__first(x->g) + i, plan->places[param].first + i, (cl_uint)count, row};
+    t->chunks[t->chunk_count++] = (chunk){cliv__first(x->p) + i, cliv__first(cliv__gradient(o, param)) + i,
+                                          plan->places[param].first + i, (cl_uint)count, row};
   }
 }
 
@@ -387,7 +387,7 @@ static cliv_status find_kernels(const cliv_optimizer *o, const cliv__plan *plan,
 /* The chunks of one launch from `from` on, in as many batches as the limit of a launch asks for. */
 static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, tables *t) {
   const cliv__param *x = &o->params[param];
-  cliv__batch batch = {.p = x->p->mem, .g = x->g->mem, .bank = plan->places[param].bank};
+  cliv__batch batch = {.p = x->p->mem, .g = cliv__gradient(o, param)->mem, .bank = plan->places[param].bank};
   TRY(find_kernels(o, plan, param, &batch));
   while (from < t->chunk_count) {
     size_t end = from, elements = 0;
@@ -464,6 +464,7 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
 }
 
 cliv_status cliv__plan_make(cliv_optimizer *o) {
+  TRY(cliv__smooth_make(o));
   cliv__plan plan = {0};
   tables t = {0};
   const cliv_status status = build(o, &plan, &t);

@@ -71,6 +71,7 @@ static const struct look {
   cliv_gradient_options options;
 } looks[] = {
     {"clipped", {.scale = 4, .clip_norm = 50, .clip_value = 0.5, .nonfinite = CLIV_NONFINITE_SKIP}},
+    {"smoothed", {.smooth = 3, .clip_norm = 50}},
     {"by rows", {.scale = 4, .centralize = 1, .agc = 0.25, .clip_each = 40, .clip_norm = 50}},
 };
 static const struct variant looked_at = {.set = {{"lr", 0.1}, {"momentum", 0.9}}};

@@ -235,6 +235,22 @@ def test_rows(case, options, tmp_path):
     assert np.abs(np.load(tmp_path / "out.npy") - UNITS[case]).max() <= 1e-6 * np.abs(UNITS[case]).max()
 
 
+@pytest.mark.parametrize("strength", [1.0, 3.0])
+def test_smoothing(strength, tmp_path):
+    """The formula of Laplacian smoothing's authors, by FFT over the flattened gradient."""
+    rng = np.random.default_rng(8)
+    shape = (4, 31, 11)
+    p, g = rng.standard_normal(shape).astype("f4"), rng.standard_normal((1, *shape)).astype("f4")
+    np.save(tmp_path / "p.npy", p)
+    np.save(tmp_path / "g.npy", g)
+    done("op", "step", "--rule", "sgd", "--set", "lr=1", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy",
+         "--smooth", strength, "-o", tmp_path / "out.npy")
+    difference = np.zeros(p.size)
+    difference[[0, 1, -1]] = -2, 1, 1
+    smooth = np.fft.ifft(np.fft.fft(g.ravel().astype("f8")) / (1 - strength * np.fft.fft(difference))).real
+    assert np.abs(np.load(tmp_path / "out.npy") - (p - smooth.reshape(shape))).max() <= 1e-6
+
+
 def test_nonfinite(tmp_path):
     out = tmp_path / "out.npy"
     np.save(tmp_path / "p.npy", np.full(3, 4, "f4"))
