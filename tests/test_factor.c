@@ -288,11 +288,11 @@ static void orthogonal_arguments(void **state) {
 
 /* ---- symmetric matrices ---- */
 
-/* Sizes for tests that are cubic in them; the compilers' share is paid by the first. */
+/* Sizes for tests that are cubic in them. */
 static size_t sizes(const size_t **out) {
   static const size_t all[] = {1, 2, 3, 5, 16, 17, 64, 100, 257};
   *out = all;
-  return test_small() ? 6 : test_few() ? 8 : sizeof all / sizeof *all;
+  return test_small() ? 6 : test_few() ? 7 : sizeof all / sizeof *all;
 }
 
 /* Eigenvalues (in no order) and vectors (in columns) of a symmetric matrix, by cyclic Jacobi in double; a is left
@@ -423,7 +423,7 @@ static void root_sizes(void **state) {
 static void root_powers(void **state) {
   (void)state;
   static const unsigned powers[] = {1, 2, 3, 4, 6, 7, 8, 32};
-  const size_t n = test_small() ? 8 : 40;
+  const size_t n = test_small() ? 8 : test_few() ? 17 : 40;
   const walks w = open_walks();
   for (double condition = 1e2; condition < 1e7; condition *= 100) {
     double *values = spectrum(n, condition);
@@ -545,7 +545,7 @@ static void qr_shapes(void **state) {
   (void)state;
   static const size_t shapes[][2] = {{1, 1},   {2, 2},   {5, 3},   {16, 16},  {17, 17},  {40, 33},
                                      {33, 32}, {64, 64}, {100, 1}, {100, 70}, {257, 257}};
-  const size_t count = test_small() ? 6 : test_few() ? 9 : sizeof shapes / sizeof *shapes;
+  const size_t count = test_small() ? 6 : test_few() ? 7 : sizeof shapes / sizeof *shapes;
   const walks w = open_walks();
   for (size_t i = 0; i < count; i++) {
     const size_t m = shapes[i][0], n = shapes[i][1];
@@ -620,6 +620,134 @@ static void qr_arguments(void **state) {
   test_close(ctx);
 }
 
+/* ---- eigenvalues and eigenvectors ---- */
+
+/* V orthonormal, A V = V diag(values), values ascending and those that double precision finds, all beside ‖A‖. A row is
+ * turned about 12 n times, each time with a rounding. */
+static void check_decomposition(const float *a, const float *values, const float *v, size_t n) {
+  double *wa = widened(a, n * n), *wv = widened(v, n * n), *spare = test_alloc(n * n * sizeof *spare);
+  double *unit = multiply(wv, true, wv, false, n, n, n), *av = multiply(wa, false, wv, false, n, n, n);
+  const double norm = norm_of(wa, n * n), bound = (16 + 4 * sqrt((double)n)) * U;
+  double worst_unit = 0, worst = 0, worst_value = 0;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++) {
+      worst_unit = fmax(worst_unit, fabs(unit[i * n + j] - (i == j ? 1 : 0)));
+      worst = fmax(worst, fabs(av[i * n + j] - wv[i * n + j] * values[j]));
+    }
+  if (n <= 100) {
+    eigen(wa, spare, n);
+    for (size_t i = 0; i < n; i++) {
+      size_t rank = 0;
+      for (size_t k = 0; k < n; k++)
+        rank += wa[k * (n + 1)] < wa[i * (n + 1)] || (wa[k * (n + 1)] == wa[i * (n + 1)] && k < i);
+      worst_value = fmax(worst_value, fabs(values[rank] - wa[i * (n + 1)]));
+    }
+  }
+  for (size_t i = 1; i < n; i++) assert_true(values[i - 1] <= values[i]);
+  ASSERT_NEAR(worst_unit, 0, bound);
+  ASSERT_NEAR(worst, 0, bound * norm);
+  ASSERT_NEAR(worst_value, 0, bound * norm);
+  free(wa), free(wv), free(spare), free(unit), free(av);
+}
+
+static void check_eigen(const walks *w, const float *a, size_t count, size_t n, size_t gap) {
+  const size_t many = count ? count : 1;
+  float *first_v = NULL, *first_values = NULL;
+  for (size_t i = 0; i < w->count; i++) {
+    const size_t shape[] = {many, n};
+    stack from = make(w->ctx[i], count, n, n, gap, a), v = make(w->ctx[i], count, n, n, 2 * gap, NULL);
+    test_guarded values = test_guard(w->ctx[i], CLIV_F32, count ? 2 : 1, count ? shape : shape + 1, 1, NULL);
+    ASSERT_OK(w->ctx[i], cliv_eigen(w->ctx[i], from.view, values.tensor, v.view, NULL, NULL));
+    float *got_v = test_read(v.view), *got_values = test_read(values.tensor);
+    if (first_v) {
+      ASSERT_SAME(CLIV_F32, got_v, first_v, many * n * n);
+      ASSERT_SAME(CLIV_F32, got_values, first_values, many * n);
+      free(got_v), free(got_values);
+    } else {
+      first_v = got_v, first_values = got_values;
+    }
+    test_guard_free(&values);
+    drop(&from), drop(&v);
+  }
+  for (size_t b = 0; b < many; b++) check_decomposition(a + b * n * n, first_values + b * n, first_v + b * n * n, n);
+  free(first_v), free(first_values);
+}
+
+/* Of both signs, in pairs of one magnitude; of a positive definite matrix; of one of low rank. */
+static void eigen_sizes(void **state) {
+  (void)state;
+  const size_t *n;
+  const size_t count = sizes(&n);
+  const walks w = open_walks();
+  for (size_t i = 0; i < count; i++) {
+    double *values = spectrum(n[i], 1e6);
+    for (size_t k = 0; k < n[i]; k++)
+      values[k] = i % 3 == 0 ? (k % 2 ? -1 : 1) * (double)(k / 2 + 1) : i % 3 == 1 ? values[k] : k < n[i] / 3 ? 1 : 0;
+    float *a = symmetric(values, n[i], n[i]);
+    check_eigen(&w, a, 0, n[i], i % 3);
+    free(a), free(values);
+  }
+  close_walks(&w);
+}
+
+/* Zeros, the identity, a diagonal out of order, all ones, and sizes whose squares leave float32's range. */
+static void eigen_specials(void **state) {
+  (void)state;
+  enum { N = 9, EACH = N * N, KINDS = 8 };
+  float a[KINDS * EACH] = {0};
+  double values[N];
+  for (size_t i = 0; i < N; i++) values[i] = (double)(i * i) - 20;
+  float *dense = symmetric(values, N, 4);
+  for (size_t i = 0; i < N; i++)
+    for (size_t j = 0; j < N; j++) {
+      float *const at = a + i * N + j;
+      at[EACH] = i == j ? 1.0f : 0.0f;
+      at[2 * EACH] = i == j ? (float)(i * 5 % N) - 3 : 0.0f;
+      at[3 * EACH] = 1;
+      at[4 * EACH] = dense[i * N + j] * 1e30f;
+      at[5 * EACH] = dense[i * N + j] * 1e-30f;
+      at[6 * EACH] = at[7 * EACH] = dense[i * N + j];
+    }
+  a[6 * EACH + 5] = NAN, a[7 * EACH] = INFINITY;
+  const walks w = open_walks();
+  check_eigen(&w, a, KINDS - 2, N, 0);
+  for (size_t k = 0; k < w.count; k++) {
+    stack from = make(w.ctx[k], 2, N, N, 0, a + 6 * EACH), v = make(w.ctx[k], 2, N, N, 0, NULL),
+          of = make(w.ctx[k], 0, 2, N, 0, NULL);
+    ASSERT_OK(w.ctx[k], cliv_eigen(w.ctx[k], from.view, of.view, v.view, NULL, NULL));
+    float *got = test_read(v.view), *got_values = test_read(of.view);
+    assert_true(all_nan(got, 2 * EACH) && all_nan(got_values, 2 * N));
+    free(got), free(got_values);
+    drop(&from), drop(&v), drop(&of);
+  }
+  close_walks(&w);
+  free(dense);
+}
+
+static void eigen_arguments(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  const float data[12] = {1};
+  stack a = make(ctx, 0, 3, 3, 0, data), b = make(ctx, 0, 3, 4, 0, data), v = make(ctx, 0, 3, 3, 0, data);
+  cliv_tensor *values, *few, *part;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){3}, &values));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){2}, &few));
+  ASSERT_OK(ctx, cliv_tensor_view(a.view, 2, 1, (size_t[]){3}, 0, &part));
+  ASSERT_FAILS(NULL, cliv_eigen(NULL, a.view, values, v.view, NULL, NULL), CLIV_NULL, "ctx");
+  ASSERT_FAILS(ctx, cliv_eigen(ctx, NULL, values, v.view, NULL, NULL), CLIV_NULL, "'a'");
+  ASSERT_FAILS(ctx, cliv_eigen(ctx, a.view, NULL, v.view, NULL, NULL), CLIV_NULL, "'values'");
+  ASSERT_FAILS(ctx, cliv_eigen(ctx, a.view, values, NULL, NULL, NULL), CLIV_NULL, "'vectors'");
+  ASSERT_FAILS(ctx, cliv_eigen(ctx, b.view, values, v.view, NULL, NULL), CLIV_SHAPE, "square");
+  ASSERT_FAILS(ctx, cliv_eigen(ctx, a.view, few, v.view, NULL, NULL), CLIV_SHAPE, "[2]");
+  ASSERT_FAILS(ctx, cliv_eigen(ctx, a.view, part, v.view, NULL, NULL), CLIV_OVERLAP, "eigenvalues share");
+  ASSERT_FAILS(ctx, cliv_eigen(ctx, a.view, values, v.view, &(cliv_eigen_options){.sweeps = 65}, NULL), CLIV_VALUE,
+               "65 sweeps");
+  ASSERT_OK(ctx, cliv_eigen(ctx, a.view, values, a.view, NULL, NULL));
+  cliv_tensor_free(values), cliv_tensor_free(few), cliv_tensor_free(part);
+  drop(&a), drop(&b), drop(&v);
+  test_close(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(orthogonal_shapes),
                                      cmocka_unit_test(orthogonal_converges),
@@ -633,6 +761,9 @@ int main(void) {
                                      cmocka_unit_test(qr_shapes),
                                      cmocka_unit_test(qr_hard),
                                      cmocka_unit_test(qr_specials),
-                                     cmocka_unit_test(qr_arguments)};
+                                     cmocka_unit_test(qr_arguments),
+                                     cmocka_unit_test(eigen_sizes),
+                                     cmocka_unit_test(eigen_specials),
+                                     cmocka_unit_test(eigen_arguments)};
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

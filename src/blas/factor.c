@@ -91,6 +91,10 @@ cliv_status cliv__stack_norms(cliv_context *ctx, const cliv__stack *x, cl_mem ou
   return reduce(ctx, "nrm2", x, NULL, out);
 }
 
+cliv_status cliv__stack_largest(cliv_context *ctx, const cliv__stack *x, cl_mem out) {
+  return reduce(ctx, "amax", x, NULL, out);
+}
+
 cliv_status cliv__stack_dots(cliv_context *ctx, const cliv__stack *x, const cliv__stack *y, cl_mem out) {
   return reduce(ctx, "dot", x, y, out);
 }

@@ -39,6 +39,8 @@ cliv_status cliv__stack_combine(cliv_context *ctx, const cliv__combination *c, c
 
 /* ‖X‖ of every matrix of a dense stack, by cliv/reduce.h, to a buffer of `count` floats. */
 cliv_status cliv__stack_norms(cliv_context *ctx, const cliv__stack *x, cl_mem out);
+/* The largest magnitude, in the same way. */
+cliv_status cliv__stack_largest(cliv_context *ctx, const cliv__stack *x, cl_mem out);
 /* x · y of every matrix of two dense stacks, in the same way. */
 cliv_status cliv__stack_dots(cliv_context *ctx, const cliv__stack *x, const cliv__stack *y, cl_mem out);
 
