@@ -20,6 +20,8 @@ typedef struct steps {
   const float *p0, *g0;
   float *got;
   native_adamw adamw;
+  float *copy[2]; /* as many bytes as a step moves, copied from the one to the other */
+  size_t copied;
   native_step native;
   const native_rule *rule;
 } steps;
@@ -55,14 +57,15 @@ static void add_tensors(steps *s) {
   free(ndims), free(shapes);
 }
 
-static steps begin(bench *b, const char *rule, size_t count, size_t each) {
+static steps begin(bench *b, const char *rule, const char *state, size_t count, size_t each) {
+  const cliv_optimizer_options options = {.size = sizeof options, .state = state};
   steps s = {.ctx = bench_context(b), .count = count, .each = each, .n = count * each};
   s.p0 = bench_input(b, 0);
   s.g0 = bench_input(b, 1);
   s.p = bench_alloc(count * sizeof *s.p);
   s.g = bench_alloc(count * sizeof *s.g);
   s.got = bench_alloc(s.n * sizeof(float));
-  BENCH_OK(s.ctx, cliv_optimizer_create(s.ctx, rule, NULL, &s.optimizer));
+  BENCH_OK(s.ctx, cliv_optimizer_create(s.ctx, rule, &options, &s.optimizer));
   return s;
 }
 
@@ -111,7 +114,7 @@ static bool peer_right(void *arg, const float *result, char *why, size_t room) {
 
 static void adamw_row(bench *b, const char *size, size_t count, size_t each, double goal, double torch_goal) {
   if (!bench_wants(b, "AdamW", size)) return;
-  steps s = begin(b, "adamw", count, each);
+  steps s = begin(b, "adamw", NULL, count, each);
   BENCH_OK(s.ctx, cliv_optimizer_set(s.optimizer, CLIV_ALL_GROUPS, "weight_decay", DECAY));
   add_tensors(&s);
   s.adamw = (native_adamw){.p = bench_alloc(s.n * sizeof(float)),
@@ -139,6 +142,41 @@ static void adamw_row(bench *b, const char *size, size_t count, size_t each, dou
                                 .task = &task,
                                 .sides = {{"cliv", ours, &s, NULL}, {"native loop", native_loop, &s, NULL}}});
   free(s.adamw.p), free(s.adamw.m), free(s.adamw.v);
+  end(&s);
+}
+
+/* ---- AdamW with narrow states: a copy of as many bytes is the limit ---- */
+
+static void native_bytes(void *arg) {
+  const steps *s = arg;
+  native_copy(s->copy[0], s->copy[1], s->copied);
+}
+
+static bool narrow_right(void *arg, char *why, size_t room) {
+  const steps *s = arg;
+  read_weights(s);
+  return first_step(s, s->got, why, room);
+}
+
+/* each: bytes of states an element, read and written. */
+static void narrow_row(bench *b, const char *operation, const char *state, double each) {
+  if (!bench_wants(b, operation, "16Mi")) return;
+  steps s = begin(b, "adamw", state, 1, bench_elements(b));
+  BENCH_OK(s.ctx, cliv_optimizer_set(s.optimizer, CLIV_ALL_GROUPS, "weight_decay", DECAY));
+  add_tensors(&s);
+  const double bytes = (12 + 2 * each) * (double)s.n;
+  s.copied = (size_t)(bytes / 8);
+  s.copy[0] = zeros(s.copied);
+  s.copy[1] = zeros(s.copied);
+  bench_measure(b, &(bench_row){.operation = operation,
+                                .size = "16Mi",
+                                .unit = "GB/s",
+                                .work = 1e-9 * bytes,
+                                .goal = 0.8,
+                                .check = narrow_right,
+                                .check_arg = &s,
+                                .sides = {{"cliv", ours, &s, NULL}, {"native copy", native_bytes, &s, NULL}}});
+  free(s.copy[0]), free(s.copy[1]);
   end(&s);
 }
 
@@ -197,7 +235,7 @@ static void rule_row(bench *b, const cliv__rule *rule) {
     bench_skip(b, operation, "16Mi", "native_rules.c has no loop of it");
     return;
   }
-  steps s = begin(b, rule->info.name, 1, bench_elements(b));
+  steps s = begin(b, rule->info.name, NULL, 1, bench_elements(b));
   s.rule = native;
   set_momentum(&s, rule);
   add_tensors(&s);
@@ -222,5 +260,7 @@ static void rule_row(bench *b, const cliv__rule *rule) {
 void bench_optim(bench *b) {
   adamw_row(b, "16Mi", 1, bench_elements(b), 1, 1);
   adamw_row(b, "1000 tensors of 1000", bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0, 10);
+  narrow_row(b, "AdamW bfloat16", "bfloat16", 4);
+  narrow_row(b, "AdamW 8-bit", "8bit", 2 + 8.0 / 256);
   for (size_t i = 0; cliv_rule_get(i); i++) rule_row(b, cliv__rule_find(cliv_rule_get(i)->name));
 }

@@ -8,6 +8,7 @@
  *   -D STATES=2 -D S0=exp_avg -D S1=exp_avg_sq -D WITH_exp_avg -D WITH_exp_avg_sq
  *                            the states that are kept, each in a buffer of its own at the same indices
  *   -D S0_T=bf16             storage of a state; otherwise f32
+ *   -D CODED                 some states are 8-bit codes: optim_8bit.cl has the walks
  *   -D WEIGHTS_master        narrow parameters: the float32 that they are the rounding of is kept as well
  *   -D WEIGHTS_kahan         narrow parameters: what their rounding lost is kept as well, as narrow
  *   -D READS=m -D WRITES=m   bit k: state S<k> is read, written; bit 31: the gradient is read, the weight written;
@@ -212,7 +213,9 @@ static real proximal(real w, float threshold, float shrink) {
     EACH_STATE(STATE_STORE)                                             \
   }
 
-#ifdef WALK_CPU
+/* States that are codes are stepped by optim_8bit.cl. */
+#ifdef CODED
+#elif defined(WALK_CPU)
 void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound OWN_UNIT, __global stored_parameter *restrict p,
                 __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT) {
   uint i = 0;

@@ -11,16 +11,19 @@
 #include <cliv/optim.h>
 
 #include "optim/optim.h"
+#include "runtime/tensor.h"
 
 typedef struct storage {
   const char *rule, *state, *weights;
   cliv_dtype p, g;
 } storage;
 
+enum { LEAST = 256 /* elements with states in 8 bits */ };
+
 static cliv_optimizer *make(cliv_context *ctx, const storage *s, size_t chunk) {
   cliv_optimizer *o;
   const cliv_optimizer_options options = {
-      .size = sizeof options, .chunk = chunk, .state = s->state, .weights = s->weights};
+      .size = sizeof options, .chunk = chunk, .state = s->state, .weights = s->weights, .min_8bit = LEAST};
   ASSERT_OK(ctx, cliv_optimizer_create(ctx, s->rule, &options, &o));
   ASSERT_OK(ctx, cliv_optimizer_set(o, CLIV_ALL_GROUPS, "lr", 0.01));
   return o;
@@ -112,12 +115,13 @@ static void assert_same(const model *got, const model *want) {
 
 /* Every way to store something, by a rule with other states each. */
 static const storage storages[] = {
-    {"adamw", "bfloat16", NULL, CLIV_F32, CLIV_F32},
-    {"madgrad", "bfloat16", "master", CLIV_BF16, CLIV_F32},
-    {"lion", "float32", "kahan", CLIV_F16, CLIV_F16},
+    {"adamw", "8bit", NULL, CLIV_F32, CLIV_F32},
     {"adamw", "bfloat16", "kahan", CLIV_BF16, CLIV_BF16},
+    {"madgrad", "bfloat16", "master", CLIV_F16, CLIV_F32},
+    {"madgrad", "8bit", "kahan", CLIV_F16, CLIV_F32},
 };
-enum { STORAGES = sizeof storages / sizeof *storages };
+enum { STORAGES = sizeof storages / sizeof *storages, FEW = 2 };
+static size_t storage_count(void) { return test_few() ? FEW : STORAGES; }
 
 /* Walk, group size, chunk, arena and alignment change nothing, and nothing outside is written. */
 static void layouts_agree(void **state) {
@@ -130,7 +134,7 @@ static void layouts_agree(void **state) {
                  {CLIV_WALK_GPU, 0, 0, false},
                  {CLIV_WALK_CPU, 0, 256, false},
                  {CLIV_WALK_GPU, 64, 8192, true}};
-  for (size_t s = 0; s < STORAGES; s++) {
+  for (size_t s = 0; s < storage_count(); s++) {
     cliv_context *ctx = test_open_group(layouts[0].walk, layouts[0].group);
     model want = begin(ctx, &storages[s], layouts[0].chunk, layouts[0].together);
     step(&want, 3);
@@ -150,6 +154,17 @@ static void layouts_agree(void **state) {
 
 /* ---- one step, from the same values, in float32 ---- */
 
+static float *absmax_of(const model *m, size_t i, const char *name) {
+  char absmax[64];
+  cliv_tensor *view;
+  snprintf(absmax, sizeof absmax, "%s_absmax", name);
+  ASSERT_OK(m->ctx, cliv_optimizer_state(m->o, i, absmax, &view));
+  assert_int_equal(cliv_tensor_count(view), (lengths[i] + 255) / 256);
+  float *x = test_read(view);
+  cliv_tensor_free(view);
+  return x;
+}
+
 /* A state of parameter i as float32, or the parameter itself (name NULL). */
 static float *as_float(const model *m, size_t i, const char *name) {
   cliv_tensor *view = NULL;
@@ -159,6 +174,12 @@ static float *as_float(const model *m, size_t i, const char *name) {
   float *out = test_alloc(n * sizeof *out);
   void *x = test_read(t);
   for (size_t e = 0; e < n; e++) out[e] = (float)test_get(cliv_tensor_dtype(t), x, e);
+  if (name && cliv_tensor_dtype(t) == CLIV_U8) {
+    float map[256], *absmax = absmax_of(m, i, name);
+    cliv__dynamic_map(cliv__state_kind(m->o, name), map);
+    for (size_t e = 0; e < n; e++) out[e] = map[((uint8_t *)x)[e]] * absmax[e / 256];
+    free(absmax);
+  }
   free(x);
   cliv_tensor_free(view);
   return out;
@@ -196,6 +217,40 @@ static void assert_floats(const char *what, const float *got, const float *want,
       fail_msg("%s[%zu of %zu] is %.9g, not %.9g", what, e, n, (double)got[e], (double)want[e]);
 }
 
+/* The code of the number nearest to x, by looking at all middles between neighbours, which are floats. What lies on one
+ * goes to the neighbour nearer to 0. */
+static uint8_t nearest(const float map[256], float x) {
+  int code = 0;
+  for (int c = 1; c < 256; c++) {
+    const float middle = (map[c - 1] + map[c]) / 2;
+    code += middle < 0 ? x >= middle : x > middle;
+  }
+  return (uint8_t)code;
+}
+
+/* The codes of parameter i's state after a step are those of what float32 has. */
+static void check_codes(const model *m, size_t i, const char *name, const float *want) {
+  float map[256], *absmax = absmax_of(m, i, name);
+  cliv_tensor *view;
+  ASSERT_OK(m->ctx, cliv_optimizer_state(m->o, i, name, &view));
+  uint8_t *codes = test_read(view);
+  cliv__dynamic_map(cliv__state_kind(m->o, name), map);
+  for (size_t block = 0; block * 256 < lengths[i]; block++) {
+    const size_t end = block * 256 + 256 < lengths[i] ? block * 256 + 256 : lengths[i];
+    float most = 0;
+    for (size_t e = block * 256; e < end; e++) most = fmaxf(most, fabsf(want[e]));
+    assert_floats("absmax", &absmax[block], &most, 1);
+    const float inverse = 1 / fmaxf(most, 0x1p-126f);
+    for (size_t e = block * 256; e < end; e++)
+      if (codes[e] != nearest(map, want[e] * inverse))
+        fail_msg("%s[%zu of %zu] is %d, not %d: %.9g of %.9g", name, e, lengths[i], codes[e],
+                 nearest(map, want[e] * inverse), (double)want[e], (double)most);
+  }
+  free(codes);
+  free(absmax);
+  cliv_tensor_free(view);
+}
+
 /* The narrow model's parameter i after a step, by the definition in cliv/optim.h: `before`, `lost` are what it and its
  * compensation were, `w` what float32 gives. */
 static void check_weights(const model *m, size_t i, const float *before, const float *lost, const float *w) {
@@ -223,7 +278,7 @@ static void stores_the_rounding(void **state) {
   (void)state;
   for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    for (size_t s = 0; s < STORAGES; s++) {
+    for (size_t s = 0; s < storage_count(); s++) {
       const storage plain = {storages[s].rule, NULL, NULL, CLIV_F32, storages[s].g};
       const bool kahan = storages[s].weights && !strcmp(storages[s].weights, "kahan");
       model narrow = begin(ctx, &storages[s], 0, true), wide = begin(ctx, &plain, 0, true);
@@ -241,10 +296,11 @@ static void stores_the_rounding(void **state) {
           check_weights(&narrow, i, before[i], lost[i], weights);
           for (size_t k = 0; k < cliv_optimizer_state_count(wide.o, i); k++) {
             const char *name = cliv_optimizer_state_name(wide.o, i, k);
-            const cliv_dtype dtype = cliv__plane_dtype(narrow.o, 0, storages[s].p, k);
+            const cliv_dtype dtype = cliv__plane_dtype(narrow.o, narrow.o->plan.places[i].kept, storages[s].p, k);
             float *got = as_float(&narrow, i, name), *want = as_float(&wide, i, name);
-            for (size_t e = 0; e < lengths[i]; e++) want[e] = rounded(dtype, want[e]);
-            assert_floats(name, got, want, lengths[i]);
+            for (size_t e = 0; dtype != CLIV_U8 && e < lengths[i]; e++) want[e] = rounded(dtype, want[e]);
+            if (dtype == CLIV_U8) check_codes(&narrow, i, name, want);
+            else assert_floats(name, got, want, lengths[i]);
             free(got);
             free(want);
           }
@@ -349,12 +405,87 @@ static void states_have_their_types(void **state) {
   test_close(ctx);
 }
 
+/* What a step needs beside parameters and gradients: two bytes of codes and a 32nd for each element, and tables. */
+static void memory_is_counted(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  static const struct want {
+    const char *state;
+    double bytes; /* of an element */
+  } want[] = {{"float32", 8}, {"bfloat16", 4}, {"8bit", 2 + 8.0 / 256}};
+  const size_t n = test_small() ? 1 << 16 : 1 << 20;
+  for (size_t k = 0; k < 3; k++) {
+    cliv_optimizer *o = make(ctx, &(storage){"adamw", want[k].state, NULL, CLIV_F32, CLIV_F32}, 0);
+    cliv_tensor *p, *g;
+    cliv_optimizer_usage usage = {.size = sizeof usage};
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p));
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &g));
+    ASSERT_OK(ctx, cliv_optimizer_memory(o, &usage));
+    assert_true(usage.states == 0 && usage.tables == 0);
+    ASSERT_OK(ctx, cliv_optimizer_add(o, p, g, 0));
+    ASSERT_OK(ctx, cliv_optimizer_memory(o, &usage));
+    assert_int_equal(usage.states, (uint64_t)(want[k].bytes * (double)n));
+    uint64_t planes = 0; /* what there really is */
+    for (size_t b = 0; b < o->plan.bank_count; b++)
+      for (size_t i = 0; i < CLIV__PLANES; i++) {
+        size_t bytes = 0;
+        if (!o->plan.banks[b].plane[i]) continue;
+        ASSERT_CL(clGetMemObjectInfo(o->plan.banks[b].plane[i]->mem, CL_MEM_SIZE, sizeof bytes, &bytes, NULL));
+        planes += bytes;
+      }
+    assert_int_equal(usage.states, planes);
+    assert_true(usage.tables > 0 && usage.tables <= 16 * n / 100);
+    cliv_optimizer_free(o);
+    cliv_tensor_free(p);
+    cliv_tensor_free(g);
+  }
+  test_close(ctx);
+}
+
+/* A gradient that is not finite changes no weight, and makes its element's states 0; states that overflow make all of
+ * their block NaN, and no more. */
+static void codes_of_special_values(void **state) {
+  (void)state;
+  const size_t n = 768;
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    float start[768], slope[768];
+    for (size_t i = 0; i < n; i++) start[i] = 1, slope[i] = 0.5f;
+    slope[3] = NAN, slope[4] = -INFINITY, slope[300] = 1e30f, slope[20] = 0;
+    test_guarded p = test_guard1(ctx, CLIV_F32, n, 1, start), g = test_guard1(ctx, CLIV_F32, n, 1, slope);
+    cliv_optimizer *o = make(ctx, &(storage){"adamw", "8bit", NULL, CLIV_F32, CLIV_F32}, 0);
+    ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "weight_decay", 0));
+    ASSERT_OK(ctx, cliv_optimizer_add(o, p.tensor, g.tensor, 0));
+    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+    cliv_tensor *views[3];
+    static const char *const names[] = {"exp_avg", "exp_avg_sq", "exp_avg_sq_absmax"};
+    for (size_t k = 0; k < 3; k++) ASSERT_OK(ctx, cliv_optimizer_state(o, 0, names[k], &views[k]));
+    float *got = test_read(p.tensor), *absmax = test_read(views[2]);
+    uint8_t *mean = test_read(views[0]), *square = test_read(views[1]);
+    assert_true(got[3] == 1 && got[4] == 1 && got[20] == 1 && got[5] < 1);
+    assert_true(mean[3] == 127 && mean[4] == 127 && mean[20] == 127 && mean[5] == 255);
+    assert_true(square[3] == 0 && square[4] == 0 && square[20] == 0 && square[5] == 255);
+    assert_true(isnan(absmax[1]) && absmax[0] > 0 && absmax[2] == absmax[0]);
+    free(got);
+    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+    got = test_read(p.tensor);
+    for (size_t i = 0; i < n; i++) assert_true(isnan(got[i]) == (i / 256 == 1));
+    free(got), free(absmax), free(mean), free(square);
+    for (size_t k = 0; k < 3; k++) cliv_tensor_free(views[k]);
+    cliv_optimizer_free(o);
+    test_guard_free(&p);
+    test_guard_free(&g);
+    test_close(ctx);
+  }
+}
+
 /* Half a run, a file, another optimizer: the rest has the same bits. */
 static void files_go_on(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   char *folder = test_temp_dir(), *path = test_join(folder, "states");
-  for (size_t s = 0; s < STORAGES; s++) {
+  for (size_t s = 0; s < storage_count(); s++) {
+    const bool coded = !strcmp(storages[s].state, "8bit");
     model first = begin(ctx, &storages[s], 0, true), second = begin(ctx, &storages[s], 256, false);
     step(&first, 2);
     ASSERT_OK(ctx, cliv_optimizer_save(first.o, path));
@@ -366,7 +497,7 @@ static void files_go_on(void **state) {
     assert_same(&second, &first);
     end(&second);
     second = begin(ctx, &(storage){storages[s].rule, NULL, NULL, storages[s].p, storages[s].g}, 0, true);
-    ASSERT_FAILS(ctx, cliv_optimizer_load(second.o, path), storages[s].p == CLIV_F32 ? CLIV_SHAPE : CLIV_DATA,
+    ASSERT_FAILS(ctx, cliv_optimizer_load(second.o, path), coded || storages[s].p != CLIV_F32 ? CLIV_DATA : CLIV_SHAPE,
                  "this optimizer stores");
     end(&first);
     end(&second);
@@ -383,11 +514,20 @@ static void refuses_names(void **state) {
   cliv_optimizer *o;
   const cliv_optimizer_options state_option = {.state = "4bit"}, weights_option = {.weights = "double"};
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adamw", &state_option, &o), CLIV_NAME,
-               "states cannot be stored as '4bit'; there are: float32, bfloat16");
+               "states cannot be stored as '4bit'; there are: float32, bfloat16, 8bit");
   assert_null(o);
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adamw", &weights_option, &o), CLIV_NAME,
                "weights cannot be kept as 'double'; there are: nearest, master, kahan");
   assert_null(o);
+  const cliv_optimizer_options chunk_option = {.state = "8bit", .chunk = 320};
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adamw", &chunk_option, &o), CLIV_VALUE, "a multiple of 256, or 0");
+  assert_null(o);
+  const cliv_optimizer_options codes = {.state = "8bit"};
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "lamb", &codes, &o), CLIV_VALUE, "lamb has more than one launch a step");
+  assert_null(o);
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, "adamw", &codes, &o));
+  ASSERT_FAILS(ctx, cliv_optimizer_gradients(o, &(cliv_gradient_options){.centralize = 1}), CLIV_VALUE, "clip_norm");
+  cliv_optimizer_free(o);
   test_close(ctx);
 }
 
@@ -396,7 +536,8 @@ int main(void) {
       cmocka_unit_test(layouts_agree),           cmocka_unit_test(stores_the_rounding),
       cmocka_unit_test(small_changes_add_up),    cmocka_unit_test(special_weights),
       cmocka_unit_test(states_have_their_types), cmocka_unit_test(files_go_on),
-      cmocka_unit_test(refuses_names),
+      cmocka_unit_test(refuses_names),           cmocka_unit_test(memory_is_counted),
+      cmocka_unit_test(codes_of_special_values),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -102,7 +102,8 @@ typedef struct cliv_optimizer_options {
   size_t chunk;
   const char *preset; /* one of the rule's; NULL: its first, "torch" wherever PyTorch has the rule */
   /* What states are stored as between steps; they are computed in float32. NULL: "float32". "bfloat16": rounded to
-   * nearest even. States that are weights themselves (CLIV_STATE_WEIGHT) stay float32. */
+   * nearest even. "8bit": codes of blocks of 256 elements, see below. States that are weights themselves
+   * (CLIV_STATE_WEIGHT) stay float32. */
   const char *state;
   /* How a float16 or bfloat16 parameter goes from step to step; float32 ones are kept as they are. NULL: "nearest":
    * rounded to nearest even, so that a change of less than half a unit of its last place is lost. "master": a float32
@@ -111,7 +112,15 @@ typedef struct cliv_optimizer_options {
    * rounding lost is kept as the state `compensation`, as narrow as the parameter, and added to the next change; what
    * is not finite, or of a weight that has become exactly 0, is dropped. */
   const char *weights;
+  size_t min_8bit; /* "8bit": parameters of fewer elements have float32 states; 0: 4096 */
 } cliv_optimizer_options;
+
+/* States in 8 bits are those of bitsandbytes, byte for byte: elements 0 to 255, 256 to 511, … of a parameter are a
+ * block, of which the state NAME_absmax has the greatest magnitude, and NAME has codes (uint8) of what the elements
+ * are divided by it: the nearest of the 256 numbers of its dynamic map, signed or unsigned as the state's kind is. A
+ * tie goes to the number nearer to 0. An element whose gradient is not finite is left out of the step, its states
+ * become 0. A block with a state that is not finite has NaN as its absmax, and all its states are. `chunk` is a
+ * multiple of 256. */
 
 enum { CLIV_DEFAULT_GROUP = 0, CLIV_ALL_GROUPS = -1 };
 
@@ -230,6 +239,17 @@ CLIV_API const char *cliv_optimizer_state_name(const cliv_optimizer *optimizer, 
 CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t param, const char *state,
                                           cliv_tensor **view) CLIV_MUST_CHECK;
 
+typedef struct cliv_optimizer_usage {
+  size_t size;     /* sizeof(cliv_optimizer_usage) of the caller, set before the call; 0: this version's */
+  uint64_t states; /* bytes of device memory, `master` and `compensation` included */
+  uint64_t tables; /* … of what a step's launches read beside parameters, gradients and states */
+} cliv_optimizer_usage;
+
+/* Device memory that the optimizer has, beside parameters and gradients, which are the caller's; lays states out, as
+ * cliv_optimizer_step does. Fails with NULL, VALUE (usage->size is no size of this struct), DEVICE_MEMORY, BUILD,
+ * OPENCL, HOST_MEMORY. */
+CLIV_API cliv_status cliv_optimizer_memory(cliv_optimizer *optimizer, cliv_optimizer_usage *usage) CLIV_MUST_CHECK;
+
 /* ---- gradients before a rule sees them ---- */
 
 /* What a step does about gradients that are not finite: their sum of squares over all parameters is infinite or no
@@ -287,7 +307,8 @@ CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cl
 /* Writes steps, hyper-parameters and states as a safetensors file, named as PyTorch's state_dict is when its keys are
  * joined by points:
  *
- *   state.0.exp_avg        float32 of the shape of parameter 0; so each state of each parameter that has taken a step
+ *   state.0.exp_avg        of the shape of parameter 0; so each state of each parameter that has taken a step, as it is
+ *                          stored; of codes state.0.exp_avg_absmax, and their numbers as state.0.exp_avg_qmap
  *   state.0.step           float32 without axes: the steps that parameter 0 has taken
  *   "param_groups"         (metadata) JSON: [{"lr": 0.001, "betas": [0.9, 0.999], …, "params": [0, 1]}, …]
  *   "steps", "rule", "format"   (metadata) the steps exactly; the rule's name; "cliv.optimizer 1"

@@ -41,12 +41,15 @@ cliv_status cliv_optimizer_gradients(cliv_optimizer *o, const cliv_gradient_opti
   REQUIRE(o->ctx, g.backoff >= 0 && g.backoff <= 1, VALUE, "backoff is %g; it must be from 0 to 1", g.backoff);
   REQUIRE(o->ctx, g.growth == 0 || g.nonfinite == CLIV_NONFINITE_SKIP, VALUE,
           "a scale that grows needs nonfinite to be CLIV_NONFINITE_SKIP");
+  const bool units = g.clip_each > 0 || g.agc > 0 || g.centralize;
+  REQUIRE(o->ctx, !units || o->precision.states != CLIV_U8, VALUE,
+          "clip_each, agc and centralize look at rows and tensors, which states in 8 bits are not stepped by: use "
+          "clip_norm or clip_value, or states in bfloat16");
   TRY(cliv__control_settle(o));
   if (g.scale == 0) g.scale = 1;
   if (g.backoff == 0) g.backoff = 0.5;
   if (g.interval == 0) g.interval = DEFAULT_INTERVAL;
   cliv__control *c = &o->control;
-  const bool units = g.clip_each > 0 || g.agc > 0 || g.centralize;
   const bool on = units || g.scale != 1 || g.clip_norm > 0 || g.clip_value > 0 || g.nonfinite || g.growth > 0;
   const bool smooth = (g.smooth > 0) != (c->options.smooth > 0);
   if (on != c->on || units || cliv__by_units(c) || smooth) o->stale = c->stale = true; /* other kernels, other tables */

@@ -16,7 +16,6 @@ enum {
   CHUNK = 4096,
   CHUNK_STEP = 64,
   CHUNK_MAX = 1 << 20,
-  GROUP_SIZE = 256,
   LAUNCH_MAX = 1 << 28 /* elements: about half a second at 16 GB/s, below every desktop's watchdog */
 };
 
@@ -60,7 +59,7 @@ cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv
   const cliv_preset_info *preset = cliv__rule_preset(rule, options->preset);
   if (!preset) return fail_name(ctx, "preset", options->preset, preset_name, &rule->info);
   cliv__precision precision;
-  TRY(cliv__precision_make(ctx, &rule->info, options, &precision));
+  TRY(cliv__precision_make(ctx, rule, options, &precision));
   cliv_optimizer *o = calloc(1, sizeof *o);
   double *hyper = malloc(rule->info.hyper_count * sizeof *hyper), *now = malloc(rule->info.hyper_count * sizeof *now);
   if (!o || !hyper || !now) {
@@ -558,7 +557,7 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, cl_
   args[n++] = ARG(batch->count);
   if (prepare) args[n++] = ARG(norming->parts->mem);
   if (prepare) args[n++] = ARG(norming->chunks);
-  const size_t local = runs ? 1 : cliv__group(o->ctx, GROUP_SIZE);
+  const size_t local = runs ? 1 : batch->local;
   return cliv__launch(o->ctx, kernel, RANGE1(batch->count * local, local), sync, args, n);
 }
 

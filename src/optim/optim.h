@@ -51,6 +51,7 @@ typedef struct cliv__batch {
   cl_kernel phases[CLIV__MAX_PHASES]; /* of rules that take matrices, `kernel` the last of them, else NULL */
   cl_mem p, g;                        /* the tensors' */
   size_t bank;
+  size_t local;         /* GPU walk: work-items a group */
   cl_uint first, count; /* CPU walk: runs; GPU walk: chunks */
 } cliv__batch;
 

@@ -11,6 +11,7 @@
 #include "runtime/tensor.h"
 
 enum {
+  GROUP_SIZE = 256,
   STATE_ALIGN = 64,   /* elements: a cache line, and what float16 wants */
   RUNS_PER_UNIT = 8,  /* runs for each compute unit, so that they can be dealt out evenly … */
   RUN_LEAST = 4096,   /* … but none shorter than this, to be worth its start, … */
@@ -77,7 +78,8 @@ static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
   for (size_t i = 0; i < o->param_count; i++) {
     const unsigned kept = cliv__planes(o, i, cliv__hyper(o, o->params[i].group)) & ~cliv__tensor_states(o->rule);
     const cliv_dtype param = kept >> CLIV__WEIGHT_PLANE & 1 ? o->params[i].p->dtype : CLIV_F32;
-    const size_t needed = kept ? cliv__round_up(o->params[i].p->count, STATE_ALIGN) : 0;
+    const size_t align = cliv__coded(kept) ? CLIV__BLOCK : STATE_ALIGN;
+    const size_t needed = kept ? cliv__round_up(o->params[i].p->count, align) : 0;
     const size_t widest = widest_element(o, kept, param);
     const size_t room = o->ctx->facts.max_allocation / widest / STATE_ALIGN * STATE_ALIGN;
     REQUIRE(o->ctx, needed <= room, DEVICE_MEMORY,
@@ -97,16 +99,28 @@ static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
   return CLIV_OK;
 }
 
-static double initial_state(const cliv_optimizer *o, size_t param, size_t state) {
-  if (state >= CLIV__WEIGHT_PLANE) return 0;
+static double initial_value(const cliv_optimizer *o, size_t param, size_t state) {
   const char *hyper = o->rule->info.states[state].initial;
   return hyper ? cliv__hyper(o, o->params[param].group)[cliv__rule_hyper(o->rule, hyper)] : 0;
+}
+
+/* What a plane begins with; of codes, that of 1 or of 0, whose block has the state's beginning for its greatest. */
+static double initial_state(const cliv_optimizer *o, size_t param, size_t k) {
+  if (k == CLIV__WEIGHT_PLANE) return 0;
+  const size_t state = k < CLIV__ABSMAX_PLANE ? k : k - CLIV__ABSMAX_PLANE;
+  const double value = initial_value(o, param, state);
+  const unsigned kept = cliv__planes(o, param, cliv__hyper(o, o->params[param].group));
+  if (k >= CLIV__ABSMAX_PLANE || !(kept >> (CLIV__ABSMAX_PLANE + k) & 1)) return value;
+  return value > 0 ? 255 : o->rule->info.states[k].kind == CLIV_STATE_NONNEGATIVE ? 0 : 127;
 }
 
 static cliv_status state_view(const cliv_optimizer *o, const cliv__plan *plan, size_t param, size_t state,
                               cliv_tensor **out) {
   const cliv__place *at = &plan->places[param];
-  return cliv_tensor_view(plan->banks[at->bank].plane[state], at->first, 1, &o->params[param].p->count, 0, out);
+  const size_t count = o->params[param].p->count, blocks = cliv__div_up(count, CLIV__BLOCK);
+  cliv_tensor *plane = plan->banks[at->bank].plane[state];
+  if (state < CLIV__ABSMAX_PLANE) return cliv_tensor_view(plane, at->first, 1, &count, 0, out);
+  return cliv_tensor_view(plane, at->first / CLIV__BLOCK, 1, &blocks, 0, out);
 }
 
 cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cliv_tensor **out) {
@@ -114,7 +128,8 @@ cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cl
   const cliv__place *at = &o->plan.places[param];
   const cliv__shape shape = cliv__plane_shape(o->rule, o->params[param].p, k);
   cliv_tensor *plane = o->plan.banks[at->bank].plane[k];
-  return cliv_tensor_view(plane, at->first, shape.ndim, shape.axes, 0, out);
+  const size_t first = k < CLIV__ABSMAX_PLANE ? at->first : at->first / CLIV__BLOCK;
+  return cliv_tensor_view(plane, first, shape.ndim, shape.axes, 0, out);
 }
 
 /* The parameter itself, converted. */
@@ -150,7 +165,8 @@ static cliv_status settle_state(const cliv_optimizer *o, const cliv__plan *plan,
 static cliv_status fill_plane(const cliv_optimizer *o, cliv__plan *plan, size_t bank, size_t state) {
   cliv__bank *in = &plan->banks[bank];
   cliv_tensor **plane = &in->plane[state];
-  TRY(cliv_tensor_create(o->ctx, cliv__plane_dtype(o, in->kept, in->param, state), 1, &in->elements, plane));
+  const size_t elements = state < CLIV__ABSMAX_PLANE ? in->elements : in->elements / CLIV__BLOCK;
+  TRY(cliv_tensor_create(o->ctx, cliv__plane_dtype(o, in->kept, in->param, state), 1, &elements, plane));
   size_t param = 0;
   while (plan->places[param].bank != bank) param++;
   const double filled = initial_state(o, param, state);
@@ -175,7 +191,8 @@ static cliv_status make_banks(const cliv_optimizer *o, cliv__plan *plan) {
     cliv__bank *bank = &plan->banks[b];
     for (size_t k = 0; k < CLIV__PLANES; k++) {
       if (!(bank->kept >> k & 1)) continue;
-      if (keep) TRY(cliv_tensor_view(o->plan.banks[b].plane[k], 0, 1, &bank->elements, 0, &bank->plane[k]));
+      const size_t elements = k < CLIV__ABSMAX_PLANE ? bank->elements : bank->elements / CLIV__BLOCK;
+      if (keep) TRY(cliv_tensor_view(o->plan.banks[b].plane[k], 0, 1, &elements, 0, &bank->plane[k]));
       else TRY(fill_plane(o, plan, b, k));
     }
   }
@@ -213,14 +230,17 @@ static cliv_status line_up(const cliv_optimizer *o, cliv__plan *plan) {
 
 static const char *storage(cliv_dtype dtype) { return dtype == CLIV_F16 ? "f16" : dtype == CLIV_BF16 ? "bf16" : "f32"; }
 
-/* The launches of a step: the only one, of the library's rules or the caller's, two of a rule with norms, or
- * those of a rule that takes matrices. */
-typedef enum phase { ONLY, OWN, PREPARE, STEP, MATRIX } phase;
+/* The launches of a step: the only one, of the library's rules or the caller's, with states that are codes or without,
+ * two of a rule with norms, or those of a rule that takes matrices. */
+typedef enum phase { ONLY, OWN, CODED, CODED_OWN, PREPARE, STEP, MATRIX } phase;
 static const struct {
   const char *files, *kernel;
 } programs[] = {
     [ONLY] = {"divide.cl fused.cl optim_math.cl optim_ops.cl optim.cl", "optim_step"},
     [OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user optim.cl", "optim_step"},
+    [CODED] = {"divide.cl fused.cl optim_math.cl optim_ops.cl dynamic_map.cl optim.cl optim_8bit.cl", "optim_step"},
+    [CODED_OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user dynamic_map.cl optim.cl optim_8bit.cl",
+                   "optim_step"},
     [PREPARE] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl block.cl optim.cl optim_prepare.cl",
                  "optim_prepare"},
     [STEP] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim.cl", "optim_step"},
@@ -262,7 +282,8 @@ static int state_options(const cliv_optimizer *o, const cliv__plan *plan, size_t
     if (kept >> k & 1) {
       const cliv_dtype dtype = cliv__plane_dtype(o, kept, o->params[param].p->dtype, k);
       cliv__text_add(text, " -D S%d=%s", states, rule->states[k].name);
-      if (dtype != CLIV_F32) cliv__text_add(text, " -D S%d_T=%s", states, storage(dtype));
+      const char *const codes = rule->states[k].kind == CLIV_STATE_NONNEGATIVE ? "unsigned8" : "signed8";
+      if (dtype != CLIV_F32) cliv__text_add(text, " -D S%d_T=%s", states, dtype == CLIV_U8 ? codes : storage(dtype));
       states++;
     }
     if (all >> k & 1) cliv__text_add(text, " -D WITH_%s", rule->states[k].name);
@@ -271,11 +292,12 @@ static int state_options(const cliv_optimizer *o, const cliv__plan *plan, size_t
 }
 
 static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, size_t param, phase which, size_t k,
-                               cl_kernel *out) {
+                               size_t local, cl_kernel *out) {
   const char *function = which == MATRIX ? o->rule->phases[k].function : o->rule->function;
   const cliv__param *x = &o->params[param];
   const char *weights = cliv__weights_word(&o->precision, x->p->dtype);
   cliv__text text = {0}, names = {0};
+  const bool coded = cliv__coded(plan->places[param].kept);
   const int states = state_options(o, plan, param, &names);
   cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s%s", function, storage(x->p->dtype),
                  storage(cliv__gradient(o, param)->dtype), states, o->control.on ? " -D CONTROLLED" : "",
@@ -284,6 +306,8 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
   if (o->own && states) cliv__text_add(&text, " -D STATE_NAMES=%s", o->rule->state_names);
   if (weights) cliv__text_add(&text, " -D WEIGHTS_%s", weights);
+  if (coded) cliv__text_add(&text, " -D CODED");
+  if (coded && o->ctx->walk == CLIV_WALK_GPU) cliv__text_add(&text, " -D GROUP=%zu", local);
   add_phase(o->rule, which, k, plan->places[param].kept, &text);
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
   const cliv_status status =
@@ -373,21 +397,35 @@ static void cut_runs(const cliv_context *ctx, size_t from, size_t end, tables *t
   t->runs[t->run_count] = (cl_uint)end;
 }
 
+/* Work-items a group in the GPU walk: of codes, a power of two that a block is a multiple of. */
+static size_t group_size(const cliv_optimizer *o, bool coded) {
+  const size_t wanted = cliv__group(o->ctx, GROUP_SIZE);
+  size_t power = 1;
+  while (2 * power <= wanted && 2 * power <= CLIV__BLOCK) power *= 2;
+  return coded ? power : wanted;
+}
+
 /* Those of the launches that the parameter takes part in. */
 static cliv_status find_kernels(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cliv__batch *out) {
   const bool matrix = cliv__takes_matrices(o->rule), two = o->rule->norms.measures > 0;
   for (size_t k = 0; k < CLIV__MAX_PHASES && o->rule->phases[k].function; k++) {
-    TRY(find_kernel(o, plan, param, MATRIX, k, &out->phases[k]));
+    TRY(find_kernel(o, plan, param, MATRIX, k, out->local, &out->phases[k]));
     out->kernel = out->phases[k];
   }
-  if (two) TRY(find_kernel(o, plan, param, PREPARE, 0, &out->prepare));
-  return matrix ? CLIV_OK : find_kernel(o, plan, param, two ? STEP : o->own ? OWN : ONLY, 0, &out->kernel);
+  if (two) TRY(find_kernel(o, plan, param, PREPARE, 0, out->local, &out->prepare));
+  if (matrix) return CLIV_OK;
+  const phase which = cliv__coded(plan->places[param].kept) ? (o->own ? CODED_OWN : CODED)
+                      : two                                 ? STEP
+                      : o->own                              ? OWN
+                                                            : ONLY;
+  return find_kernel(o, plan, param, which, 0, out->local, &out->kernel);
 }
 
 /* The chunks of one launch from `from` on, in as many batches as the limit of a launch asks for. */
 static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, tables *t) {
   const cliv__param *x = &o->params[param];
   cliv__batch batch = {.p = x->p->mem, .g = cliv__gradient(o, param)->mem, .bank = plan->places[param].bank};
+  batch.local = group_size(o, cliv__coded(plan->places[param].kept));
   TRY(find_kernels(o, plan, param, &batch));
   while (from < t->chunk_count) {
     size_t end = from, elements = 0;

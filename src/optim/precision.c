@@ -1,6 +1,7 @@
 /* How states and narrow parameters are stored: options, planes. See cliv/optim.h. */
 #include "optim/precision.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,10 @@
 static const struct storage {
   const char *name;
   cliv_dtype dtype;
-} storages[] = {{"float32", CLIV_F32}, {"bfloat16", CLIV_BF16}};
+} storages[] = {{"float32", CLIV_F32}, {"bfloat16", CLIV_BF16}, {"8bit", CLIV_U8}};
 enum { STORAGES = sizeof storages / sizeof *storages };
+
+enum { LEAST_CODED = 4096 };
 
 static const char *const weights_names[CLIV__WEIGHTS_COUNT] = {
     [CLIV__WEIGHTS_NEAREST] = "nearest", [CLIV__WEIGHTS_MASTER] = "master", [CLIV__WEIGHTS_KAHAN] = "kahan"};
@@ -51,12 +54,24 @@ static cliv_status find_weights(cliv_context *ctx, const char *name, cliv__weigh
   return status;
 }
 
-cliv_status cliv__precision_make(cliv_context *ctx, const cliv_rule_info *rule, const cliv_optimizer_options *options,
+cliv_status cliv__precision_make(cliv_context *ctx, const cliv__rule *rule, const cliv_optimizer_options *options,
                                  cliv__precision *out) {
   *out = (cliv__precision){0};
   TRY(find_storage(ctx, options->state, &out->states));
   TRY(find_weights(ctx, options->weights, &out->weights));
-  (void)rule;
+  REQUIRE(ctx, out->states != CLIV_U8 || options->chunk % CLIV__BLOCK == 0, VALUE,
+          "a chunk of %zu elements is asked for; of states in 8 bits it must be a multiple of %d, or 0", options->chunk,
+          CLIV__BLOCK);
+  REQUIRE(ctx, out->states != CLIV_U8 || (!cliv__takes_matrices(rule) && !rule->norms.measures), VALUE,
+          "%s has more than one launch a step; states in 8 bits are of rules with one. Store them as bfloat16",
+          rule->info.name);
+  out->least = options->min_8bit ? options->min_8bit : LEAST_CODED;
+  for (size_t k = 0; out->states == CLIV_U8 && k < rule->info.state_count; k++) {
+    out->absmax[k] = cliv__format("%s_absmax", rule->info.states[k].name);
+    if (out->absmax[k]) continue;
+    cliv__precision_free(out);
+    return cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for the names of states");
+  }
   return CLIV_OK;
 }
 
@@ -74,15 +89,22 @@ unsigned cliv__planes(const cliv_optimizer *o, size_t param, const double *hyper
   const bool narrow = o->params[param].p->dtype != CLIV_F32;
   const cliv__weights weights = o->precision.weights;
   const unsigned beside = narrow && (weights == CLIV__WEIGHTS_MASTER || weights == CLIV__WEIGHTS_KAHAN);
-  return cliv__rule_kept(o->rule, hyper) | beside << CLIV__WEIGHT_PLANE;
+  const unsigned kept = cliv__rule_kept(o->rule, hyper);
+  unsigned all = kept | beside << CLIV__WEIGHT_PLANE;
+  if (o->precision.states != CLIV_U8 || o->params[param].p->count < o->precision.least) return all;
+  for (size_t k = 0; k < o->rule->info.state_count; k++)
+    if (kept >> k & 1 && o->rule->info.states[k].kind != CLIV_STATE_WEIGHT) all |= 1u << (CLIV__ABSMAX_PLANE + k);
+  return all;
 }
 
+bool cliv__coded(unsigned kept) { return kept >> CLIV__ABSMAX_PLANE != 0; }
+
 cliv_dtype cliv__plane_dtype(const cliv_optimizer *o, unsigned kept, cliv_dtype param, size_t k) {
-  (void)kept;
   if (k >= CLIV__ABSMAX_PLANE) return CLIV_F32;
   if (k == CLIV__WEIGHT_PLANE) return o->precision.weights == CLIV__WEIGHTS_KAHAN ? param : CLIV_F32;
   const bool narrow = k < o->rule->info.state_count && cliv__state_shape(o->rule, k) == CLIV_STATE_ELEMENT &&
                       o->rule->info.states[k].kind != CLIV_STATE_WEIGHT;
+  if (o->precision.states == CLIV_U8) return kept >> (CLIV__ABSMAX_PLANE + k) & 1 ? CLIV_U8 : CLIV_F32;
   return narrow ? o->precision.states : CLIV_F32;
 }
 
@@ -96,7 +118,14 @@ const char *cliv__plane_name(const cliv_optimizer *o, size_t k) {
 
 const char *cliv__plane_meaning(const cliv_optimizer *o, size_t k) {
   if (k < CLIV__WEIGHT_PLANE) return o->rule->info.states[k].meaning;
+  if (k >= CLIV__ABSMAX_PLANE) return "kept of parameters of at least min_8bit elements, beside states that are codes";
   return "kept of float16 and bfloat16 parameters";
+}
+
+cliv_state_kind cliv__state_kind(const cliv_optimizer *o, const char *state) {
+  size_t k = 0;
+  while (strcmp(o->rule->info.states[k].name, state)) k++;
+  return o->rule->info.states[k].kind;
 }
 
 cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, size_t k) {
@@ -105,4 +134,29 @@ cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, 
   cliv__shape shape = {.ndim = param->ndim};
   memcpy(shape.axes, param->shape, sizeof shape.axes);
   return shape;
+}
+
+/* ---- the dynamic map ---- */
+
+/* Float i of PyTorch's linspace(0.1, 1) with n + 1 of them: from both ends to the middle. */
+static float linspace(int i, int n) {
+  const float step = (1 - 0.1f) / (float)n;
+  return i < (n + 1) / 2 ? fmaf(step, (float)i, 0.1f) : fmaf(-step, (float)(n - i), 1);
+}
+
+void cliv__dynamic_map(cliv_state_kind kind, float out[256]) {
+  static const float scales[] = {1e-6f, 1e-5f, 1e-4f, 1e-3f, 1e-2f, 1e-1f, 1};
+  const bool with_sign = kind != CLIV_STATE_NONNEGATIVE;
+  const int zero = with_sign ? 127 : 0;
+  int at = 0;
+  out[zero] = 0;
+  for (int decade = 0; decade < 7; decade++) {
+    const int n = with_sign ? 1 << decade : 2 << decade;
+    for (int i = 0; i < n; i++) {
+      const float value = (linspace(i, n) + linspace(i + 1, n)) / 2 * scales[decade];
+      out[zero + ++at] = value;
+      if (with_sign) out[zero - at] = -value;
+    }
+  }
+  out[255] = 1;
 }

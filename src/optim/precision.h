@@ -26,14 +26,22 @@ typedef enum cliv__weights {
 
 typedef struct cliv__precision {
   cliv_dtype states; /* F32, BF16; U8: codes */
+  size_t least;      /* elements of a parameter whose states are codes */
   cliv__weights weights;
   char *absmax[CLIV__MAX_STATES]; /* names of these planes */
 } cliv__precision;
 
 /* From the options; NAME where one is none. */
-cliv_status cliv__precision_make(cliv_context *ctx, const cliv_rule_info *rule, const cliv_optimizer_options *options,
+cliv_status cliv__precision_make(cliv_context *ctx, const cliv__rule *rule, const cliv_optimizer_options *options,
                                  cliv__precision *out);
 void cliv__precision_free(cliv__precision *precision);
+
+/* Whether some of these planes are codes. */
+bool cliv__coded(unsigned kept);
+/* The kind of the rule's state of this name, which it has. */
+cliv_state_kind cliv__state_kind(const cliv_optimizer *o, const char *state);
+/* Every code's value, in the order of the codes: bitsandbytes' dynamic map. */
+void cliv__dynamic_map(cliv_state_kind kind, float out[256]);
 
 /* The word for -D WEIGHTS_<word>; NULL where a parameter of this dtype is simply rounded. */
 const char *cliv__weights_word(const cliv__precision *precision, cliv_dtype param);

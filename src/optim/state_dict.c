@@ -103,7 +103,7 @@ static char *scale_text(const cliv_optimizer *o) {
 
 /* ---- writing ---- */
 
-static size_t most_arrays(const cliv_optimizer *o) { return o->param_count * (CLIV__PLANES + 1) + 1; }
+static size_t most_arrays(const cliv_optimizer *o) { return o->param_count * (2 * CLIV__PLANES + 1) + 1; }
 
 /* Takes array's data over, which is freed by the caller of gather. */
 static cliv_status add(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param,
@@ -120,6 +120,19 @@ static cliv_status add_step(const cliv_optimizer *o, cliv_named_array *arrays, s
   return add(o, arrays, count, param, "step", &step);
 }
 
+/* The numbers that codes stand for, as bitsandbytes has them beside each state. */
+static cliv_status add_map(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param,
+                           const char *state) {
+  cliv_array map = {.dtype = CLIV_F32, .ndim = 1, .shape = {256}, .data = malloc(256 * sizeof(float))};
+  char *name = cliv__format("%s_qmap", state);
+  cliv_status status = map.data && name ? CLIV_OK : no_memory(o);
+  if (!status) cliv__dynamic_map(cliv__state_kind(o, state), map.data);
+  if (!status) status = add(o, arrays, count, param, name, &map);
+  else free(map.data);
+  free(name);
+  return status;
+}
+
 /* States and steps of all parameters that have taken one. */
 static cliv_status gather(cliv_optimizer *o, cliv_named_array *arrays, size_t *count) {
   for (size_t i = 0; i < o->param_count; i++) {
@@ -133,7 +146,9 @@ static cliv_status gather(cliv_optimizer *o, cliv_named_array *arrays, size_t *c
       const cliv_status status = cliv_tensor_to_array(view, &array);
       cliv_tensor_free(view);
       if (status) return status;
+      const bool codes = array.dtype == CLIV_U8;
       TRY(add(o, arrays, count, i, name, &array));
+      if (codes) TRY(add_map(o, arrays, count, i, name));
     }
   }
   return CLIV_OK;
@@ -260,7 +275,10 @@ static bool parse_name(const cliv_optimizer *o, const char *name, size_t *param)
   if (*end != '.') return false;
   for (size_t k = 0; k < CLIV__PLANES; k++) {
     const char *plane = cliv__plane_name(o, k);
-    if (plane && !strcmp(end + 1, plane)) return true;
+    if (!plane) continue;
+    const size_t length = strlen(plane);
+    const char *rest = strncmp(end + 1, plane, length) ? "?" : end + 1 + length;
+    if (!*rest || (o->precision.states == CLIV_U8 && k < CLIV__WEIGHT_PLANE && !strcmp(rest, "_qmap"))) return true;
   }
   return !strcmp(end + 1, "step");
 }
@@ -305,6 +323,23 @@ static cliv_status read_step(const loaded *l, size_t param, uint64_t *out) {
   return good ? CLIV_OK : REFUSE(l, FORMAT, "'state.%zu.step' is no count of steps", param);
 }
 
+/* Codes of other numbers than ours are refused. A file need not have the numbers. */
+static cliv_status check_map(const loaded *l, size_t param, const char *state) {
+  float map[256];
+  cliv_array given;
+  char *name = cliv__format("%s_qmap", state);
+  const cliv_status status = name ? read_array(l, param, name, &given) : no_memory(l->o);
+  free(name);
+  if (status) return status;
+  cliv__dynamic_map(cliv__state_kind(l->o, state), map);
+  const bool same = !given.data || (given.dtype == CLIV_F32 && cliv_array_count(&given) == 256 &&
+                                    !memcmp(given.data, map, sizeof map));
+  cliv_array_free(&given);
+  return same ? CLIV_OK
+              : REFUSE(l, DATA, "'state.%zu.%s_qmap' is not the dynamic map that codes of %s stand for here", param,
+                       state, state);
+}
+
 /* A parameter's states: all that are kept with the new hyper-parameters, or none, which is a parameter without a
  * step. */
 static cliv_status read_states(loaded *l, size_t param) {
@@ -330,6 +365,7 @@ static cliv_status read_states(loaded *l, size_t param) {
                     cliv_dtype_name(dtype));
     if (a->data && (a->ndim != shape.ndim || memcmp(a->shape, shape.axes, (size_t)a->ndim * sizeof *a->shape) != 0))
       return REFUSE(l, SHAPE, "'state.%zu.%s' has not the shape of the parameter", param, name);
+    if (a->data && dtype == CLIV_U8) TRY(check_map(l, param, name));
     /* PyTorch's sgd counts no steps; a velocity says that there was one, and all after the first are alike. */
     if (a->data && l->steps[param] == ABSENT && !strcmp(rule->name, "sgd")) l->steps[param] = 1;
     if (a->data && l->steps[param] == ABSENT)
