@@ -23,3 +23,26 @@ static void muon(real *w, real g, muon_state *s, muon_scalars h) {
   (void)g;
   *w = fused((real)h.minus_lr, s->update, fused((real)h.minus_decay, *w, *w * h.keep));
 }
+
+/* The gradient between the roots of the sums of its squares by rows and by columns. */
+typedef struct {
+  real momentum_buffer, update;
+} shampoo_state;
+typedef struct {
+  float minus_lr, keep, weight_decay, momentum, own;
+} shampoo_scalars;
+typedef shampoo_state shampoo_gather_state;
+typedef shampoo_scalars shampoo_gather_scalars;
+static void shampoo_gather(real *w, real g, shampoo_state *s, shampoo_scalars h) {
+#ifdef WITH_momentum_buffer
+  g = fused((real)h.momentum, s->momentum_buffer, h.own * g);
+#endif
+  s->update = with_decay(g, *w * h.keep, h.weight_decay);
+}
+static void shampoo(real *w, real g, shampoo_state *s, shampoo_scalars h) {
+  (void)g;
+#ifdef WITH_momentum_buffer
+  s->momentum_buffer = s->update;
+#endif
+  *w = fused((real)h.minus_lr, s->update, *w * h.keep);
+}

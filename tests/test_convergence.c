@@ -42,6 +42,8 @@ static const exception exceptions[] = {
     {"adabound", "rosenbrock", "lr=0.3 final_lr=0.003", 0, NULL},
     /* Steps that shrink as gradients have been: more of them, or a larger lr. */
     {"adagrad", "rosenbrock", "lr=2", 8000, NULL},
+    {"shampoo", NULL, "lr=3 preconditioning_frequency=10", 1000, NULL},
+    {"shampoo", "rosenbrock", "lr=2 preconditioning_frequency=10", 8000, NULL},
     {"adadelta", NULL, "lr=10", 0, NULL},
     {"adadelta", "rosenbrock", "lr=1", 5000, NULL},
     {"adamax", "rosenbrock", "lr=2", 0, NULL},

@@ -128,7 +128,7 @@ static void agrees_with_packages(void **state) {
     for (size_t k = 0; takes_matrices(rule->name) && k < rule->preset_count; k++)
       cases += golden_preset(ctx, file, rule->name, rule->presets[k].name);
   }
-  assert_true(cases >= 7);
+  assert_true(cases >= 10);
   test_close(ctx);
   cliv_safetensors_free(file);
 }
@@ -140,6 +140,7 @@ static const struct variant {
 } variants[] = {
     {"muon", "lr=0.1"},
     {"muon", "lr=0.1 bfloat16=0 rms_rate=0.2 maximize=1"},
+    {"shampoo", "lr=0.1 momentum=0.5 weight_decay=0.1 preconditioning_frequency=2 matrix_eps=0.01"},
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 

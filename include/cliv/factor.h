@@ -62,8 +62,8 @@ typedef struct cliv_inverse_root_options {
 /* out = (A + r I)^(−1/p) of a symmetric, positive semi-definite A, with r = ridge · max(λ, floor) and λ A's greatest
  * eigenvalue. By products alone, the coupled Newton iteration (Guo and Higham, 2006), as the optimizer Shampoo has it:
  *
- *   λ = tr(A B) / tr(B), B = A¹²⁸ by seven squarings, each divided by its norm: at most 5 % too small, and exact where
- *       the second eigenvalue is 0.9 λ or less
+ *   λ = tr(A B) / tr(B), B = A¹²⁸ by seven squarings, each divided by its greatest magnitude: at most 5 % too small,
+ *       and exact where the second eigenvalue is 0.9 λ or less
  *   z = min((1 + p) / 2, 2) / (λ + r),  M = z (A + r I),  H = I
  *   T = (1 + 1/p) I − M / p,  H = H T,  M = Tᵖ M             as often as the smallest eigenvalue may need: 25 times
  *                                                            for p = 1, 19 for p = 8 and a ridge of 1e-6
@@ -72,7 +72,7 @@ typedef struct cliv_inverse_root_options {
  * The error grows with the condition number of A + r I, as that of any method in float32. Against a decomposition in
  * double, relative to out's norm, for condition numbers of A of 1e2, 1e4, 1e6 (n = 40; sums of more terms round more):
  * p = 1: 1e-6, 5e-5, 2e-3; p = 2: 5e-7, 2e-5, 9e-4; p = 4: 4e-7, 8e-6, 4e-4; p = 8: 4e-7, 3e-6, 1e-4. An eigenvalue
- * below −r makes the result meaningless or NaN; elements whose squares overflow (1e19 and more) give NaN. Zeros give
+ * below −r makes the result meaningless or NaN; elements of 1e38 / n² and more give NaN. Zeros give
  * (ridge · floor)^(−1/p) I.
  *
  * p: 1 to 32; powers of two are cheapest: log2 p + 2 products an iteration. out: of A's shape; it may be A itself. */

@@ -58,7 +58,9 @@ typedef struct cliv_state_info {
 /* How much of a state a parameter has. */
 typedef enum cliv_state_shape {
   CLIV_STATE_ELEMENT, /* a number for each element: the parameter's shape */
-  CLIV_STATE_TENSOR   /* one number: a tensor without axes */
+  CLIV_STATE_TENSOR,  /* one number: a tensor without axes */
+  CLIV_STATE_LEFT,    /* of a matrix, its first axis by all others: a square matrix of its rows … */
+  CLIV_STATE_RIGHT    /* … and of its columns */
 } cliv_state_shape;
 
 /* A value for a hyper-parameter. */

@@ -42,12 +42,12 @@ static unsigned iterations(double ridge, unsigned p) {
   return (low > high ? low : high) + 1;
 }
 
-/* x = x / ‖x‖; where ‖x‖ is 0 it is left. */
+/* x = x / max |x|; where that is 0 it is left. */
 static cliv_status normalize(cliv_context *ctx, const cliv__stack *from, const cliv__stack *x, cl_mem norms,
                              cl_mem terms) {
   cl_kernel kernel;
   TRY(cliv__kernel(ctx, "divide.cl stack.cl factor.cl", "-D SINGLE", "units", &kernel));
-  TRY(cliv__stack_norms(ctx, from, norms));
+  TRY(cliv__stack_largest(ctx, from, norms));
   TRY(LAUNCH(ctx, kernel, cliv__stack_range(ctx, x), SYNC_NONE, ARG(norms), ARG(terms), ARG(x->count)));
   const cliv__combination unit = {.choices = "-D DIVIDES", .x = from, .terms = terms};
   return cliv__stack_combine(ctx, &unit, x, NULL);

@@ -4,6 +4,7 @@
 #include <cliv/factor.h>
 
 #include "optim/optim.h"
+#include "runtime/scratch.h"
 #include "runtime/tensor.h"
 
 /* Its first axis by all others. */
@@ -40,5 +41,57 @@ cliv_status cliv__muon_orthogonalize(cliv_optimizer *o, size_t param) {
   TRY(as_matrix(o, param, UPDATE, &x));
   const cliv_status status = cliv_orthogonalize(o->ctx, x, x, &options, NULL);
   cliv_tensor_free(x);
+  return status;
+}
+
+/* ---- shampoo ---- */
+
+static const cliv_blas_options exact = {.size = sizeof exact, .provider = CLIV_PROVIDER_EXACT};
+
+/* The matrices of one parameter; NULL where they have not been had. */
+typedef struct shampoo {
+  cliv_tensor *update, *left, *right, *left_root, *right_root, *between;
+} shampoo;
+
+static cliv_status shampoo_open(cliv_optimizer *o, size_t param, shampoo *s) {
+  enum { LEFT = 1, RIGHT, LEFT_ROOT, RIGHT_ROOT, UPDATE };
+  const cliv_tensor *p = o->params[param].p;
+  size_t shape[2];
+  cl_mem room;
+  sides(p, shape);
+  TRY(as_matrix(o, param, UPDATE, &s->update));
+  TRY(cliv__plane_view(o, param, LEFT, &s->left));
+  TRY(cliv__plane_view(o, param, RIGHT, &s->right));
+  TRY(cliv__plane_view(o, param, LEFT_ROOT, &s->left_root));
+  TRY(cliv__plane_view(o, param, RIGHT_ROOT, &s->right_root));
+  TRY(cliv__scratch(o->ctx, CLIV__SCRATCH_OPTIM, p->count * sizeof(float), &room));
+  return cliv_tensor_wrap(o->ctx, room, 0, CLIV_F32, 2, shape, &s->between);
+}
+
+static void shampoo_close(const shampoo *s) {
+  cliv_tensor *const all[] = {s->update, s->left, s->right, s->left_root, s->right_root, s->between};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+}
+
+static cliv_status shampoo_work(cliv_optimizer *o, size_t param, const shampoo *s) {
+  const double *h = cliv__hyper_now(o, o->params[param].group);
+  const uint64_t t = cliv__age(o, param) + 1;
+  const unsigned root = (unsigned)h[CLIV__SHAMPOO_ROOT];
+  const cliv_inverse_root_options least = {.size = sizeof least, .ridge = 1e-6, .floor = 1e-30};
+  TRY(cliv_gemm(o->ctx, 0, 1, 1, s->update, s->update, 1, s->left, &exact, NULL));
+  TRY(cliv_gemm(o->ctx, 1, 0, 1, s->update, s->update, 1, s->right, &exact, NULL));
+  if (t == 1 || t % (uint64_t)h[CLIV__SHAMPOO_FREQUENCY] == 0) {
+    TRY(cliv_inverse_root(o->ctx, s->left, root, s->left_root, &least, NULL));
+    TRY(cliv_inverse_root(o->ctx, s->right, root, s->right_root, &least, NULL));
+  }
+  TRY(cliv_gemm(o->ctx, 0, 0, 1, s->left_root, s->update, 0, s->between, &exact, NULL));
+  return cliv_gemm(o->ctx, 0, 0, 1, s->between, s->right_root, 0, s->update, &exact, NULL);
+}
+
+cliv_status cliv__shampoo_precondition(cliv_optimizer *o, size_t param) {
+  shampoo s = {0};
+  cliv_status status = shampoo_open(o, param, &s);
+  if (!status) status = shampoo_work(o, param, &s);
+  shampoo_close(&s);
   return status;
 }

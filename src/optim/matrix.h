@@ -25,7 +25,19 @@ enum {
   CLIV__MUON_MAXIMIZE
 };
 
+enum {
+  CLIV__SHAMPOO_LR,
+  CLIV__SHAMPOO_MOMENTUM,
+  CLIV__SHAMPOO_WEIGHT_DECAY,
+  CLIV__SHAMPOO_DECOUPLED,
+  CLIV__SHAMPOO_FREQUENCY,
+  CLIV__SHAMPOO_EPS,
+  CLIV__SHAMPOO_ROOT,
+  CLIV__SHAMPOO_MAXIMIZE
+};
+
 /* Hooks: on parameter `param`, after the launch they stand behind. Asynchronous, in the order of the queue. */
 cliv_status cliv__muon_orthogonalize(cliv_optimizer *o, size_t param);
+cliv_status cliv__shampoo_precondition(cliv_optimizer *o, size_t param);
 
 #endif

@@ -30,10 +30,11 @@ typedef struct cliv__param {
 
 /* Where a parameter's planes are. */
 typedef struct cliv__place {
-  unsigned kept;      /* bit k: plane k exists */
-  bool prox;          /* a proximal step follows the rule's */
-  size_t bank, first; /* first element in each of the bank's planes */
-  size_t row;         /* of the plan's rows */
+  unsigned kept;                           /* bit k: plane k exists */
+  bool prox;                               /* a proximal step follows the rule's */
+  size_t bank, first;                      /* first element in each of the bank's planes */
+  size_t row;                              /* of the plan's rows */
+  cliv_tensor *squares[CLIV__MAX_SQUARES]; /* of rules that take matrices; NULL: none */
 } cliv__place;
 
 /* Device memory for the planes of parameters that keep the same ones, each as large as the device allocates in one

@@ -47,6 +47,8 @@ void cliv__plan_free(cliv__plan *plan) {
   const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars, plan->pieces};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
     if (buffers[i]) clReleaseMemObject(buffers[i]);
+  for (size_t i = 0; plan->places && i < plan->param_count; i++)
+    for (size_t k = 0; k < CLIV__MAX_SQUARES; k++) cliv_tensor_free(plan->places[i].squares[k]);
   for (size_t i = 0; i < plan->bank_count; i++)
     for (size_t k = 0; k < CLIV__PLANES; k++) cliv_tensor_free(plan->banks[i].plane[k]);
   cliv__norming_free(&plan->norming);
@@ -76,7 +78,7 @@ static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
   TRY(ALLOCATE(o->ctx, o->param_count, &plan->places));
   TRY(ALLOCATE(o->ctx, o->param_count, &plan->banks));
   for (size_t i = 0; i < o->param_count; i++) {
-    const unsigned kept = cliv__planes(o, i, cliv__hyper(o, o->params[i].group)) & ~cliv__tensor_states(o->rule);
+    const unsigned kept = cliv__planes(o, i, cliv__hyper(o, o->params[i].group)) & ~cliv__other_states(o->rule);
     const cliv_dtype param = kept >> CLIV__WEIGHT_PLANE & 1 ? o->params[i].p->dtype : CLIV_F32;
     const size_t align = cliv__coded(kept) ? CLIV__BLOCK : STATE_ALIGN;
     const size_t needed = kept ? cliv__round_up(o->params[i].p->count, align) : 0;
@@ -127,6 +129,8 @@ cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cl
   if (cliv__state_shape(o->rule, k) == CLIV_STATE_TENSOR) return cliv__norming_state(o, param, k, out);
   const cliv__place *at = &o->plan.places[param];
   const cliv__shape shape = cliv__plane_shape(o->rule, o->params[param].p, k);
+  const int square = cliv__square_of(o->rule, k);
+  if (square >= 0) return cliv_tensor_view(at->squares[square], 0, shape.ndim, shape.axes, 0, out);
   cliv_tensor *plane = o->plan.banks[at->bank].plane[k];
   const size_t first = k < CLIV__ABSMAX_PLANE ? at->first : at->first / CLIV__BLOCK;
   return cliv_tensor_view(plane, first, shape.ndim, shape.axes, 0, out);
@@ -196,6 +200,33 @@ static cliv_status make_banks(const cliv_optimizer *o, cliv__plan *plan) {
       else TRY(fill_plane(o, plan, b, k));
     }
   }
+  return CLIV_OK;
+}
+
+/* `value` on the diagonal. */
+static cliv_status fill_square(const cliv_optimizer *o, cliv_tensor *square, double value) {
+  const size_t side = square->shape[0];
+  float *host = calloc(side * side, sizeof *host);
+  REQUIRE(o->ctx, host != NULL, HOST_MEMORY, "no memory for a matrix of %zu x %zu", side, side);
+  for (size_t i = 0; i < side; i++) host[i * (side + 1)] = (float)value;
+  const cliv_status status = cliv_tensor_write(square, host, side * side * sizeof *host);
+  free(host);
+  return status;
+}
+
+/* States that are square matrices: those of the plan in force, or new ones. */
+static cliv_status make_squares(const cliv_optimizer *o, cliv__plan *plan) {
+  for (size_t i = 0; i < o->param_count; i++)
+    for (size_t k = 0; k < o->rule->info.state_count; k++) {
+      const int q = cliv__square_of(o->rule, k);
+      if (q < 0 || o->params[i].p->count == 0) continue;
+      const cliv__shape shape = cliv__plane_shape(o->rule, o->params[i].p, k);
+      const cliv_tensor *old = i < o->plan.param_count ? o->plan.places[i].squares[q] : NULL;
+      cliv_tensor **to = &plan->places[i].squares[q];
+      if (old) TRY(cliv_tensor_view(old, 0, shape.ndim, shape.axes, 0, to));
+      else TRY(cliv_tensor_create(o->ctx, CLIV_F32, shape.ndim, shape.axes, to));
+      if (!old) TRY(fill_square(o, *to, initial_state(o, i, k)));
+    }
   return CLIV_OK;
 }
 
@@ -498,6 +529,7 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
     TRY(make_scalars(o, plan));
   }
   if (o->rule->norms.measures) TRY(cliv__norming_make(o, plan, t->order, t->order_count, t->chunk_count));
+  TRY(make_squares(o, plan));
   return make_banks(o, plan);
 }
 

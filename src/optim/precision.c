@@ -131,6 +131,11 @@ cliv_state_kind cliv__state_kind(const cliv_optimizer *o, const char *state) {
 cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, size_t k) {
   if (cliv__state_shape(rule, k) == CLIV_STATE_TENSOR) return (cliv__shape){0};
   if (k >= CLIV__ABSMAX_PLANE) return (cliv__shape){1, {(param->count + CLIV__BLOCK - 1) / CLIV__BLOCK}};
+  if (cliv__square_of(rule, k) >= 0) {
+    const size_t rows = param->ndim ? param->shape[0] : 1;
+    const size_t side = cliv__state_shape(rule, k) == CLIV_STATE_LEFT ? rows : rows ? param->count / rows : 0;
+    return (cliv__shape){2, {side, side}};
+  }
   cliv__shape shape = {.ndim = param->ndim};
   memcpy(shape.axes, param->shape, sizeof shape.axes);
   return shape;

@@ -27,11 +27,22 @@ unsigned cliv__rule_kept(const cliv__rule *rule, const double *hyper) {
   return (rule->kept ? rule->kept(hyper) & shown : shown) | (all & ~shown);
 }
 
-unsigned cliv__tensor_states(const cliv__rule *rule) {
+unsigned cliv__other_states(const cliv__rule *rule) {
   unsigned bits = 0;
   for (size_t k = 0; k < rule->info.state_count; k++)
-    if (cliv__state_shape(rule, k) == CLIV_STATE_TENSOR) bits |= 1u << k;
+    if (cliv__state_shape(rule, k) != CLIV_STATE_ELEMENT) bits |= 1u << k;
   return bits;
+}
+
+static bool is_square(const cliv__rule *rule, size_t k) {
+  const cliv_state_shape shape = cliv__state_shape(rule, k);
+  return shape == CLIV_STATE_LEFT || shape == CLIV_STATE_RIGHT;
+}
+
+int cliv__square_of(const cliv__rule *rule, size_t k) {
+  int before = 0;
+  for (size_t j = 0; j < k; j++) before += is_square(rule, j);
+  return is_square(rule, k) ? before : -1;
 }
 
 int cliv__rule_hyper(const cliv__rule *rule, const char *name) {

@@ -73,6 +73,10 @@ typedef struct cliv__rule {
   void (*of_shape)(const double *hyper, double rows, double columns, double *scalars);
 } cliv__rule;
 
+/* States that are square matrices, of a parameter; which of them state k is, or -1. */
+enum { CLIV__MAX_SQUARES = 4 };
+int cliv__square_of(const cliv__rule *rule, size_t k);
+
 static inline bool cliv__takes_matrices(const cliv__rule *rule) { return rule->phases[0].function != NULL; }
 
 /* States, with those that are not shown. */
@@ -80,8 +84,8 @@ static inline size_t cliv__state_total(const cliv__rule *rule) { return rule->in
 static inline cliv_state_shape cliv__state_shape(const cliv__rule *rule, size_t state) {
   return rule->info.shapes && state < rule->info.state_count ? rule->info.shapes[state] : CLIV_STATE_ELEMENT;
 }
-/* Bits of the states that are one number a tensor. */
-unsigned cliv__tensor_states(const cliv__rule *rule);
+/* Bits of the states that have not a number for each element. */
+unsigned cliv__other_states(const cliv__rule *rule);
 
 /* Every rule, in the order in which they are listed; X(name) for each. */
 #define CLIV__RULES(X) \
@@ -113,7 +117,8 @@ unsigned cliv__tensor_states(const cliv__rule *rule);
   X(lars)              \
   X(lamb)              \
   X(novograd)          \
-  X(muon)
+  X(muon)              \
+  X(shampoo)
 
 #define CLIV__DECLARE_RULE(name) extern const cliv__rule cliv__rule_##name;
 CLIV__RULES(CLIV__DECLARE_RULE)

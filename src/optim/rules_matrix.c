@@ -71,3 +71,61 @@ const cliv__rule cliv__rule_muon = {
     .phases = {{"muon_gather", {CLIV__GRADIENT | STATE(0), STATE(0) | STATE(1)}, false, cliv__muon_orthogonalize},
                {"muon", {.reads = STATE(1)}, .steps = true}},
 };
+
+/* ---- shampoo ---- */
+
+static const cliv_hyper_info shampoo_hypers[] = {
+    [CLIV__SHAMPOO_LR] = LR(1e-3),
+    [CLIV__SHAMPOO_MOMENTUM] = FRACTION("momentum", 0, "how much of the step before is mixed into the gradient"),
+    [CLIV__SHAMPOO_WEIGHT_DECAY] = DECAY(0),
+    [CLIV__SHAMPOO_DECOUPLED] = DECOUPLED(0),
+    [CLIV__SHAMPOO_FREQUENCY] = {"preconditioning_frequency", 1, 1, 1e9, 0, 0,
+                                 "roots are taken in the first step and in every so many"},
+    [CLIV__SHAMPOO_EPS] = {"matrix_eps", 1e-6, 1e-30, FLT_MAX, 0, 0, "on the diagonals that the sums begin with"},
+    [CLIV__SHAMPOO_ROOT] = {"root", 4, 1, 32, 0, 0,
+                            "which inverse root is taken: of two sides the fourth, or the second"},
+    [CLIV__SHAMPOO_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info shampoo_states[] = {
+    {"momentum_buffer", NULL, "the step before; kept when momentum > 0", CLIV_STATE_SIGNED},
+    {"pre_cond_0", "matrix_eps", "sum of G G' over the steps", CLIV_STATE_SIGNED},
+    {"pre_cond_1", "matrix_eps", "sum of G' G over the steps", CLIV_STATE_SIGNED},
+    {"inv_pre_cond_0", NULL, "inverse root of pre_cond_0", CLIV_STATE_SIGNED},
+    {"inv_pre_cond_1", NULL, "inverse root of pre_cond_1", CLIV_STATE_SIGNED},
+    UPDATE};
+static const cliv_state_shape shampoo_shapes[] = {CLIV_STATE_ELEMENT, CLIV_STATE_LEFT, CLIV_STATE_RIGHT,
+                                                  CLIV_STATE_LEFT, CLIV_STATE_RIGHT};
+static const cliv_preset_info shampoo_presets[] = {
+    SAME("paper", "arXiv 1802.09568"),
+    SAME("pytorch_optimizer", "pytorch_optimizer.Shampoo 4.1, by preconditioning_compute_steps 1"),
+};
+
+static unsigned shampoo_kept(const double *h) { return h[CLIV__SHAMPOO_MOMENTUM] > 0 ? 31 : 30; }
+
+static const char *shampoo_conflict(const double *h) {
+  if (h[CLIV__SHAMPOO_ROOT] != floor(h[CLIV__SHAMPOO_ROOT])) return "root must be a whole number";
+  if (h[CLIV__SHAMPOO_FREQUENCY] != floor(h[CLIV__SHAMPOO_FREQUENCY]))
+    return "preconditioning_frequency must be a whole number";
+  return NULL;
+}
+
+static void shampoo_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)memory;
+  const double mu = t == 1 ? 0 : h[CLIV__SHAMPOO_MOMENTUM], decay = h[CLIV__SHAMPOO_WEIGHT_DECAY];
+  const double decoupled = h[CLIV__SHAMPOO_DECOUPLED];
+  GIVE(out, -h[CLIV__SHAMPOO_LR], KEEP(h[CLIV__SHAMPOO_LR], decay, decoupled), COUPLED(decay, decoupled), mu, 1 - mu);
+}
+
+const cliv__rule cliv__rule_shampoo = {
+    .info = {"shampoo", "the gradient between inverse roots of its squares by rows and by columns",
+             "arXiv 1802.09568; pytorch_optimizer.Shampoo 4.1", COUNT(shampoo_hypers), COUNT(shampoo_states) - 1,
+             shampoo_hypers, shampoo_states, COUNT(shampoo_presets), shampoo_presets, shampoo_shapes},
+    .function = "shampoo",
+    .scalar_count = 5,
+    .scalars = shampoo_scalars,
+    .kept = shampoo_kept,
+    .conflict = shampoo_conflict,
+    .scratch_count = 1,
+    .phases = {{"shampoo_gather", {CLIV__GRADIENT | STATE(0), STATE(5)}, false, cliv__shampoo_precondition},
+               {"shampoo", {STATE(5), STATE(0)}, .steps = true}},
+};

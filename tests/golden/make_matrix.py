@@ -5,8 +5,10 @@ trajectories.py.
     V/bin/python make_matrix.py
 
 Each kind of gradients is a run of its own over two tensors: the 40 weights are a wide matrix of 4 x 6 and a tall one of
-8 x 2. "tiny" gradients are 1e-15 of the random ones, not 1e-20: their squares would be below the normal range. Shampoo
-and SOAP have no root or basis of a gradient that is 0 in every step.
+8 x 2. "tiny" gradients are 1e-15 of the random ones, not 1e-20: their squares would be below the normal range.
+
+Shampoo's momentum gives the step before back to the roots, which multiply it by up to 1/sqrt(matrix_eps): with a
+matrix_eps well below 1 rounding grows from step to step, in the package as well.
 """
 import os
 
@@ -117,6 +119,9 @@ CASES = [
         {}, dict(lr=0.02, momentum=0.9, nesterov=False, weight_decay=0.0)]),
     ("muon", "keras", keras_muon, [{}, dict(lr=0.02, nesterov=False, ns_steps=3, momentum=0.5)]),
     ("muon", "optax", optax_muon, [{}, dict(lr=0.02, weight_decay=0.1, rms_rate=0.2), dict(nesterov=False)]),
+    ("shampoo", "pytorch_optimizer", torch_of(pytorch_optimizer.Shampoo, decoupled_weight_decay="weight_decouple"), [
+        dict(lr=0.01), dict(lr=0.01, matrix_eps=1.0, weight_decay=0.1, momentum=0.5),
+        dict(lr=0.01, matrix_eps=1e-2, weight_decay=0.1, decoupled_weight_decay=True)]),
 ]
 
 
