@@ -201,6 +201,16 @@ CLIV_API cliv_status cliv_optimizer_schedule(cliv_optimizer *optimizer, int grou
 CLIV_API cliv_status cliv_optimizer_value(cliv_optimizer *optimizer, int group, const char *hyper,
                                           double *value) CLIV_MUST_CHECK;
 
+/* From the next step on, lr of one group, or of all there are, is what it is times what the device has in `factor`
+ * when the step runs: a float32 of one element, so that a rate can be worked out there without the host knowing. It is
+ * as if lr had been set to the product, but for the rounding of scalars, which are rounded before the factor comes to
+ * them: a decoupled decay is 1 + factor·((1 - lr·weight_decay) - 1). hyper must be "lr", the memory is referenced,
+ * NULL: no more. Costs one small launch for each group that has one. Fails with NULL, NAME (another hyper-parameter),
+ * VALUE (no such group; a rule whose steps are not proportional to lr: asgd, ftrl, laprop, madgrad, rprop, one of your
+ * own), DTYPE, SHAPE, HOST_MEMORY. Not saved. */
+CLIV_API cliv_status cliv_optimizer_bind(cliv_optimizer *optimizer, int group, const char *hyper,
+                                         const cliv_tensor *factor) CLIV_MUST_CHECK;
+
 /* Puts a parameter and its gradient under the optimizer's care: every step reads `grad` and changes `param` in place.
  * Both may be freed by the caller, the memory is referenced. They are dense, of one shape, of the optimizer's context,
  * and no added parameter shares memory with another tensor of the optimizer (gradients may share theirs). The

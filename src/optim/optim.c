@@ -120,6 +120,7 @@ void cliv_optimizer_free(cliv_optimizer *o) {
   if (!o) return;
   cliv__control_free(o);
   cliv__smooth_free(o);
+  cliv__bind_free(o);
   cliv__plan_free(&o->plan);
   for (size_t i = 0; i < o->param_count; i++) {
     cliv_tensor_free(o->params[i].p);
@@ -153,7 +154,9 @@ cliv_status cliv_optimizer_group(cliv_optimizer *o, int *group) {
   if (hyper) o->hyper = hyper;
   double *now = realloc(o->now, bytes);
   if (now) o->now = now;
-  REQUIRE(o->ctx, hyper && now, HOST_MEMORY, "no memory for a parameter group");
+  cliv_tensor **bound = o->bound ? realloc(o->bound, ((size_t)o->group_count + 1) * sizeof *bound) : NULL;
+  REQUIRE(o->ctx, hyper && now && (bound || !o->bound), HOST_MEMORY, "no memory for a parameter group");
+  if (bound) o->bound = bound, bound[o->group_count] = NULL;
   *group = o->group_count++;
   memcpy(cliv__hyper(o, *group), cliv__hyper(o, 0), each * sizeof *hyper);
   return CLIV_OK;
@@ -463,6 +466,23 @@ static void shape_scalars(const cliv_optimizer *o, size_t param, const double *h
   if (p->count) o->rule->of_shape(hyper, (double)p->shape[0], (double)(p->count / p->shape[0]), scalars);
 }
 
+void cliv__scalars(const cliv_optimizer *o, const double *hyper, uint64_t t, const double *memory, size_t param,
+                   double *out) {
+  if (o->own) cliv__user_scalars(o->rule, hyper, t, out);
+  else o->rule->scalars(hyper, t, memory, out);
+  if (o->rule->of_shape && param < o->param_count) shape_scalars(o, param, hyper, out);
+}
+
+/* Behind all values, the words of cl/optim_bind.cl on a row whose lr is bound. */
+static void say_bindings(const cliv_optimizer *o, size_t r, uint64_t t, const double *hyper, float *words) {
+  const cliv__row *row = &o->plan.rows[r];
+  const float binding = o->bound[row->group] ? 4.0f * (float)(row->group + 1) : 0;
+  int kinds[CLIV__MAX_SCALARS] = {0};
+  if (binding > 0) (void)cliv__lr_kinds(o, hyper, t, row->past.memory, r, kinds); /* checked before */
+  words[0] = binding + CLIV__FREE, words[1] = binding + CLIV__PROPORTIONAL, words[2] = binding + CLIV__SHRINKS;
+  for (size_t k = 0; k < o->rule->scalar_count; k++) words[CLIV__ROW_COMMON + k] = binding + (float)kinds[k];
+}
+
 /* What the chunks of each row see in this step. */
 static void scalars_of_step(cliv_optimizer *o, float *values) {
   const cliv__plan *plan = &o->plan;
@@ -473,9 +493,8 @@ static void scalars_of_step(cliv_optimizer *o, float *values) {
     const uint64_t t = o->steps + 1 - row->born;
     double scalars[CLIV__MAX_SCALARS] = {0};
     if (o->rule->advance) remember(o, row, hyper, t);
-    if (o->own) cliv__user_scalars(o->rule, hyper, t, scalars);
-    else o->rule->scalars(hyper, t, row->next, scalars);
-    if (o->rule->of_shape) shape_scalars(o, r, hyper, scalars);
+    cliv__scalars(o, hyper, t, row->next, r, scalars);
+    if (plan->bound) say_bindings(o, r, t, hyper, values + plan->row_count * plan->row_floats);
     const double lr = cliv__value_or_0(hyper, o->lr);
     values[0] = cliv__value_or_0(hyper, o->maximize) != 0 ? -1.0f : 1.0f;
     values[1] = (float)(lr * cliv__value_or_0(hyper, o->prox_l1));
@@ -517,14 +536,14 @@ static cliv_status send_scalars(cliv_optimizer *o) {
     clReleaseEvent(slot->written);
     slot->written = NULL;
   }
-  const size_t bytes = plan->row_count * plan->row_floats * sizeof(float);
+  const size_t bytes = (plan->bound ? 2 : 1) * plan->row_count * plan->row_floats * sizeof(float);
   scalars_of_step(o, slot->values);
   if (plan->current && !memcmp(plan->current, slot->values, bytes)) return CLIV_OK;
   plan->current = NULL;
   cliv__order order;
   TRY(cliv__order_begin(o->ctx, &(cliv_sync){0, NULL, &slot->written}, &order));
   TRY(cliv__order_end(o->ctx, &order,
-                      clEnqueueWriteBuffer(o->ctx->queue, plan->scalars, CL_FALSE, 0, bytes, slot->values,
+                      clEnqueueWriteBuffer(o->ctx->queue, plan->sent, CL_FALSE, 0, bytes, slot->values,
                                            order.wait_count, order.wait, order.event),
                       "clEnqueueWriteBuffer"));
   plan->current = slot->values;
@@ -608,26 +627,27 @@ cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   TRY(cliv__control_settle(o));
   TRY(settle_hypers(o));
   TRY(check_conflicts(o));
+  TRY(cliv__bind_check(o));
   if (o->stale) TRY(cliv__plan_make(o));
   const size_t batches = o->plan.batch_count;
   const bool controlled = batches && o->control.on, norms = batches && o->rule->norms.measures;
-  const bool smoothed = batches && o->control.smooth.all;
+  const bool smoothed = batches && o->control.smooth.all, bound = batches && o->plan.bound;
+  const bool matrices = batches && cliv__takes_matrices(o->rule);
   if (smoothed) TRY(cliv__smooth_enqueue(o, sync));
-  const cliv_sync after = cliv__sync_part(sync, !smoothed, true); /* what the rest is to wait for */
-  sync = &after;
-  if (controlled) TRY(cliv__control_enqueue(o, sync));
+  if (controlled) TRY(cliv__control_enqueue(o, smoothed ? SYNC_NONE : sync));
   if (batches == 0) TRY(cliv__nothing(o->ctx, sync));
   else TRY(send_scalars(o));
-  const bool matrices = batches && cliv__takes_matrices(o->rule);
-  if (norms) TRY(prepare(o, controlled ? SYNC_NONE : SYNC_FIRST(sync)));
+  if (bound) TRY(cliv__bind_enqueue(o, smoothed || controlled ? SYNC_NONE : sync));
+  const bool begun = smoothed || controlled || bound;
+  if (norms) TRY(prepare(o, begun ? SYNC_NONE : SYNC_FIRST(sync)));
   if (matrices && controlled) {
     bool none;
     TRY(left_out(o, &none));
     if (none) return cliv__nothing(o->ctx, SYNC_LAST(sync));
   }
-  if (matrices) TRY(work_up(o, controlled ? SYNC_NONE : SYNC_FIRST(sync)));
+  if (matrices) TRY(work_up(o, begun ? SYNC_NONE : SYNC_FIRST(sync)));
   for (size_t i = 0; i < batches; i++) {
-    const cliv_sync part = cliv__sync_part(sync, i == 0 && !controlled && !norms && !matrices, i + 1 == batches);
+    const cliv_sync part = cliv__sync_part(sync, i == 0 && !begun && !norms && !matrices, i + 1 == batches);
     TRY(launch(o, &o->plan.batches[i], o->plan.batches[i].kernel, &part));
   }
   step_taken(o);

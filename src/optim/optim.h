@@ -4,6 +4,7 @@
 
 #include <cliv/segments.h>
 
+#include "optim/bind.h"
 #include "optim/precision.h"
 #include "optim/rules.h"
 #include "optim/smooth.h"
@@ -96,7 +97,9 @@ typedef struct cliv__plan {
   cliv__row *rows;
   size_t row_floats;            /* floats a row: CLIV__ROW_COMMON, then the rule's scalars */
   cl_mem chunks, runs, scalars; /* NULL when nothing has elements; runs only in the CPU walk */
-  cl_mem pieces;                /* of chunks, where units of gradients have numbers of their own */
+  cl_mem sent;                  /* what the host sends: `scalars`, unless some are bound, and then more, see bind.h */
+  bool bound;
+  cl_mem pieces; /* of chunks, where units of gradients have numbers of their own */
   cliv__slot slots[CLIV__SLOTS];
   size_t slot;    /* the next to write */
   float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */
@@ -144,8 +147,9 @@ struct cliv_optimizer {
   size_t launch;                      /* the most elements in one launch, but for the last chunk */
   int lr, maximize, prox_l1, prox_l2; /* indices of these hyper-parameters; -1 for those a rule of the caller's lacks */
   int group_count;
-  double *hyper; /* [group][rule's hyper-parameters], as set */
-  double *now;   /* the same, as they are in the step under way */
+  double *hyper;       /* [group][rule's hyper-parameters], as set */
+  double *now;         /* the same, as they are in the step under way */
+  cliv_tensor **bound; /* of each group, the factor of lr; NULL where it has none, or where none has */
   size_t scheduled_count;
   cliv__scheduled *scheduled;
   size_t param_count, param_room;
@@ -229,6 +233,9 @@ cliv_status cliv__norming_state(const cliv_optimizer *o, size_t param, size_t st
 /* From the parts of the first launch to the numbers of the second. */
 cliv_status cliv__norming_decide(const cliv_optimizer *o);
 
+/* The scalars of step t. memory: after it; param: of those that depend on a parameter's shape, SIZE_MAX for none. */
+void cliv__scalars(const cliv_optimizer *o, const double *hyper, uint64_t t, const double *memory, size_t param,
+                   double *out);
 /* Takes the last step back from the count. */
 void cliv__step_untaken(cliv_optimizer *o);
 /* Waits for the verdict on the step under way: whether it must be left out. */

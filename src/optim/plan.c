@@ -44,7 +44,7 @@ void cliv__plan_free(cliv__plan *plan) {
     clReleaseEvent(plan->slots[i].written);
   }
   free(plan->slots[0].values);
-  const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars, plan->pieces};
+  const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars, plan->sent, plan->pieces};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
     if (buffers[i]) clReleaseMemObject(buffers[i]);
   for (size_t i = 0; plan->places && i < plan->param_count; i++)
@@ -510,10 +510,16 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
 
 static cliv_status make_scalars(const cliv_optimizer *o, cliv__plan *plan) {
   plan->row_floats = CLIV__ROW_COMMON + o->rule->scalar_count;
-  const size_t floats = plan->row_count * plan->row_floats;
+  plan->bound = cliv__any_bound(o);
+  const size_t read = plan->row_count * plan->row_floats, floats = plan->bound ? 2 * read : read;
   TRY(ALLOCATE(o->ctx, CLIV__SLOTS * floats, &plan->slots[0].values));
   for (size_t i = 1; i < CLIV__SLOTS; i++) plan->slots[i].values = plan->slots[0].values + i * floats;
-  return cliv__upload(o->ctx, plan->slots[0].values, floats * sizeof(float), "clCreateBuffer", &plan->scalars);
+  TRY(cliv__upload(o->ctx, plan->slots[0].values, floats * sizeof(float), "clCreateBuffer", &plan->sent));
+  if (plan->bound)
+    return cliv__upload(o->ctx, plan->slots[0].values, read * sizeof(float), "clCreateBuffer", &plan->scalars);
+  plan->scalars = plan->sent;
+  CL_TRY(o->ctx, clRetainMemObject(plan->scalars), "clRetainMemObject");
+  return CLIV_OK;
 }
 
 static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
