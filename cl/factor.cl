@@ -9,6 +9,7 @@
  *     -D SHIFTS_EACH  v = fma(terms[0], s, i == j ? terms[1] : 0)
  *     -D AVERAGES     v = (s + x(b,j,i)) · terms[2]
  *     -D IDENTITY     v = i == j ? 1 : 0
+ *     -D LOWER        v = j <= i ? s : 0
  *     -D ROUNDS       v is rounded to bfloat16, and kept as a float
  *   divisors    terms[0] = norms[b] + eps; with -D ROUNDS the greater of the two, both in bfloat16
  *   units       terms[0] = norms[b], but 1 for 0, and a NaN for an infinity
@@ -48,6 +49,10 @@ __kernel void combine(__global const float *x, ulong x_first, ulong x_pitch_, ul
     real v = fma((real)terms[b].first, s, on_diagonal(terms[b].second, i, j));
 #elif defined(AVERAGES)
     real v = (s + down(x, x_at + j * x_pitch + i, x_pitch, live)) * (real)terms[b].third;
+#elif defined(LOWER) && W > 1
+    real v = choose(LANE_IDS + (ireal)(int)(j - i) <= (ireal)0, s, (real)0.0f);
+#elif defined(LOWER)
+    real v = j <= i ? s : 0.0f;
 #else
     real v = s;
 #endif

@@ -748,6 +748,228 @@ static void eigen_arguments(void **state) {
   test_close(ctx);
 }
 
+/* ---- Cholesky factors, and equations ---- */
+
+/* An operation by number, for what the next two helpers try alike. */
+typedef enum equation { LOWER, LOWER_T, UPPER, UPPER_T, DEFINITE, LEAST } equation;
+
+static cliv_status solve_by(cliv_context *ctx, equation kind, const cliv_tensor *a, const cliv_tensor *b,
+                            cliv_tensor *x, cliv_tensor *info) {
+  if (kind == DEFINITE) return cliv_solve(ctx, a, b, x, info, NULL);
+  if (kind == LEAST) return cliv_least_squares(ctx, a, b, x, NULL);
+  return cliv_solve_triangular(ctx, a, kind == UPPER || kind == UPPER_T, kind == LOWER_T || kind == UPPER_T, b, x,
+                               NULL);
+}
+
+/* |op(T) X − B| below n units of the sums' magnitudes, row by row; |A X − B| of ‖A‖ ‖x‖; Aᵀ(A X − B) near 0. */
+static void check_solution(equation kind, const float *a_, const float *b, const float *x_, size_t m, size_t n,
+                           size_t k) {
+  double *a = widened(a_, m * n), *x = widened(x_, n * k);
+  for (size_t i = 0; i < m && kind < DEFINITE; i++)
+    for (size_t j = 0; j < n; j++)
+      if (kind <= LOWER_T ? j > i : j < i) a[i * n + j] = 0;
+  const bool trans = kind == LOWER_T || kind == UPPER_T;
+  double *r = multiply(a, trans, x, false, m, n, k);
+  for (size_t i = 0; i < m * k; i++) r[i] -= (double)b[i];
+  for (size_t c = 0; c < k; c++) {
+    double size = 0, side = 0;
+    for (size_t j = 0; j < n; j++) size += x[j * k + c] * x[j * k + c];
+    for (size_t i = 0; i < m; i++) side += pow((double)b[i * k + c], 2);
+    const double norm = norm_of(a, m * n), some = (16 + 4 * sqrt((double)m)) * U;
+    for (size_t i = 0; i < m; i++) {
+      double terms = 0, gradient = 0;
+      for (size_t j = 0; j < n; j++) terms += fabs(a[trans ? j * n + i : i * n + j] * x[j * k + c]);
+      if (kind < DEFINITE) ASSERT_NEAR(r[i * k + c], 0, (double)(n + 4) * U * terms);
+      if (kind == DEFINITE) ASSERT_NEAR(r[i * k + c], 0, some * norm * sqrt(size));
+      for (size_t l = 0; l < m && i < n; l++) gradient += a[l * n + i] * r[l * k + c];
+      if (kind == LEAST && i < n) ASSERT_NEAR(gradient, 0, some * norm * (norm * sqrt(size) + sqrt(side)));
+    }
+  }
+  free(a), free(x), free(r);
+}
+
+static void check_equation(const walks *w, equation kind, const float *a, size_t count, size_t m, size_t n, size_t k,
+                           size_t gap) {
+  const size_t many = count ? count : 1;
+  float *b = normal(many * m * k, m + k), *first = NULL;
+  for (size_t i = 0; i < w->count; i++) {
+    cliv_context *ctx = w->ctx[i];
+    stack left = make(ctx, count, m, n, gap, a), side = make(ctx, count, m, k, 2 * gap, b),
+          x = make(ctx, count, n, k, gap, NULL);
+    test_guarded info = test_guard1(ctx, CLIV_I32, many, 1, NULL);
+    ASSERT_OK(ctx, solve_by(ctx, kind, left.view, side.view, x.view, info.tensor));
+    float *got = test_read(x.view);
+    if (first) ASSERT_SAME(CLIV_F32, got, first, many * n * k);
+    if (kind == DEFINITE) {
+      int32_t *flags = test_read(info.tensor);
+      for (size_t f = 0; f < many; f++) assert_int_equal(flags[f], 0);
+      free(flags);
+    }
+    if (kind != LEAST) { /* in place */
+      ASSERT_OK(ctx, solve_by(ctx, kind, left.view, side.view, side.view, NULL));
+      float *again = test_read(side.view);
+      ASSERT_SAME(CLIV_F32, again, got, many * n * k);
+      free(again);
+    }
+    if (first) free(got);
+    else first = got;
+    test_guard_free(&info);
+    drop(&left), drop(&side), drop(&x);
+  }
+  for (size_t f = 0; f < many; f++) check_solution(kind, a + f * m * n, b + f * m * k, first + f * n * k, m, n, k);
+  free(b), free(first);
+}
+
+/* All kinds of triangles with unread NaN in the other half; the diagonal away from 0. */
+static void triangular_sizes(void **state) {
+  (void)state;
+  const size_t *sizes_, count = sizes(&sizes_);
+  const walks w = open_walks();
+  for (size_t s = 0; s < count; s++)
+    for (equation kind = LOWER; kind <= UPPER_T; kind++) {
+      const size_t n = sizes_[s], many = s == 3 ? 3 : 0;
+      float *a = normal(3 * n * n, n + 5);
+      for (size_t i = 0; i < 3 * n * n; i++) {
+        const size_t row = i / n % n, column = i % n;
+        a[i] = row == column ? 1 + fabsf(a[i]) : a[i] / sqrtf((float)n);
+        if (kind <= LOWER_T ? column > row : column < row) a[i] = NAN;
+      }
+      check_equation(&w, kind, a, many, n, n, s % 2 ? 1 : 7, s % 3);
+      free(a);
+    }
+  close_walks(&w);
+}
+
+static void equation_sizes(void **state) {
+  (void)state;
+  const size_t *n, count = sizes(&n);
+  const walks w = open_walks();
+  for (size_t s = 0; s < count; s++) {
+    double *values = spectrum(n[s], 1e3);
+    float *a = symmetric(values, n[s], s);
+    check_equation(&w, DEFINITE, a, 0, n[s], n[s], s % 2 ? 1 : 7, s % 3);
+    free(a), free(values);
+    const size_t rows = n[s] + 3 * (s % 3);
+    a = normal(3 * rows * n[s], s);
+    check_equation(&w, LEAST, a, s == 3 ? 3 : 0, rows, n[s], s % 2 ? 4 : 1, s % 3);
+    free(a);
+  }
+  close_walks(&w);
+}
+
+/* L Lᵀ is A within the rounding of sums of n terms, of which the largest are the diagonal's. */
+static void check_cholesky(const float *a_, const float *l_, size_t n) {
+  double *l = widened(l_, n * n), *back = multiply(l, false, l, true, n, n, n);
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++) {
+      const double bound = (8 + 4 * sqrt((double)n)) * U * sqrt((double)a_[i * (n + 1)] * (double)a_[j * (n + 1)]);
+      ASSERT_NEAR(back[i * n + j], (double)a_[(i > j ? i : j) * n + (i > j ? j : i)], bound);
+      if (j > i) assert_true(l_[i * n + j] == 0);
+    }
+  free(l), free(back);
+}
+
+static void cholesky_sizes(void **state) {
+  (void)state;
+  const size_t *n, count = sizes(&n);
+  const walks w = open_walks();
+  for (size_t s = 0; s < count; s++) {
+    double *values = spectrum(n[s], 1e4);
+    float *a = symmetric(values, n[s], s), *first = NULL;
+    for (size_t i = 0; i < n[s]; i++)
+      for (size_t j = i + 1; j < n[s]; j++) a[i * n[s] + j] = NAN; /* is not read */
+    for (size_t k = 0; k < w.count; k++) {
+      stack from = make(w.ctx[k], 0, n[s], n[s], s % 3, a), l = make(w.ctx[k], 0, n[s], n[s], s % 2, NULL);
+      ASSERT_OK(w.ctx[k], cliv_cholesky(w.ctx[k], from.view, l.view, NULL, NULL));
+      ASSERT_OK(w.ctx[k], cliv_cholesky(w.ctx[k], from.view, from.view, NULL, NULL));
+      float *got = test_read(l.view), *again = test_read(from.view);
+      ASSERT_SAME(CLIV_F32, again, got, n[s] * n[s]);
+      if (first) ASSERT_SAME(CLIV_F32, got, first, n[s] * n[s]);
+      free(again);
+      if (first) free(got);
+      else first = got;
+      drop(&from), drop(&l);
+    }
+    check_cholesky(a, first, n[s]);
+    free(a), free(first), free(values);
+  }
+  close_walks(&w);
+}
+
+/* The first row that is not positive definite is told, whatever block it lies in; what is before it is right. */
+static void cholesky_flags(void **state) {
+  (void)state;
+  enum { N = 40, EACH = N * N, KINDS = 7 };
+  static const int32_t want[KINDS] = {0, 1, 8, 36, 1, 21, 40};
+  float *a = test_alloc(KINDS * EACH * sizeof *a);
+  for (size_t i = 0; i < KINDS * EACH; i++) a[i] = i % EACH % (N + 1) == 0 ? 2.0f : i % EACH == N ? 1.0f : 0.0f;
+  a[EACH] = 0;
+  a[2 * EACH + 7 * (N + 1)] = -1;
+  a[3 * EACH + 35 * (N + 1)] = NAN;
+  a[4 * EACH] = INFINITY;
+  a[5 * EACH + 20 * N + 3] = NAN;
+  a[6 * EACH + 38 * (N + 1)] = a[6 * EACH + 39 * N + 38] = a[6 * EACH + 39 * (N + 1)] = 4; /* 4 − (4 / 2)² */
+  const walks w = open_walks();
+  for (size_t k = 0; k < w.count; k++) {
+    stack from = make(w.ctx[k], KINDS, N, N, 0, a), l = make(w.ctx[k], KINDS, N, N, 0, NULL);
+    float *ones = test_alloc(KINDS * N * sizeof *ones);
+    for (size_t i = 0; i < KINDS * N; i++) ones[i] = 1;
+    stack b = make(w.ctx[k], KINDS, N, 1, 0, ones);
+    test_guarded info = test_guard1(w.ctx[k], CLIV_I32, KINDS, 0, NULL);
+    ASSERT_OK(w.ctx[k], cliv_cholesky(w.ctx[k], from.view, l.view, info.tensor, NULL));
+    int32_t *flags = test_read(info.tensor);
+    float *got = test_read(l.view);
+    for (size_t f = 0; f < KINDS; f++) {
+      assert_int_equal(flags[f], want[f]);
+      const size_t bad = want[f] ? (size_t)want[f] - 1 : N;
+      for (size_t i = 0; i < bad; i++)
+        for (size_t j = 0; j <= i; j++) assert_true(isfinite(got[f * EACH + i * N + j]));
+      if (want[f]) assert_true(isnan(got[f * EACH + bad * (N + 1)]));
+    }
+    ASSERT_OK(w.ctx[k], cliv_solve(w.ctx[k], from.view, b.view, b.view, info.tensor, NULL));
+    int32_t *again = test_read(info.tensor);
+    float *x = test_read(b.view);
+    ASSERT_BITS(again, flags, sizeof want);
+    for (size_t f = 0; f < KINDS; f++) assert_true(want[f] ? all_nan(x + f * N, N) : isfinite(x[f * N]));
+    free(flags), free(again), free(got), free(x), free(ones);
+    test_guard_free(&info);
+    drop(&from), drop(&l), drop(&b);
+  }
+  close_walks(&w);
+  free(a);
+}
+
+static void equation_arguments(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  const float data[16] = {1};
+  stack a = make(ctx, 0, 3, 3, 0, data), wide = make(ctx, 0, 3, 4, 0, data), b = make(ctx, 0, 4, 2, 0, data),
+        x = make(ctx, 0, 3, 2, 0, data);
+  cliv_tensor *info, *two, *real, *part;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I32, 1, (size_t[]){1}, &info));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I32, 1, (size_t[]){2}, &two));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){1}, &real));
+  ASSERT_OK(ctx, cliv_tensor_view(a.view, 1, 2, (size_t[]){3, 2}, 0, &part));
+  ASSERT_FAILS(NULL, cliv_cholesky(NULL, a.view, a.view, NULL, NULL), CLIV_NULL, "ctx");
+  ASSERT_FAILS(ctx, cliv_cholesky(ctx, NULL, a.view, NULL, NULL), CLIV_NULL, "'a'");
+  ASSERT_FAILS(ctx, cliv_cholesky(ctx, a.view, NULL, NULL, NULL), CLIV_NULL, "'l'");
+  ASSERT_FAILS(ctx, cliv_cholesky(ctx, wide.view, wide.view, NULL, NULL), CLIV_SHAPE, "square");
+  ASSERT_FAILS(ctx, cliv_cholesky(ctx, a.view, a.view, two, NULL), CLIV_SHAPE, "each of 1 matrices");
+  ASSERT_FAILS(ctx, cliv_cholesky(ctx, a.view, a.view, real, NULL), CLIV_DTYPE, "info is int32");
+  ASSERT_FAILS(ctx, cliv_solve(ctx, a.view, NULL, x.view, NULL, NULL), CLIV_NULL, "'b'");
+  ASSERT_FAILS(ctx, cliv_solve(ctx, a.view, b.view, x.view, NULL, NULL), CLIV_SHAPE, "right side");
+  ASSERT_FAILS(ctx, cliv_solve(ctx, a.view, x.view, b.view, NULL, NULL), CLIV_SHAPE, "solution cannot be");
+  ASSERT_FAILS(ctx, cliv_solve(ctx, a.view, x.view, part, NULL, NULL), CLIV_OVERLAP, "matrix");
+  ASSERT_FAILS(ctx, cliv_solve_triangular(ctx, wide.view, 0, 0, x.view, b.view, NULL), CLIV_SHAPE, "square");
+  ASSERT_FAILS(ctx, cliv_solve_triangular(ctx, a.view, 0, 0, x.view, NULL, NULL), CLIV_NULL, "'x'");
+  ASSERT_FAILS(ctx, cliv_least_squares(ctx, wide.view, x.view, b.view, NULL), CLIV_SHAPE, "more columns than rows");
+  ASSERT_FAILS(ctx, cliv_least_squares(ctx, a.view, x.view, x.view, NULL), CLIV_OVERLAP, "right side");
+  ASSERT_OK(ctx, cliv_cholesky(ctx, a.view, a.view, info, NULL));
+  cliv_tensor_free(info), cliv_tensor_free(two), cliv_tensor_free(real), cliv_tensor_free(part);
+  drop(&a), drop(&wide), drop(&b), drop(&x);
+  test_close(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(orthogonal_shapes),
                                      cmocka_unit_test(orthogonal_converges),
@@ -764,6 +986,11 @@ int main(void) {
                                      cmocka_unit_test(qr_arguments),
                                      cmocka_unit_test(eigen_sizes),
                                      cmocka_unit_test(eigen_specials),
-                                     cmocka_unit_test(eigen_arguments)};
+                                     cmocka_unit_test(eigen_arguments),
+                                     cmocka_unit_test(triangular_sizes),
+                                     cmocka_unit_test(equation_sizes),
+                                     cmocka_unit_test(cholesky_sizes),
+                                     cmocka_unit_test(cholesky_flags),
+                                     cmocka_unit_test(equation_arguments)};
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

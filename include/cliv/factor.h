@@ -11,8 +11,8 @@
  *
  * Memory: the context keeps a few buffers of the batch's size, made by the first call and used by all that follow.
  *
- * Errors: NULL; VALUE (options out of range, tensors of another context); DTYPE (float32 alone); SHAPE; OVERLAP;
- * DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
+ * Errors: NULL; VALUE (options out of range, tensors of another context); DTYPE (float32 alone); SHAPE; LAYOUT;
+ * OVERLAP; DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
  */
 #ifndef CLIV_FACTOR_H
 #define CLIV_FACTOR_H
@@ -110,6 +110,32 @@ typedef struct cliv_eigen_options {
  * values: A's shape without the last axis. vectors: A's shape; it may be A itself. n at most 16384. */
 CLIV_API cliv_status cliv_eigen(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *values, cliv_tensor *vectors,
                                 const cliv_eigen_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* ---- Cholesky factors, and equations ---- */
+
+/* A = L Lᵀ of a symmetric, positive definite matrix, of which the lower triangle is read: L lower triangular, 0 above
+ * the diagonal. By blocks of 32 columns, each less the products of those before it.
+ * info: int32, one element a matrix, or NULL: 0 where all went well, else the number of the first row, counted from 1,
+ * whose pivot is not above 0 or not finite, as LAPACK has it; there, and wherever it reaches, L is NaN.
+ * l: of A's shape; it may be A itself. */
+CLIV_API cliv_status cliv_cholesky(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *l, cliv_tensor *info,
+                                   const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* op(T) X = B for a triangular n × n matrix T: its lower triangle is read, or with `upper` its upper one; op transposes
+ * with `trans`. B, X: n × k; X may be B itself. By substitution in blocks of 32 rows, each less a product with those
+ * before it. A 0 on the diagonal gives infinities and NaN. */
+CLIV_API cliv_status cliv_solve_triangular(cliv_context *ctx, const cliv_tensor *t, int upper, int trans,
+                                           const cliv_tensor *b, cliv_tensor *x, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* A X = B for a symmetric, positive definite n × n matrix A, of which the lower triangle is read: by its Cholesky
+ * factor and two substitutions. B, X: n × k; X may be B itself. info as above; where it is not 0, X is NaN. */
+CLIV_API cliv_status cliv_solve(cliv_context *ctx, const cliv_tensor *a, const cliv_tensor *b, cliv_tensor *x,
+                                cliv_tensor *info, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* The X that makes ‖A X − B‖ least, column by column: A m × n, m >= n, of full rank, B m × k, X n × k. By A = Q R: X is
+ * R⁻¹ Qᵀ B. Dependent columns give infinities, NaN, or large numbers. */
+CLIV_API cliv_status cliv_least_squares(cliv_context *ctx, const cliv_tensor *a, const cliv_tensor *b, cliv_tensor *x,
+                                        const cliv_sync *sync) CLIV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

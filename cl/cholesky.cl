@@ -1,0 +1,90 @@
+/* cholesky.cl: the blocks on the diagonal of triangular factors, and substitution by them.
+ *
+ *   -D SINGLE   `real` is one float
+ *
+ *   pivots       a block of at most BLOCK rows becomes its Cholesky factor; above the diagonal nothing is touched
+ *                  s = x[i][j];  s = fma(−x[i][k], x[j][k], s) for k = 0 … j - 1 of the block
+ *                  x[j][j] = √s, and x[i][j] = s / x[j][j] for i > j
+ *                Where the s of a diagonal is not above 0, or not finite, x[j][j] is NaN, and info, if it was 0,
+ *                becomes the row + 1. The first block sets it to 0.
+ *   substitute   x = t⁻¹ x for a triangular t of at most BLOCK rows and each of `count` vectors x, with
+ *                t(i,k) at t_first + i·t_row + k·t_column and vector v's x(i) at x_first + i·x_step + v·x_vector
+ *                  s = x(i);  s = fma(−t(i,k), x(k), s) for k = 0 … i - 1;  x(i) = s / t(i,i), i ascending
+ *     -D BACKWARD  t is upper triangular: i descends, and k goes from the last down to i + 1
+ */
+enum { BLOCK = 32 };
+
+float pivot_of(float s, __global int *info, ulong b, ulong row) {
+  if (s > 0.0f && is_finite(s)) return square_root(s);
+  if (info[b] == 0) info[b] = (int)row + 1;
+  return as_float(CANONICAL_NAN_BITS);
+}
+
+#ifdef WALK_CPU
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void pivots(__global float *x_all, ulong x_first, ulong x_pitch, ulong x_each, __global int *info_all, ulong info_first,
+            ulong start, uint size_) {
+  const ulong b = get_global_id(0), pitch = x_pitch, first_row = start;
+  const uint size = size_;
+  __global float *x = x_all + x_first + b * x_each + first_row * (pitch + 1);
+  __global int *info = info_all + info_first;
+  if (first_row == 0) info[b] = 0;
+  for (uint j = 0; j < size; j++)
+    for (uint i = j; i < size; i++) {
+      __global float *at = x + i * pitch, *pivot = x + j * pitch;
+      float s = at[j];
+      for (uint k = 0; k < j; k++) s = fma(-at[k], pivot[k], s);
+      at[j] = i == j ? pivot_of(s, info, b, first_row + j) : divide(s, pivot[j]);
+    }
+}
+#else
+/* A group a matrix, a work-item a row. */
+__kernel __attribute__((reqd_work_group_size(BLOCK, 1, 1)))
+void pivots(__global float *x_all, ulong x_first, ulong x_pitch, ulong x_each, __global int *info_all, ulong info_first,
+            ulong start, uint size_) {
+  const ulong b = get_group_id(0), pitch = x_pitch, first_row = start;
+  const uint size = size_, i = (uint)get_local_id(0);
+  __global float *x = x_all + x_first + b * x_each + first_row * (pitch + 1);
+  __global int *info = info_all + info_first;
+  __local float rows[BLOCK][BLOCK + 1];
+  if (first_row == 0 && i == 0) info[b] = 0;
+  if (i < size)
+    for (uint k = 0; k <= i; k++) rows[i][k] = x[i * pitch + k];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (uint j = 0; j < size; j++) {
+    float s = 0.0f;
+    if (i >= j && i < size) {
+      s = rows[i][j];
+      for (uint k = 0; k < j; k++) s = fma(-rows[i][k], rows[j][k], s);
+      if (i == j) rows[j][j] = pivot_of(s, info, b, first_row + j);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (i > j && i < size) rows[i][j] = divide(s, rows[j][j]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  if (i < size)
+    for (uint k = 0; k <= i; k++) x[i * pitch + k] = rows[i][k];
+}
+#endif
+
+__kernel void substitute(__global const float *t_all, ulong t_first, ulong t_row_, ulong t_column_, ulong t_each,
+                         __global float *x_all, ulong x_first, ulong x_step_, ulong x_vector, ulong x_each, uint size_,
+                         ulong vectors, ulong count) {
+  const ulong v = get_global_id(0), b = get_global_id(1), t_row = t_row_, t_column = t_column_, x_step = x_step_;
+  const uint size = size_;
+  if (v >= vectors || b >= count) return;
+  __global const float *t = t_all + t_first + b * t_each;
+  __global float *x = x_all + x_first + b * x_each + v * x_vector;
+  for (uint step = 0; step < size; step++) {
+#ifdef BACKWARD
+    const uint i = size - 1 - step;
+    float s = x[i * x_step];
+    for (uint k = size - 1; k > i; k--) s = fma(-t[i * t_row + k * t_column], x[k * x_step], s);
+#else
+    const uint i = step;
+    float s = x[i * x_step];
+    for (uint k = 0; k < i; k++) s = fma(-t[i * t_row + k * t_column], x[k * x_step], s);
+#endif
+    x[i * x_step] = canonical(divide(s, t[i * (t_row + t_column)]));
+  }
+}
