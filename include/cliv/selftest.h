@@ -1,9 +1,9 @@
 /* cliv/selftest.h: does this device, with this driver, compute right?
  *
- * Every operation of the library's own (maps, reductions, scans, sorting, operations on rows, update rules, exact
- * matrix products) is run on fixed inputs, and a hash of its result's bits is compared with the known answer that is
- * part of the library. Since each of these operations has one result on every conforming device and in both walks, a
- * difference means that the driver, the device or the library is wrong; it is named.
+ * Every operation of the library's own (maps, reductions, scans, sorting, operations on rows, update rules,
+ * minimizers, exact matrix products) is run on fixed inputs, and a hash of its result's bits is compared with the known
+ * answer that is part of the library. Since each of these operations has one result on every conforming device and in
+ * both walks, a difference means that the driver, the device or the library is wrong; it is named.
  *
  * The answers were taken on several vendors' devices, where they agree, after the library's tests had compared the same
  * operations with references in double precision.
@@ -21,7 +21,7 @@ extern "C" {
 
 /* One operation on one input. The strings live until the report returns. */
 typedef struct cliv_selftest_case {
-  const char *kind;      /* "map", "reduce", "scan", "sort", "rows", "step", "gemm" */
+  const char *kind;      /* "map", "reduce", "scan", "sort", "rows", "random", "step", "gemm", "minimize" */
   const char *operation; /* "exp", "adamw"; gemm: "exact" */
   const char *name;      /* the input: element type, size, what is special: "float32 257 at 3" */
   uint64_t expected;     /* 0 where the library holds no answer, which counts as failed */

@@ -101,11 +101,12 @@ static void judge(tally *t, const cliv_context *ctx, const cliv_selftest_result 
 int cmd_selftest(int argc, const char **argv) {
   char *kind = NULL;
   tally t = {0};
-  const struct poptOption options[] = {{"kind", 0, POPT_ARG_STRING, &kind, 0,
-                                        "Only this kind: map, reduce, scan, sort, rows, random, step or gemm", "KIND"},
-                                       {"answers", 0, POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &t.answers, 0,
-                                        "Print what src/selftest/answers.inc holds", NULL},
-                                       POPT_TABLEEND};
+  const struct poptOption options[] = {
+      {"kind", 0, POPT_ARG_STRING, &kind, 0,
+       "Only this kind: map, reduce, scan, sort, rows, random, step, gemm or minimize", "KIND"},
+      {"answers", 0, POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &t.answers, 0,
+       "Print what src/selftest/answers.inc holds", NULL},
+      POPT_TABLEEND};
   const cli_usage usage = {
       .verb = "selftest",
       .about =

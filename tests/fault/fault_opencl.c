@@ -244,6 +244,72 @@ static cliv_status optimizer(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* Half the square of a vector's distance from 1, its gradient, and the product of its curvature with a vector. */
+typedef struct bowl {
+  cliv_context *ctx;
+  cliv_tensor *sum;
+} bowl;
+
+static cliv_status bowl_value(void *with, const cliv_tensor *x, cliv_tensor *gradient, double *f) {
+  const bowl *b = with;
+  float sum = 0;
+  cliv_status status = cliv_map_scalar(b->ctx, "sub", x, 1, gradient, NULL);
+  if (!status) status = cliv_reduce(b->ctx, "sumsq", CLIV_ALL_AXES, gradient, NULL, b->sum, NULL);
+  if (!status) status = cliv_tensor_read(b->sum, &sum, sizeof sum);
+  *f = (double)sum / 2;
+  return status;
+}
+
+static cliv_status bowl_product(void *with, const cliv_tensor *x, const cliv_tensor *v, cliv_tensor *out) {
+  (void)with;
+  (void)x;
+  return cliv_tensor_copy(v, out, NULL);
+}
+
+static cliv_status bowl_term(void *with, const cliv_tensor *x, size_t term, cliv_tensor *out) {
+  return cliv_map_scalar(((const bowl *)with)->ctx, "sub", x, (double)term, out, NULL);
+}
+
+/* One step with a line search, one by conjugate gradients. */
+static cliv_status minimizers(cliv_context *ctx, float *result) {
+  cliv_tensor *x = NULL;
+  bowl b = {ctx, NULL};
+  cliv_minimize_result reached;
+  const cliv_objective objective = {.with = &b, .value = bowl_value, .hessian_product = bowl_product};
+  const cliv_minimize_options options = {.max_iterations = 1, .history = 2};
+  cliv_status status = make(ctx, &x);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 0, NULL, &b.sum);
+  if (!status) status = cliv_minimize(ctx, "lbfgs", &objective, x, &options, &reached);
+  if (!status) status = cliv_minimize(ctx, "newton_cg", &objective, x, &options, &reached);
+  if (!status) status = cliv_tensor_read(x, result, sizeof numbers);
+  cliv_tensor_free(x);
+  cliv_tensor_free(b.sum);
+  return status;
+}
+
+/* A table that is added up anew, and a mean of all gradients. */
+static cliv_status less_variance(cliv_context *ctx, float *result) {
+  static const int32_t order[] = {1, 0, 1};
+  cliv_tensor *x = NULL;
+  bowl b = {ctx, NULL};
+  cliv_variance *v = NULL;
+  cl_event done = NULL;
+  const cliv_sum sum = {.with = &b, .terms = 2, .gradient = bowl_term};
+  const cliv_variance_options options = {.lr = 0.25, .l1 = 0.01};
+  cliv_status status = make(ctx, &x);
+  if (!status) status = cliv_variance_create(ctx, "saga", &sum, x, &options, &v);
+  if (!status) status = cliv_variance_run(v, 3, order, &(cliv_sync){0, NULL, &done});
+  if (done) clReleaseEvent(done);
+  cliv_variance_free(v);
+  v = NULL;
+  if (!status) status = cliv_variance_create(ctx, "svrg", &sum, x, &options, &v);
+  if (!status) status = cliv_variance_run(v, 1, order, NULL);
+  cliv_variance_free(v);
+  if (!status) status = cliv_tensor_read(x, result, sizeof numbers);
+  cliv_tensor_free(x);
+  return status;
+}
+
 /* Gradients looked at before each step; saved, loaded and gone on with. */
 static cliv_status looked_at(cliv_context *ctx, float *result) {
   cliv_tensor *p = NULL, *g = NULL;
@@ -375,6 +441,8 @@ static const struct work {
     {"optimizer out of order", optimizer, WRAPPING, 1},
     {"gradients", looked_at, OPENED, 3},
     {"gradients out of order", looked_at, WRAPPING, 7},
+    {"minimizers", minimizers, OPENED, 13},
+    {"less variance", less_variance, OPENED, 7},
     {"products", exact_products, OPENED, 1},
     {"losses", losses, OPENED, 1},
     {"random numbers", random_numbers, OPENED, 1},
