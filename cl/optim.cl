@@ -11,6 +11,7 @@
  *   -D CODED                 some states are 8-bit codes: optim_8bit.cl has the walks
  *   -D WEIGHTS_master        narrow parameters: the float32 that they are the rounding of is kept as well
  *   -D WEIGHTS_kahan         narrow parameters: what their rounding lost is kept as well, as narrow
+ *   -D WEIGHTS_stochastic    narrow parameters: rounded up or down by chance, after philox.cl
  *   -D READS=m -D WRITES=m   bit k: state S<k> is read, written; bit 31: the gradient is read, the weight written;
  *                            without: all are
  *   -D NUMBERED              the rule has a last argument, its tensor's RULE_numbers, which optim_decide.cl left
@@ -138,11 +139,76 @@ enum { s0_bit = 1, s1_bit = 2, s2_bit = 4, s3_bit = 8, s4_bit = 16 };
 #define ROUND_f16(x) F16_LOAD(F16_STORE(x))
 #define ROUND_bf16(x) BF16_LOAD(BF16_STORE(x))
 #define AS_STORED(x) CAT(ROUND_, P_T)(x)
+#elif defined(WEIGHTS_stochastic)
+/* Where a chunk begins in its tensor, the steps before the tensor's first, and its number. */
+typedef struct {
+  ulong start, born;
+  uint param, unused;
+} origin;
+#define WEIGHT_ARGUMENT , __global const origin *restrict origins, ulong seed, ulong steps
+#define WEIGHT_PASS , origins, seed, steps
+#define WEIGHT_LOAD real w = READ(P_T)(p, AT(c.p));
+#define WEIGHT_STORE                                                     \
+  w = CAT(round_randomly_, P_T)(w, dice_throw(&thrown, thrown.start + i)); \
+  WRITE(P_T)(w, p, AT(c.p));
+
+/* Sixteen random bits for each element of a tensor in each step. 128 elements have 16 blocks of philox.cl: element e
+ * has half a word of block e % 16, the (e / 16 % 8)th. */
+typedef struct {
+  uint4 key;
+  ulong start, later, group; /* group: of 128 elements, whose words these are */
+  ureal words[4];
+} dice;
+static dice dice_of(origin from, ulong seed, ulong steps) {
+  const ulong t = steps + 1 - from.born;
+  dice d;
+  d.key = (uint4)((uint)seed, (uint)(seed >> 32), from.param, (uint)t);
+  d.start = from.start;
+  d.later = (t >> 32) << 43;
+  d.group = ~(ulong)0;
+  return d;
+}
+static ureal dice_throw(dice *d, ulong e) {
+  const uint half_word = (uint)(e >> 4) & 7;
+#if W == 1
+  philox(((e >> 7) * 16 + (e & 15)) | d->later, d->key, d->words);
+  const uint low = half_word & 2 ? d->words[1] : d->words[0], high = half_word & 2 ? d->words[3] : d->words[2];
+  return ((half_word & 4 ? high : low) >> (half_word & 1) * 16) & 0xffffu;
+#else
+  if (d->group != e >> 7) philox((e >> 7) * 16 | d->later, d->key, d->words);
+  d->group = e >> 7;
+  return (d->words[half_word >> 1] >> (half_word & 1) * 16) & 0xffffu;
+#endif
+}
+/* To a neighbour, up as often as x lies nearer to it. Of float16's subnormals what is below a 65536th of a unit is
+ * lost. */
+static real round_randomly_bf16(real x, ureal bits) {
+  const ureal r = (as_ureal(x) + bits) & 0xffff0000u;
+  return choose(is_finite(x), as_real(r), x);
+}
+static real round_randomly_f16(real x, ureal bits) {
+  const ureal r = (as_ureal(x) + (bits >> 3)) & 0xffffe000u;
+  const real units = fabs(x) * 0x1p24f, below = to_real(to_ireal(choose(units < 1024.0f, units, (real)0.0f)));
+  const real share = to_real(to_ireal((units - below) * 0x1p16f));
+  const real up = choose(to_real(bits) < share, (real)1.0f, (real)0.0f);
+  const real small = copysign((below + up) * 0x1p-24f, x);
+  return choose(is_finite(x), choose(units < 1024.0f, small, as_real(r)), x);
+}
+#define DICE_OF_CHUNK , dice thrown
+#define DICE_AT(k) , dice_of(origins[k], seed, steps)
+#define DICE_BEGIN(k) dice thrown = dice_of(origins[k], seed, steps);
+#define DICE_PASS , thrown
 #else
 #define WEIGHT_ARGUMENT
 #define WEIGHT_PASS
 #define WEIGHT_LOAD real w = READ(P_T)(p, AT(c.p));
 #define WEIGHT_STORE WRITE(P_T)(w, p, AT(c.p));
+#endif
+#ifndef WEIGHTS_stochastic
+#define DICE_OF_CHUNK
+#define DICE_AT(k)
+#define DICE_BEGIN(k)
+#define DICE_PASS
 #endif
 
 /* What optim_control.cl made of all gradients. */
@@ -216,7 +282,8 @@ static real proximal(real w, float threshold, float shrink) {
 /* States that are codes are stepped by optim_8bit.cl. */
 #ifdef CODED
 #elif defined(WALK_CPU)
-void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound OWN_UNIT, __global stored_parameter *restrict p,
+void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound OWN_UNIT DICE_OF_CHUNK,
+                __global stored_parameter *restrict p,
                 __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT) {
   uint i = 0;
 #define READ(T) CAT(load_, T)
@@ -250,11 +317,11 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
     uint n = u.unit, at = 0;
     for (uint end = min(u.rest, c.count); at < c.count; end = min(end + u.length, c.count), n++) {
       const chunk part = {c.p + at, c.g + at, c.s + at, end - at, c.row};
-      step_chunk(part, h NUMBERS_AT(c.row), bound, units[n], p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
+      step_chunk(part, h NUMBERS_AT(c.row), bound, units[n] DICE_AT(k), p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
       at = end;
     }
 #else
-    step_chunk(chunks[k], h NUMBERS_AT(chunks[k].row), bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
+    step_chunk(chunks[k], h NUMBERS_AT(chunks[k].row), bound DICE_AT(k), p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
 #endif
   }
 }
@@ -280,6 +347,7 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
 #else
 #define FIND_UNIT
 #endif
+  DICE_BEGIN(first + get_group_id(0))
   for (uint i = (uint)get_local_id(0); i < c.count; i += (uint)get_local_size(0)) {
     FIND_UNIT
     UPDATE

@@ -130,7 +130,7 @@ static uint greatest_lane(ureal x) {
   }
 
 /* Elements `start` to `start` + n of a chunk. */
-void step_block(chunk c, uint start, uint n, row h, float bound, __global stored_parameter *restrict p,
+void step_block(chunk c, uint start, uint n, row h, float bound DICE_OF_CHUNK, __global stored_parameter *restrict p,
                 __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT
                 EACH_STATE(ABSMAX_ARGUMENT) MAPS_ARGUMENT) {
   const size_t block = (size_t)(c.s + start) / BLOCK;
@@ -170,8 +170,9 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
     const chunk c = chunks[k];
     row h = rows[c.row];
     SCALE(h)
+    DICE_BEGIN(k)
     for (uint i = 0; i < c.count; i += BLOCK)
-      step_block(c, i, min(c.count - i, (uint)BLOCK), h, bound, p,
+      step_block(c, i, min(c.count - i, (uint)BLOCK), h, bound DICE_PASS, p,
                  g EACH_STATE(STATE_PASS) WEIGHT_PASS EACH_STATE(ABSMAX_PASS) MAPS_PASS);
   }
 }
@@ -227,6 +228,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void optim_step(
   const uint item = (uint)get_local_id(0);
   row h = rows[c.row];
   SCALE(h)
+  DICE_BEGIN(first + get_group_id(0))
   for (uint start = 0; start < c.count; start += BLOCK) {
     const size_t block = (size_t)(c.s + start) / BLOCK;
     EACH_STATE(BLOCK_BEGIN)

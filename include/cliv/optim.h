@@ -114,6 +114,10 @@ typedef struct cliv_optimizer_options {
    * rounding lost is kept as the state `compensation`, as narrow as the parameter, and added to the next change; what
    * is not finite, or of a weight that has become exactly 0, is dropped. */
   const char *weights;
+  /* "stochastic": up or down to a neighbour by chance, up as often as the value lies nearer to it, so that changes add
+   * up on average and nothing is kept beside. The bits are those of Philox4x32-10 for (seed, the parameter's number,
+   * the steps it has taken, the element's index in it): the same on every device and however tensors lie. */
+  uint64_t seed;
   size_t min_8bit; /* "8bit": parameters of fewer elements have float32 states; 0: 4096 */
 } cliv_optimizer_options;
 
@@ -326,6 +330,7 @@ CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cl
  *   "steps", "rule", "format"   (metadata) the steps exactly; the rule's name; "cliv.optimizer 1"
  *   "taken"                (metadata) where no parameter has taken all steps, for freezing: how many they were
  *   "memory"               (metadata) what the host keeps for the rule from step to step, for each parameter
+ *   "seed"                 (metadata) of stochastic weights
  *   "scale"                (metadata) with gradient options: the loss's scale, steps taken with it, steps skipped
  *
  * docs/optim.md has the lines of Python that make one of a PyTorch optimizer, and the reverse. Parameters are not in

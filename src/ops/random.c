@@ -197,7 +197,7 @@ static cliv_status launch(cliv_context *ctx, const row *r, const scalars *s, uin
   snprintf(options, sizeof options, "-D DRAW=draw_%s -D DRAWS_%s -D OUT_T=%s", r->info.name, r->info.name,
            cliv__dtype_storage(out->dtype));
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "divide.cl random_ops.cl random.cl", options, "random_fill", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl random_ops.cl philox.cl random.cl", options, "random_fill", &kernel));
 
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong n = out->count, out_first = cliv__first(out);

@@ -42,9 +42,10 @@ cliv_status cliv_optimizer_gradients(cliv_optimizer *o, const cliv_gradient_opti
   REQUIRE(o->ctx, g.growth == 0 || g.nonfinite == CLIV_NONFINITE_SKIP, VALUE,
           "a scale that grows needs nonfinite to be CLIV_NONFINITE_SKIP");
   const bool units = g.clip_each > 0 || g.agc > 0 || g.centralize;
-  REQUIRE(o->ctx, !units || o->precision.states != CLIV_U8, VALUE,
-          "clip_each, agc and centralize look at rows and tensors, which states in 8 bits are not stepped by: use "
-          "clip_norm or clip_value, or states in bfloat16");
+  REQUIRE(
+      o->ctx, !units || (o->precision.states != CLIV_U8 && o->precision.weights != CLIV__WEIGHTS_STOCHASTIC), VALUE,
+      "clip_each, agc and centralize step by rows and tensors; states in 8 bits and stochastic weights go by blocks: "
+      "use clip_norm or clip_value, or states in bfloat16 and another way to keep weights");
   TRY(cliv__control_settle(o));
   if (g.scale == 0) g.scale = 1;
   if (g.backoff == 0) g.backoff = 0.5;

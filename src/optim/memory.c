@@ -23,8 +23,9 @@ cliv_status cliv_optimizer_memory(cliv_optimizer *o, cliv_optimizer_usage *usage
   for (size_t b = 0; b < o->plan.bank_count; b++)
     for (size_t k = 0; k < CLIV__PLANES; k++)
       if (o->plan.banks[b].plane[k]) TRY(add_buffer(o, o->plan.banks[b].plane[k]->mem, &own.states));
-  const cl_mem tables[] = {o->plan.chunks, o->plan.runs,     o->plan.scalars,
-                           o->plan.pieces, o->control.which, o->control.verdict};
+  const cl_mem tables[] = {
+      o->plan.chunks, o->plan.runs,    o->plan.scalars,  o->plan.sent == o->plan.scalars ? NULL : o->plan.sent,
+      o->plan.pieces, o->plan.origins, o->control.which, o->control.verdict};
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) TRY(add_buffer(o, tables[i], &own.tables));
   if (o->control.sums) TRY(add_buffer(o, o->control.sums->mem, &own.tables));
   memcpy(usage, &own, size);

@@ -557,12 +557,18 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, cl_
   const cliv__bank *bank = &plan->banks[batch->bank];
   const bool runs = o->ctx->walk == CLIV_WALK_CPU;
   const cliv__norming *norming = &plan->norming;
-  cliv__arg args[CLIV__PLANES + 13];
+  cliv__arg args[CLIV__PLANES + 16];
   size_t n = 0;
   args[n++] = ARG(batch->p);
   args[n++] = ARG(batch->g);
-  for (size_t k = 0; k < CLIV__PLANES; k++)
+  const cl_ulong seed = o->precision.seed, steps = o->steps;
+  for (size_t k = 0; k < CLIV__PLANES; k++) {
     if (bank->plane[k]) args[n++] = ARG(bank->plane[k]->mem);
+    if (k != CLIV__WEIGHT_PLANE || !batch->random) continue;
+    args[n++] = ARG(plan->origins);
+    args[n++] = ARG(seed);
+    args[n++] = ARG(steps);
+  }
   if (o->control.on) args[n++] = ARG(o->control.verdict);
   if (plan->pieces) {
     args[n++] = ARG(o->control.units.table);

@@ -54,6 +54,7 @@ typedef struct cliv__batch {
   cl_mem p, g;                        /* the tensors' */
   size_t bank;
   size_t local;         /* GPU walk: work-items a group */
+  bool random;          /* it rounds by chance */
   cl_uint first, count; /* CPU walk: runs; GPU walk: chunks */
 } cliv__batch;
 
@@ -99,7 +100,8 @@ typedef struct cliv__plan {
   cl_mem chunks, runs, scalars; /* NULL when nothing has elements; runs only in the CPU walk */
   cl_mem sent;                  /* what the host sends: `scalars`, unless some are bound, and then more, see bind.h */
   bool bound;
-  cl_mem pieces; /* of chunks, where units of gradients have numbers of their own */
+  cl_mem pieces;  /* of chunks, where units of gradients have numbers of their own */
+  cl_mem origins; /* … where narrow weights are rounded by chance */
   cliv__slot slots[CLIV__SLOTS];
   size_t slot;    /* the next to write */
   float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */

@@ -30,6 +30,12 @@ typedef struct pieces {
   cl_uint unit, rest, length;
 } pieces;
 
+/* As in cl/optim.cl: of a chunk. */
+typedef struct origin {
+  cl_ulong start, born;
+  cl_uint param, unused;
+} origin;
+
 static cliv_status allocate(cliv_context *ctx, size_t count, size_t size, void **out) {
   *out = calloc(count ? count : 1, size);
   REQUIRE(ctx, *out != NULL, HOST_MEMORY, "no memory for the plan of an optimizer's step (%zu entries)", count);
@@ -44,7 +50,7 @@ void cliv__plan_free(cliv__plan *plan) {
     clReleaseEvent(plan->slots[i].written);
   }
   free(plan->slots[0].values);
-  const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars, plan->sent, plan->pieces};
+  const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars, plan->sent, plan->pieces, plan->origins};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
     if (buffers[i]) clReleaseMemObject(buffers[i]);
   for (size_t i = 0; plan->places && i < plan->param_count; i++)
@@ -328,7 +334,7 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   const cliv__param *x = &o->params[param];
   const char *weights = cliv__weights_word(&o->precision, x->p->dtype);
   cliv__text text = {0}, names = {0};
-  const bool coded = cliv__coded(plan->places[param].kept);
+  const bool coded = cliv__coded(plan->places[param].kept), random = cliv__random(&o->precision, x->p->dtype);
   const int states = state_options(o, plan, param, &names);
   cliv__text_add(&text, "-D RULE=%s -D P_T=%s -D G_T=%s -D STATES=%d%s%s%s%s", function, storage(x->p->dtype),
                  storage(cliv__gradient(o, param)->dtype), states, o->control.on ? " -D CONTROLLED" : "",
@@ -341,10 +347,11 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   if (coded && o->ctx->walk == CLIV_WALK_GPU) cliv__text_add(&text, " -D GROUP=%zu", local);
   add_phase(o->rule, which, k, plan->places[param].kept, &text);
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
-  const cliv_status status =
-      named && options
-          ? cliv__kernel_with(o->ctx, programs[which].files, o->rule->text, options, programs[which].kernel, out)
-          : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for a program's options");
+  char *files = cliv__format("%s%s", random ? "philox.cl " : "", programs[which].files);
+  const cliv_status status = named && options && files
+                                 ? cliv__kernel_with(o->ctx, files, o->rule->text, options, programs[which].kernel, out)
+                                 : cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for a program's options");
+  free(files);
   free(named);
   free(options);
   return status;
@@ -356,9 +363,10 @@ typedef struct tables {
   size_t *order;  /* the parameters that take part, sorted by launch, else as added */
   size_t launch_count, order_count, chunk_count, run_count;
   chunk *chunks;
-  pieces *pieces; /* one a chunk, where units are asked for */
-  size_t *unit;   /* the first one of each parameter */
-  cl_uint *runs;  /* first chunk of each run, then the end of the last */
+  pieces *pieces;  /* one a chunk, where units are asked for */
+  origin *origins; /* one a chunk, where weights are rounded by chance */
+  size_t *unit;    /* the first one of each parameter */
+  cl_uint *runs;   /* first chunk of each run, then the end of the last */
 } tables;
 
 static void tables_free(tables *t) {
@@ -366,6 +374,7 @@ static void tables_free(tables *t) {
   free(t->order);
   free(t->chunks);
   free(t->pieces);
+  free(t->origins);
   free(t->unit);
   free(t->runs);
 }
@@ -409,6 +418,7 @@ static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, 
   for (size_t i = 0; i < x->p->count; i += o->chunk) {
     const size_t rest = x->p->count - i, count = rest < o->chunk ? rest : o->chunk;
     if (t->pieces) t->pieces[t->chunk_count] = pieces_at(o, t, param, i);
+    if (t->origins) t->origins[t->chunk_count] = (origin){.start = i, .born = x->born, .param = (cl_uint)param};
     t->chunks[t->chunk_count++] = (chunk){cliv__first(x->p) + i, cliv__first(cliv__gradient(o, param)) + i,
                                           plan->places[param].first + i, (cl_uint)count, row};
   }
@@ -456,6 +466,7 @@ static cliv_status find_kernels(const cliv_optimizer *o, const cliv__plan *plan,
 static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, tables *t) {
   const cliv__param *x = &o->params[param];
   cliv__batch batch = {.p = x->p->mem, .g = cliv__gradient(o, param)->mem, .bank = plan->places[param].bank};
+  batch.random = cliv__random(&o->precision, x->p->dtype);
   batch.local = group_size(o, cliv__coded(plan->places[param].kept));
   TRY(find_kernels(o, plan, param, &batch));
   while (from < t->chunk_count) {
@@ -498,6 +509,7 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
   TRY(ALLOCATE(o->ctx, chunks, &t->chunks));
   TRY(ALLOCATE(o->ctx, chunks + 1, &t->runs));
   TRY(number_units(o, chunks, t));
+  if (o->precision.weights == CLIV__WEIGHTS_STOCHASTIC) TRY(ALLOCATE(o->ctx, chunks, &t->origins));
   TRY(ALLOCATE(o->ctx, t->launch_count + chunks * o->chunk / o->launch, &plan->batches));
   for (size_t i = 0; i < t->order_count;) {
     const size_t from = t->chunk_count, first = t->order[i];
@@ -532,6 +544,8 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
       TRY(cliv__upload(o->ctx, t->runs, (t->run_count + 1) * sizeof *t->runs, "clCreateBuffer", &plan->runs));
     if (t->pieces)
       TRY(cliv__upload(o->ctx, t->pieces, t->chunk_count * sizeof *t->pieces, "clCreateBuffer", &plan->pieces));
+    if (t->origins)
+      TRY(cliv__upload(o->ctx, t->origins, t->chunk_count * sizeof *t->origins, "clCreateBuffer", &plan->origins));
     TRY(make_scalars(o, plan));
   }
   if (o->rule->norms.measures) TRY(cliv__norming_make(o, plan, t->order, t->order_count, t->chunk_count));

@@ -19,8 +19,10 @@ enum { STORAGES = sizeof storages / sizeof *storages };
 
 enum { LEAST_CODED = 4096 };
 
-static const char *const weights_names[CLIV__WEIGHTS_COUNT] = {
-    [CLIV__WEIGHTS_NEAREST] = "nearest", [CLIV__WEIGHTS_MASTER] = "master", [CLIV__WEIGHTS_KAHAN] = "kahan"};
+static const char *const weights_names[CLIV__WEIGHTS_COUNT] = {[CLIV__WEIGHTS_NEAREST] = "nearest",
+                                                               [CLIV__WEIGHTS_MASTER] = "master",
+                                                               [CLIV__WEIGHTS_KAHAN] = "kahan",
+                                                               [CLIV__WEIGHTS_STOCHASTIC] = "stochastic"};
 
 static cliv_status find_storage(cliv_context *ctx, const char *name, cliv_dtype *out) {
   cliv__text names = {0};
@@ -65,6 +67,7 @@ cliv_status cliv__precision_make(cliv_context *ctx, const cliv__rule *rule, cons
   REQUIRE(ctx, out->states != CLIV_U8 || (!cliv__takes_matrices(rule) && !rule->norms.measures), VALUE,
           "%s has more than one launch a step; states in 8 bits are of rules with one. Store them as bfloat16",
           rule->info.name);
+  out->seed = options->seed;
   out->least = options->min_8bit ? options->min_8bit : LEAST_CODED;
   for (size_t k = 0; out->states == CLIV_U8 && k < rule->info.state_count; k++) {
     out->absmax[k] = cliv__format("%s_absmax", rule->info.states[k].name);
@@ -83,6 +86,10 @@ void cliv__precision_free(cliv__precision *precision) {
 
 const char *cliv__weights_word(const cliv__precision *precision, cliv_dtype param) {
   return param == CLIV_F32 || precision->weights == CLIV__WEIGHTS_NEAREST ? NULL : weights_names[precision->weights];
+}
+
+bool cliv__random(const cliv__precision *precision, cliv_dtype param) {
+  return param != CLIV_F32 && precision->weights == CLIV__WEIGHTS_STOCHASTIC;
 }
 
 unsigned cliv__planes(const cliv_optimizer *o, size_t param, const double *hyper) {

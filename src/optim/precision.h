@@ -21,6 +21,7 @@ typedef enum cliv__weights {
   CLIV__WEIGHTS_NEAREST,
   CLIV__WEIGHTS_MASTER,
   CLIV__WEIGHTS_KAHAN,
+  CLIV__WEIGHTS_STOCHASTIC,
   CLIV__WEIGHTS_COUNT
 } cliv__weights;
 
@@ -28,6 +29,7 @@ typedef struct cliv__precision {
   cliv_dtype states; /* F32, BF16; U8: codes */
   size_t least;      /* elements of a parameter whose states are codes */
   cliv__weights weights;
+  uint64_t seed;                  /* of the random bits that weights are rounded by */
   char *absmax[CLIV__MAX_STATES]; /* names of these planes */
 } cliv__precision;
 
@@ -45,6 +47,9 @@ void cliv__dynamic_map(cliv_state_kind kind, float out[256]);
 
 /* The word for -D WEIGHTS_<word>; NULL where a parameter of this dtype is simply rounded. */
 const char *cliv__weights_word(const cliv__precision *precision, cliv_dtype param);
+
+/* Whether parameters of this dtype are rounded by chance. */
+bool cliv__random(const cliv__precision *precision, cliv_dtype param);
 
 /* The planes of a parameter, bit by bit, with these hyper-parameters. */
 unsigned cliv__planes(const cliv_optimizer *o, size_t param, const double *hyper);

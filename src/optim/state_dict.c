@@ -1,5 +1,6 @@
 /* An optimizer's states and hyper-parameters in a file, named as PyTorch's state_dict names them. See cliv/optim.h. */
 #include <cliv/safetensors.h>
+#include <errno.h>
 #include <float.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -94,6 +95,12 @@ static char *memory_text(const cliv_optimizer *o) {
   return dump(all);
 }
 
+/* As a text, since JSON's integers have a sign; "" where weights are not rounded by chance. */
+static char *seed_text(const cliv_optimizer *o) {
+  if (o->precision.weights != CLIV__WEIGHTS_STOCHASTIC) return strdup("");
+  return cliv__format("[\"%" PRIu64 "\"]", o->precision.seed);
+}
+
 /* "" where gradients are taken as they are. */
 static char *scale_text(const cliv_optimizer *o) {
   const cliv__control *c = &o->control;
@@ -160,8 +167,8 @@ cliv_status cliv_optimizer_save(cliv_optimizer *o, const char *path) {
   TRY(cliv__control_settle(o));
   size_t count = 0;
   cliv_named_array *arrays = calloc(most_arrays(o), sizeof *arrays);
-  char *made[] = {groups_text(o), steps_text(o), taken_text(o), memory_text(o), scale_text(o)};
-  static const char *const keys[] = {"param_groups", "steps", "taken", "memory", "scale"};
+  char *made[] = {groups_text(o), steps_text(o), taken_text(o), memory_text(o), scale_text(o), seed_text(o)};
+  static const char *const keys[] = {"param_groups", "steps", "taken", "memory", "scale", "seed"};
   enum { TEXTS = sizeof keys / sizeof *keys };
   cliv_metadata metadata[2 + TEXTS] = {{"format", FORMAT}, {"rule", o->rule->info.name}};
   size_t texts = 2;
@@ -195,7 +202,7 @@ typedef struct loaded {
   cliv_tensor **views; /* where they go */
   cliv__plan plan;     /* the other one, see swap */
   double scale;
-  uint64_t good, skipped;
+  uint64_t good, skipped, seed;
 } loaded;
 
 #define REFUSE(l, STATUS, format, ...) cliv__fail((l)->o->ctx, CLIV_##STATUS, "%s: " format, (l)->shown, __VA_ARGS__)
@@ -441,6 +448,20 @@ static cliv_status read_memory(const loaded *l) {
   return CLIV_OK;
 }
 
+/* What weights are rounded by goes on. */
+static cliv_status read_seed(loaded *l) {
+  json_t *seed;
+  TRY(read_json(l, "seed", &seed));
+  if (!seed) return CLIV_OK;
+  const char *text = json_string_value(json_array_get(seed, 0));
+  char *end = NULL;
+  errno = 0;
+  if (text && *text >= '0' && *text <= '9') l->seed = strtoull(text, &end, 10);
+  const bool good = end && !*end && !errno && json_array_size(seed) == 1;
+  json_decref(seed);
+  return good ? CLIV_OK : REFUSE(l, FORMAT, "its '%s' is no text of a number below 2^64", "seed");
+}
+
 /* Only a scale that grows goes on; one that was set stays. */
 static cliv_status read_scale(loaded *l) {
   json_t *scale;
@@ -470,6 +491,7 @@ static cliv_status read_all(loaded *l) {
   TRY(read_param_groups(l));
   TRY(read_steps(l));
   TRY(read_scale(l));
+  TRY(read_seed(l));
   for (size_t i = 0; i < l->o->param_count; i++) TRY(read_states(l, i));
   TRY(read_memory(l));
   return read_taken(l);
@@ -518,6 +540,7 @@ static cliv_status take_over(loaded *l) {
     o->stale = stale;
     return status;
   }
+  o->precision.seed = l->seed;
   o->control.scale = l->scale, o->control.good = l->good, o->control.skipped = l->skipped;
   for (size_t i = 0; !status && i < o->param_count * CLIV__PLANES; i++) {
     const cliv_array *a = &l->states[i];
@@ -531,7 +554,13 @@ static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const c
   const size_t hypers = (size_t)o->group_count * o->rule->info.hyper_count;
   const size_t states = o->param_count * CLIV__PLANES;
   const cliv__control *c = &o->control;
-  loaded l = {.o = o, .file = file, .shown = shown, .scale = c->scale, .good = c->good, .skipped = c->skipped};
+  loaded l = {.o = o,
+              .file = file,
+              .shown = shown,
+              .scale = c->scale,
+              .seed = o->precision.seed,
+              .good = c->good,
+              .skipped = c->skipped};
   l.hyper = malloc(hypers * sizeof *l.hyper);
   l.steps = calloc(o->param_count + 1, sizeof *l.steps);
   l.states = calloc(states + 1, sizeof *l.states);
