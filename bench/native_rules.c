@@ -40,31 +40,33 @@ static inline float as_float(ureal u) {
 #include <optim_ops.cl>
 
 /* Functions of one pass, and the states that their rows keep. */
-#define RULES(X)  \
-  X(sgd, 1)       \
-  X(adagrad, 1)   \
-  X(rmsprop, 5)   \
-  X(adam, 3)      \
-  X(lion, 1)      \
-  X(adadelta, 3)  \
-  X(adamax, 3)    \
-  X(nadam, 3)     \
-  X(radam, 3)     \
-  X(rprop, 3)     \
-  X(asgd, 1)      \
-  X(signum, 1)    \
-  X(yogi, 3)      \
-  X(adabelief, 3) \
-  X(adan, 15)     \
-  X(madgrad, 7)   \
-  X(laprop, 3)    \
-  X(adopt, 3)     \
-  X(ademamix, 7)  \
-  X(qhm, 1)       \
-  X(qhadam, 3)    \
-  X(ftrl, 3)      \
-  X(sophia, 3)    \
-  X(adabound, 3)
+#define RULES(X)          \
+  X(sgd, 1)               \
+  X(adagrad, 1)           \
+  X(rmsprop, 5)           \
+  X(adam, 3)              \
+  X(lion, 1)              \
+  X(adadelta, 3)          \
+  X(adamax, 3)            \
+  X(nadam, 3)             \
+  X(radam, 3)             \
+  X(rprop, 3)             \
+  X(asgd, 1)              \
+  X(signum, 1)            \
+  X(yogi, 3)              \
+  X(adabelief, 3)         \
+  X(adan, 15)             \
+  X(madgrad, 7)           \
+  X(laprop, 3)            \
+  X(adopt, 3)             \
+  X(ademamix, 7)          \
+  X(qhm, 1)               \
+  X(qhadam, 3)            \
+  X(ftrl, 3)              \
+  X(sophia, 3)            \
+  X(adabound, 3)          \
+  X(schedule_free_sgd, 1) \
+  X(schedule_free_adamw, 3)
 
 #define LOAD(k) \
   if (kept >> k & 1) state[k] = n->states[k][i];

@@ -400,6 +400,36 @@ static void adabound(real *w, real g, adabound_state *s, adabound_scalars h) {
   *w = fused(-rate, s->exp_avg, *w * h.keep);
 }
 
+/* The weight is y; the iterate z begins as it. */
+typedef struct {
+  real z;
+} schedule_free_sgd_state;
+typedef struct {
+  float minus_lr, weight_decay, part, along, first;
+} schedule_free_sgd_scalars;
+static void schedule_free_sgd(real *w, real g, schedule_free_sgd_state *s, schedule_free_sgd_scalars h) {
+  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0;
+  const real z = choose(first, *w, s->z), d = with_decay(g, *w, h.weight_decay);
+  *w = fused((real)h.along, d, interpolate(*w, z, h.part));
+  s->z = fused((real)h.minus_lr, d, z);
+}
+
+typedef struct {
+  real z, exp_avg_sq;
+} schedule_free_adamw_state;
+typedef struct {
+  float minus_lr, weight_decay, part, along, first, beta2, one_minus_beta2, correction2, eps;
+} schedule_free_adamw_scalars;
+static void schedule_free_adamw(real *w, real g, schedule_free_adamw_state *s, schedule_free_adamw_scalars h) {
+  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0;
+  const real z = choose(first, *w, s->z);
+  s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
+  const real size = square_root(divide(s->exp_avg_sq, (real)h.correction2)) + h.eps;
+  const real d = with_decay(divide(g, size), *w, h.weight_decay);
+  *w = fused((real)h.along, d, interpolate(*w, z, h.part));
+  s->z = fused((real)h.minus_lr, d, z);
+}
+
 /* ---- what optimizers do beside stepping: the "gradient" is a weight ---- */
 
 /* A mean goes towards the weight; with a share of 1 it becomes the weight, whatever it was. */

@@ -45,6 +45,8 @@ static const setting settings[] = {
     {"ftrl", {"l2"}, {0.1}},
     {"sophia", {"hessian_interval"}, {1}},
     {"adabound", {"weight_decay"}, {0.1}},
+    {"schedule_free_sgd", {"lr", "weight_decay"}, {0.1, 0.1}},
+    {"schedule_free_adamw", {"weight_decay", "warmup_steps"}, {0.1, 2}},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 

@@ -535,6 +535,42 @@ static void ref_madgrad(const cliv_optimizer *o, int t, element *e) {
   e->w = mu * w + (1 - mu) * (start - e->s[1] / root) - (decoupled ? lr * wd * w : 0);
 }
 
+/* lr of step t; the part that the step is of the mean of all so far in *part. */
+static double ref_part(const cliv_optimizer *o, int t, double *part) {
+  double lr = 0, most = 0, weight = 0, sum = 0;
+  for (int k = 1; k <= t; k++) {
+    lr = hyper(o, "lr") * (k < hyper(o, "warmup_steps") ? k / hyper(o, "warmup_steps") : 1);
+    most = fmax(most, lr);
+    weight = pow(k, hyper(o, "r")) * pow(most, hyper(o, "weight_lr_power"));
+    sum += weight;
+  }
+  *part = sum > 0 ? weight / sum : 0;
+  return lr;
+}
+
+/* By its three sequences: y = beta·x + (1 - beta)·z, where x is worked out from y and z. d: what z goes along. */
+static void ref_schedule_free(const cliv_optimizer *o, int t, element *e, double beta, double d, double size) {
+  double c;
+  const double lr = ref_part(o, t, &c), z = t == 1 ? e->w : e->s[0], x = (e->w - (1 - beta) * z) / beta;
+  e->s[0] = z - lr * d;
+  e->state_weight[0] = fabs(z) + lr * size;
+  const double mean = (1 - c) * x + c * e->s[0];
+  e->weight = fabs(e->w) + fabs(z) + lr * size;
+  e->w = beta * mean + (1 - beta) * e->s[0];
+}
+
+static void ref_schedule_free_sgd(const cliv_optimizer *o, int t, element *e) {
+  const double wd = hyper(o, "weight_decay");
+  ref_schedule_free(o, t, e, hyper(o, "momentum"), e->g + wd * e->w, fabs(e->g) + fabs(wd * e->w));
+}
+
+static void ref_schedule_free_adamw(const cliv_optimizer *o, int t, element *e) {
+  const double wd = hyper(o, "weight_decay"), b2 = hyper(o, "beta2");
+  ref_mean(e, 1, b2, e->g * e->g, e->g * e->g);
+  const double d = e->g / (sqrt(e->s[1] / (1 - pow(b2, t))) + hyper(o, "eps"));
+  ref_schedule_free(o, t, e, hyper(o, "beta1"), d + wd * e->w, fabs(d) + fabs(wd * e->w));
+}
+
 static void ref_ftrl(const cliv_optimizer *o, int t, element *e) {
   (void)t;
   const double lr = hyper(o, "lr"), l1 = hyper(o, "l1"), shrinkage = 2 * hyper(o, "l2_shrinkage");
@@ -669,13 +705,33 @@ static const struct reference {
   const char *rule;
   void (*step)(const cliv_optimizer *o, int t, element *e);
 } references[] = {
-    {"sgd", ref_sgd},           {"adagrad", ref_adagrad}, {"rmsprop", ref_rmsprop},     {"adam", ref_adam},
-    {"adamw", ref_adam},        {"lion", ref_lion},       {"adadelta", ref_adadelta},   {"adamax", ref_adamax},
-    {"nadam", ref_nadam},       {"radam", ref_radam},     {"rprop", ref_rprop},         {"asgd", ref_asgd},
-    {"signum", ref_signum},     {"yogi", ref_yogi},       {"adabelief", ref_adabelief}, {"adan", ref_adan},
-    {"madgrad", ref_madgrad},   {"laprop", ref_laprop},   {"adopt", ref_adopt},         {"ademamix", ref_ademamix},
-    {"qhm", ref_qhm},           {"qhadam", ref_qhadam},   {"ftrl", ref_ftrl},           {"sophia", ref_sophia},
+    {"sgd", ref_sgd},
+    {"adagrad", ref_adagrad},
+    {"rmsprop", ref_rmsprop},
+    {"adam", ref_adam},
+    {"adamw", ref_adam},
+    {"lion", ref_lion},
+    {"adadelta", ref_adadelta},
+    {"adamax", ref_adamax},
+    {"nadam", ref_nadam},
+    {"radam", ref_radam},
+    {"rprop", ref_rprop},
+    {"asgd", ref_asgd},
+    {"signum", ref_signum},
+    {"yogi", ref_yogi},
+    {"adabelief", ref_adabelief},
+    {"adan", ref_adan},
+    {"madgrad", ref_madgrad},
+    {"laprop", ref_laprop},
+    {"adopt", ref_adopt},
+    {"ademamix", ref_ademamix},
+    {"qhm", ref_qhm},
+    {"qhadam", ref_qhadam},
+    {"ftrl", ref_ftrl},
+    {"sophia", ref_sophia},
     {"adabound", ref_adabound},
+    {"schedule_free_sgd", ref_schedule_free_sgd},
+    {"schedule_free_adamw", ref_schedule_free_adamw},
 };
 
 /* Options beside the defaults: "hyper=value …". */
@@ -740,6 +796,10 @@ static const struct variant {
     {"adan", ""},
     {"adan", "lr=0.1 beta1=0.5 beta2=0.3 beta3=0.7 eps=0.1 weight_decay=0.5 maximize=1"},
     {"adan", "lr=0.1 eps_root=0.01 no_prox=1 rest_look=1 weight_decay=0.5"},
+    {"schedule_free_sgd", ""},
+    {"schedule_free_sgd", "lr=0.1 momentum=0.5 weight_decay=0.1 warmup_steps=4 r=1.5 maximize=1"},
+    {"schedule_free_adamw", ""},
+    {"schedule_free_adamw", "lr=0.1 beta1=0.5 beta2=0.9 weight_decay=0.1 warmup_steps=3 weight_lr_power=0.5"},
     {"madgrad", ""},
     {"madgrad", "lr=0.1 momentum=0 eps=0.01 weight_decay=0.1 maximize=1"},
     {"madgrad", "lr=0.1 momentum=0.5 weight_decay=0.1 decoupled_weight_decay=1"},

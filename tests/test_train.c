@@ -516,6 +516,45 @@ static void model_file_has_what_using_it_needs(void **state) {
   test_close(ctx);
 }
 
+/* Scores and saved models are of the weights to evaluate, a checkpoint has those that are trained. */
+static void evaluates_what_is_to_be_evaluated(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cliv_data *data = example_data("softmax", 50, 0.2);
+  cliv_trainer *t;
+  cliv_score own, turned;
+  ASSERT_OK(ctx, cliv_trainer_create(ctx, data,
+                                     &(cliv_train_options){.model = "softmax", .optimizer = "schedule_free_sgd"}, &t));
+  train_epochs(ctx, t, 2);
+  const cliv_tensor *weight = cliv_model_parameter(cliv_trainer_model(t), 0);
+  const size_t bytes = cliv_tensor_count(weight) * sizeof(float);
+  float *trained = test_read(weight);
+  char *path = test_join(folder, "free.safetensors");
+  cliv_array saved[2];
+  for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
+    cliv_safetensors *file;
+    ASSERT_OK(ctx, checkpoint ? cliv_trainer_save_checkpoint(t, path) : cliv_trainer_save_model(t, path));
+    ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
+    ASSERT_OK(NULL, cliv_safetensors_read(file, "0.weight", &saved[checkpoint]));
+    cliv_safetensors_free(file);
+  }
+  ASSERT_OK(ctx, cliv_trainer_evaluate(t, CLIV_TRAINING, &own));
+  float *still = test_read(weight);
+  ASSERT_BITS(still, trained, bytes);
+  ASSERT_BITS(saved[1].data, trained, bytes);
+  ASSERT_OK(ctx, cliv_optimizer_evaluate(cliv_trainer_optimizer(t), 1, NULL));
+  float *evaluated = test_read(weight);
+  assert_memory_not_equal(evaluated, trained, bytes);
+  ASSERT_BITS(saved[0].data, evaluated, bytes);
+  ASSERT_OK(ctx, cliv_trainer_evaluate(t, CLIV_TRAINING, &turned));
+  assert_true(own.loss == turned.loss && cliv_optimizer_evaluating(cliv_trainer_optimizer(t)));
+  for (int i = 0; i < 2; i++) cliv_array_free(&saved[i]);
+  free(trained), free(still), free(evaluated), free(path);
+  cliv_trainer_free(t);
+  cliv_data_free(data);
+  test_close(ctx);
+}
+
 /* ---- going on ---- */
 
 /* Two epochs, a checkpoint, three more by another trainer: the same bytes as five in one go. Rules with no, one,
@@ -529,7 +568,8 @@ static void goes_on_where_it_stopped(void **state) {
     const char *schedule;
   } rules[] = {{"sgd", {{"lr", 0.1}, {NULL, 0}}, 1, NULL},
                {"sgd", {{"lr", 0.1}, {"momentum", 0.9}}, 2, "warmup(1.5epochs) cosine(3epochs) * plateau(0, 0.5, 0.9)"},
-               {"adamw", {{"lr", 0.01}, {NULL, 0}}, 1, NULL}};
+               {"adamw", {{"lr", 0.01}, {NULL, 0}}, 1, NULL},
+               {"schedule_free_adamw", {{"lr", 0.01}, {"warmup_steps", 9}}, 2, NULL}};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   cliv_data *data = example_data("softmax", 50, 0.2);
   char *straight = test_join(folder, "straight.safetensors"), *part = test_join(folder, "part.safetensors");
@@ -790,6 +830,7 @@ int main(void) {
       cmocka_unit_test(reaches_least_squares),
       cmocka_unit_test(one_model_everywhere),
       cmocka_unit_test(model_file_has_what_using_it_needs),
+      cmocka_unit_test(evaluates_what_is_to_be_evaluated),
       cmocka_unit_test(goes_on_where_it_stopped),
       cmocka_unit_test(refuses_what_does_not_fit),
       cmocka_unit_test(leaves_a_run_folder),

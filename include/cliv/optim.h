@@ -231,6 +231,14 @@ CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
  * HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
+/* Whether the parameters are what is to be evaluated (`on` 1) or what is trained (0, as at first): with schedule-free
+ * rules they are not the same, and a step of parameters that are to be evaluated fails with STATE; with all others
+ * nothing happens. Going there keeps what they were, which takes another float32 for each element, and coming back
+ * gives it back, bit by bit. A call for what they are already does nothing. One launch for parameters that lie
+ * together. Asynchronous. Fails with NULL, DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+CLIV_API cliv_status cliv_optimizer_evaluate(cliv_optimizer *optimizer, int on, const cliv_sync *sync) CLIV_MUST_CHECK;
+CLIV_API int cliv_optimizer_evaluating(const cliv_optimizer *optimizer); /* 1: they are those to evaluate, not others */
+
 /* Steps taken. Setting the count, for resuming, makes it the count of every parameter added so far. Where the scalars
  * of a step depend on the steps before (nadam's product of momenta, laprop's mean of lr), they are as if all of these
  * had been taken with the hyper-parameters as they are set at the next step, and their schedules; that takes about a

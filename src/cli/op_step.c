@@ -16,7 +16,7 @@ typedef struct step_options {
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
   char *nonfinite;
   double clip_norm, clip_value, clip_each, agc, smooth, scale;
-  int centralize;
+  int centralize, evaluate;
   own_rule_options own;
 } step_options;
 
@@ -223,7 +223,9 @@ static bool step(op_run *run, const step_options *o, const own_rule *own, states
          settle(run, o, s->optimizer, schedule) &&
          (!o->average || average_create(run, s->optimizer, o->average, &s->average)) &&
          take_steps(run, s->optimizer, grad, s->average) && (!s->dir || write_states(run, s)) &&
-         (!s->file || write_file(run, s, s->optimizer)) && op_deliver(run, param, "step", o->rule);
+         (!s->file || write_file(run, s, s->optimizer)) &&
+         op_check(run, cliv_optimizer_evaluate(s->optimizer, o->evaluate, NULL)) &&
+         op_deliver(run, param, "step", o->rule);
 }
 
 static int run_step(cli *c, const step_options *o) {
@@ -277,6 +279,8 @@ int op_step(int argc, const char **argv) {
       {"states", 0, POPT_ARG_STRING, &o.states, 0, "Folder to write the rule's states to, as NAME.npy", "DIR"},
       {"average", 0, POPT_ARG_STRING, &o.average, 0,
        "An average of the parameter, for DIR/average.npy, such as \"ema decay=0.99\"", "KIND [NAME=NUMBER]..."},
+      {"evaluate", 0, POPT_ARG_NONE, &o.evaluate, 0,
+       "Write the weights to evaluate, which schedule-free rules have beside those they train", NULL},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write: the parameter after T steps", "OUT.npy"},
       POPT_TABLEEND};
   const cli_usage usage = {

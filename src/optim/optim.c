@@ -118,6 +118,7 @@ cliv_status cliv_optimizer_create_user(cliv_context *ctx, const cliv_user_rule *
 
 void cliv_optimizer_free(cliv_optimizer *o) {
   if (!o) return;
+  cliv_optimizer_free(o->lent);
   cliv__control_free(o);
   cliv__smooth_free(o);
   cliv__bind_free(o);
@@ -630,6 +631,8 @@ static cliv_status left_out(cliv_optimizer *o, bool *out) {
 cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE(o->ctx, o->lent == NULL, STATE,
+          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before a step");
   TRY(cliv__control_settle(o));
   TRY(settle_hypers(o));
   TRY(check_conflicts(o));

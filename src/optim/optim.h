@@ -160,6 +160,7 @@ struct cliv_optimizer {
   bool stale; /* the plan does not fit the parameters */
   cliv__plan plan;
   cliv__control control;
+  cliv_optimizer *lent; /* parameters are what is to be evaluated, see lend.h; NULL: what is trained */
 };
 
 static inline double *cliv__hyper(const cliv_optimizer *o, int group) {

@@ -59,6 +59,8 @@ typedef struct cliv__rule {
   /* What is wrong with hyper-parameters that are each within bounds, or NULL. The member is NULL where nothing can be.
    * */
   const char *(*conflict)(const double *hyper);
+  /* The weights to evaluate are w + share·(state 0 − w), and this gives the share; NULL: they are w. */
+  double (*evaluated)(const double *hyper);
   /* A rule of the caller's own, see user_rule.h; NULL for the library's. Its scalars are those of cliv__user_scalars,
    * the lists are the members of its structs. */
   const char *text, *scalar_names, *state_names;
@@ -88,36 +90,38 @@ static inline cliv_state_shape cliv__state_shape(const cliv__rule *rule, size_t 
 unsigned cliv__other_states(const cliv__rule *rule);
 
 /* Every rule, in the order in which they are listed; X(name) for each. */
-#define CLIV__RULES(X) \
-  X(sgd)               \
-  X(adagrad)           \
-  X(rmsprop)           \
-  X(adam)              \
-  X(adamw)             \
-  X(lion)              \
-  X(adadelta)          \
-  X(adamax)            \
-  X(nadam)             \
-  X(radam)             \
-  X(rprop)             \
-  X(asgd)              \
-  X(signum)            \
-  X(yogi)              \
-  X(adabelief)         \
-  X(adan)              \
-  X(madgrad)           \
-  X(laprop)            \
-  X(adopt)             \
-  X(ademamix)          \
-  X(qhm)               \
-  X(qhadam)            \
-  X(ftrl)              \
-  X(sophia)            \
-  X(adabound)          \
-  X(lars)              \
-  X(lamb)              \
-  X(novograd)          \
-  X(muon)              \
+#define CLIV__RULES(X)   \
+  X(sgd)                 \
+  X(adagrad)             \
+  X(rmsprop)             \
+  X(adam)                \
+  X(adamw)               \
+  X(lion)                \
+  X(adadelta)            \
+  X(adamax)              \
+  X(nadam)               \
+  X(radam)               \
+  X(rprop)               \
+  X(asgd)                \
+  X(signum)              \
+  X(yogi)                \
+  X(adabelief)           \
+  X(adan)                \
+  X(madgrad)             \
+  X(laprop)              \
+  X(adopt)               \
+  X(ademamix)            \
+  X(qhm)                 \
+  X(qhadam)              \
+  X(ftrl)                \
+  X(sophia)              \
+  X(adabound)            \
+  X(schedule_free_sgd)   \
+  X(schedule_free_adamw) \
+  X(lars)                \
+  X(lamb)                \
+  X(novograd)            \
+  X(muon)                \
   X(shampoo)
 
 #define CLIV__DECLARE_RULE(name) extern const cliv__rule cliv__rule_##name;

@@ -586,6 +586,8 @@ static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const c
 cliv_status cliv_optimizer_load(cliv_optimizer *o, const char *path) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, path);
+  REQUIRE(o->ctx, o->lent == NULL, STATE,
+          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before loading");
   TRY(cliv__control_settle(o));
   cliv_safetensors *file;
   TRY(cliv__relay(o->ctx, cliv_safetensors_open(path, &file)));

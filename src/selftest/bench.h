@@ -58,6 +58,7 @@ void cliv__selftest_sorts(cliv__selftest *test);
 void cliv__selftest_rows(cliv__selftest *test);
 void cliv__selftest_random(cliv__selftest *test);
 void cliv__selftest_steps(cliv__selftest *test);
+void cliv__selftest_averages(cliv__selftest *test);
 void cliv__selftest_products(cliv__selftest *test);
 void cliv__selftest_minimizers(cliv__selftest *test);
 

@@ -63,6 +63,8 @@ static const struct variant {
     {"novograd", "amsgrad", {{"amsgrad", 1}, {"beta2", 0.5}, {"eps_root", 1e-3}, {"weight_decay", 0.1}}, 0},
     {"muon", "float32", {{"lr", 0.1}, {"bfloat16", 0}, {"rms_rate", 0.2}, {"weight_decay", 0.1}}, 0},
     {"shampoo", "momentum", {{"lr", 0.1}, {"momentum", 0.5}, {"matrix_eps", 1}, {"weight_decay", 0.1}}, 0},
+    {"schedule_free_sgd", "warm-up", {{"lr", 0.1}, {"momentum", 0.5}, {"warmup_steps", 9}, {"weight_decay", 0.1}}, 7},
+    {"schedule_free_adamw", "warm-up", {{"beta2", 0.9}, {"r", 1.5}, {"warmup_steps", 9}, {"weight_decay", 0.1}}, 7},
     {"asgd", "averages", {{"lambd", 0.1}, {"t0", 1}, {"lr", 0.1}}, 10},
 };
 

@@ -174,9 +174,7 @@ static cliv_status add_progress(const cliv_trainer *t, bundle *b) {
   return add_states(t, b);
 }
 
-static cliv_status save(const cliv_trainer *t, const char *path, bool checkpoint) {
-  REQUIRE_NOT_NULL(NULL, t);
-  REQUIRE_NOT_NULL(t->ctx, path);
+static cliv_status save_parameters(const cliv_trainer *t, const char *path, bool checkpoint) {
   bundle b = {.room = cliv_model_parameters(t->model) + 5};
   for (size_t i = 0; checkpoint && i < cliv_model_parameters(t->model); i++)
     b.room += cliv_optimizer_state_count(t->optimizer, i);
@@ -189,6 +187,17 @@ static cliv_status save(const cliv_trainer *t, const char *path, bool checkpoint
     status = cliv__relay(t->ctx, cliv_safetensors_write(path, b.arrays, b.count, b.metadata, b.metadata_count));
   bundle_free(&b);
   return status;
+}
+
+/* A model is for use, a checkpoint for training on. */
+static cliv_status save(const cliv_trainer *t, const char *path, bool checkpoint) {
+  REQUIRE_NOT_NULL(NULL, t);
+  REQUIRE_NOT_NULL(t->ctx, path);
+  int was;
+  cliv_status status = cliv__trainer_turn(t, !checkpoint, &was);
+  if (!status) status = save_parameters(t, path, checkpoint);
+  const cliv_status turned = cliv__trainer_turn(t, was, &was);
+  return status ? status : turned;
 }
 
 cliv_status cliv_trainer_save_model(const cliv_trainer *t, const char *path) { return save(t, path, false); }

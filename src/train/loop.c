@@ -318,6 +318,22 @@ static void finish_score(const tally *sum, const cliv_trainer *t, cliv_part whic
   out->r2 = explained / (double)info->targets;
 }
 
+cliv_status cliv__trainer_turn(const cliv_trainer *t, int on, int *was) {
+  *was = cliv_optimizer_evaluating(t->optimizer);
+  return cliv_optimizer_evaluate(t->optimizer, on, NULL);
+}
+
+static cliv_status add_stretches(cliv_trainer *t, cliv_part which, tally *sum) {
+  const size_t rows = t->part[which].rows, logits = cliv_model_logits(t->model);
+  for (size_t first = 0; first < rows; first += STRETCH) {
+    const size_t n = least(STRETCH, rows - first);
+    float *z = t->host, *losses = t->host + n * logits;
+    TRY(score_stretch(t, which, first, n, z, losses));
+    add_rows(sum, t, which, first, n, z, losses);
+  }
+  return CLIV_OK;
+}
+
 cliv_status cliv_trainer_evaluate(cliv_trainer *t, cliv_part which, cliv_score *out) {
   REQUIRE_NOT_NULL(NULL, t);
   REQUIRE_NOT_NULL(t->ctx, out);
@@ -326,13 +342,11 @@ cliv_status cliv_trainer_evaluate(cliv_trainer *t, cliv_part which, cliv_score *
   REQUIRE(t->ctx, rows > 0, DATA, "no rows are held out, so there is nothing to evaluate on");
   tally sum = {.squares = calloc(logits, sizeof *sum.squares)};
   REQUIRE(t->ctx, sum.squares != NULL, HOST_MEMORY, "no memory for %zu sums", logits);
-  cliv_status status = CLIV_OK;
-  for (size_t first = 0; first < rows && !status; first += STRETCH) {
-    const size_t n = least(STRETCH, rows - first);
-    float *z = t->host, *losses = t->host + n * logits;
-    status = score_stretch(t, which, first, n, z, losses);
-    if (!status) add_rows(&sum, t, which, first, n, z, losses);
-  }
+  int was;
+  cliv_status status = cliv__trainer_turn(t, 1, &was);
+  if (!status) status = add_stretches(t, which, &sum);
+  const cliv_status turned = cliv__trainer_turn(t, was, &was);
+  if (!status) status = turned;
   if (!status) finish_score(&sum, t, which, out);
   free(sum.squares);
   return status;

@@ -32,6 +32,9 @@ struct cliv_trainer {
   float *host; /* losses of an epoch, logits and losses of a stretch */
 };
 
+/* Parameters as they are to be evaluated, or trained; *was is what they were, to be turned back to. */
+cliv_status cliv__trainer_turn(const cliv_trainer *trainer, int on, int *was);
+
 /* The whole configuration as JSON: what was given and what was taken by default. Where, when and on what it ran is not
  * in it. NULL without memory. */
 json_t *cliv__trainer_config(const cliv_trainer *trainer);

@@ -1,7 +1,7 @@
 """Makes packages.safetensors: trajectories of other packages than PyTorch, for tests/test_rules.c; see trajectories.py.
 
     python3 -m venv V && V/bin/pip install torch numpy keras 'jax[cpu]' optax timm 'mlx[cpu]' bitsandbytes madgrad \
-        adabelief-pytorch pytorch_optimizer qhoptim
+        adabelief-pytorch pytorch_optimizer qhoptim schedulefree
     V/bin/python make_packages.py
 
 Keras runs on its PyTorch backend, optax operation by operation, MLX and bitsandbytes on their CPU backends. Cases give
@@ -33,6 +33,7 @@ import optax
 import optax.contrib
 import pytorch_optimizer
 import qhoptim.pyt
+import schedulefree
 import timm.optim
 import torch
 from adabelief_pytorch import AdaBelief
@@ -150,6 +151,22 @@ def qhm(h):
     return torch_step(qhoptim.pyt.QHM, weight_decay_type=decay, **h)
 
 
+def schedule_free(cls, betas=()):
+    """What is trained, from package optimizers that must be told that it is."""
+    def make(h):
+        apart = {f"beta{k}": h.pop(f"beta{k}", beta) for k, beta in enumerate(betas, 1)}
+        weights = torch.tensor(start(), requires_grad=True)
+        optimizer = cls([weights], **h, **({"betas": tuple(apart.values())} if apart else {}))
+        optimizer.train()
+
+        def step(gradient):
+            weights.grad = torch.tensor(gradient)
+            optimizer.step()
+            return weights.detach().numpy()
+        return step
+    return make
+
+
 class SophiaG(torch.optim.Optimizer):
     """As its authors have it (Liuhong99/Sophia, sophia.py), with their loop: the Hessian after every k-th step, here
     from that step's gradient."""
@@ -246,6 +263,14 @@ CASES = [
         {}, dict(final_lr=0.01, gamma=0.1, weight_decay=0.1)]),
     ("adabound", "paper", of_torch(pytorch_optimizer.AdaBound, (0.9, 0.999), weight_decouple=False), [
         dict(final_lr=0.01, weight_decay=0.1)]),
+    ("schedule_free_sgd", "schedulefree", schedule_free(schedulefree.SGDScheduleFree), [
+        {}, dict(lr=0.1, momentum=0.5, weight_decay=0.1, warmup_steps=30), dict(lr=0.1, r=1.5, weight_lr_power=0.5)]),
+    ("schedule_free_adamw", "schedulefree", schedule_free(schedulefree.AdamWScheduleFree, (0.9, 0.999)), [
+        {}, dict(lr=0.01, beta1=0.5, beta2=0.9, weight_decay=0.1, warmup_steps=30), dict(r=1.0, eps=1e-3)]),
+    ("schedule_free_sgd", "optax", of_optax(optax.contrib.schedule_free_sgd, 1.0, momentum="b1"), [
+        dict(lr=0.1), dict(lr=0.1, momentum=0.5, weight_decay=0.1)]),
+    ("schedule_free_adamw", "optax", of_optax(optax.contrib.schedule_free_adamw, 0.0025), [
+        {}, dict(beta2=0.9, weight_decay=0.1)]),
     ("rmsprop", "timm", of_torch(timm.optim.RMSpropTF), [{}, dict(lr=1e-3, momentum=0.9, weight_decay=0.1)]),
 ]
 
@@ -254,7 +279,7 @@ def main():
     mx.set_default_device(mx.cpu)
     torch.set_num_threads(1)
     packages = ("torch", "keras", "jax", "optax", "mlx", "timm", "bitsandbytes", "madgrad", "adabelief-pytorch",
-                "pytorch_optimizer", "qhoptim")
+                "pytorch_optimizer", "qhoptim", "schedulefree")
     arrays, metadata = {}, {name: version(name) for name in packages}
     for rule, preset, make, cases in CASES:
         for number, hyper in enumerate(cases):

@@ -200,6 +200,19 @@ def test_an_average(tmp_path):
     refused(*step, "--states", tmp_path / "s", "--average", "ema decay=2", code=2, says="decay")
 
 
+def test_evaluate(tmp_path):
+    """What a schedule-free rule evaluates is further from its iterate than what it trains."""
+    np.save(tmp_path / "p.npy", GOLDEN["initial"])
+    np.save(tmp_path / "g.npy", GOLDEN["gradients.random"])
+    step = ["op", "step", "--rule", "schedule_free_sgd", "--set", "lr=0.1", "--set", "momentum=0.8", "--param",
+            tmp_path / "p.npy", "--grads", tmp_path / "g.npy", "--states", tmp_path / "s", "-o"]
+    done(*step, tmp_path / "y.npy")
+    done(*step, tmp_path / "x.npy", "--evaluate")
+    x, y, z = (np.load(tmp_path / name).astype("f8") for name in ("x.npy", "y.npy", "s/z.npy"))
+    np.testing.assert_allclose(x, (y - 0.2 * z) / 0.8, rtol=0, atol=1e-6)
+    assert np.abs(x - y).max() > 1e-3
+
+
 CLIPPED = np.load(f"{SOURCE}/tests/golden/clipped.npz")
 
 
