@@ -15,10 +15,15 @@
 #include "problems.h"
 #include "support.h"
 
-/* Where programs take long to compile, the walk in which those that are needed elsewhere are. */
+/* Both walks; where programs take long to compile, the device's own. */
 static size_t first_walk(void) { return test_few() ? TEST_WALKS - 1 : test_first_walk(); }
+static cliv_context *open_walk(size_t w) { return test_open(test_few() ? CLIV_WALK_AUTO : test_walks[w]); }
 
-static cliv_context *open_one(void) { return test_open(test_few() ? CLIV_WALK_GPU : CLIV_WALK_AUTO); }
+/* Every walk and group size; there, the same one: the self-test has the other. */
+static test_ways open_ways(void) {
+  if (!test_few()) return test_open_all();
+  return (test_ways){.ctx = {test_open(CLIV_WALK_AUTO)}, .count = 1};
+}
 
 /* ---- objectives on the host: a problem in double, seen through float32 vectors ---- */
 
@@ -256,7 +261,7 @@ static void agrees_with_torch(void **state) {
   static const char *const problems[] = {"quadratic", "rosenbrock", "logistic"};
   cliv_safetensors *file = open_golden();
   for (size_t w = first_walk(); w < TEST_WALKS; w++) {
-    cliv_context *ctx = test_open(test_walks[w]);
+    cliv_context *ctx = open_walk(w);
     for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
       follows_torch(ctx, file, problems[i], 0);
       follows_torch(ctx, file, problems[i], 3);
@@ -303,7 +308,7 @@ static void compares_with_scipy(cliv_context *ctx, cliv_safetensors *file, size_
 static void agrees_with_scipy(void **state) {
   (void)state;
   cliv_safetensors *file = open_golden();
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   for (size_t i = 0; i < sizeof rivals / sizeof *rivals; i++) {
     compares_with_scipy(ctx, file, i, false);
     compares_with_scipy(ctx, file, i, true);
@@ -412,11 +417,11 @@ static const struct {
 };
 
 static void minima_have_one_result(void **state) {
-  const test_ways *ways = *state;
-  const size_t count = test_few() && ways->count > 2 ? 2 : ways->count;
+  (void)state;
+  const test_ways ways = open_ways();
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-    for (size_t w = 0; w < count; w++) {
-      cliv_context *ctx = ways->ctx[w];
+    for (size_t w = 0; w < ways.count; w++) {
+      cliv_context *ctx = ways.ctx[w];
       regression r = regression_create(ctx);
       const cliv_objective objective = {.with = &r, .value = regression_value, .hessian_product = regression_product};
       const size_t n = 31;
@@ -437,6 +442,7 @@ static void minima_have_one_result(void **state) {
       regression_free(&r);
     }
   }
+  test_close_all(&ways);
 }
 
 /* Half the weighted squared distance from a centre, of any length. */
@@ -492,7 +498,7 @@ static void sinks_at_every_size(void **state) {
   size_t count;
   const size_t *sizes = test_sizes(&count);
   for (size_t w = first_walk(); w < TEST_WALKS; w++) {
-    cliv_context *ctx = test_open(test_walks[w]);
+    cliv_context *ctx = open_walk(w);
     for (size_t i = 0; i < count; i++) {
       if (sizes[i] > 100000 && test_few()) continue;
       sinks(ctx, "lbfgs", sizes[i], 0);
@@ -569,7 +575,7 @@ static void one_step_is_enough(void **state) {
   double want[10], got[10];
   solve_normal(s, want);
   for (size_t w = first_walk(); w < TEST_WALKS; w++) {
-    cliv_context *ctx = test_open(test_walks[w]);
+    cliv_context *ctx = open_walk(w);
     least l = {ctx, upload(ctx, 2, shape, s->x), upload(ctx, 1, shape, s->y), upload(ctx, 1, shape, NULL),
                upload(ctx, 0, NULL, NULL)};
     const cliv_objective objective = {.with = &l,
@@ -623,7 +629,7 @@ static const test_problem wall = {"wall", 1, 1, wall_start, wall_value, wall_hes
 static void leaves_ridges(void **state) {
   (void)state;
   static const char *const methods[] = {"newton", "newton_cg", "lbfgs"};
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   for (size_t i = 0; i < 3; i++) {
     host h = {.problem = &ridge, .ctx = ctx};
     const cliv_objective objective = host_objective(&h);
@@ -638,7 +644,7 @@ static void leaves_ridges(void **state) {
 
 static void comes_back_from_where_it_is_not_finite(void **state) {
   (void)state;
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   for (size_t i = 0; i < cliv_minimizer_count(); i++) {
     const char *method = cliv_minimizer_get(i)->name;
     host h = {.problem = &wall, .ctx = ctx};
@@ -673,7 +679,7 @@ static void comes_back_from_where_it_is_not_finite(void **state) {
 /* Whichever call of the objective fails, its status comes back and x is as it was. */
 static void failures_change_nothing(void **state) {
   (void)state;
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   const test_problem *problem = test_problem_find("rosenbrock");
   for (size_t i = 0; i < cliv_minimizer_count(); i++)
     for (int products = 0; products < 2; products++) {
@@ -709,7 +715,7 @@ static int stop_at_3(void *user, const cliv_minimize_result *so_far, const cliv_
 
 static void ends_where_told(void **state) {
   (void)state;
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   for (size_t i = 0; i < cliv_minimizer_count(); i++) {
     const char *method = cliv_minimizer_get(i)->name;
     cliv_minimize_result r;
@@ -743,7 +749,7 @@ static int nearer(void *user, const cliv_minimize_result *so_far, const cliv_ten
 
 static void polyak_comes_nearer(void **state) {
   (void)state;
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   cliv_minimize_result r;
   double distance = 1e9;
   const double f = reach(ctx, "polyak", "quadratic",
@@ -759,7 +765,7 @@ static void polyak_comes_nearer(void **state) {
 
 static void refuses(void **state) {
   (void)state;
-  cliv_context *ctx = open_one(), *other = test_open_group(CLIV_WALK_GPU, 16);
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO), *other = test_open_group(CLIV_WALK_GPU, 16);
   host h = {.problem = test_problem_find("rosenbrock"), .ctx = ctx};
   const cliv_objective o = host_objective(&h), none = {0};
   cliv_tensor *x = begin(ctx, h.problem), *half, *wide, *pitched, *many;
@@ -804,18 +810,12 @@ static void refuses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(table_is_consistent),
-      cmocka_unit_test(agrees_with_torch),
-      cmocka_unit_test(agrees_with_scipy),
-      cmocka_unit_test_setup_teardown(minima_have_one_result, test_setup_all, test_teardown_all),
-      cmocka_unit_test(sinks_at_every_size),
-      cmocka_unit_test(one_step_is_enough),
-      cmocka_unit_test(leaves_ridges),
-      cmocka_unit_test(comes_back_from_where_it_is_not_finite),
-      cmocka_unit_test(failures_change_nothing),
-      cmocka_unit_test(ends_where_told),
-      cmocka_unit_test(polyak_comes_nearer),
-      cmocka_unit_test(refuses),
+      cmocka_unit_test(table_is_consistent),     cmocka_unit_test(agrees_with_torch),
+      cmocka_unit_test(agrees_with_scipy),       cmocka_unit_test(minima_have_one_result),
+      cmocka_unit_test(sinks_at_every_size),     cmocka_unit_test(one_step_is_enough),
+      cmocka_unit_test(leaves_ridges),           cmocka_unit_test(comes_back_from_where_it_is_not_finite),
+      cmocka_unit_test(failures_change_nothing), cmocka_unit_test(ends_where_told),
+      cmocka_unit_test(polyak_comes_nearer),     cmocka_unit_test(refuses),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

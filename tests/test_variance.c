@@ -22,9 +22,15 @@
     if (status_) return status_;        \
   } while (0)
 
-/* Where programs take long to compile, one walk. */
+/* Both walks; where programs take long to compile, the device's own. */
 static size_t first_walk(void) { return test_few() ? TEST_WALKS - 1 : test_first_walk(); }
-static cliv_context *open_one(void) { return test_open(test_few() ? CLIV_WALK_GPU : CLIV_WALK_AUTO); }
+static cliv_context *open_walk(size_t w) { return test_open(test_few() ? CLIV_WALK_AUTO : test_walks[w]); }
+
+/* Every walk and group size; there, the same one: the self-test has the other. */
+static test_ways open_ways(void) {
+  if (!test_few()) return test_open_all();
+  return (test_ways){.ctx = {test_open(CLIV_WALK_AUTO)}, .count = 1};
+}
 
 /* ---- bowls: f_i is half the weighted squared distance from a centre of its own ---- */
 
@@ -167,7 +173,7 @@ static void follows_references(void **state) {
   size_t count;
   const size_t *sizes = test_sizes(&count);
   for (size_t w = first_walk(); w < TEST_WALKS; w++) {
-    cliv_context *ctx = test_open(test_walks[w]);
+    cliv_context *ctx = open_walk(w);
     for (size_t method = 0; method < METHODS; method++)
       for (size_t i = 0; i < count; i++)
         if (sizes[i] < 100000) follows(ctx, method, &variants[i % 2], sizes[i], i % 3);
@@ -275,7 +281,7 @@ static void agrees_with_scikit_learn(void **state) {
   float *drawn = golden(file, "order", "", &steps);
   int32_t *order = test_alloc(steps * sizeof *order);
   for (size_t i = 0; i < steps; i++) order[i] = (int32_t)drawn[i];
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   agrees_with(ctx, file, "sag", order, steps);
   agrees_with(ctx, file, "saga", order, steps);
   agrees_with(ctx, file, "elastic", order, steps);
@@ -340,7 +346,7 @@ static void converges_linearly_where_sgd_stalls(void **state) {
   (void)state;
   if (test_few()) skip(); /* a hundred thousand small steps */
   static const char *const methods[] = {"saga", "svrg", "sag"};
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   double noisy[TENS], gaps[TENS];
   stall(ctx, noisy);
   assert_true(noisy[TENS - 1] > noisy[0] / 4);
@@ -378,11 +384,11 @@ static const struct {
 };
 
 static void steps_have_one_result(void **state) {
-  const test_ways *ways = *state;
-  const size_t count = test_few() && ways->count > 2 ? 2 : ways->count;
+  (void)state;
+  const test_ways ways = open_ways();
   for (size_t i = 0; i < METHODS; i++)
-    for (size_t w = 0; w < count; w++) {
-      cliv_context *ctx = ways->ctx[w];
+    for (size_t w = 0; w < ways.count; w++) {
+      cliv_context *ctx = ways.ctx[w];
       bowls b = bowls_create(ctx, 4099);
       const cliv_sum sum = {.with = &b, .terms = BOWLS, .gradient = bowls_gradient};
       const cliv_variance_options options = {.lr = 0.1, .l2 = 0.01, .l1 = 0.05, .inner = 4, .seed = 11};
@@ -397,13 +403,14 @@ static void steps_have_one_result(void **state) {
       test_guard_free(&x);
       bowls_free(&b);
     }
+  test_close_all(&ways);
 }
 
 /* ---- order, events, pieces ---- */
 
 static void draws_what_the_generator_says(void **state) {
   (void)state;
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   bowls b = bowls_create(ctx, 300);
   const cliv_sum sum = {.with = &b, .terms = BOWLS, .gradient = bowls_gradient};
   const cliv_variance_options options = {.lr = 0.1, .inner = 4, .seed = 0x123456789abcULL};
@@ -447,7 +454,7 @@ static void draws_what_the_generator_says(void **state) {
 /* lr is the one of each step: two halves with two of them are two runs. */
 static void changes_lr(void **state) {
   (void)state;
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   bowls b = bowls_create(ctx, 1);
   const cliv_sum sum = {.with = &b, .terms = 1, .gradient = bowls_gradient};
   cliv_variance *v;
@@ -476,7 +483,7 @@ static void changes_lr(void **state) {
 /* Whichever call fails: the steps before it are taken, and going on gives what would have been. */
 static void goes_on_after_failures(void **state) {
   (void)state;
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   enum { STEPS = 7 };
   for (size_t i = 0; i < METHODS; i++) {
     const cliv_variance_options options = {.lr = 0.02, .inner = 3, .seed = 2};
@@ -502,7 +509,7 @@ static void goes_on_after_failures(void **state) {
 
 static void nan_stays_one(void **state) {
   (void)state;
-  cliv_context *ctx = open_one();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   for (size_t i = 0; i < METHODS; i++) {
     bowls b = bowls_create(ctx, 20);
     b.c[0][3] = NAN;
@@ -525,7 +532,7 @@ static void nan_stays_one(void **state) {
 
 static void refuses(void **state) {
   (void)state;
-  cliv_context *ctx = open_one(), *other = test_open_group(CLIV_WALK_GPU, 16);
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO), *other = test_open_group(CLIV_WALK_GPU, 16);
   bowls b = bowls_create(ctx, 4);
   const cliv_sum sum = {.with = &b, .terms = BOWLS, .gradient = bowls_gradient};
   const cliv_variance_options options = {.lr = 0.1};
@@ -578,7 +585,7 @@ int main(void) {
       cmocka_unit_test(follows_references),
       cmocka_unit_test(agrees_with_scikit_learn),
       cmocka_unit_test(converges_linearly_where_sgd_stalls),
-      cmocka_unit_test_setup_teardown(steps_have_one_result, test_setup_all, test_teardown_all),
+      cmocka_unit_test(steps_have_one_result),
       cmocka_unit_test(draws_what_the_generator_says),
       cmocka_unit_test(changes_lr),
       cmocka_unit_test(goes_on_after_failures),
