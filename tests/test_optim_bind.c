@@ -124,7 +124,8 @@ static void decays_with_it(void **state) {
  * or know nothing of it, whatever the other hyper-parameters, and those that are refused. */
 static void knows_every_rule(void **state) {
   (void)state;
-  static const char *const refused[] = {"asgd", "ftrl", "laprop", "madgrad", "rprop"};
+  static const char *const refused[] = {
+      "asgd", "ftrl", "laprop", "madgrad", "rprop", "schedule_free_sgd", "schedule_free_adamw"};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   const size_t one = 1;
   cliv_tensor *factor;

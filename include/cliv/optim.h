@@ -210,8 +210,8 @@ CLIV_API cliv_status cliv_optimizer_value(cliv_optimizer *optimizer, int group, 
  * as if lr had been set to the product, but for the rounding of scalars, which are rounded before the factor comes to
  * them: a decoupled decay is 1 + factor·((1 - lr·weight_decay) - 1). hyper must be "lr", the memory is referenced,
  * NULL: no more. Costs one small launch for each group that has one. Fails with NULL, NAME (another hyper-parameter),
- * VALUE (no such group; a rule whose steps are not proportional to lr: asgd, ftrl, laprop, madgrad, rprop, one of your
- * own), DTYPE, SHAPE, HOST_MEMORY. Not saved. */
+ * VALUE (no such group; a rule whose steps are not proportional to lr, or remember it: asgd, ftrl, laprop, madgrad,
+ * rprop, the schedule-free ones, one of your own), DTYPE, SHAPE, HOST_MEMORY. Not saved. */
 CLIV_API cliv_status cliv_optimizer_bind(cliv_optimizer *optimizer, int group, const char *hyper,
                                          const cliv_tensor *factor) CLIV_MUST_CHECK;
 

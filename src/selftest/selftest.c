@@ -60,10 +60,10 @@ cliv_status cliv_selftest(cliv_context *ctx, const cliv_selftest_options *option
   TRY(OPTIONS(ctx, options, &o));
   size_t only = 0;
   while (o.kind && only < KINDS && strcmp(o.kind, kinds[only].name)) only++;
-  REQUIRE(
-      ctx, only < KINDS, NAME,
-      "the self-test has no kind '%s'; there are map, reduce, scan, sort, rows, random, step, average, gemm and minimize",
-      o.kind);
+  REQUIRE(ctx, only < KINDS, NAME,
+          "the self-test has no kind '%s'; there are map, reduce, scan, sort, rows, random, step, average, gemm and "
+          "minimize",
+          o.kind);
   memset(out, 0, sizeof *out);
   const cliv__error held = cliv__error_hold(ctx); /* a case that fails is no failure of the call */
   cliv__selftest test = {.ctx = ctx, .options = &o, .result = out};
