@@ -46,3 +46,31 @@ static void shampoo(real *w, real g, shampoo_state *s, shampoo_scalars h) {
 #endif
   *w = fused((real)h.minus_lr, s->update, *w * h.keep);
 }
+
+/* Adam in the eigenvectors of the gradients' squares by rows and by columns. `projected` is the gradient in them, then
+ * the direction in them, then the step; `update` the gradient, then the mean in them. */
+typedef struct {
+  real exp_avg, exp_avg_sq, update, projected;
+} soap_state;
+typedef struct {
+  float minus_step, keep, one_minus_beta1, one_minus_beta2, eps;
+} soap_scalars;
+typedef soap_state soap_gather_state;
+typedef soap_scalars soap_gather_scalars;
+static void soap_gather(real *w, real g, soap_state *s, soap_scalars h) {
+  (void)w;
+  s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
+  s->update = g;
+}
+typedef soap_state soap_turn_state;
+typedef soap_scalars soap_turn_scalars;
+static void soap_turn(real *w, real g, soap_state *s, soap_scalars h) {
+  (void)w;
+  (void)g;
+  s->exp_avg_sq = interpolate(s->exp_avg_sq, s->projected * s->projected, h.one_minus_beta2);
+  s->projected = divide(s->update, square_root(s->exp_avg_sq) + h.eps);
+}
+static void soap(real *w, real g, soap_state *s, soap_scalars h) {
+  (void)g;
+  *w = fused((real)h.minus_step, s->projected, *w) * h.keep;
+}

@@ -45,7 +45,7 @@ typedef struct cliv_hyper_info {
 typedef enum cliv_state_kind {
   CLIV_STATE_SIGNED,
   CLIV_STATE_NONNEGATIVE, /* no element is ever below 0 */
-  CLIV_STATE_WEIGHT       /* weights, as exact as weights must be: float32 always */
+  CLIV_STATE_WEIGHT       /* weights, or what products of matrices are made of: float32 always */
 } cliv_state_kind;
 
 typedef struct cliv_state_info {

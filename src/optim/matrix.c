@@ -13,8 +13,7 @@ static void sides(const cliv_tensor *p, size_t shape[2]) {
   shape[1] = p->count / p->shape[0];
 }
 
-/* A parameter's plane as a matrix. */
-static cliv_status as_matrix(const cliv_optimizer *o, size_t param, size_t state, cliv_tensor **view) {
+cliv_status cliv__plane_matrix(const cliv_optimizer *o, size_t param, size_t state, cliv_tensor **view) {
   size_t shape[2];
   cliv_tensor *plane;
   *view = NULL;
@@ -38,7 +37,7 @@ cliv_status cliv__muon_orthogonalize(cliv_optimizer *o, size_t param) {
                                               .eps = h[CLIV__MUON_EPS],
                                               .bfloat16 = h[CLIV__MUON_BFLOAT16] != 0};
   cliv_tensor *x;
-  TRY(as_matrix(o, param, UPDATE, &x));
+  TRY(cliv__plane_matrix(o, param, UPDATE, &x));
   const cliv_status status = cliv_orthogonalize(o->ctx, x, x, &options, NULL);
   cliv_tensor_free(x);
   return status;
@@ -59,7 +58,7 @@ static cliv_status shampoo_open(cliv_optimizer *o, size_t param, shampoo *s) {
   size_t shape[2];
   cl_mem room;
   sides(p, shape);
-  TRY(as_matrix(o, param, UPDATE, &s->update));
+  TRY(cliv__plane_matrix(o, param, UPDATE, &s->update));
   TRY(cliv__plane_view(o, param, LEFT, &s->left));
   TRY(cliv__plane_view(o, param, RIGHT, &s->right));
   TRY(cliv__plane_view(o, param, LEFT_ROOT, &s->left_root));

@@ -36,8 +36,25 @@ enum {
   CLIV__SHAMPOO_MAXIMIZE
 };
 
+enum {
+  CLIV__SOAP_LR,
+  CLIV__SOAP_BETA1,
+  CLIV__SOAP_BETA2,
+  CLIV__SOAP_SHAMPOO_BETA,
+  CLIV__SOAP_EPS,
+  CLIV__SOAP_WEIGHT_DECAY,
+  CLIV__SOAP_FREQUENCY,
+  CLIV__SOAP_BIAS_CORRECTION,
+  CLIV__SOAP_MAXIMIZE
+};
+
+/* A parameter's plane as a matrix: its first axis by all others. */
+cliv_status cliv__plane_matrix(const cliv_optimizer *o, size_t param, size_t state, cliv_tensor **view);
+
 /* Hooks: on parameter `param`, after the launch they stand behind. Asynchronous, in the order of the queue. */
 cliv_status cliv__muon_orthogonalize(cliv_optimizer *o, size_t param);
 cliv_status cliv__shampoo_precondition(cliv_optimizer *o, size_t param);
+cliv_status cliv__soap_enter(cliv_optimizer *o, size_t param);
+cliv_status cliv__soap_leave(cliv_optimizer *o, size_t param);
 
 #endif

@@ -122,7 +122,8 @@ unsigned cliv__other_states(const cliv__rule *rule);
   X(lamb)                \
   X(novograd)            \
   X(muon)                \
-  X(shampoo)
+  X(shampoo)             \
+  X(soap)
 
 #define CLIV__DECLARE_RULE(name) extern const cliv__rule cliv__rule_##name;
 CLIV__RULES(CLIV__DECLARE_RULE)

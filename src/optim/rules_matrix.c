@@ -129,3 +129,63 @@ const cliv__rule cliv__rule_shampoo = {
     .phases = {{"shampoo_gather", {CLIV__GRADIENT | STATE(0), STATE(5)}, false, cliv__shampoo_precondition},
                {"shampoo", {STATE(5), STATE(0)}, .steps = true}},
 };
+
+/* ---- soap ---- */
+
+static const cliv_hyper_info soap_hypers[] = {
+    [CLIV__SOAP_LR] = LR(3e-3),
+    [CLIV__SOAP_BETA1] = BETA("beta1", 0.95, "how much of the mean gradient is kept"),
+    [CLIV__SOAP_BETA2] = BETA("beta2", 0.95, "how much of the mean square is kept"),
+    [CLIV__SOAP_SHAMPOO_BETA] = BETA("shampoo_beta", 0.95, "how much of the mean G G' and G' G is kept"),
+    [CLIV__SOAP_EPS] = EPS(1e-8),
+    [CLIV__SOAP_WEIGHT_DECAY] =
+        POSITIVE("weight_decay", 0.01, "weights lose lr*weight_decay of themselves after each step"),
+    [CLIV__SOAP_FREQUENCY] = {"precondition_frequency", 10, 1, 1e9, 0, 0, "steps between two turns of the bases"},
+    [CLIV__SOAP_BIAS_CORRECTION] = FLAG("bias_correction", 1, "means are corrected for their start at 0"),
+    [CLIV__SOAP_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info soap_states[] = {
+    {"exp_avg", NULL, "running mean of gradients", CLIV_STATE_WEIGHT},
+    {"exp_avg_sq", NULL, "running mean of squared gradients in the bases", CLIV_STATE_WEIGHT},
+    {"GG_0", NULL, "running mean of G G'", CLIV_STATE_SIGNED},
+    {"GG_1", NULL, "running mean of G' G", CLIV_STATE_SIGNED},
+    {"Q_0", NULL, "basis of the rows, its vectors in the columns", CLIV_STATE_SIGNED},
+    {"Q_1", NULL, "basis of the columns", CLIV_STATE_SIGNED},
+    UPDATE,
+    {"projected", NULL, "scratch: in the bases", CLIV_STATE_SIGNED}};
+static const cliv_state_shape soap_shapes[] = {CLIV_STATE_ELEMENT, CLIV_STATE_ELEMENT, CLIV_STATE_LEFT,
+                                               CLIV_STATE_RIGHT,   CLIV_STATE_LEFT,    CLIV_STATE_RIGHT};
+static const cliv_preset_info soap_presets[] = {
+    SAME("paper", "arXiv 2409.11321 and its authors' code, by reading"),
+    SAME("pytorch_optimizer", "pytorch_optimizer.SOAP 4.1"),
+};
+
+static const char *soap_conflict(const double *h) {
+  const double every = h[CLIV__SOAP_FREQUENCY];
+  return every != floor(every) ? "precondition_frequency must be a whole number" : NULL;
+}
+
+/* The first step finds the bases and moves nothing: the second is Adam's first. */
+static void soap_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)memory;
+  const int corrects = h[CLIV__SOAP_BIAS_CORRECTION] != 0, moves = t > 1;
+  const double c1 = corrects && moves ? 1 - cliv__power(h[CLIV__SOAP_BETA1], t - 1) : 1;
+  const double c2 = corrects && moves ? 1 - cliv__power(h[CLIV__SOAP_BETA2], t - 1) : 1;
+  GIVE(out, moves ? -h[CLIV__SOAP_LR] * sqrt(c2) / c1 : 0,
+       moves ? 1 - h[CLIV__SOAP_LR] * h[CLIV__SOAP_WEIGHT_DECAY] : 1, moves ? 1 - h[CLIV__SOAP_BETA1] : 0,
+       moves ? 1 - h[CLIV__SOAP_BETA2] : 0, h[CLIV__SOAP_EPS]);
+}
+
+const cliv__rule cliv__rule_soap = {
+    .info = {"soap", "Adam in the eigenvectors of the gradients' squares by rows and by columns",
+             "arXiv 2409.11321; pytorch_optimizer.SOAP 4.1", COUNT(soap_hypers), COUNT(soap_states) - 2, soap_hypers,
+             soap_states, COUNT(soap_presets), soap_presets, soap_shapes},
+    .function = "soap",
+    .scalar_count = 5,
+    .scalars = soap_scalars,
+    .conflict = soap_conflict,
+    .scratch_count = 2,
+    .phases = {{"soap_gather", {CLIV__GRADIENT | STATE(0), STATE(0) | STATE(6)}, false, cliv__soap_enter},
+               {"soap_turn", {STATE(1) | STATE(6) | STATE(7), STATE(1) | STATE(7)}, false, cliv__soap_leave},
+               {"soap", {.reads = STATE(7)}, .steps = true}},
+};

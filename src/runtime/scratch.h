@@ -38,6 +38,10 @@ enum {
   CLIV__SCRATCH_FACTOR_NORMS,
   CLIV__SCRATCH_FACTOR_TERMS,
   CLIV__SCRATCH_OPTIM,
+  CLIV__SCRATCH_OPTIM_A,
+  CLIV__SCRATCH_OPTIM_B,
+  CLIV__SCRATCH_OPTIM_C,
+  CLIV__SCRATCH_OPTIM_D,
   CLIV__SCRATCH_SLOTS
 };
 cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out);

@@ -65,6 +65,7 @@ static const struct variant {
     {"shampoo", "momentum", {{"lr", 0.1}, {"momentum", 0.5}, {"matrix_eps", 1}, {"weight_decay", 0.1}}, 0},
     {"schedule_free_sgd", "warm-up", {{"lr", 0.1}, {"momentum", 0.5}, {"warmup_steps", 9}, {"weight_decay", 0.1}}, 7},
     {"schedule_free_adamw", "warm-up", {{"beta2", 0.9}, {"r", 1.5}, {"warmup_steps", 9}, {"weight_decay", 0.1}}, 7},
+    {"soap", "each step", {{"lr", 0.1}, {"precondition_frequency", 1}, {"weight_decay", 0.1}}, 0},
     {"asgd", "averages", {{"lambd", 0.1}, {"t0", 1}, {"lr", 0.1}}, 10},
 };
 

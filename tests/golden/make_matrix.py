@@ -1,5 +1,5 @@
-"""Makes matrix.safetensors: trajectories of rules that take parameters as matrices, for tests/test_matrix_rules.c; see
-trajectories.py.
+"""Makes matrix.safetensors and soap.safetensors: trajectories of rules that take parameters as matrices, for
+tests/test_matrix_rules.c; see trajectories.py.
 
     python3 -m venv V && V/bin/pip install torch numpy keras 'jax[cpu]' optax pytorch_optimizer
     V/bin/python make_matrix.py
@@ -9,6 +9,9 @@ Each kind of gradients is a run of its own over two tensors: the 40 weights are 
 
 Shampoo's momentum gives the step before back to the roots, which multiply it by up to 1/sqrt(matrix_eps): with a
 matrix_eps well below 1 rounding grows from step to step, in the package as well.
+
+SOAP's steps depend on which eigenvectors the first gradient has; where eigenvalues are 0 or equal any will do, and
+packages differ. So its matrices are square, 6 x 6 and 2 x 2, and its gradients have singular values well apart.
 """
 import os
 
@@ -29,8 +32,21 @@ import trajectories
 from trajectories import MIDDLE, STEPS, describe, write
 
 SHAPES = [(4, 6), (8, 2)]
+SOAP_SHAPES = [(6, 6), (2, 2)]
 KINDS = dict(trajectories.KINDS)
 KINDS["tiny"] = (KINDS["random"] * 1e-15).astype(np.float32)
+
+
+def soap_gradients():
+    rng = np.random.default_rng(3)
+
+    def matrix(n):
+        return np.diag(np.arange(1.0, n + 1)) @ (np.eye(n) + 0.2 * rng.standard_normal((n, n)))
+    normal = np.stack([np.concatenate([matrix(n).ravel() for n, _ in SOAP_SHAPES]) for _ in range(STEPS)])
+    kinds = {"random": normal, "constant": np.broadcast_to(normal[0], normal.shape), "zero": 0 * normal,
+             "tiny": normal * 1e-15, "huge": normal * 1e15,
+             "sparse": normal * (np.arange(STEPS) % 3 == 0)[:, None]}
+    return {kind: np.ascontiguousarray(g, np.float32) for kind, g in kinds.items()}
 
 
 def split(flat):
@@ -125,16 +141,31 @@ CASES = [
 ]
 
 
-def main():
+SOAP_CASES = [
+    ("soap", "pytorch_optimizer", torch_of(pytorch_optimizer.SOAP, betas=(0.95, 0.95),
+                                           bias_correction="correct_bias"), [
+        {}, dict(lr=0.01, precondition_frequency=1, shampoo_beta=0.9, beta2=0.9, weight_decay=0.1),
+        dict(lr=0.01, bias_correction=False, precondition_frequency=3)]),
+]
+
+
+def run(name, cases):
     arrays = {"initial": trajectories.initial()} | {f"gradients.{kind}": g for kind, g in KINDS.items()}
     metadata = {name: version(name) for name in ("torch", "keras", "jax", "optax", "pytorch_optimizer")}
-    for rule, preset, optimizer, variants in CASES:
+    for rule, preset, optimizer, variants in cases:
         for number, hyper in enumerate(variants):
             key = f"{rule}.{preset}.{number}"
             metadata[key] = describe(rule, preset, hyper)
-            for name, array in follow(optimizer(hyper)).items():
-                arrays[f"{key}.{name}"] = array
-    write("matrix.safetensors", arrays, metadata)
+            for what, array in follow(optimizer(hyper)).items():
+                arrays[f"{key}.{what}"] = array
+    write(name, arrays, metadata)
+
+
+def main():
+    global SHAPES, KINDS
+    run("matrix.safetensors", CASES)
+    SHAPES, KINDS = SOAP_SHAPES, soap_gradients()
+    run("soap.safetensors", SOAP_CASES)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,13 @@ TORCH = safetensors(f"{SOURCE}/tests/golden/torch.safetensors")
 PACKAGES = safetensors(f"{SOURCE}/tests/golden/packages.safetensors")
 NORMS = safetensors(f"{SOURCE}/tests/golden/norms.safetensors")
 MATRICES = safetensors(f"{SOURCE}/tests/golden/matrix.safetensors")
+SOAP = safetensors(f"{SOURCE}/tests/golden/soap.safetensors")
 GOLDEN = TORCH[1]
 CASES = cases(TORCH, PACKAGES)
 NORM_CASES = cases(NORMS)
 MATRIX_CASES = cases(MATRICES)
+SOAP_CASES = cases(SOAP)
+OF_TENSORS = [(NORMS[1], (6, 5), NORM_CASES), (MATRICES[1], (4, 6), MATRIX_CASES), (SOAP[1], (6, 6), SOAP_CASES)]
 OF_ALL_TENSORS = set()
 KINDS = [name.split(".")[1] for name in GOLDEN if name.startswith("gradients.")]
 STEPS = 20
@@ -50,7 +53,7 @@ STEPS = 20
 
 def test_every_rule_has_a_trajectory():
     rules = document("op", "list", "step")["step"]
-    assert {row["name"] for row in rules} == {rule for rule, _ in CASES | NORM_CASES | MATRIX_CASES}
+    assert {row["name"] for row in rules} == {rule for rule, _ in CASES | NORM_CASES | MATRIX_CASES | SOAP_CASES}
     for row in rules:
         presets = [preset["name"] for preset in row["presets"]]
         assert all(row["name"] != rule or preset in presets for rule, preset in CASES)
@@ -75,13 +78,12 @@ def test_parameter_after_20_steps(rule, preset, tmp_path):
         assert np.abs(got[row] - want[row]).max() <= 1e-6 * np.abs(want[row]).max(), kind
 
 
-@pytest.mark.parametrize("rule, preset", [*(case for case in NORM_CASES if case[0] not in OF_ALL_TENSORS),
-                                          *MATRIX_CASES])
+@pytest.mark.parametrize("rule, preset", [case for _, _, found in OF_TENSORS for case in found
+                                          if case[0] not in OF_ALL_TENSORS])
 def test_matrix_after_20_steps(rule, preset, tmp_path):
     """Rules with norms, and those that take matrices: the first of the trajectory's tensors by itself."""
-    matrix = (rule, preset) in MATRIX_CASES
-    arrays, shape = (MATRICES[1], (4, 6)) if matrix else (NORMS[1], (6, 5))
-    settings, want = (MATRIX_CASES if matrix else NORM_CASES)[rule, preset]
+    arrays, shape, found = next(row for row in OF_TENSORS if (rule, preset) in row[2])
+    settings, want = found[rule, preset]
     n = shape[0] * shape[1]
     np.save(tmp_path / "p.npy", arrays["initial"][:n].reshape(shape))
     np.save(tmp_path / "g.npy", arrays["gradients.random"][:STEPS, :n].reshape(-1, *shape))
