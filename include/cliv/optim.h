@@ -9,11 +9,11 @@
  *     cliv_optimizer_step(opt, NULL);
  *   }
  *
- * Parameters and gradients are float32, float16 or bfloat16 in any mixture; arithmetic and states are float32, and a
- * narrow parameter is rounded once, to nearest even, when it is stored. All tensors whose parameters share a cl_mem and
- * whose gradients share one (an arena, see cliv/tensor.h) step in one launch; other tensors cost one launch for each
- * pair of buffers. Launches are cut where one would exceed 2²⁸ elements. Rules with norms (lars, lamb, …) take two such
- * launches, and two or three small ones for all tensors between them.
+ * Parameters and gradients are float32, float16 or bfloat16 in any mixture; arithmetic is in float32, so are states
+ * unless the options say otherwise, and a narrow parameter is rounded once when it is stored. All tensors whose
+ * parameters share a cl_mem and whose gradients share one (an arena, see cliv/tensor.h) step in one launch; other
+ * tensors cost one launch for each pair of buffers. Launches are cut where one would exceed 2²⁸ elements. Rules with
+ * norms (lars, lamb, …) take two such launches, and two or three small ones for all tensors between them.
  *
  * Results are the same to the last bit on every device and for every way the tensors lie in memory. Scalars that
  * depend on the step (bias corrections) are computed on the host in double from the step number, by arithmetic in a

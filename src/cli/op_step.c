@@ -17,6 +17,8 @@ typedef struct step_options {
   char *nonfinite;
   double clip_norm, clip_value, clip_each, agc, smooth, scale;
   int centralize, evaluate;
+  char *store, *weights;
+  long long seed;
   own_rule_options own;
 } step_options;
 
@@ -209,7 +211,8 @@ static bool settle(op_run *run, const step_options *o, cliv_optimizer *optimizer
 }
 
 static bool create(op_run *run, const step_options *o, const own_rule *own, cliv_optimizer **optimizer) {
-  const cliv_optimizer_options options = {.size = sizeof options, .preset = o->preset};
+  const cliv_optimizer_options options = {
+      .size = sizeof options, .preset = o->preset, .state = o->store, .weights = o->weights, .seed = (uint64_t)o->seed};
   return op_check(run, own->text ? cliv_optimizer_create_user(run->ctx, &own->rule, &options, optimizer)
                                  : cliv_optimizer_create(run->ctx, o->rule, &options, optimizer));
 }
@@ -273,6 +276,11 @@ int op_step(int argc, const char **argv) {
       {"scale", 0, POPT_ARG_DOUBLE, &o.scale, 0, "The gradients are those of the loss times this", "SCALE"},
       {"nonfinite", 0, POPT_ARG_STRING, &o.nonfinite, 0, "Gradients that are not finite; default: pass",
        "pass|skip|fail"},
+      {"store", 0, POPT_ARG_STRING, &o.store, 0, "What states are stored as; default: float32",
+       "float32|bfloat16|8bit"},
+      {"weights", 0, POPT_ARG_STRING, &o.weights, 0,
+       "How a float16 parameter goes from step to step;\ndefault: nearest", "nearest|master|kahan|stochastic"},
+      {"seed", 0, POPT_ARG_LONGLONG, &o.seed, 0, "Of stochastic weights; default: 0", "N"},
       {"load", 0, POPT_ARG_STRING, &o.load, 0,
        "States and hyper-parameters to go on with, as --save or PyTorch left them", "FILE"},
       {"save", 0, POPT_ARG_STRING, &o.save, 0, "File to write them to: PyTorch's state_dict as safetensors", "FILE"},

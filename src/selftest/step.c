@@ -80,6 +80,20 @@ static const struct look {
 };
 static const struct variant looked_at = {.set = {{"lr", 0.1}, {"momentum", 0.9}}};
 
+/* What is stored between steps, by adamw. */
+static const struct storage {
+  struct variant v;
+  cliv_optimizer_options options;
+  cliv_dtype dtype;
+} storages[] = {
+    {{.name = "bfloat16 states", .set = {{"lr", 0.01}}}, {.state = "bfloat16"}, CLIV_F32},
+    {{.name = "8-bit states", .set = {{"lr", 0.01}}}, {.state = "8bit", .min_8bit = 256}, CLIV_F32},
+    {{.name = "master weights", .set = {{"lr", 0.01}}}, {.weights = "master"}, CLIV_BF16},
+    {{.name = "compensated weights", .set = {{"lr", 0.01}}}, {.weights = "kahan"}, CLIV_BF16},
+    {{.name = "stochastic weights", .set = {{"lr", 0.01}}}, {.weights = "stochastic", .seed = 5}, CLIV_BF16},
+    {{.name = "all of it", .set = {{"lr", 0.01}}}, {.state = "8bit", .weights = "stochastic"}, CLIV_F16},
+};
+
 static const size_t lengths[] = {1, 257, 4099}, sides[][2] = {{1, 1}, {16, 17}, {67, 41}};
 enum { PARAMS = sizeof lengths / sizeof *lengths };
 
@@ -126,17 +140,22 @@ static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, con
   return hash_states(bench->ctx, optimizer, hash);
 }
 
-static void run_case(cliv__selftest *test, const struct variant *v, const struct look *look, cliv_dtype dtype) {
+static void run_stored(cliv__selftest *test, const struct variant *v, const struct look *look,
+                       const cliv_optimizer_options *options, cliv_dtype dtype) {
   cliv__bench bench = {.ctx = test->ctx};
   cliv_optimizer *optimizer = NULL;
   uint64_t hash = 0;
   char name[96];
   snprintf(name, sizeof name, "%s, %s", cliv_dtype_name(dtype), look ? look->name : v->name);
-  cliv_status status = cliv_optimizer_create(test->ctx, test->operation, NULL, &optimizer);
+  cliv_status status = cliv_optimizer_create(test->ctx, test->operation, options, &optimizer);
   if (!status) status = take_steps(&bench, optimizer, v, look, dtype, &hash);
   cliv__selftest_report(test, name, dtype, status, hash);
   cliv_optimizer_free(optimizer);
   cliv__bench_clear(&bench);
+}
+
+static void run_case(cliv__selftest *test, const struct variant *v, const struct look *look, cliv_dtype dtype) {
+  run_stored(test, v, look, NULL, dtype);
 }
 
 /* All on float32. How a narrow parameter is read and rounded does not depend on the rule, so the first stands for
@@ -150,6 +169,8 @@ void cliv__selftest_steps(cliv__selftest *test) {
     if (i == 0) run_case(test, &defaults, NULL, CLIV_BF16);
     for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
       if (!strcmp(variants[v].rule, test->operation)) run_case(test, &variants[v], NULL, CLIV_F32);
+    for (size_t s = 0; !strcmp(test->operation, "adamw") && s < sizeof storages / sizeof *storages; s++)
+      run_stored(test, &storages[s].v, NULL, &storages[s].options, storages[s].dtype);
     for (size_t l = 0; i == 0 && l < sizeof looks / sizeof *looks; l++) run_case(test, &looked_at, &looks[l], CLIV_F32);
   }
 }

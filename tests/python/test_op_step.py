@@ -311,3 +311,37 @@ def test_states_come_with_the_output_or_not_at_all(tmp_path):
     np.save(tmp_path / "g.npy", np.ones((4, 3), "f4"))
     refused(*step, "-o", tmp_path / "no" / "out.npy", "--states", tmp_path / "s", code=1, says="out.npy")
     assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before
+
+
+def test_narrow_states(tmp_path):
+    """States in bfloat16 are float32's, rounded; in 8 bits, codes and greatest magnitudes; half a run goes on."""
+    rng = np.random.default_rng(5)
+    np.save(tmp_path / "p.npy", rng.standard_normal(5000).astype("f4"))
+    grads = rng.standard_normal((2, 5000)).astype("f4")
+    np.save(tmp_path / "g.npy", grads[:1])
+    step = ["op", "step", "--rule", "adamw", "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy"]
+    param = ["--param", tmp_path / "p.npy"]
+    done(*step, *param, "--store", "8bit", "--states", tmp_path / "s")
+    absmax = np.load(tmp_path / "s" / "exp_avg_absmax.npy")
+    codes = np.load(tmp_path / "s" / "exp_avg.npy")
+    assert codes.dtype == np.uint8 and codes.shape == (5000,) and absmax.shape == (20,)
+    mean = np.float32(1 - 0.9) * grads[0]
+    assert np.allclose(absmax, [np.abs(mean[i:i + 256]).max() for i in range(0, 5000, 256)], rtol=1e-6)
+    assert np.array_equal(codes > 127, mean * (np.abs(mean) > 1e-6) > 0)
+    saved = tmp_path / "state"
+    done(*step, *param, "--store", "8bit", "--save", saved)
+    refused(*step, *param, "--load", saved, code=1, says="this optimizer stores")
+    refused(*step, *param, "--store", "4bit", code=2, says="float32, bfloat16, 8bit")
+
+
+@pytest.mark.parametrize("weights", ["nearest", "master", "kahan", "stochastic"])
+def test_narrow_weights(weights, tmp_path):
+    """A hundred steps of a tenth of a unit."""
+    np.save(tmp_path / "p.npy", np.ones(4096, "f2"))
+    np.save(tmp_path / "g.npy", np.full((100, 4096), -1, "f4"))
+    done("op", "step", "--rule", "sgd", "--set", f"lr={2 ** -10 / 10}", "--weights", weights, "--seed", "3",
+         "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy")
+    out = np.load(tmp_path / "out.npy").astype("f8")
+    moved = (out.mean() - 1) * 2 ** 10
+    assert moved == 0 if weights == "nearest" else abs(moved - 10) < 0.6
+    assert (out.std() > 0) == (weights == "stochastic")
