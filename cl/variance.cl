@@ -1,13 +1,15 @@
 /* variance.cl: one step of cliv/variance.h over x, what the method remembers, and the penalties, in one launch.
  *
  *   -D METHOD=sag | saga | svrg | sarah
+ *   -D LINEAR     the gradient of a term is a number times its row: g is the row, t the table of numbers, in which the
+ *                 term's is at t_first, and w has the number at x. t is left as it is: all work-items read it
  *
  *   g   gradient of the step's term at x
  *   t   sag, saga: the term's row of the table; svrg, sarah: its gradient at the other point
  *   s   sag, saga: the table's sum; svrg: the mean of all gradients; sarah: the direction
  *   w   sarah: gets x as it is before the step
  *
- * n elements; x from x_first on, t from t_first on, the others from 0. An element is read before it is written; no two
+ * n elements; x, g and t from *_first on, the others from 0. An element is read before it is written; no two
  * share memory, but g and t may be the same where t is only read.
  *
  * CPU walk: a work-item takes n_each consecutive elements, W at a time. GPU walk: a work-group takes n_each times its
@@ -25,9 +27,8 @@ typedef struct {
 
 /* lr is negative; `shrink` is lr·l1, `part` 1 / seen. There is no factor 1 − lr·l2 for x: rounded, it would be that of
  * another l2. */
-element step_of(element e, real g, float lr, float l2, float shrink, float part) {
+element step_of(element e, real g, real change, float lr, float l2, float shrink, float part) {
   const real old = e.x;
-  const real change = g - e.t;
 #if KIND == IS_sag
   e.s += change;
   e.t = g;
@@ -49,11 +50,23 @@ element step_of(element e, real g, float lr, float l2, float shrink, float part)
 }
 
 #define ARGUMENTS                                                                                                   \
-  __global float *x, const ulong x_first, __global const float *g, __global float *t, const ulong t_first,          \
+  __global float *x, const ulong x_first, __global const float *g, const ulong g_first, __global float *t,          \
+      const ulong t_first,                                                                                          \
       __global float *s, __global float *w, const ulong n, const ulong n_each, const float lr, const float l2,    \
       const float shrink, const float part
 
-#if KIND == IS_sag || KIND == IS_saga
+#ifdef LINEAR
+#define FORMER READ(g, g_first + i)
+#define CHANGE(g) g * by
+#define PREPARE const real by = (real)(w[0] - t[t_first]);
+#else
+#define FORMER READ(t, t_first + i)
+#define CHANGE(g) g - e.t
+#define PREPARE
+#endif
+#ifdef LINEAR
+#define REMEMBER(old) WRITE(e.s, s, i);
+#elif KIND == IS_sag || KIND == IS_saga
 #define REMEMBER(old) WRITE(e.t, t, t_first + i); WRITE(e.s, s, i);
 #elif KIND == IS_svrg
 #define REMEMBER(old)
@@ -62,9 +75,9 @@ element step_of(element e, real g, float lr, float l2, float shrink, float part)
 #endif
 #define STEP                                                                             \
   {                                                                                      \
-    element e = {READ(x, x_first + i), READ(t, t_first + i), READ(s, i)};                \
-    const real old = e.x;                                                                \
-    e = step_of(e, READ(g, i), lr, l2, shrink, part);                                  \
+    element e = {READ(x, x_first + i), FORMER, READ(s, i)};                              \
+    const real old = e.x, now = READ(g, g_first + i);                                    \
+    e = step_of(e, now, CHANGE(now), lr, l2, shrink, part);                              \
     WRITE(e.x, x, x_first + i);                                                          \
     REMEMBER(old)                                                                        \
   }
@@ -73,6 +86,7 @@ element step_of(element e, real g, float lr, float l2, float shrink, float part)
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void variance_step(ARGUMENTS) {
   const ulong begin = get_global_id(0) * n_each, end = min(begin + n_each, n);
   ulong i = begin;
+  PREPARE
 #define READ(p, at) load_f32(p, at)
 #define WRITE(v, p, at) store_f32(v, p, at)
   for (; i + W <= end; i += W) STEP
@@ -88,6 +102,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void variance_step(ARGUM
 #define WRITE(v, p, at) store_f32(v, p, at)
 __kernel void variance_step(ARGUMENTS) {
   const ulong begin = get_group_id(0) * get_local_size(0) * n_each + get_local_id(0);
+  PREPARE
   for (uint k = 0; k < n_each; k++) {
     const ulong i = begin + k * get_local_size(0);
     if (i < n) STEP

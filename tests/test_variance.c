@@ -215,6 +215,35 @@ static cliv_status sample_gradient(void *with, const cliv_tensor *x, size_t term
   return cliv_tensor_write(out, g, p->s->columns * sizeof *g);
 }
 
+/* The same without its row. */
+static cliv_status sample_slope(void *with, const cliv_tensor *x, size_t term, cliv_tensor *out) {
+  samples *p = with;
+  if (++p->calls == p->fail_at) return CLIV_DRIVER;
+  float w[TEST_MOST_UNKNOWNS];
+  const double *row = p->s->x + term * p->s->columns;
+  double z = 0;
+  PASS(cliv_tensor_read(x, w, p->s->columns * sizeof *w));
+  for (size_t j = 0; j < p->s->columns; j++) z += row[j] * (double)w[j];
+  const float slope = (float)(1 / (1 + exp(-z)) - p->s->y[term]);
+  return cliv_tensor_write(out, &slope, sizeof slope);
+}
+
+/* The samples' features on the device, in rows of `pitch`. */
+static cliv_tensor *sample_rows(cliv_context *ctx, size_t pitch) {
+  const test_samples *s = test_breast_cancer();
+  const size_t whole[] = {s->rows, pitch}, shape[] = {s->rows, s->columns};
+  float *x = test_alloc(s->rows * pitch * sizeof *x);
+  cliv_tensor *base, *rows;
+  for (size_t i = 0; i < s->rows * pitch; i++)
+    x[i] = i % pitch < s->columns ? (float)s->x[i / pitch * s->columns + i % pitch] : NAN;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, whole, &base));
+  ASSERT_OK(ctx, cliv_tensor_write(base, x, s->rows * pitch * sizeof *x));
+  ASSERT_OK(ctx, cliv_tensor_view(base, 0, 2, shape, pitch, &rows));
+  cliv_tensor_free(base);
+  free(x);
+  return rows;
+}
+
 static cliv_status sample_mean(void *with, const cliv_tensor *x, cliv_tensor *out) {
   samples *p = with;
   float w[TEST_MOST_UNKNOWNS], g[TEST_MOST_UNKNOWNS];
@@ -246,12 +275,17 @@ static float *golden(cliv_safetensors *file, const char *name, const char *part,
 }
 
 /* Every step rounds x and the sum: errors walk at random, √steps of them. */
-static void agrees_with(cliv_context *ctx, cliv_safetensors *file, const char *name, const int32_t *order,
+static void agrees_with(cliv_context *ctx, cliv_safetensors *file, const char *name, bool linear, const int32_t *order,
                         size_t steps) {
   char method[16];
   samples p = {.s = test_breast_cancer()};
   cliv_variance_options options = {0};
-  const cliv_sum sum = {.with = &p, .terms = p.s->rows, .gradient = sample_gradient};
+  cliv_tensor *rows = sample_rows(ctx, 33);
+  const cliv_sum sum = {.with = &p,
+                        .terms = p.s->rows,
+                        .gradient = linear ? NULL : sample_gradient,
+                        .rows = linear ? rows : NULL,
+                        .slope = linear ? sample_slope : NULL};
   const char *text = cliv_safetensors_metadata(file, name);
   assert_int_equal(sscanf(text, "%15s %lf %lf %lf", method, &options.lr, &options.l2, &options.l1), 4);
   size_t n;
@@ -269,6 +303,7 @@ static void agrees_with(cliv_context *ctx, cliv_safetensors *file, const char *n
   free(want);
   cliv_variance_free(v);
   cliv_tensor_free(x);
+  cliv_tensor_free(rows);
 }
 
 static void agrees_with_scikit_learn(void **state) {
@@ -282,9 +317,11 @@ static void agrees_with_scikit_learn(void **state) {
   int32_t *order = test_alloc(steps * sizeof *order);
   for (size_t i = 0; i < steps; i++) order[i] = (int32_t)drawn[i];
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
-  agrees_with(ctx, file, "sag", order, steps);
-  agrees_with(ctx, file, "saga", order, steps);
-  agrees_with(ctx, file, "elastic", order, steps);
+  for (int linear = 0; linear < 2; linear++) {
+    agrees_with(ctx, file, "sag", linear, order, steps);
+    agrees_with(ctx, file, "saga", linear, order, steps);
+    agrees_with(ctx, file, "elastic", linear, order, steps);
+  }
   test_close(ctx);
   free(order);
   free(drawn);
@@ -403,6 +440,66 @@ static void steps_have_one_result(void **state) {
       test_guard_free(&x);
       bowls_free(&b);
     }
+  test_close_all(&ways);
+}
+
+/* A linear model, longer than its samples are many, so that every element's work is seen by several groups. */
+typedef struct line {
+  float slopes[BOWLS];
+} line;
+
+static cliv_status line_slope(void *with, const cliv_tensor *x, size_t term, cliv_tensor *out) {
+  line *l = with;
+  (void)x;
+  l->slopes[term] = l->slopes[term] * -0.5f + (float)term - 2;
+  return cliv_tensor_write(out, &l->slopes[term], sizeof(float));
+}
+
+/* Each walk and group size against saga by hand: the slopes are numbers that do not depend on x. */
+static void linear_models_keep_numbers(void **state) {
+  (void)state;
+  enum { N = 5003 };
+  static const int32_t order[] = {2, 2, 0, 4, 1, 3, 3, 0};
+  enum { STEPS = sizeof order / sizeof *order };
+  const test_ways ways = open_ways();
+  const size_t n = N, shape[] = {BOWLS, N};
+  float *rows = test_alloc(BOWLS * n * sizeof *rows), *first = NULL;
+  test_fill_normal(rows, BOWLS * n, 8);
+  for (size_t w = 0; w < ways.count; w++) {
+    cliv_context *ctx = ways.ctx[w];
+    line l = {{0}};
+    cliv_variance *v;
+    test_guarded a = test_guard(ctx, CLIV_F32, 2, shape, 3, rows), x = test_guard1(ctx, CLIV_F32, n, 1, NULL);
+    const cliv_sum sum = {.with = &l, .terms = BOWLS, .rows = a.tensor, .slope = line_slope};
+    ASSERT_OK(ctx, cliv_tensor_fill(x.tensor, 0, NULL));
+    ASSERT_OK(ctx, cliv_variance_create(ctx, "saga", &sum, x.tensor, &(cliv_variance_options){.lr = 0.125}, &v));
+    ASSERT_OK(ctx, cliv_variance_run(v, STEPS, order, NULL));
+    float *got = test_read(x.tensor);
+    for (size_t j = 0; j < n; j += 97) {
+      double want = 0, s = 0, table[BOWLS] = {0}, slopes[BOWLS] = {0}, weight = 0, met = 0;
+      bool seen_term[BOWLS] = {false};
+      for (size_t t = 0; t < STEPS; t++) {
+        const size_t i = (size_t)order[t];
+        slopes[i] = slopes[i] * -0.5 + (double)i - 2;
+        met += !seen_term[i];
+        seen_term[i] = true;
+        const double change = (double)rows[i * n + j] * (slopes[i] - table[i]);
+        want -= 0.125 * (change + s / met);
+        s += change;
+        table[i] = slopes[i];
+        weight += fabs(change) + fabs(s) + fabs(want);
+      }
+      ASSERT_NEAR((double)got[j], want, 4 * 0x1p-24 * weight + 1e-30);
+    }
+    if (first) ASSERT_BITS(got, first, n * sizeof *got);
+    if (first) free(got);
+    else first = got;
+    cliv_variance_free(v);
+    test_guard_free(&a);
+    test_guard_free(&x);
+  }
+  free(first);
+  free(rows);
   test_close_all(&ways);
 }
 
@@ -561,6 +658,11 @@ static void refuses(void **state) {
   REFUSED("l2", .lr = 1, .l2 = -1);
   REFUSED("l1", .lr = 1, .l1 = (double)NAN);
   REFUSED("below 1", .lr = 1, .l2 = 1);
+  const cliv_sum halves = {.terms = BOWLS, .slope = bowls_gradient},
+                 others = {.terms = 3, .rows = wide, .slope = bowls_gradient};
+  ASSERT_FAILS(ctx, cliv_variance_create(ctx, "saga", &halves, x, &options, &v), CLIV_VALUE, "both rows and slope");
+  ASSERT_FAILS(ctx, cliv_variance_create(ctx, "saga", &others, x, &options, &v), CLIV_SHAPE, "[3, 4]");
+  ASSERT_FAILS(ctx, cliv_variance_create(ctx, "svrg", &others, x, &options, &v), CLIV_NULL, "gradient");
   const cliv_sum none = {.terms = BOWLS}, empty = {.gradient = bowls_gradient};
   ASSERT_FAILS(ctx, cliv_variance_create(ctx, "saga", &none, x, &options, &v), CLIV_NULL, "gradient");
   ASSERT_FAILS(ctx, cliv_variance_create(ctx, "saga", &empty, x, &options, &v), CLIV_VALUE, "terms");
@@ -586,6 +688,7 @@ int main(void) {
       cmocka_unit_test(agrees_with_scikit_learn),
       cmocka_unit_test(converges_linearly_where_sgd_stalls),
       cmocka_unit_test(steps_have_one_result),
+      cmocka_unit_test(linear_models_keep_numbers),
       cmocka_unit_test(draws_what_the_generator_says),
       cmocka_unit_test(changes_lr),
       cmocka_unit_test(goes_on_after_failures),

@@ -14,9 +14,10 @@
  * of n terms f_i: samples, or mini-batches of them. Where plain stochastic gradients need lr to go to 0, the variance
  * of these steps goes to 0 by itself, and with a constant lr they converge linearly where F is strongly convex.
  *
- * x is one dense float32 tensor of any shape. A step is one launch, whatever its size, beside what `gradient` enqueues;
- * one launch in n steps more for sag and saga, which add up the table anew, so that rounding does not add up. With the
- * same terms in the same order the results are the same to the last bit on every device.
+ * x is one dense float32 tensor of any shape. A step is one launch, whatever its size, beside what `gradient` enqueues
+ * (a launch and the copy of a number with `slope`); one launch in n steps more for sag and saga, which add up the table
+ * anew, so that rounding does not add up. With the same terms in the same order the results are the same to the last
+ * bit on every device.
  */
 #ifndef CLIV_VARIANCE_H
 #define CLIV_VARIANCE_H
@@ -41,6 +42,11 @@ typedef struct cliv_sum {
   cliv_status (*gradient)(void *with, const cliv_tensor *x, size_t term, cliv_tensor *out);
   /* The mean of all of them at x. NULL: n calls of `gradient`, added up one after another. For svrg and sarah. */
   cliv_status (*mean)(void *with, const cliv_tensor *x, cliv_tensor *out);
+  /* Of linear models, for sag and saga: f_i depends on x by its product with row i of `rows` (n, x's elements) alone,
+   * float32 of any pitch, and `slope` is its derivative with respect to that product, one element. Then a number for
+   * each term is kept instead of a gradient, and `gradient` may be NULL. Both or neither. */
+  const cliv_tensor *rows;
+  cliv_status (*slope)(void *with, const cliv_tensor *x, size_t term, cliv_tensor *out);
 } cliv_sum;
 
 /* ---- the table of methods ----
@@ -56,7 +62,8 @@ typedef struct cliv_sum {
  *          else d += g − gradient of f_i where x was a step before
  *
  * and then x = x − a (d + l2 x), and with l1 each element's magnitude is shortened by a l1, down to 0 at least. The
- * table t, of n gradients, and its sum s begin at 0.
+ * table t, of n gradients, and its sum s begin at 0. With `slope`, g − t_i is row i times the slope less the one that it
+ * had.
  */
 typedef struct cliv_variance_info {
   const char *name, *summary, *source;
@@ -83,8 +90,9 @@ typedef struct cliv_variance_options {
 typedef struct cliv_variance cliv_variance;
 
 /* x may be freed by the caller, its memory is referenced; so is what `sum` points to, which must outlive the object.
- * sag and saga allocate n + 2 vectors of x's size, svrg 4, sarah 4. Fails with NULL, NAME (no such method; the sentence
- * lists those there are), VALUE, DTYPE, LAYOUT, DEVICE_MEMORY, HOST_MEMORY. */
+ * sag and saga allocate n + 2 vectors of x's size (with `slope` one, and n numbers), svrg and sarah 4. Fails with
+ * NULL, NAME (no such method; the sentence lists those there are), VALUE, SHAPE, DTYPE, LAYOUT, DEVICE_MEMORY and
+ * HOST_MEMORY. */
 CLIV_API cliv_status cliv_variance_create(cliv_context *ctx, const char *method, const cliv_sum *sum, cliv_tensor *x,
                                           const cliv_variance_options *options, cliv_variance **out) CLIV_MUST_CHECK;
 /* NULL does nothing. Steps already enqueued still run. */

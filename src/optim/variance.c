@@ -27,7 +27,7 @@ struct cliv_variance {
   cliv_variance_options options;
   cl_kernel kernel; /* the context's; NULL: not needed yet */
   cliv_tensor *x;   /* the caller's, as one axis */
-  /* See cl/variance.cl; t: the whole table. NULL where the method has none. */
+  /* See cl/variance.cl; t: the whole table. NULL where the method has none. With `slope`, w is its number. */
   cliv_tensor *g, *t, *s, *w;
   unsigned char *seen; /* of each term, whether the table has it */
   size_t seen_count;
@@ -59,39 +59,65 @@ static cliv_status mean(cliv_variance *v, const cliv_tensor *x) {
   return CLIV_OK;
 }
 
-/* t: its element `first` on. */
-static cliv_status launch(cliv_variance *v, const cliv_tensor *t, size_t first, size_t seen, const cliv_sync *sync) {
+/* g and t: their elements `g_first` and `first` on. */
+static cliv_status launch(cliv_variance *v, const cliv_tensor *g, size_t g_first, const cliv_tensor *t, size_t first,
+                          size_t seen, const cliv_sync *sync) {
   enum { GPU_EACH = 4, CPU_EACH = 4096, RUNS_A_UNIT = 8 };
   cliv_context *ctx = v->ctx;
   if (v->x->count == 0) return cliv__nothing(ctx, sync);
   if (!v->kernel) {
     char options[64];
-    snprintf(options, sizeof options, "-D METHOD=%s", v->method->info.name);
+    snprintf(options, sizeof options, "-D METHOD=%s%s", v->method->info.name, v->sum.slope ? " -D LINEAR" : "");
     TRY(cliv__kernel(ctx, "divide.cl fused.cl variance.cl", options, "variance_step", &v->kernel));
   }
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const double lr = v->options.lr;
-  const cl_ulong n = v->x->count, x_first = cliv__first(v->x), t_first = first;
+  const cl_ulong n = v->x->count, x_first = cliv__first(v->x), g_at = g_first, t_first = first;
   const cl_ulong even = cliv__round_up(cliv__div_up(n, (size_t)ctx->facts.compute_units * RUNS_A_UNIT), 64);
   const cl_ulong each = !cpu ? GPU_EACH : even < CPU_EACH ? CPU_EACH : even;
   const float by = (float)-lr, l2 = (float)v->options.l2, shrink = (float)(lr * v->options.l1);
   const float part = seen ? (float)(1 / (double)seen) : 0;
   const cl_mem w = v->w ? v->w->mem : v->g->mem;
   return LAUNCH(ctx, v->kernel, RANGE1(cliv__div_up(n, each), cpu ? 1 : cliv__group(ctx, 64)), sync, ARG(v->x->mem),
-                ARG(x_first), ARG(v->g->mem), ARG(t->mem), ARG(t_first), ARG(v->s->mem), ARG(w), ARG(n), ARG(each),
-                ARG(by), ARG(l2), ARG(shrink), ARG(part));
+                ARG(x_first), ARG(g->mem), ARG(g_at), ARG(t->mem), ARG(t_first), ARG(v->s->mem), ARG(w), ARG(n),
+                ARG(each), ARG(by), ARG(l2), ARG(shrink), ARG(part));
 }
 
 /* ---- the methods ---- */
 
+/* The step of a linear model: the number is put into the table when every element is done with the old one. */
+static cliv_status step_linear(cliv_variance *v, size_t term, size_t seen, const cliv_sync *sync) {
+  const cliv_tensor *rows = v->sum.rows;
+  cliv_tensor *number;
+  TRY(v->sum.slope(v->sum.with, v->x, term, v->w));
+  v->gradients++;
+  TRY(cliv_tensor_view(v->t, term, 1, (const size_t[]){1}, 0, &number));
+  cliv_status status = launch(v, rows, cliv__first(rows) + term * cliv__row_pitch(rows), v->t, term, seen, SYNC_NONE);
+  if (!status) status = cliv_tensor_copy(v->w, number, sync);
+  cliv_tensor_free(number);
+  return status;
+}
+
+/* The table's sum anew. */
+static cliv_status add_up(cliv_variance *v, const cliv_sync *sync) {
+  static const cliv_blas_options exact = {.provider = CLIV_PROVIDER_EXACT};
+  return v->sum.slope ? cliv_gemv(v->ctx, 1, 1, v->sum.rows, v->t, 0, v->s, &exact, sync)
+                      : cliv_reduce(v->ctx, "sum", 0, v->t, NULL, v->s, sync);
+}
+
 static cliv_status step_table(cliv_variance *v, size_t term, const cliv_sync *sync) {
   const size_t seen = v->seen_count + !v->seen[term], n = v->sum.terms;
   const bool again = v->steps % n == n - 1;
-  TRY(gradient(v, v->x, term, v->g));
-  TRY(launch(v, v->t, term * v->x->count, seen, again ? SYNC_NONE : sync));
+  const cliv_sync *own = again ? SYNC_NONE : sync;
+  if (v->sum.slope) {
+    TRY(step_linear(v, term, seen, own));
+  } else {
+    TRY(gradient(v, v->x, term, v->g));
+    TRY(launch(v, v->g, 0, v->t, term * v->x->count, seen, own));
+  }
   v->seen[term] = 1;
   v->seen_count = seen;
-  return again ? cliv_reduce(v->ctx, "sum", 0, v->t, NULL, v->s, sync) : CLIV_OK;
+  return again ? add_up(v, sync) : CLIV_OK;
 }
 
 static cliv_status step_svrg(cliv_variance *v, size_t term, const cliv_sync *sync) {
@@ -101,18 +127,18 @@ static cliv_status step_svrg(cliv_variance *v, size_t term, const cliv_sync *syn
   }
   TRY(gradient(v, v->w, term, v->t));
   TRY(gradient(v, v->x, term, v->g));
-  return launch(v, v->t, 0, 0, sync);
+  return launch(v, v->g, 0, v->t, 0, 0, sync);
 }
 
 static cliv_status step_sarah(cliv_variance *v, size_t term, const cliv_sync *sync) {
   if (v->steps % v->options.inner == 0) {
     TRY(mean(v, v->x));
     TRY(cliv_tensor_fill(v->g, 0, NULL)); /* which is taken from itself: the direction is the mean */
-    return launch(v, v->g, 0, 0, sync);
+    return launch(v, v->g, 0, v->g, 0, 0, sync);
   }
   TRY(gradient(v, v->w, term, v->t));
   TRY(gradient(v, v->x, term, v->g));
-  return launch(v, v->t, 0, 0, sync);
+  return launch(v, v->g, 0, v->t, 0, 0, sync);
 }
 
 static const method table[] = {
@@ -159,7 +185,6 @@ static cliv_status check_lr(cliv_context *ctx, double lr, double l2) {
 }
 
 static cliv_status check_options(cliv_context *ctx, const cliv_sum *sum, cliv_variance_options *o) {
-  REQUIRE(ctx, sum->gradient != NULL, NULL, "the sum has no gradient: it is NULL");
   REQUIRE(ctx, sum->terms >= 1 && sum->terms <= INT32_MAX, VALUE, "a sum has 1 to 2147483647 terms, not %zu",
           sum->terms);
   REQUIRE(ctx, o->l2 >= 0 && isfinite(o->l2), VALUE, "l2 must be 0 or more and finite, not %g", o->l2);
@@ -176,14 +201,36 @@ static cliv_status vector(cliv_variance *v, size_t rows, cliv_tensor **out) {
 }
 
 static cliv_status allocate(cliv_variance *v, const cliv_tensor *x) {
-  const size_t n = x->count, terms = v->sum.terms;
+  const size_t n = x->count, terms = v->sum.terms, one = 1;
   TRY(cliv_tensor_view(x, 0, 1, &n, 0, &v->x));
-  TRY(vector(v, 0, &v->g));
   TRY(vector(v, 0, &v->s));
-  TRY(vector(v, v->method->info.table ? terms : 0, &v->t));
-  if (v->method->rests) TRY(vector(v, 0, &v->w));
+  if (v->sum.slope) {
+    TRY(cliv_tensor_create(v->ctx, CLIV_F32, 1, &terms, &v->t));
+    TRY(cliv_tensor_fill(v->t, 0, NULL));
+    TRY(cliv_tensor_create(v->ctx, CLIV_F32, 1, &one, &v->w));
+  } else {
+    TRY(vector(v, 0, &v->g));
+    TRY(vector(v, v->method->info.table ? terms : 0, &v->t));
+    if (v->method->rests) TRY(vector(v, 0, &v->w));
+  }
   v->seen = calloc(terms, 1);
   REQUIRE(v->ctx, v->seen != NULL, HOST_MEMORY, "no memory for %zu terms", terms);
+  return CLIV_OK;
+}
+
+/* The sum has what the method asks for. svrg and sarah have no table, and go by gradients. */
+static cliv_status check_sum(cliv_context *ctx, const method *m, cliv_sum *sum, const cliv_tensor *x) {
+  char text[160];
+  REQUIRE(ctx, !sum->rows == !sum->slope, VALUE, "a linear model's sum has both rows and slope, or neither");
+  if (!m->info.table) sum->rows = NULL, sum->slope = NULL;
+  REQUIRE(ctx, sum->gradient || sum->slope, NULL, "%s needs the sum's gradient: it is NULL", m->info.name);
+  const cliv_tensor *rows = sum->rows;
+  if (!rows) return CLIV_OK;
+  REQUIRE(ctx, rows->ctx == ctx, VALUE, "rows belong to another context than the one given");
+  REQUIRE(ctx, rows->dtype == CLIV_F32, DTYPE, "rows must be float32, not %s", cliv__describe(rows, text));
+  REQUIRE(ctx, rows->ndim == 2 && rows->shape[0] == sum->terms && rows->shape[1] == x->count, SHAPE,
+          "%zu terms and %zu elements need rows of shape [%zu, %zu], not %s", sum->terms, x->count, sum->terms,
+          x->count, cliv__describe(rows, text));
   return CLIV_OK;
 }
 
@@ -207,6 +254,7 @@ cliv_status cliv_variance_create(cliv_context *ctx, const char *name, const cliv
   REQUIRE(ctx, x->dtype == CLIV_F32, DTYPE, "%s takes a float32 x, not %s", name, cliv__describe(x, text));
   REQUIRE(ctx, cliv__dense(x), LAYOUT, "%s takes a dense x, not one with pitch %zu: %s", name, x->pitch,
           cliv__describe(x, text));
+  TRY(check_sum(ctx, found, &made.sum, x));
   cliv_variance *v = malloc(sizeof *v);
   REQUIRE(ctx, v != NULL, HOST_MEMORY, "no memory for %s", name);
   *v = made;
