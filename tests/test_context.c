@@ -264,6 +264,9 @@ static void gives_no_event_on_failure(void **state) {
   NO_EVENT(cliv_tensor_fill(NULL, 0, &sync));
   NO_EVENT(cliv_tensor_copy(NULL, NULL, &sync));
   NO_EVENT(cliv_optimizer_step(NULL, &sync));
+  NO_EVENT(cliv_optimizer_evaluate(NULL, 1, &sync));
+  NO_EVENT(cliv_average_update(NULL, &sync));
+  NO_EVENT(cliv_average_swap(NULL, &sync));
   NO_EVENT(cliv_model_forward(NULL, NULL, NULL, &sync));
   NO_EVENT(cliv_model_backward(NULL, NULL, NULL, 0, &sync));
 #undef NO_EVENT

@@ -244,6 +244,28 @@ static cliv_status optimizer(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* Parameters that hold an average for a while, and then what a rule evaluates. */
+static cliv_status averaged(cliv_context *ctx, float *result) {
+  cliv_tensor *p = NULL, *g = NULL;
+  cliv_optimizer *opt = NULL;
+  cliv_average *average = NULL;
+  cliv_status status = cliv_optimizer_create(ctx, "schedule_free_sgd", NULL, &opt);
+  if (!status) status = make(ctx, &p);
+  if (!status) status = make(ctx, &g);
+  if (!status) status = cliv_optimizer_add(opt, p, g, CLIV_DEFAULT_GROUP);
+  if (!status) status = cliv_average_create(opt, "ema", NULL, &average);
+  if (!status) status = cliv_optimizer_step(opt, NULL);
+  if (!status) status = cliv_average_update(average, NULL);
+  for (int k = 0; !status && k < 2; k++) status = cliv_average_swap(average, NULL);
+  for (int k = 1; !status && k >= 0; k--) status = cliv_optimizer_evaluate(opt, k, NULL);
+  if (!status) status = cliv_tensor_read(p, result, sizeof numbers);
+  cliv_average_free(average);
+  cliv_optimizer_free(opt);
+  cliv_tensor_free(p);
+  cliv_tensor_free(g);
+  return status;
+}
+
 /* Half the square of a vector's distance from 1, its gradient, and the product of its curvature with a vector. */
 typedef struct bowl {
   cliv_context *ctx;
@@ -439,6 +461,7 @@ static const struct work {
     {"scatter", scatter, OPENED, 5},
     {"optimizer", optimizer, OPENED, 1},
     {"optimizer out of order", optimizer, WRAPPING, 1},
+    {"averages", averaged, OPENED, 7},
     {"gradients", looked_at, OPENED, 3},
     {"gradients out of order", looked_at, WRAPPING, 7},
     {"minimizers", minimizers, OPENED, 13},
