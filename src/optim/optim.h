@@ -2,6 +2,7 @@
 #ifndef CLIV_OPTIM_OPTIM_H
 #define CLIV_OPTIM_OPTIM_H
 
+#include <cliv/safetensors.h>
 #include <cliv/segments.h>
 
 #include "optim/bind.h"
@@ -239,6 +240,9 @@ cliv_status cliv__norming_decide(const cliv_optimizer *o);
 /* The scalars of step t. memory: after it; param: of those that depend on a parameter's shape, SIZE_MAX for none. */
 void cliv__scalars(const cliv_optimizer *o, const double *hyper, uint64_t t, const double *memory, size_t param,
                    double *out);
+/* Reads states and hyper-parameters of a file that is called `shown`. only_check: and forgets them, without a device. */
+cliv_status cliv__state_dict_load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown, bool only_check);
+
 /* Takes the last step back from the count. */
 void cliv__step_untaken(cliv_optimizer *o);
 /* Waits for the verdict on the step under way: whether it must be left out. */

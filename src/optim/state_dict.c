@@ -550,7 +550,7 @@ static cliv_status take_over(loaded *l) {
   return status;
 }
 
-static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown) {
+cliv_status cliv__state_dict_load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown, bool only_check) {
   const size_t hypers = (size_t)o->group_count * o->rule->info.hyper_count;
   const size_t states = o->param_count * CLIV__PLANES;
   const cliv__control *c = &o->control;
@@ -569,7 +569,7 @@ static cliv_status load(cliv_optimizer *o, const cliv_safetensors *file, const c
   cliv_status status = l.hyper && l.steps && l.states && l.views && l.pasts ? CLIV_OK : no_memory(o);
   if (!status) memcpy(l.hyper, o->hyper, hypers * sizeof *l.hyper);
   if (!status) status = read_all(&l);
-  if (!status) status = take_over(&l);
+  if (!status && !only_check) status = take_over(&l);
   for (size_t i = 0; l.states && l.views && i < states; i++) {
     cliv_array_free(&l.states[i]);
     cliv_tensor_free(l.views[i]);
@@ -591,7 +591,7 @@ cliv_status cliv_optimizer_load(cliv_optimizer *o, const char *path) {
   TRY(cliv__control_settle(o));
   cliv_safetensors *file;
   TRY(cliv__relay(o->ctx, cliv_safetensors_open(path, &file)));
-  const cliv_status status = load(o, file, cliv__shown(path));
+  const cliv_status status = cliv__state_dict_load(o, file, cliv__shown(path), false);
   cliv_safetensors_free(file);
   return status;
 }
