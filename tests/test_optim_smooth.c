@@ -6,10 +6,10 @@
 
 #include <cliv/optim.h>
 
-enum { PARAMS = 15, MOST = 5120 };
+enum { PARAMS = 15, MOST = 20000 };
 static const int ndims[PARAMS] = {1, 1, 1, 0, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 2};
-static const size_t shapes[] = {1, 2, 0, 3, 21, 22, 255, 16, 16, 257, 511, 512, 513, 4097, 5, 1024};
-static const size_t counts[PARAMS] = {1, 2, 0, 1, 3, 21, 22, 255, 256, 257, 511, 512, 513, 4097, 5120};
+static const size_t shapes[] = {1, 2, 0, 3, 21, 22, 255, 16, 16, 257, 495, 496, 497, 4097, 5, 4000};
+static const size_t counts[PARAMS] = {1, 2, 0, 1, 3, 21, 22, 255, 256, 257, 495, 496, 497, 4097, 20000};
 
 typedef struct training {
   cliv_context *ctx;

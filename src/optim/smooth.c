@@ -13,7 +13,7 @@
 #include "runtime/tensor.h"
 
 /* As in cl/optim_smooth.cl. */
-enum { PIECE = 512 };
+enum { PIECE = 496, GANG = 8 /* pieces of a work-item of the CPU walk */ };
 typedef struct piece {
   cl_ulong g, x, count, at;
 } piece;
@@ -122,7 +122,8 @@ cliv_status cliv__smooth_enqueue(cliv_optimizer *o, const cliv_sync *sync) {
   cl_uint lead;
   const double root = root_of(strength, &lead);
   const cl_float r = (cl_float)root, gain = (cl_float)((1 - root) * (1 - root));
-  const size_t local = cliv__group(o->ctx, GROUP);
+  const bool cpu = o->ctx->walk == CLIV_WALK_CPU;
+  const size_t each = cpu ? GANG : 1, local = cpu ? 1 : cliv__group(o->ctx, GROUP);
   cl_mem y;
   cl_kernel kernel;
   TRY(cliv__scratch(o->ctx, CLIV__SCRATCH_SMOOTH, s->all->count * sizeof(float), &y));
@@ -132,10 +133,10 @@ cliv_status cliv__smooth_enqueue(cliv_optimizer *o, const cliv_sync *sync) {
     char options[40];
     snprintf(options, sizeof options, "-D SINGLE -D G_T=%s", cliv__dtype_storage(run->dtype));
     TRY(cliv__kernel(o->ctx, "fused.cl optim_smooth.cl", options, "optim_smooth_up", &kernel));
-    TRY(LAUNCH(o->ctx, kernel, RANGE1(run->count, local), &part, ARG(run->g), ARG(s->pieces), ARG(run->first),
-               ARG(run->count), ARG(r), ARG(lead), ARG(y)));
+    TRY(LAUNCH(o->ctx, kernel, RANGE1(cliv__div_up(run->count, each), local), &part, ARG(run->g), ARG(s->pieces),
+               ARG(run->first), ARG(run->count), ARG(r), ARG(lead), ARG(y)));
   }
   TRY(cliv__kernel(o->ctx, "fused.cl optim_smooth.cl", "-D SINGLE -D G_T=f32", "optim_smooth_down", &kernel));
-  return LAUNCH(o->ctx, kernel, RANGE1(s->piece_count, local), SYNC_NONE, ARG(y), ARG(s->pieces), ARG(s->piece_count),
-                ARG(r), ARG(lead), ARG(gain), ARG(s->all->mem));
+  return LAUNCH(o->ctx, kernel, RANGE1(cliv__div_up(s->piece_count, each), local), SYNC_NONE, ARG(y), ARG(s->pieces),
+                ARG(s->piece_count), ARG(r), ARG(lead), ARG(gain), ARG(s->all->mem));
 }

@@ -337,7 +337,14 @@ static cliv_status looked_at(cliv_context *ctx, float *result) {
   cliv_tensor *p = NULL, *g = NULL;
   cliv_optimizer *opt = NULL;
   cliv_gradient_state seen = {0};
-  const cliv_gradient_options options = {.clip_norm = 1, .nonfinite = CLIV_NONFINITE_SKIP, .growth = 2, .interval = 2};
+  const cliv_gradient_options options = {.clip_norm = 1,
+                                         .nonfinite = CLIV_NONFINITE_SKIP,
+                                         .growth = 2,
+                                         .interval = 2,
+                                         .centralize = 1,
+                                         .agc = 0.5,
+                                         .clip_each = 1,
+                                         .smooth = 1};
   cliv_status status = cliv_optimizer_create(ctx, "adamw", NULL, &opt);
   if (!status) status = make(ctx, &p);
   if (!status) status = make(ctx, &g);
