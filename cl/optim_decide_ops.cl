@@ -33,3 +33,47 @@ static void novograd_decide(const float *m, float elements, novograd_numbers *n,
   if (!(n->exp_avg_sq <= n->max_exp_avg_sq)) n->max_exp_avg_sq = n->exp_avg_sq;
   n->size = square_root((h.ams > 0.0f ? n->max_exp_avg_sq : n->exp_avg_sq) + h.eps_root) + h.eps;
 }
+
+static float at_least(float x, float least) { return x < least ? least : x; }
+
+static void dog_decide(const float *m, float elements, dog_numbers *n, dog_scalars h) {
+  (void)elements;
+  const float away = square_root(m[0]);
+  n->rbar = h.first > 0.0f ? h.reach * (1.0f + away) : at_least(away, n->rbar);
+  n->gradients += m[1];
+  n->rate = h.first_rate > 0.0f ? h.first_rate : divide(n->rbar, square_root(n->gradients + h.eps));
+}
+
+static void dowg_decide(const float *m, float elements, dowg_numbers *n, dowg_scalars h) {
+  (void)elements;
+  n->estim_sq_dist = at_least(m[0], n->estim_sq_dist);
+  n->weighted_sq_norm_grads += n->estim_sq_dist * m[1];
+  n->rate = divide(n->estim_sq_dist, square_root(n->weighted_sq_norm_grads) + h.eps);
+}
+
+static void prodigy_decide(const float *m, float elements, prodigy_numbers *n, prodigy_scalars h) {
+  (void)elements;
+  n->step = n->d;
+  n->moves = m[1] == 0.0f ? 0.0f : 1.0f;
+  if (m[1] == 0.0f) return;
+  n->d_numerator = h.beta3 * n->d_numerator + n->d * h.inverse_d0 * (n->d * m[0]);
+  const float estimate = divide(h.coefficient * n->d_numerator, m[1]);
+  if (n->d == h.d0) n->d = at_least(estimate, n->d);
+  n->d_max = at_least(estimate, n->d_max);
+  n->d = at_most(h.growth > 0.0f ? n->d * h.growth : n->d_max, n->d_max);
+}
+
+static void dadapt_adam_decide(const float *m, float elements, dadapt_adam_numbers *n, dadapt_adam_scalars h) {
+  (void)elements;
+  n->step = n->d;
+  n->moves = m[1] == 0.0f ? 0.0f : 1.0f;
+  if (m[1] == 0.0f) return;
+  n->numerator_weighted = h.beta3 * n->numerator_weighted + h.one_minus_beta3 * m[0];
+  const float estimate = divide(n->numerator_weighted, h.one_minus_beta3 * m[1]);
+  n->d = at_least(h.growth > 0.0f ? at_most(estimate, n->d * h.growth) : estimate, n->d);
+}
+
+static void uphill_decide(const float *m, float elements, uphill_numbers *n, uphill_scalars h) {
+  (void)elements;
+  n->scale = is_finite(m[0]) ? divide(h.rho, square_root(m[0]) + 1e-12f) : 0.0f;
+}

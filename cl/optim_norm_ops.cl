@@ -94,3 +94,137 @@ static void novograd(real *w, real g, novograd_state *s, novograd_scalars h, nov
   s->exp_avg = fused((real)h.gain, g, h.beta1 * s->exp_avg);
   *w = fused((real)h.minus_lr, s->exp_avg, *w * h.keep);
 }
+
+/* The rate is a distance over gradients: the furthest that the weights have been from where they began, by the length
+ * of all gradients so far. Of a tensor that comes later the first distance is 0. */
+typedef struct {
+  real x0;
+} dog_state;
+typedef struct {
+  float minus_lr, weight_decay, eps, reach, first_rate, first;
+} dog_scalars;
+typedef struct {
+  float rbar, gradients, rate;
+} dog_numbers;
+static void dog_prepare(real w, real g, dog_state *s, dog_scalars h, dog_numbers n, real *m) {
+  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0, begun = n.gradients > 0.0f ? (ireal)-1 : (ireal)0;
+  s->x0 = choose(first, w, s->x0);
+  const real away = choose(first, choose(begun, (real)0.0f, w), w - s->x0), slope = with_decay(g, w, h.weight_decay);
+  m[0] = away * away;
+  m[1] = slope * slope;
+}
+static void dog(real *w, real g, dog_state *s, dog_scalars h, dog_numbers n) {
+  (void)s;
+  *w = fused((real)(h.minus_lr * n.rate), with_decay(g, *w, h.weight_decay), *w);
+}
+
+/* The same with gradients weighted by the distance. */
+typedef struct {
+  real x0;
+} dowg_state;
+typedef struct {
+  float minus_lr, weight_decay, eps, first;
+} dowg_scalars;
+typedef struct {
+  float estim_sq_dist, weighted_sq_norm_grads, rate;
+} dowg_numbers;
+static void dowg_prepare(real w, real g, dowg_state *s, dowg_scalars h, dowg_numbers n, real *m) {
+  (void)n;
+  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0;
+  s->x0 = choose(first, w, s->x0);
+  const real away = w - s->x0, slope = with_decay(g, w, h.weight_decay);
+  m[0] = away * away;
+  m[1] = slope * slope;
+}
+static void dowg(real *w, real g, dowg_state *s, dowg_scalars h, dowg_numbers n) {
+  (void)s;
+  *w = fused((real)(h.minus_lr * n.rate), with_decay(g, *w, h.weight_decay), *w);
+}
+
+/* Adam whose rate is an estimate d of the distance to the solution. lr 0: nothing is accumulated. The step is of the d
+ * before; where no gradient has come yet there is none. */
+typedef struct {
+  real p0, s, exp_avg, exp_avg_sq;
+} prodigy_state;
+typedef struct {
+  float lr, weight_decay, decay, beta1, one_minus_beta1, beta2, one_minus_beta2, beta3, eps, inverse_d0, d0;
+  float coefficient, growth, safeguard, first;
+} prodigy_scalars;
+typedef struct {
+  float d, d_max, d_numerator, step, moves;
+} prodigy_numbers;
+static void prodigy_prepare(real w, real g, prodigy_state *s, prodigy_scalars h, prodigy_numbers n, real *m) {
+  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0;
+  s->p0 = choose(first, w, s->p0);
+  m[0] = m[1] = (real)0.0f;
+  if (!(h.lr > 0.0f)) return;
+  g = with_decay(g, w, h.weight_decay);
+  m[0] = h.lr * (g * (s->p0 - w));
+#ifdef WITH_exp_avg
+  s->exp_avg = fused((real)(n.d * h.one_minus_beta1), g, h.beta1 * s->exp_avg);
+#endif
+  s->exp_avg_sq = fused(n.d * n.d * h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
+  const float gain = n.d * h.inverse_d0 * (n.d * (h.safeguard > 0.0f ? 1.0f : h.lr));
+  s->s = fused((real)gain, g, h.beta3 * s->s);
+  m[1] = fabs(s->s);
+}
+static void prodigy(real *w, real g, prodigy_state *s, prodigy_scalars h, prodigy_numbers n) {
+  if (!(n.moves > 0.0f)) return;
+  const float rate = n.step * h.lr;
+#ifdef WITH_exp_avg
+  const real ahead = rate * s->exp_avg;
+#else
+  const real ahead = rate * n.d * with_decay(g, *w, h.weight_decay);
+#endif
+  (void)g;
+  *w = *w * (1.0f - h.decay * rate) - divide(ahead, square_root(s->exp_avg_sq) + n.d * h.eps);
+}
+
+typedef struct {
+  real exp_avg, exp_avg_sq, s;
+} dadapt_adam_state;
+typedef struct {
+  float lr, weight_decay, decay, beta1, one_minus_beta1, beta2, one_minus_beta2, beta3, one_minus_beta3, eps, growth;
+} dadapt_adam_scalars;
+typedef struct {
+  float d, numerator_weighted, step, moves;
+} dadapt_adam_numbers;
+static void dadapt_adam_prepare(real w, real g, dadapt_adam_state *s, dadapt_adam_scalars h, dadapt_adam_numbers n,
+                                real *m) {
+  m[0] = m[1] = (real)0.0f;
+  if (!(h.lr > 0.0f)) return;
+  const float rate = n.d * h.lr;
+  g = with_decay(g, w, h.weight_decay);
+  m[0] = rate * (g * divide(s->s, square_root(s->exp_avg_sq) + h.eps));
+  s->exp_avg = fused((real)(rate * h.one_minus_beta1), g, h.beta1 * s->exp_avg);
+  s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
+  s->s = fused((real)(rate * h.one_minus_beta3), g, h.beta3 * s->s);
+  m[1] = fabs(s->s);
+}
+static void dadapt_adam(real *w, real g, dadapt_adam_state *s, dadapt_adam_scalars h, dadapt_adam_numbers n) {
+  (void)g;
+  if (!(n.moves > 0.0f)) return;
+  *w = *w * (1.0f - h.decay * (n.step * h.lr)) - divide(s->exp_avg, square_root(s->exp_avg_sq) + h.eps);
+}
+
+/* Not a rule but what a wrapper does: up along the gradient, and back. */
+typedef struct {
+  real old;
+} uphill_state;
+typedef struct {
+  float rho, adaptive, back;
+} uphill_scalars;
+typedef struct {
+  float scale;
+} uphill_numbers;
+static void uphill_prepare(real w, real g, uphill_state *s, uphill_scalars h, uphill_numbers n, real *m) {
+  (void)n;
+  s->old = w;
+  const real slope = h.adaptive > 0.0f ? fabs(w) * g : g;
+  m[0] = slope * slope;
+}
+static void uphill(real *w, real g, uphill_state *s, uphill_scalars h, uphill_numbers n) {
+  const real way = (h.adaptive > 0.0f ? *w * *w * g : g) * n.scale;
+  const ireal back = h.back > 0.0f ? (ireal)-1 : (ireal)0, stays = n.scale == 0.0f ? (ireal)-1 : (ireal)0;
+  *w = choose(back, s->old, choose(stays, *w, *w + way));
+}

@@ -68,6 +68,13 @@ static const exception exceptions[] = {
     {"schedule_free_sgd", "rosenbrock", "lr=0.004 r=2 warmup_steps=100", 5000, "constant(1)"},
     {"schedule_free_adamw", NULL, "lr=0.3 r=2", 0, "constant(1)"},
     {"schedule_free_adamw", "rosenbrock", "lr=0.1 beta1=0.98 r=2 warmup_steps=100", 5000, "constant(1)"},
+    /* Rates that grow from almost nothing, and want no schedule. */
+    {"dog", NULL, "lr=1 reps_rel=0.1", 2000, "constant(1)"},
+    {"dog", "rosenbrock", "lr=0.5 reps_rel=0.01", 16000, "constant(1)"},
+    {"ldog", NULL, "lr=1 reps_rel=0.1", 2000, "constant(1)"},
+    {"ldog", "rosenbrock", "lr=0.5 reps_rel=0.01", 16000, "constant(1)"},
+    {"dowg", NULL, "lr=1", 2000, "constant(1)"},
+    {"dowg", "rosenbrock", "lr=0.5", 16000, "constant(1)"},
     /* Steps as long as a part of the weights: a thousandth is little for weights that begin at 0. */
     {"lars", NULL, "lr=0.1 trust_coefficient=0.1", 0, NULL},
 };

@@ -254,15 +254,166 @@ static void ref_novograd(const cliv_optimizer *o, int t, tensor *x) {
   }
 }
 
+/* The state of all tensors. */
+static void ref_number(tensor *x, size_t count, size_t k, double value, double weight) {
+  for (size_t i = 0; i < count; i++)
+    if (x[i].n) x[i].s[k][0] = value, x[i].state_weight[k][0] = weight;
+}
+
+/* A tensor that has elements: it has the numbers of all. */
+static tensor *ref_leader(tensor *x, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (x[i].n) return &x[i];
+  return NULL;
+}
+
+/* Sums over all tensors of the squares of x0's distance, in the first step of the weights, and of the slope. */
+typedef struct lengths {
+  double away, slope;
+} lengths;
+
+static lengths ref_lengths(const cliv_optimizer *o, bool first, bool whole, tensor *x, size_t count) {
+  lengths sum = {0, 0};
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < x[i].n; k++) {
+      if (first) x[i].s[0][k] = x[i].w[k];
+      const double away = x[i].w[k] - (first && whole ? 0 : x[i].s[0][k]);
+      x[i].g[k] += hyper(o, "weight_decay") * x[i].w[k];
+      sum.away += away * away;
+      sum.slope += x[i].g[k] * x[i].g[k];
+    }
+  return sum;
+}
+
+static void ref_follow(const cliv_optimizer *o, double rate, tensor *x, size_t count) {
+  const double lr = hyper(o, "lr") * rate, wd = hyper(o, "weight_decay");
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < x[i].n; k++) {
+      x[i].weight[k] = fabs(x[i].w[k]) + lr * (fabs(x[i].g[k]) + 2 * wd * fabs(x[i].w[k]));
+      x[i].w[k] -= lr * x[i].g[k];
+    }
+}
+
+static void ref_dog(const cliv_optimizer *o, int t, tensor *x, size_t count) {
+  const tensor *leader = ref_leader(x, count);
+  if (!leader) return;
+  const double before = leader->s[1][0], init = hyper(o, "init_eta");
+  const lengths sum = ref_lengths(o, t == 1, true, x, count);
+  const double first = init > 0 ? 0 : hyper(o, "reps_rel") * (1 + sqrt(sum.away));
+  const double reach = t == 1 ? first : fmax(before, sqrt(sum.away)), all = leader->s[2][0] + sum.slope;
+  /* The distance is of weights that are rounded, which is much of it where they have hardly moved. */
+  ref_number(x, count, 1, reach, reach);
+  ref_number(x, count, 2, all, all);
+  ref_follow(o, t == 1 && init > 0 ? init / hyper(o, "lr") : reach / sqrt(all + hyper(o, "eps")), x, count);
+}
+
+static void ref_ldog(const cliv_optimizer *o, int t, tensor *x) { ref_dog(o, t, x, 1); }
+
+static void ref_dowg(const cliv_optimizer *o, int t, tensor *x, size_t count) {
+  const tensor *leader = ref_leader(x, count);
+  const lengths sum = ref_lengths(o, t == 1, false, x, count);
+  const double reach = fmax(leader->s[1][0], sum.away), all = leader->s[2][0] + reach * sum.slope;
+  ref_number(x, count, 1, reach, reach);
+  ref_number(x, count, 2, all, all);
+  ref_follow(o, reach / (sqrt(all) + hyper(o, "eps")), x, count);
+}
+
+static double ref_lr(const cliv_optimizer *o, int t) {
+  const double b1 = hyper(o, "beta1"), b2 = hyper(o, "beta2");
+  return hyper(o, "lr") * (hyper(o, "bias_correction") != 0 ? sqrt(1 - pow(b2, t)) / (1 - pow(b1, t)) : 1);
+}
+
+/* The weights of a step along x's direction at this rate; of decoupled decay. */
+static void ref_adam_like(tensor *x, size_t k, double decay, double step, double size) {
+  x->weight[k] = fabs(x->w[k]) * (1 + decay) + size;
+  x->w[k] -= decay * x->w[k] + step;
+}
+
+static void ref_prodigy(const cliv_optimizer *o, int t, tensor *x, size_t count) {
+  const tensor *leader = ref_leader(x, count);
+  const double b1 = hyper(o, "beta1"), b2 = hyper(o, "beta2"), d0 = hyper(o, "d0"), wd = hyper(o, "weight_decay");
+  const double b3 = hyper(o, "beta3") > 0 ? hyper(o, "beta3") : sqrt(b2), lr = ref_lr(o, t),
+               growth = hyper(o, "growth_rate");
+  const double d = leader->s[4][0], before = leader->s[6][0];
+  const bool decoupled = hyper(o, "decoupled_weight_decay") != 0, safe = hyper(o, "safeguard_warmup") != 0;
+  double dot = 0, dot_size = 0, sum = 0;
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < x[i].n; k++) {
+      if (t == 1) x[i].s[0][k] = x[i].w[k];
+      if (!decoupled) x[i].g[k] += wd * x[i].w[k];
+      const double way = x[i].s[0][k] - x[i].w[k], g = x[i].g[k];
+      const double size = fabs(g) + (decoupled ? 0 : 2 * wd * fabs(x[i].w[k]));
+      dot += g * way, dot_size += size * fabs(way);
+      const double gain = d / d0 * (safe ? d : d * lr);
+      x[i].state_weight[1][k] = b3 * fabs(x[i].s[1][k]) + gain * size;
+      x[i].s[1][k] = b3 * x[i].s[1][k] + gain * g;
+      if (x[i].s[2]) x[i].state_weight[2][k] = b1 * fabs(x[i].s[2][k]) + d * (1 - b1) * size;
+      if (x[i].s[2]) x[i].s[2][k] = b1 * x[i].s[2][k] + d * (1 - b1) * g;
+      x[i].state_weight[3][k] = b2 * x[i].s[3][k] + d * d * (1 - b2) * size * size;
+      x[i].s[3][k] = b2 * x[i].s[3][k] + d * d * (1 - b2) * g * g;
+      sum += fabs(x[i].s[1][k]);
+    }
+  const double top = b3 * before + d / d0 * d * lr * dot, top_size = fabs(b3 * before) + d / d0 * d * lr * dot_size;
+  const double estimate = hyper(o, "d_coef") * top / sum, most = fmax(leader->s[5][0], estimate);
+  const double start = d == (double)(float)d0 ? fmax(d, estimate) : d;
+  const double next = growth > 0 ? fmin(most, start * growth) : most;
+  const double slack = hyper(o, "d_coef") * top_size / sum;
+  ref_number(x, count, 4, next, next + slack);
+  ref_number(x, count, 5, most, most + slack);
+  ref_number(x, count, 6, top, top_size);
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < x[i].n; k++) {
+      const double root = sqrt(x[i].s[3][k]) + next * hyper(o, "eps"), own = d * lr;
+      const double ahead = x[i].s[2] ? x[i].s[2][k] : next * x[i].g[k];
+      const double size =
+          x[i].s[2] ? x[i].state_weight[2][k] : (next + slack) * (fabs(x[i].g[k]) + wd * fabs(x[i].w[k]));
+      ref_adam_like(&x[i], k, decoupled ? wd * own : 0, root > 0 ? own * ahead / root : 0,
+                    root > 0 ? own * size / root * (1 + x[i].state_weight[3][k] / (x[i].s[3][k] + 1e-300)) : 0);
+    }
+}
+
+static void ref_dadapt_adam(const cliv_optimizer *o, int t, tensor *x, size_t count) {
+  const tensor *leader = ref_leader(x, count);
+  const double b1 = hyper(o, "beta1"), b2 = hyper(o, "beta2"), b3 = sqrt(b2), wd = hyper(o, "weight_decay");
+  const double eps = hyper(o, "eps"), growth = hyper(o, "growth_rate"), d = leader->s[3][0], rate = d * ref_lr(o, t);
+  const bool decoupled = hyper(o, "decoupled_weight_decay") != 0;
+  double dot = 0, dot_size = 0, sum = 0;
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < x[i].n; k++) {
+      if (!decoupled) x[i].g[k] += wd * x[i].w[k];
+      const double g = x[i].g[k], size = fabs(g) + (decoupled ? 0 : 2 * wd * fabs(x[i].w[k]));
+      const double way = x[i].s[2][k] / (sqrt(x[i].s[1][k]) + eps);
+      dot += rate * g * way, dot_size += rate * size * fabs(way);
+      x[i].state_weight[0][k] = b1 * fabs(x[i].s[0][k]) + rate * (1 - b1) * size;
+      x[i].s[0][k] = b1 * x[i].s[0][k] + rate * (1 - b1) * g;
+      x[i].state_weight[1][k] = b2 * x[i].s[1][k] + (1 - b2) * size * size;
+      x[i].s[1][k] = b2 * x[i].s[1][k] + (1 - b2) * g * g;
+      x[i].state_weight[2][k] = b3 * fabs(x[i].s[2][k]) + rate * (1 - b3) * size;
+      x[i].s[2][k] = b3 * x[i].s[2][k] + rate * (1 - b3) * g;
+      sum += fabs(x[i].s[2][k]);
+    }
+  const double top = b3 * leader->s[4][0] + (1 - b3) * dot, top_size = b3 * fabs(leader->s[4][0]) + (1 - b3) * dot_size;
+  const double estimate = top / ((1 - b3) * sum), next = fmax(d, growth > 0 ? fmin(estimate, d * growth) : estimate);
+  ref_number(x, count, 3, next, next + top_size / ((1 - b3) * sum));
+  ref_number(x, count, 4, top, top_size);
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < x[i].n; k++) {
+      const double root = sqrt(x[i].s[1][k]) + eps;
+      ref_adam_like(&x[i], k, decoupled ? wd * rate : 0, x[i].s[0][k] / root,
+                    x[i].state_weight[0][k] / root * (1 + x[i].state_weight[1][k] / (x[i].s[1][k] + 1e-300)));
+    }
+}
+
 /* `step`: of each tensor by itself; `together`: of all. */
 static const struct reference {
   const char *rule;
   void (*step)(const cliv_optimizer *o, int t, tensor *x);
   void (*together)(const cliv_optimizer *o, int t, tensor *x, size_t count);
 } references[] = {
-    {"lars", ref_lars, NULL},
-    {"lamb", ref_lamb, NULL},
-    {"novograd", ref_novograd, NULL},
+    {"lars", ref_lars, NULL},         {"lamb", ref_lamb, NULL},
+    {"novograd", ref_novograd, NULL}, {"dog", NULL, ref_dog},
+    {"ldog", ref_ldog, NULL},         {"dowg", NULL, ref_dowg},
+    {"prodigy", NULL, ref_prodigy},   {"dadapt_adam", NULL, ref_dadapt_adam},
 };
 
 static const struct variant {
@@ -280,6 +431,18 @@ static const struct variant {
     {"novograd", ""},
     {"novograd", "lr=0.1 beta1=0.5 beta2=0.5 weight_decay=0.1 amsgrad=1 begins_nonzero=1 maximize=1"},
     {"novograd", "lr=0.1 grad_averaging=1 weight_decay=0.5 decoupled_weight_decay=1 eps=0.1 eps_root=0.1"},
+    {"dog", "reps_rel=0.01"},
+    {"dog", "lr=0.5 init_eta=0.1 eps=0.1 weight_decay=0.1 maximize=1"},
+    {"ldog", "reps_rel=0.01"},
+    {"ldog", "lr=0.5 init_eta=0.1 eps=0.1 weight_decay=0.1 maximize=1"},
+    {"dowg", ""},
+    {"dowg", "lr=0.5 init_estim_sq_dist=0.01 eps=0.1 weight_decay=0.1 maximize=1"},
+    {"prodigy", "d0=0.001"},
+    {"prodigy", "d0=0.001 lr=0.5 beta2=0.9 bias_correction=1 safeguard_warmup=1 weight_decay=0.1 maximize=1"},
+    {"prodigy", "d0=0.01 beta1=0 beta3=0.5 d_coef=2 growth_rate=1.1 weight_decay=0.1 decoupled_weight_decay=0"},
+    {"dadapt_adam", "d0=0.001"},
+    {"dadapt_adam", "d0=0.001 lr=0.5 beta2=0.9 bias_correction=1 growth_rate=1.2 weight_decay=0.1 maximize=1"},
+    {"dadapt_adam", "d0=0.01 weight_decay=0.1 decoupled_weight_decay=1 eps=0.01"},
 };
 
 /* Tensors of these sizes, one of which begins at 0 and one of which gets no gradient. */
@@ -468,8 +631,8 @@ static uint64_t digest(const world *x) {
 /* However the tensors lie, in both walks, with every group size. */
 static void layouts_agree(void **state) {
   const test_ways *ways = *state;
-  static const char *const rules[] = {"lamb", "novograd"};
-  for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
+  static const char *const rules[] = {"prodigy", "lamb", "novograd"};
+  for (size_t r = 0; r < (test_few() ? 1 : sizeof rules / sizeof *rules); r++) {
     uint64_t want = 0;
     for (size_t w = 0; w < ways->count; w++)
       for (int arenas = 0; arenas < 2; arenas++) {
@@ -662,9 +825,9 @@ static void clips_before_the_norm(void **state) {
 /* Saved and loaded, numbers of tensors and all: the rest of the run has the same bits. */
 static void resumes_from_a_file(void **state) {
   const test_ways *ways = *state;
-  static const char *const rules[] = {"lars", "lamb", "novograd"};
+  static const char *const rules[] = {"novograd", "lars", "lamb", "prodigy"};
   char *dir = test_temp_dir(), *path = test_join(dir, "o.safetensors");
-  for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
+  for (size_t r = 0; r < (test_few() ? 1 : sizeof rules / sizeof *rules); r++) {
     world x = world_make(ways->ctx[0], variant_of(rules[r]), true),
           y = world_make(ways->ctx[0], variant_of(rules[r]), false);
     for (uint64_t t = 1; t <= 2; t++) world_step(&x, t);
@@ -733,6 +896,128 @@ static void frozen_tensors_wait(void **state) {
   }
 }
 
+/* ---- sharpness-aware minimization ---- */
+
+/* The second gradient is the step's and half of the perturbed weights, as in make_norms.py. */
+static void golden_sam(cliv_context *ctx, cliv_safetensors *file, const char *key, size_t kind, double rho,
+                       int adaptive) {
+  cliv_tensor *p[GOLDEN_TENSORS], *g[GOLDEN_TENSORS];
+  char name[32];
+  cliv_optimizer *o = make(ctx, "sgd", NULL, "lr=0.1 momentum=0.9");
+  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, GOLDEN_TENSORS, golden_ndims, golden_shapes, p));
+  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, GOLDEN_TENSORS, golden_ndims, golden_shapes, g));
+  float *initial = golden_read(file, "initial");
+  snprintf(name, sizeof name, "gradients.%s", kinds[kind]);
+  float *gradients = golden_read(file, name), second[GOLDEN_N];
+  golden_write(p, initial);
+  for (size_t t = 0; t < GOLDEN_TENSORS; t++) ASSERT_OK(ctx, cliv_optimizer_add(o, p[t], g[t], CLIV_DEFAULT_GROUP));
+  for (int t = 0; t < GOLDEN_STEPS; t++) {
+    golden_write(g, gradients + t * GOLDEN_N);
+    ASSERT_OK(ctx, cliv_optimizer_perturb(o, rho, adaptive, NULL));
+    for (size_t k = 0, i = 0; k < GOLDEN_TENSORS; k++) {
+      float *w = test_read(p[k]);
+      for (size_t n = 0; n < cliv_tensor_count(p[k]); n++, i++)
+        second[i] = gradients[t * GOLDEN_N + (int)i] + 0.5f * w[n];
+      free(w);
+    }
+    golden_write(g, second);
+    ASSERT_OK(ctx, cliv_optimizer_restore(o, NULL));
+    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+    if (t + 1 == GOLDEN_MIDDLE) golden_compare(file, key, "p20", kind, p, 2e-6);
+  }
+  golden_compare(file, key, "p50", kind, p, 2e-6);
+  for (size_t t = 0; t < GOLDEN_TENSORS; t++) {
+    cliv_tensor_free(p[t]);
+    cliv_tensor_free(g[t]);
+  }
+  cliv_optimizer_free(o);
+  free(gradients);
+  free(initial);
+}
+
+static void perturbs_as_the_package(void **state) {
+  const test_ways *ways = *state;
+  char *path = test_source_path("tests/golden/norms.safetensors");
+  cliv_safetensors *file;
+  ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
+  free(path);
+  for (size_t w = 0; w < 2 && w < ways->count; w++)
+    for (size_t kind = 0; kind < KINDS; kind++) {
+      golden_sam(ways->ctx[w], file, "sam.pytorch_optimizer.0", kind, 0.05, 0);
+      /* Weights of 1e14 times gradients of 1e15 squared are beyond float32: the package's weights are NaN then. */
+      if (strcmp(kinds[kind], "huge") != 0) golden_sam(ways->ctx[w], file, "sam.pytorch_optimizer.1", kind, 0.5, 1);
+    }
+  cliv_safetensors_free(file);
+}
+
+/* Every bit comes back, of narrow weights too, whatever happens in between; frozen ones do not move; what is out of
+ * order is refused. */
+static void weights_come_back(void **state) {
+  const test_ways *ways = *state;
+  static const float bad[] = {0, NAN, INFINITY};
+  for (size_t w = 0; w < ways->count; w++)
+    for (size_t b = 0; b < sizeof bad / sizeof *bad; b++) {
+      cliv_context *ctx = ways->ctx[w];
+      world x = world_make(ctx, &(struct variant){"sgd", ""}, w % 2),
+            before = world_make(ctx, &(struct variant){"sgd", ""}, true);
+      const size_t n = 5;
+      const uint16_t narrow[] = {0x3c00, 0x0001, 0xfbff, 0x8000, 0x1234};
+      const uint16_t ones[] = {0x3c00, 0x3c00, 0x3c00, 0x3c00, 0x3c00};
+      test_guarded p = test_guard1(ctx, CLIV_F16, n, 1, narrow), g = test_guard1(ctx, CLIV_F16, n, 1, ones);
+      ASSERT_OK(ctx, cliv_optimizer_add(x.o, p.tensor, g.tensor, CLIV_DEFAULT_GROUP));
+      world_give(&x, 1);
+      if (bad[b] != 0) ASSERT_OK(ctx, cliv_tensor_write(x.g[0], &bad[b], sizeof bad[b]));
+      ASSERT_OK(ctx, cliv_optimizer_freeze(x.o, 2, 1));
+      ASSERT_FAILS(ctx, cliv_optimizer_restore(x.o, NULL), CLIV_STATE, "comes first");
+      ASSERT_FAILS(ctx, cliv_optimizer_perturb(x.o, -1, 0, NULL), CLIV_VALUE, "-1");
+      ASSERT_FAILS(ctx, cliv_optimizer_perturb(x.o, NAN, 0, NULL), CLIV_VALUE, "rho");
+      ASSERT_OK(ctx, cliv_optimizer_perturb(x.o, 0.1, (int)(w % 2), NULL));
+      ASSERT_FAILS(ctx, cliv_optimizer_perturb(x.o, 0.1, 0, NULL), CLIV_STATE, "already");
+      ASSERT_FAILS(ctx, cliv_optimizer_step(x.o, NULL), CLIV_STATE, "restore");
+      ASSERT_FAILS(ctx, cliv_optimizer_add(x.o, before.p[0], before.g[0], 0), CLIV_STATE, "restore");
+      float *moved = test_read(x.p[4]), *still = test_read(before.p[4]);
+      assert_true((memcmp(moved, still, sizes[4] * sizeof *moved) == 0) == (bad[b] != 0));
+      free(moved), free(still);
+      ASSERT_SAME_TENSORS(x.p[2], before.p[2]);
+      ASSERT_OK(ctx, cliv_optimizer_restore(x.o, NULL));
+      for (size_t i = 0; i < tensors(); i++) ASSERT_SAME_TENSORS(x.p[i], before.p[i]);
+      uint16_t *back = test_read(p.tensor);
+      ASSERT_BITS(back, narrow, sizeof narrow);
+      free(back);
+      ASSERT_FAILS(ctx, cliv_optimizer_restore(x.o, NULL), CLIV_STATE, "comes first");
+      test_guard_free(&p), test_guard_free(&g);
+      world_free(&x), world_free(&before);
+    }
+}
+
+/* e = rho·g/‖g‖ of all tensors together, or rho·w²·g/‖|w|·g‖. */
+static void perturbs_by_the_formula(void **state) {
+  const test_ways *ways = *state;
+  for (size_t w = 0; w < ways->count; w++)
+    for (int adaptive = 0; adaptive < 2; adaptive++) {
+      world x = world_make(ways->ctx[w], &(struct variant){"sgd", ""}, true);
+      world_give(&x, 1);
+      tensor before[SIZES];
+      double sum = 0;
+      for (size_t i = 0; i < tensors(); i++) {
+        before[i] = tensor_read(&x, i, 1);
+        for (size_t k = 0; k < before[i].n; k++) sum += pow(before[i].g[k] * (adaptive ? before[i].w[k] : 1), 2);
+      }
+      ASSERT_OK(NULL, cliv_optimizer_perturb(x.o, 0.3, adaptive, NULL));
+      for (size_t i = 0; i < tensors(); i++) {
+        for (size_t k = 0; k < before[i].n; k++) {
+          const double way = 0.3 * before[i].g[k] * (adaptive ? pow(before[i].w[k], 2) : 1) / (sqrt(sum) + 1e-12);
+          before[i].weight[k] = fabs(before[i].w[k]) + fabs(way);
+          before[i].w[k] += way;
+        }
+        compare(&(struct variant){"uphill", ""}, &x, i, &before[i]);
+        tensor_free(&before[i]);
+      }
+      ASSERT_OK(NULL, cliv_optimizer_restore(x.o, NULL));
+      world_free(&x);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agrees_with_packages),
@@ -750,6 +1035,9 @@ int main(void) {
       cmocka_unit_test(resumes_from_a_file),
       cmocka_unit_test(latecomers_keep_numbers),
       cmocka_unit_test(frozen_tensors_wait),
+      cmocka_unit_test(perturbs_as_the_package),
+      cmocka_unit_test(weights_come_back),
+      cmocka_unit_test(perturbs_by_the_formula),
   };
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   return test_finish(failed + cmocka_run_group_tests(ways, test_setup_all, test_teardown_all));

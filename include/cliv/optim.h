@@ -326,6 +326,27 @@ typedef struct cliv_gradient_state {
  * size of this struct), OPENCL. */
 CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cliv_gradient_state *out) CLIV_MUST_CHECK;
 
+/* ---- sharpness-aware minimization ---- */
+
+/* SAM and ASAM, around any rule, a step at a time:
+ *
+ *   …                                       gradients at the weights
+ *   cliv_optimizer_perturb(opt, 0.05, 0, NULL);
+ *   …                                       gradients again, at the perturbed weights
+ *   cliv_optimizer_restore(opt, NULL);
+ *   cliv_optimizer_step(opt, NULL);
+ *
+ * Moves the weights by rho·g/(‖g‖ + 1e-12), with `adaptive` by rho·w²·g/(‖|w|·g‖ + 1e-12), where g are all gradients as
+ * they lie in memory and the length is that of all parameters together; frozen ones stay and do not count. The old
+ * weights are kept on the device. Gradients that are not finite, or all 0, leave the weights as they are. Two launches
+ * for tensors beside each other, and two or three small ones. Until the weights are back, a step and
+ * cliv_optimizer_add fail with STATE. Asynchronous. Fails with NULL, VALUE (rho), STATE (the weights are perturbed
+ * already), and as cliv_optimizer_step does. */
+CLIV_API cliv_status cliv_optimizer_perturb(cliv_optimizer *optimizer, double rho, int adaptive,
+                                            const cliv_sync *sync) CLIV_MUST_CHECK;
+/* Puts back the weights of before, to the last bit. One launch. STATE: they are not perturbed. */
+CLIV_API cliv_status cliv_optimizer_restore(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
+
 /* ---- states in a file ---- */
 
 /* Writes steps, hyper-parameters and states as a safetensors file, named as PyTorch's state_dict is when its keys are

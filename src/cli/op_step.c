@@ -13,6 +13,8 @@
 
 typedef struct step_options {
   char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *average, *output;
+  double perturb;
+  int adaptive;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
   char *nonfinite;
   double clip_norm, clip_value, clip_each, agc, smooth, scale;
@@ -82,6 +84,11 @@ static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad
     if (!good) return false;
   }
   return tell_skipped(run, optimizer, steps);
+}
+
+/* Where sharpness-aware minimization would look for its second gradient. */
+static bool perturb(op_run *run, const step_options *o, cliv_optimizer *optimizer) {
+  return o->perturb == 0 || op_check(run, cliv_optimizer_perturb(optimizer, o->perturb, o->adaptive, NULL));
 }
 
 /* ---- the states: all or none, and only with the output. They wait under another name until that is written ---- */
@@ -227,7 +234,7 @@ static bool step(op_run *run, const step_options *o, const own_rule *own, states
          (!o->average || average_create(run, s->optimizer, o->average, &s->average)) &&
          take_steps(run, s->optimizer, grad, s->average) && (!s->dir || write_states(run, s)) &&
          (!s->file || write_file(run, s, s->optimizer)) &&
-         op_check(run, cliv_optimizer_evaluate(s->optimizer, o->evaluate, NULL)) &&
+         op_check(run, cliv_optimizer_evaluate(s->optimizer, o->evaluate, NULL)) && perturb(run, o, s->optimizer) &&
          op_deliver(run, param, "step", o->rule);
 }
 
@@ -273,6 +280,9 @@ int op_step(int argc, const char **argv) {
       {"agc", 0, POPT_ARG_DOUBLE, &o.agc, 0, "Shorten each row to this part of its weight's length", "PART"},
       {"centralize", 0, POPT_ARG_NONE, &o.centralize, 0, "Take its mean off each row", NULL},
       {"smooth", 0, POPT_ARG_DOUBLE, &o.smooth, 0, "Smooth gradients first: Laplacian smoothing", "STRENGTH"},
+      {"perturb", 0, POPT_ARG_DOUBLE, &o.perturb, 0, "Then move the weights this far up the last gradient, as SAM does",
+       "RHO"},
+      {"adaptive", 0, POPT_ARG_NONE, &o.adaptive, 0, "... in units of the weights, as ASAM does", NULL},
       {"scale", 0, POPT_ARG_DOUBLE, &o.scale, 0, "The gradients are those of the loss times this", "SCALE"},
       {"nonfinite", 0, POPT_ARG_STRING, &o.nonfinite, 0, "Gradients that are not finite; default: pass",
        "pass|skip|fail"},

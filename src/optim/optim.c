@@ -119,6 +119,7 @@ cliv_status cliv_optimizer_create_user(cliv_context *ctx, const cliv_user_rule *
 void cliv_optimizer_free(cliv_optimizer *o) {
   if (!o) return;
   cliv_optimizer_free(o->lent);
+  cliv_optimizer_free(o->uphill);
   cliv__control_free(o);
   cliv__smooth_free(o);
   cliv__bind_free(o);
@@ -260,6 +261,11 @@ cliv_status cliv_optimizer_value(cliv_optimizer *o, int group, const char *hyper
 
 /* ---- tensors ---- */
 
+static cliv_status check_in_place(const cliv_optimizer *o) {
+  REQUIRE(o->ctx, !o->perturbed, STATE, "the weights are perturbed; cliv_optimizer_restore puts them back first");
+  return CLIV_OK;
+}
+
 static cliv_status check_tensor(const cliv_optimizer *o, const cliv_tensor *t, const char *what) {
   char a[160];
   REQUIRE(o->ctx, t->ctx == o->ctx, VALUE, "the %s belongs to another context than the optimizer", what);
@@ -297,6 +303,7 @@ cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tenso
   REQUIRE_NOT_NULL(o->ctx, param);
   REQUIRE_NOT_NULL(o->ctx, grad);
   TRY(cliv__control_settle(o));
+  TRY(check_in_place(o));
   TRY(check_group(o, group));
   TRY(check_tensor(o, param, "parameter"));
   TRY(check_tensor(o, grad, "gradient"));
@@ -628,18 +635,14 @@ static cliv_status left_out(cliv_optimizer *o, bool *out) {
   return cliv__control_settle(o);
 }
 
-cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
-  TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
-  REQUIRE_NOT_NULL(NULL, o);
-  REQUIRE(o->ctx, o->lent == NULL, STATE,
-          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before a step");
+cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sync *sync) {
   TRY(cliv__control_settle(o));
   TRY(settle_hypers(o));
   TRY(check_conflicts(o));
   TRY(cliv__bind_check(o));
   if (o->stale) TRY(cliv__plan_make(o));
   const size_t batches = o->plan.batch_count;
-  const bool controlled = batches && o->control.on, norms = batches && o->rule->norms.measures;
+  const bool controlled = batches && o->control.on, norms = batches && o->rule->norms.measures && prepares;
   const bool smoothed = batches && o->control.smooth.all, bound = batches && o->plan.bound;
   const bool matrices = batches && cliv__takes_matrices(o->rule);
   if (smoothed) TRY(cliv__smooth_enqueue(o, sync));
@@ -662,4 +665,13 @@ cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   step_taken(o);
   o->control.undecided = controlled && o->control.options.nonfinite == CLIV_NONFINITE_SKIP;
   return CLIV_OK;
+}
+
+cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
+  TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
+  REQUIRE_NOT_NULL(NULL, o);
+  REQUIRE(o->ctx, o->lent == NULL, STATE,
+          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before a step");
+  TRY(check_in_place(o));
+  return cliv__optimizer_step(o, true, sync);
 }

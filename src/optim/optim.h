@@ -161,7 +161,9 @@ struct cliv_optimizer {
   bool stale; /* the plan does not fit the parameters */
   cliv__plan plan;
   cliv__control control;
-  cliv_optimizer *lent; /* parameters are what is to be evaluated, see lend.h; NULL: what is trained */
+  cliv_optimizer *lent;   /* parameters are what is to be evaluated, see lend.h; NULL: what is trained */
+  cliv_optimizer *uphill; /* what perturbs its weights, see perturb.c; NULL until that is asked for */
+  bool perturbed;
 };
 
 static inline double *cliv__hyper(const cliv_optimizer *o, int group) {
@@ -223,6 +225,9 @@ cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv
 
 /* A view of plane k of a parameter in o->plan, which has it. */
 cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cliv_tensor **out);
+
+/* cliv_optimizer_step without its checks. prepares: with what goes before the step's own launches. */
+cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sync *sync);
 
 /* Makes o->plan fit the parameters and hyper-parameters, carrying states over. On failure the old plan stays. */
 cliv_status cliv__plan_make(cliv_optimizer *o);

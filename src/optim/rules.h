@@ -123,7 +123,12 @@ unsigned cliv__other_states(const cliv__rule *rule);
   X(novograd)            \
   X(muon)                \
   X(shampoo)             \
-  X(soap)
+  X(soap)                \
+  X(dog)                 \
+  X(ldog)                \
+  X(dowg)                \
+  X(prodigy)             \
+  X(dadapt_adam)
 
 #define CLIV__DECLARE_RULE(name) extern const cliv__rule cliv__rule_##name;
 CLIV__RULES(CLIV__DECLARE_RULE)

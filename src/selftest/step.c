@@ -66,6 +66,11 @@ static const struct variant {
     {"schedule_free_sgd", "warm-up", {{"lr", 0.1}, {"momentum", 0.5}, {"warmup_steps", 9}, {"weight_decay", 0.1}}, 7},
     {"schedule_free_adamw", "warm-up", {{"beta2", 0.9}, {"r", 1.5}, {"warmup_steps", 9}, {"weight_decay", 0.1}}, 7},
     {"soap", "each step", {{"lr", 0.1}, {"precondition_frequency", 1}, {"weight_decay", 0.1}}, 0},
+    {"dog", "weight decay", {{"reps_rel", 0.01}, {"weight_decay", 0.1}, {"lr", 0.5}}, 0},
+    {"ldog", "first rate", {{"init_eta", 0.1}, {"eps", 1e-3}}, 0},
+    {"prodigy", "no momentum", {{"d0", 0.01}, {"beta1", 0}, {"decoupled_weight_decay", 0}, {"weight_decay", 0.1}}, 0},
+    {"prodigy", "safeguard", {{"d0", 0.01}, {"safeguard_warmup", 1}, {"bias_correction", 1}, {"growth_rate", 1.1}}, 0},
+    {"dadapt_adam", "growth", {{"d0", 0.01}, {"growth_rate", 1.1}, {"bias_correction", 1}, {"weight_decay", 0.1}}, 0},
     {"asgd", "averages", {{"lambd", 0.1}, {"t0", 1}, {"lr", 0.1}}, 10},
 };
 

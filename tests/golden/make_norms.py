@@ -1,11 +1,22 @@
 """Makes norms.safetensors: trajectories of rules with norms, for tests/test_norms.c; see trajectories.py.
 
-    python3 -m venv V && V/bin/pip install torch numpy keras 'jax[cpu]' optax timm pytorch_optimizer
+    python3 -m venv V && V/bin/pip install torch numpy keras 'jax[cpu]' optax timm dog-optimizer \
+        dadaptation prodigyopt
     V/bin/python make_norms.py
 
 These rules do not go element by element, so each kind of gradients is a run of its own, over three tensors: the 40
-weights are a matrix of 6 x 5, a vector of 7 and one of 3, which begins at 0. "tiny" gradients are 1e-15 of the random
-ones, not 1e-20: their squares would be below the normal range, where packages take them for 0.
+weights are a matrix of 6 x 5, a vector of 7 and one of 3, which begins at 0. "sam" is sgd at what the second gradient
+finds, which is the step's and half of the perturbed weights. "tiny" gradients are 1e-15 of the random ones, not 1e-20:
+their squares would be below the normal range, where packages take them for 0.
+
+Rules that find their rate by themselves feed what rounding loses back into the rate. optax's dowg in float32 is then
+off by 3.1e-6 of the largest weight from the same formula in float64, after 50 steps, Cliv by 2.7e-7: that one runs in
+float64 here, and so do prodigy and D-adaptation. Its first distance of 0.01 makes a rounding of the weights by 6e-8 one
+of the distance by 6e-6, which constant gradients then carry on (3.6e-6 after 20 steps): cases begin with a distance of
+the weights' size. From d0 1e-6 prodigy is as sensitive (5.9e-6 on random gradients): it and D-adaptation begin at 0.01.
+Constant gradients take these two to weights of 1e14, which they multiply beyond float32 (their packages keep scalars in
+double): growth_rate holds them back, with values that are floats, since an estimate that only grows by it is off by its
+rounding in every step.
 """
 import os
 from importlib.metadata import version
@@ -13,11 +24,16 @@ from importlib.metadata import version
 os.environ["KERAS_BACKEND"] = "torch"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
+import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 import optax
 import optax.contrib
+import dadaptation
+import dog
+import prodigyopt
+import pytorch_optimizer
 import timm.optim
 import torch
 import trajectories
@@ -71,24 +87,27 @@ def keras_step(optimizer):
     return step
 
 
-def optax_step(optimizer):
-    at = {"weights": [jnp.asarray(w) for w in split(initial())]}
-    at["state"] = optimizer.init(at["weights"])
+def optax_step(optimizer, dtype=np.float32):
+    with jax.enable_x64(dtype == np.float64):
+        at = {"weights": [jnp.asarray(w, dtype) for w in split(initial())]}
+        at["state"] = optimizer.init(at["weights"])
 
     def step(gradients):
-        updates, at["state"] = optimizer.update([jnp.asarray(g) for g in gradients], at["state"], at["weights"])
-        at["weights"] = optax.apply_updates(at["weights"], updates)
-        return at["weights"]
+        with jax.enable_x64(dtype == np.float64):
+            gradients = [jnp.asarray(g, dtype) for g in gradients]
+            updates, at["state"] = optimizer.update(gradients, at["state"], at["weights"])
+            at["weights"] = optax.apply_updates(at["weights"], updates)
+            return at["weights"]
     return step
 
 
-def torch_step(cls, **options):
-    weights = [torch.tensor(w, requires_grad=True) for w in split(initial())]
+def torch_step(cls, dtype=torch.float32, **options):
+    weights = [torch.tensor(w, dtype=dtype, requires_grad=True) for w in split(initial())]
     optimizer = cls(weights, **options)
 
     def step(gradients):
         for w, g in zip(weights, gradients):
-            w.grad = torch.tensor(g)
+            w.grad = torch.tensor(g, dtype=dtype)
         optimizer.step()
         return [w.detach().numpy() for w in weights]
     return step
@@ -105,9 +124,9 @@ def of_keras(cls, **names):
     return lambda h: lambda: keras_step(cls(**renamed(h, names)))
 
 
-def of_optax(make, lr=None, **names):
+def of_optax(make, lr=None, dtype=np.float32, **names):
     names = dict(lr="learning_rate", beta1="b1", beta2="b2") | names
-    return lambda h: lambda: optax_step(make(**renamed(({"lr": lr} if lr else {}) | h, names)))
+    return lambda h: lambda: optax_step(make(**renamed(({"lr": lr} if lr else {}) | h, names)), dtype)
 
 
 def of_torch(cls, betas=(), fixed=None, **names):
@@ -119,6 +138,26 @@ def of_torch(cls, betas=(), fixed=None, **names):
         return lambda: torch_step(cls, **options)
     return make
 
+
+def sam(h):
+    """The second gradient of a step depends on where the first one has taken the weights."""
+    def make():
+        weights = [torch.tensor(w, requires_grad=True) for w in split(initial())]
+        optimizer = pytorch_optimizer.SAM(weights, torch.optim.SGD, lr=0.1, momentum=0.9, **h)
+
+        def step(gradients):
+            for w, g in zip(weights, gradients):
+                w.grad = torch.tensor(g)
+            optimizer.first_step()
+            for w, g in zip(weights, gradients):
+                w.grad = torch.tensor(g) + 0.5 * w.detach()
+            optimizer.second_step()
+            return [w.detach().numpy() for w in weights]
+        return step
+    return make
+
+
+DOUBLE = dict(dtype=torch.float64)
 
 CASES = [
     # rule, preset, optimizer, hyper-parameters
@@ -142,16 +181,39 @@ CASES = [
     ("novograd", "timm", of_torch(timm.optim.NvNovoGrad, (0.95, 0.98), decoupled_weight_decay="decoupled_decay"), [
         {}, dict(lr=0.01, grad_averaging=True, weight_decay=0.1), dict(amsgrad=True, beta2=0.5),
         dict(lr=0.01, weight_decay=0.1, decoupled_weight_decay=True)]),
+    ("dog", "dog", of_torch(dog.DoG), [
+        {}, dict(reps_rel=1e-3, weight_decay=0.1, lr=0.5), dict(init_eta=0.01, eps=1e-3)]),
+    ("dog", "optax", of_optax(optax.contrib.dog), [{}, dict(weight_decay=0.1, eps=1e-3)]),
+    ("ldog", "dog", of_torch(dog.LDoG), [
+        {}, dict(reps_rel=1e-3, weight_decay=0.1, lr=0.5), dict(init_eta=0.01, eps=1e-3)]),
+    ("dowg", "optax", of_optax(optax.contrib.dowg, dtype=np.float64), [
+        dict(init_estim_sq_dist=1.0), dict(init_estim_sq_dist=1.0, weight_decay=0.1, eps=10.0),
+        dict(lr=0.5, init_estim_sq_dist=4.0)]),
+    ("prodigy", "prodigyopt", of_torch(prodigyopt.Prodigy, (0.9, 0.999), DOUBLE, decoupled_weight_decay="decouple",
+                                       bias_correction="use_bias_correction"), [
+        dict(d0=0.01, growth_rate=1 + 2**-6), dict(d0=0.01, weight_decay=0.1, beta2=0.9, growth_rate=1 + 2**-6),
+        dict(beta1=0.0, d_coef=2.0, growth_rate=1 + 2**-6, d0=0.01),
+        dict(d0=0.01, bias_correction=True, safeguard_warmup=True, lr=0.5, beta3=0.9, growth_rate=1 + 2**-6),
+        dict(d0=0.02, lr=0.25, weight_decay=0.1, decoupled_weight_decay=False, growth_rate=1 + 2**-10)]),
+    ("dadapt_adam", "dadaptation", of_torch(dadaptation.DAdaptAdam, (0.9, 0.999), DOUBLE,
+                                            decoupled_weight_decay="decouple",
+                                            bias_correction="use_bias_correction"), [
+        dict(d0=0.01, growth_rate=1 + 2**-6), dict(d0=0.01, weight_decay=0.1, beta2=0.9, growth_rate=1 + 2**-6),
+        dict(d0=0.01, growth_rate=1 + 2**-6, bias_correction=True),
+        dict(d0=0.01, weight_decay=0.1, decoupled_weight_decay=True, growth_rate=1 + 2**-6)]),
+    ("sam", "pytorch_optimizer", sam, [dict(rho=0.05, adaptive=False), dict(rho=0.5, adaptive=True)]),
 ]
 
 
 def main():
     arrays = {"initial": initial()} | {f"gradients.{kind}": g for kind, g in KINDS.items()}
-    metadata = {name: version(name) for name in ("torch", "keras", "jax", "optax", "timm")}
+    packages = ("torch", "keras", "jax", "optax", "timm", "dog-optimizer", "dadaptation", "prodigyopt",
+                "pytorch_optimizer")
+    metadata = {name: version(name) for name in packages}
     for rule, preset, optimizer, variants in CASES:
         for number, hyper in enumerate(variants):
             key = f"{rule}.{preset}.{number}"
-            metadata[key] = describe(rule, preset, hyper)
+            metadata[key] = describe(rule, preset, hyper).replace("rule=sam", "wrapper=sam")
             for name, array in follow(optimizer(hyper)).items():
                 arrays[f"{key}.{name}"] = array
     write("norms.safetensors", arrays, metadata)

@@ -46,7 +46,7 @@ NORM_CASES = cases(NORMS)
 MATRIX_CASES = cases(MATRICES)
 SOAP_CASES = cases(SOAP)
 OF_TENSORS = [(NORMS[1], (6, 5), NORM_CASES), (MATRICES[1], (4, 6), MATRIX_CASES), (SOAP[1], (6, 6), SOAP_CASES)]
-OF_ALL_TENSORS = set()
+OF_ALL_TENSORS = {"dog", "dowg", "prodigy", "dadapt_adam"}
 KINDS = [name.split(".")[1] for name in GOLDEN if name.startswith("gradients.")]
 STEPS = 20
 
@@ -103,6 +103,21 @@ def test_state_of_a_tensor(tmp_path):
          "-o", tmp_path / "out.npy", "--states", tmp_path / "states")
     square = np.load(tmp_path / "states" / "exp_avg_sq.npy")
     assert square.shape == () and square == 24
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_perturbed(adaptive, tmp_path):
+    """Where SAM looks: lr 0 leaves the weights where they were before."""
+    rng = np.random.default_rng(1)
+    p, g = rng.standard_normal((3, 4)).astype(np.float32), rng.standard_normal((2, 3, 4)).astype(np.float32)
+    np.save(tmp_path / "p.npy", p)
+    np.save(tmp_path / "g.npy", g)
+    done("op", "step", "--rule", "sgd", "--set", "lr=0", "--perturb", "0.1", *["--adaptive"] * adaptive,
+         "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy")
+    w, g = p.astype(np.float64), g[1].astype(np.float64)
+    scale = 0.1 / np.sqrt(((w * g if adaptive else g) ** 2).sum())
+    want = w + (w * w * g if adaptive else g) * scale
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), want, rtol=1e-6, atol=1e-7)
 
 
 def test_first_preset_is_the_default(tmp_path):
