@@ -161,8 +161,8 @@ typedef struct side {
   test_guarded p[PARAMS], g[PARAMS];
 } side;
 
-/* Parameters of two types, the last in a group of its own with a proximal step. */
-static side side_make(cliv_context *ctx, cliv_optimizer *o) {
+/* Parameters, the second bfloat16 where `narrow`, the last in a group of its own with a proximal step. */
+static side side_make(cliv_context *ctx, cliv_optimizer *o, bool narrow) {
   side s = {.o = o};
   int group;
   ASSERT_OK(ctx, cliv_optimizer_group(o, &group));
@@ -172,7 +172,7 @@ static side side_make(cliv_context *ctx, cliv_optimizer *o) {
   ASSERT_FAILS(ctx, cliv_optimizer_set(o, group, "maximize", 0.5), CLIV_VALUE, "0 or 1");
   ASSERT_FAILS(ctx, cliv_optimizer_set(o, group, "prox_l1", -1), CLIV_VALUE, "at least 0");
   for (size_t i = 0; i < PARAMS; i++) {
-    const cliv_dtype dtype = i == 1 && !test_few() ? CLIV_BF16 : CLIV_F32;
+    const cliv_dtype dtype = i == 1 && narrow ? CLIV_BF16 : CLIV_F32;
     const size_t n = i == 2 ? 17 : N;
     void *w = test_alloc(n * sizeof(float)), *g = test_alloc(n * sizeof(float));
     for (size_t k = 0; k < n; k++) {
@@ -220,7 +220,7 @@ static void has_the_bits_of_the_library(void **state) {
     cliv_optimizer *o, *again;
     cliv_schedule *schedule;
     ASSERT_OK(ctx, cliv_optimizer_create(ctx, "adamw", NULL, &o));
-    side ours = side_make(ctx, o), theirs = side_make(ctx, create_from_copies(ctx));
+    side ours = side_make(ctx, o, false), theirs = side_make(ctx, create_from_copies(ctx), false);
     assert_string_equal(cliv_optimizer_rule(theirs.o)->name, "mine");
     assert_string_equal(cliv_optimizer_rule(theirs.o)->hypers[1].name, "beta1");
     assert_string_equal(cliv_optimizer_rule(theirs.o)->hypers[0].meaning, "learning rate");
@@ -258,6 +258,24 @@ static void has_the_bits_of_the_library(void **state) {
     cliv_schedule_free(schedule);
     test_close(ctx);
   }
+}
+
+/* States in 8 bits, of the two codes, and weights with what their rounding lost. */
+static void is_stored_as_the_library_is(void **state) {
+  (void)state;
+  if (test_few()) skip();
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const cliv_optimizer_options options = {.state = "8bit", .weights = "kahan"};
+  cliv_optimizer *a, *b;
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, "adamw", &options, &a));
+  ASSERT_OK(ctx, cliv_optimizer_create_user(ctx, &adamw, &options, &b));
+  side ours = side_make(ctx, a, true), theirs = side_make(ctx, b, true);
+  steps(&ours, 3), steps(&theirs, 3);
+  same_sides(&ours, &theirs);
+  assert_int_equal(cliv_optimizer_state_count(b, 1), cliv_optimizer_state_count(a, 1));
+  side_free(&ours);
+  side_free(&theirs);
+  test_close(ctx);
 }
 
 /* ---- the least rule, initial states, bounds ---- */
@@ -417,6 +435,7 @@ int main(void) {
       cmocka_unit_test(formulas_compute),
       cmocka_unit_test(formulas_refuse),
       cmocka_unit_test(has_the_bits_of_the_library),
+      cmocka_unit_test(is_stored_as_the_library_is),
       cmocka_unit_test(step_number_and_initial_states),
       cmocka_unit_test(a_failed_build_changes_nothing),
       cmocka_unit_test(refuses_lists),
