@@ -60,6 +60,9 @@ static void close_walks(const walks *w) {
   for (size_t i = 0; i < w->count; i++) test_close(w->ctx[i]);
 }
 
+/* Where products take long: sizes of one panel and a little more. */
+static bool brief(const walks *w) { return test_small() || test_slow(w->ctx[0]); }
+
 /* C = op(A) B in double; a: m × k or, with ta, k × m. */
 static double *multiply(const double *a, bool ta, const double *b, bool tb, size_t m, size_t k, size_t n) {
   double *c = test_alloc(m * n * sizeof *c);
@@ -150,8 +153,8 @@ static void orthogonal_shapes(void **state) {
   (void)state;
   static const size_t shapes[][2] = {{1, 1},   {1, 5},   {5, 1},    {2, 3},    {16, 16},
                                      {17, 64}, {64, 17}, {100, 64}, {64, 257}, {100, 100}};
-  const size_t count = test_small() ? 6 : test_few() ? 8 : sizeof shapes / sizeof *shapes;
   const walks w = open_walks();
+  const size_t count = brief(&w) ? 6 : test_few() ? 8 : sizeof shapes / sizeof *shapes;
   for (size_t i = 0; i < count; i++) check_orthogonal(&w, 0, shapes[i][0], shapes[i][1], i % 3);
   check_orthogonal(&w, 3, 5, 7, 2);
   check_orthogonal(&w, 3, 7, 5, 0);
@@ -289,10 +292,10 @@ static void orthogonal_arguments(void **state) {
 /* ---- symmetric matrices ---- */
 
 /* Sizes for tests that are cubic in them. */
-static size_t sizes(const size_t **out) {
+static size_t sizes(const walks *w, const size_t **out) {
   static const size_t all[] = {1, 2, 3, 5, 16, 17, 64, 100, 257};
   *out = all;
-  return test_small() ? 6 : test_few() ? 7 : sizeof all / sizeof *all;
+  return brief(w) ? 6 : test_few() ? 7 : sizeof all / sizeof *all;
 }
 
 /* Eigenvalues (in no order) and vectors (in columns) of a symmetric matrix, by cyclic Jacobi in double; a is left
@@ -408,9 +411,8 @@ static void check_roots(const walks *w, const float *a, size_t count, size_t n, 
 
 static void root_sizes(void **state) {
   (void)state;
-  const size_t *n;
-  const size_t count = sizes(&n);
   const walks w = open_walks();
+  const size_t *n, count = sizes(&w, &n);
   for (size_t i = 0; i < count; i++) {
     double *values = spectrum(n[i], 1e4);
     float *a = symmetric(values, n[i], n[i]);
@@ -423,9 +425,9 @@ static void root_sizes(void **state) {
 static void root_powers(void **state) {
   (void)state;
   static const unsigned powers[] = {1, 2, 3, 4, 6, 7, 8, 32};
-  const size_t n = test_small() ? 8 : test_few() ? 17 : 40;
   const walks w = open_walks();
-  for (double condition = 1e2; condition < 1e7; condition *= 100) {
+  const size_t n = brief(&w) ? 8 : test_few() ? 17 : 40;
+  for (double condition = brief(&w) ? 1e6 : 1e2; condition < 1e7; condition *= 100) {
     double *values = spectrum(n, condition);
     float *a = test_alloc(3 * n * n * sizeof *a);
     for (size_t b = 0; b < 3; b++) {
@@ -433,7 +435,8 @@ static void root_powers(void **state) {
       for (size_t k = 0; k < n * n; k++) a[b * n * n + k] = one[k] * (b == 1 ? 1e3f : 1.0f);
       free(one);
     }
-    for (size_t i = 0; i < sizeof powers / sizeof *powers; i++) check_roots(&w, a, 3, n, powers[i], 0);
+    for (size_t i = 0; i < (brief(&w) ? 3 : sizeof powers / sizeof *powers); i++)
+      check_roots(&w, a, 3, n, powers[i], 0);
     free(a), free(values);
   }
   close_walks(&w);
@@ -545,8 +548,8 @@ static void qr_shapes(void **state) {
   (void)state;
   static const size_t shapes[][2] = {{1, 1},   {2, 2},   {5, 3},   {16, 16},  {17, 17},  {40, 33},
                                      {33, 32}, {64, 64}, {100, 1}, {100, 70}, {257, 257}};
-  const size_t count = test_small() ? 6 : test_few() ? 7 : sizeof shapes / sizeof *shapes;
   const walks w = open_walks();
+  const size_t count = brief(&w) ? 6 : test_few() ? 7 : sizeof shapes / sizeof *shapes;
   for (size_t i = 0; i < count; i++) {
     const size_t m = shapes[i][0], n = shapes[i][1];
     float *a = normal(3 * m * n, i);
@@ -676,10 +679,9 @@ static void check_eigen(const walks *w, const float *a, size_t count, size_t n, 
 /* Of both signs, in pairs of one magnitude; of a positive definite matrix; of one of low rank. */
 static void eigen_sizes(void **state) {
   (void)state;
-  const size_t *n;
-  const size_t count = sizes(&n);
   const walks w = open_walks();
-  for (size_t i = 0; i < count; i++) {
+  const size_t *n, count = sizes(&w, &n);
+  for (size_t i = 0; i < (brief(&w) ? 4 : count); i++) {
     double *values = spectrum(n[i], 1e6);
     for (size_t k = 0; k < n[i]; k++)
       values[k] = i % 3 == 0 ? (k % 2 ? -1 : 1) * (double)(k / 2 + 1) : i % 3 == 1 ? values[k] : k < n[i] / 3 ? 1 : 0;
@@ -823,8 +825,8 @@ static void check_equation(const walks *w, equation kind, const float *a, size_t
 /* All kinds of triangles with unread NaN in the other half; the diagonal away from 0. */
 static void triangular_sizes(void **state) {
   (void)state;
-  const size_t *sizes_, count = sizes(&sizes_);
   const walks w = open_walks();
+  const size_t *sizes_, count = sizes(&w, &sizes_);
   for (size_t s = 0; s < count; s++)
     for (equation kind = LOWER; kind <= UPPER_T; kind++) {
       const size_t n = sizes_[s], many = s == 3 ? 3 : 0;
@@ -842,8 +844,8 @@ static void triangular_sizes(void **state) {
 
 static void equation_sizes(void **state) {
   (void)state;
-  const size_t *n, count = sizes(&n);
   const walks w = open_walks();
+  const size_t *n, count = sizes(&w, &n);
   for (size_t s = 0; s < count; s++) {
     double *values = spectrum(n[s], 1e3);
     float *a = symmetric(values, n[s], s);
@@ -871,8 +873,8 @@ static void check_cholesky(const float *a_, const float *l_, size_t n) {
 
 static void cholesky_sizes(void **state) {
   (void)state;
-  const size_t *n, count = sizes(&n);
   const walks w = open_walks();
+  const size_t *n, count = sizes(&w, &n);
   for (size_t s = 0; s < count; s++) {
     double *values = spectrum(n[s], 1e4);
     float *a = symmetric(values, n[s], s), *first = NULL;

@@ -21,7 +21,8 @@ extern "C" {
 
 /* One operation on one input. The strings live until the report returns. */
 typedef struct cliv_selftest_case {
-  const char *kind;      /* "map", "reduce", "scan", "sort", "rows", "random", "step", "average", "gemm", "minimize" */
+  /* "map", "reduce", "scan", "sort", "rows", "random", "step", "average", "gemm", "minimize", "factor" */
+  const char *kind;
   const char *operation; /* "exp", "adamw"; gemm: "exact" */
   const char *name;      /* the input: element type, size, what is special: "float32 257 at 3" */
   uint64_t expected;     /* 0 where the library holds no answer, which counts as failed */

@@ -58,6 +58,14 @@ bool op_over_read(cli *c, const char *axis, const char *segments, op_over *o);
 bool op_over_open(op_run *run, op_over *o);
 void op_over_free(op_over *o);
 
+/* What `op factor` has, for `op list`. second: the second result; NULL: none. NULL past the end. */
+typedef struct op_factor_info {
+  const char *name, *summary;
+  int inputs;
+  const char *second;
+} op_factor_info;
+const op_factor_info *op_factor_get(size_t index);
+
 int op_reduce(int argc, const char **argv);
 int op_scan(int argc, const char **argv);
 int op_stats(int argc, const char **argv);
@@ -73,6 +81,7 @@ int op_rows(int argc, const char **argv);
 int op_step(int argc, const char **argv);
 int op_schedule(int argc, const char **argv);
 int op_gemm(int argc, const char **argv);
+int op_factor(int argc, const char **argv);
 int op_list(int argc, const char **argv);
 
 #endif

@@ -260,6 +260,22 @@ static void print_products(void) {
     printf("  %-16s %s\n", cliv_provider_name(products[i].provider), products[i].summary);
 }
 
+/* ---- factor ---- */
+
+static json_t *factors_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; op_factor_get(i); i++) {
+    const op_factor_info *const f = op_factor_get(i);
+    json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s?}", "name", f->name, "summary", f->summary, "inputs",
+                                          f->inputs, "second", f->second));
+  }
+  return list;
+}
+
+static void print_factors(void) {
+  for (size_t i = 0; op_factor_get(i); i++) printf("  %-16s %s\n", op_factor_get(i)->name, op_factor_get(i)->summary);
+}
+
 /* ---- all ---- */
 
 static const struct {
@@ -277,12 +293,13 @@ static const struct {
      print_averages},
     {"schedule", "shapes of schedules, in steps: arguments with default", schedules_json, print_schedules},
     {"gemm", "matrix products, by provider", products_json, print_products},
+    {"factor", "factorisations of matrices, and solutions by them", factors_json, print_factors},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm]",
+                           .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm|factor]",
                            .about = "Every operation of every kind, or of one.",
                            .example = "cliv op list\ncliv op list step --json",
                            .most = 1,
@@ -294,7 +311,8 @@ int op_list(int argc, const char **argv) {
   if (only == KINDS)
     return cli_fail(
         &c, CLIV_NAME,
-        "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, average, schedule, gemm",
+        "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, average, schedule, gemm, "
+        "factor",
         c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {

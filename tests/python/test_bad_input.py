@@ -176,7 +176,7 @@ def test_selectors(tmp_path, vector):
     refused(*reduce, "mem>=lots", code=2, says="mem>=lots", leaves=[out])
     refused("selftest", "--device", "nvidiaa", code=2, says="nvidiaa")
     refused("selftest", "--kind", "fft", code=2,
-            says=["fft", "map, reduce, scan, sort, rows, random, step, gemm and minimize"])
+            says=["fft", "map, reduce, scan, sort, rows, random, step, average, gemm, minimize and factor"])
 
 
 def test_selector_in_the_environment(tmp_path, vector):
