@@ -62,8 +62,8 @@ typedef struct cliv_sum {
  *          else d += g − gradient of f_i where x was a step before
  *
  * and then x = x − a (d + l2 x), and with l1 each element's magnitude is shortened by a l1, down to 0 at least. The
- * table t, of n gradients, and its sum s begin at 0. With `slope`, g − t_i is row i times the slope less the one that it
- * had.
+ * table t, of n gradients, and its sum s begin at 0. With `slope`, g − t_i is row i times the change of the slope since
+ * its last turn.
  */
 typedef struct cliv_variance_info {
   const char *name, *summary, *source;
