@@ -182,7 +182,7 @@ enum { PER_BLOCK = BLOCK / GROUP, PARTS = 16 };
 #define READ(T) CAT(load_, T)
 #define WRITE(T) CAT(store_, T)
 #define AT(first) (size_t)((first) + i)
-#define READ_CODES(T, buffer, none) CAT(decode_, T)(buffer[(size_t)(c.s + i)])
+#define READ_CODES(T, buffer, none) CAT(map_, T)[buffer[(size_t)(c.s + i)]]
 #define LIVES(x) is_finite(x)
 
 /* The greatest of a group's magnitudes, in two steps of at most 16 each. */
@@ -222,6 +222,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void optim_step(
         CONTROL_ARGUMENT,
     __global const chunk *restrict chunks, __global const row *restrict rows, uint first, uint count) {
   EACH_STATE(BLOCK_LOCAL)
+  __local float map_signed8[256], map_unsigned8[256]; /* worked out once, and few registers */
   if (get_group_id(0) >= count) return;
   STOP_OR_CONTROL
   const chunk c = chunks[first + get_group_id(0)];
@@ -229,6 +230,11 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void optim_step(
   row h = rows[c.row];
   SCALE(h)
   DICE_BEGIN(first + get_group_id(0))
+  for (uint code = item; code < 256; code += GROUP) {
+    map_signed8[code] = decode_signed8(code);
+    map_unsigned8[code] = decode_unsigned8(code);
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
   for (uint start = 0; start < c.count; start += BLOCK) {
     const size_t block = (size_t)(c.s + start) / BLOCK;
     EACH_STATE(BLOCK_BEGIN)

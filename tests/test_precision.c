@@ -137,7 +137,7 @@ static void layouts_agree(void **state) {
   } layouts[] = {{CLIV_WALK_CPU, 0, 0, true},
                  {CLIV_WALK_GPU, 0, 0, false},
                  {CLIV_WALK_CPU, 0, 256, false},
-                 {CLIV_WALK_GPU, 64, 8192, true}};
+                 {CLIV_WALK_GPU, 256, 8192, true}};
   for (size_t s = 0; s < storage_count(); s++) {
     cliv_context *ctx = test_open_group(layouts[0].walk, layouts[0].group);
     model want = begin(ctx, &storages[s], layouts[0].chunk, layouts[0].together);

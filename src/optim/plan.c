@@ -12,11 +12,12 @@
 
 enum {
   GROUP_SIZE = 256,
-  STATE_ALIGN = 64,   /* elements: a cache line, and what float16 wants */
-  RUNS_PER_UNIT = 8,  /* runs for each compute unit, so that they can be dealt out evenly … */
-  RUN_LEAST = 4096,   /* … but none shorter than this, to be worth its start, … */
-  RUN_ENOUGH = 32768, /* … and more of them when they would be longer than this */
-  CHUNK_WEIGHT = 64   /* what a chunk costs beside its elements, in elements */
+  CODED_GROUP_SIZE = 64, /* of 256, AMD's compiler keeps scalars in memory */
+  STATE_ALIGN = 64,      /* elements: a cache line, and what float16 wants */
+  RUNS_PER_UNIT = 8,     /* runs for each compute unit, so that they can be dealt out evenly … */
+  RUN_LEAST = 4096,      /* … but none shorter than this, to be worth its start, … */
+  RUN_ENOUGH = 32768,    /* … and more of them when they would be longer than this */
+  CHUNK_WEIGHT = 64      /* what a chunk costs beside its elements, in elements */
 };
 
 /* As in cl/optim.cl. */
@@ -440,7 +441,7 @@ static void cut_runs(const cliv_context *ctx, size_t from, size_t end, tables *t
 
 /* Work-items a group in the GPU walk: of codes, a power of two that a block is a multiple of. */
 static size_t group_size(const cliv_optimizer *o, bool coded) {
-  const size_t wanted = cliv__group(o->ctx, GROUP_SIZE);
+  const size_t wanted = cliv__group(o->ctx, coded ? CODED_GROUP_SIZE : GROUP_SIZE);
   size_t power = 1;
   while (2 * power <= wanted && 2 * power <= CLIV__BLOCK) power *= 2;
   return coded ? power : wanted;
