@@ -347,10 +347,10 @@ static void stores_the_rounding(void **state) {
   }
 }
 
-/* A change of a 128th of a unit, a thousand times over: lost when it is rounded away each time, kept by the others. */
+/* A change of a 128th of a unit, many times over: lost when it is rounded away each time, kept by the others. */
 static void small_changes_add_up(void **state) {
   (void)state;
-  enum { STEPS = 1000 };
+  const int count = test_small() ? 200 : 1000;
   static const char *const weights[] = {"nearest", "master", "kahan"};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   for (size_t k = 0; k < 3; k++) {
@@ -364,10 +364,10 @@ static void small_changes_add_up(void **state) {
     ASSERT_OK(ctx, cliv_tensor_fill(g, -1, NULL));
     ASSERT_OK(ctx, cliv_optimizer_set(o, 0, "lr", 0x1p-14));
     ASSERT_OK(ctx, cliv_optimizer_add(o, p, g, 0));
-    for (int t = 0; t < STEPS; t++) ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+    for (int t = 0; t < count; t++) ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
     uint16_t *got = test_read(p);
     for (size_t e = 0; e < n; e++)
-      ASSERT_NEAR(test_get(CLIV_BF16, got, e), k ? 1 + STEPS * 0x1p-14 : 1, k ? 0x1p-8 : 0);
+      ASSERT_NEAR(test_get(CLIV_BF16, got, e), k ? 1 + count * 0x1p-14 : 1, k ? 0x1p-8 : 0);
     free(got);
     cliv_optimizer_free(o);
     cliv_tensor_free(p);
@@ -380,13 +380,13 @@ static void small_changes_add_up(void **state) {
  * own; and so do some among float16's subnormals. */
 static void chances_are_fair(void **state) {
   (void)state;
-  enum { N = 1 << 14, STEPS = 50 };
+  enum { STEPS = 50 };
   static const struct fair {
     cliv_dtype dtype;
     double start, change; /* in units of the last place, whose size is: */
     double unit;
   } fairs[] = {{CLIV_BF16, 1, 0.3, 0x1p-7}, {CLIV_F16, 1, 0.3, 0x1p-10}, {CLIV_F16, 0x1p-20, 0.3, 0x1p-24}};
-  const size_t n = N;
+  const size_t n = test_small() ? 1 << 10 : 1 << 14;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   for (size_t f = 0; f < 3; f++) {
     cliv_optimizer *o = make(ctx, &(storage){"sgd", NULL, "stochastic", fairs[f].dtype, CLIV_F32}, 0);
@@ -407,9 +407,9 @@ static void chances_are_fair(void **state) {
       sum += (test_get(fairs[f].dtype, got[0], e) - fairs[f].start) / fairs[f].unit;
       alike += got[0][e] == got[1][e];
     }
-    /* The sum of STEPS coins of variance 0.3·0.7, its mean over N, within five deviations; of rounded chances no more
+    /* The sum of STEPS coins of variance 0.3·0.7, its mean over n, within five deviations; of rounded chances no more
      * than a 65536th of each is missing. */
-    ASSERT_NEAR(sum / N, STEPS * 0.3, 5 * sqrt(STEPS * 0.21 / N) + STEPS / 65536.0);
+    ASSERT_NEAR(sum / (double)n, STEPS * 0.3, 5 * sqrt(STEPS * 0.21 / (double)n) + STEPS / 65536.0);
     assert_true(alike < n / 4); /* two such sums agree in one of nine */
     for (int i = 0; i < 2; i++) cliv_tensor_free(p[i]), cliv_tensor_free(g[i]), free(got[i]);
     cliv_optimizer_free(o);
