@@ -45,13 +45,13 @@ typedef struct {
   real shift, factor;
 } own_units;
 #if W == 1
-static void find_units(__global const unit *restrict units, pieces u, uint i, uint left, own_units *found) {
+static void find_units(__global const unit *units, pieces u, uint i, uint left, own_units *found) {
   const unit one = units[unit_at(u, i)];
   found->shift = one.shift;
   found->factor = one.factor;
 }
 #else
-static void find_units(__global const unit *restrict units, pieces u, uint i, uint left, own_units *found) {
+static void find_units(__global const unit *units, pieces u, uint i, uint left, own_units *found) {
   const uint first = unit_at(u, i), last = unit_at(u, i + min(left, (uint)W) - 1);
   found->shift = units[first].shift;
   found->factor = units[first].factor;

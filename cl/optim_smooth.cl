@@ -26,8 +26,10 @@ typedef struct {
 
 #define LOAD(i) CAT(load_, G_T)(g, (size_t)(i))
 
+/* None of these says restrict: what clang leaves of that when it inlines them, oclgrind cannot run. */
+
 /* y, from the gradients. */
-static void up(__global const CAT(G_T, _t) *restrict g, piece p, float r, uint lead, __global float *restrict y) {
+static void up(__global const CAT(G_T, _t) *g, piece p, float r, uint lead, __global float *y) {
   const ulong end = min(p.at + PIECE, p.count);
   ulong c = (p.at + p.count - lead % p.count) % p.count;
   float value = 0.0f;
@@ -42,8 +44,8 @@ static void up(__global const CAT(G_T, _t) *restrict g, piece p, float r, uint l
 }
 
 /* x, from y: the same from the other end. */
-static void down(__global const float *restrict y, piece p, float r, uint lead, float gain,
-                 __global float *restrict x) {
+static void down(__global const float *y, piece p, float r, uint lead, float gain,
+                 __global float *x) {
   const ulong end = min(p.at + PIECE, p.count);
   ulong c = (end + lead - 1) % p.count;
   float value = 0.0f;
@@ -61,7 +63,7 @@ static void down(__global const float *restrict y, piece p, float r, uint lead, 
 #define UNROLL _Pragma("unroll")
 
 /* Whether the pieces from k on are a whole gang of whole pieces, which do not go round their tensors. */
-static int is_gang(__global const piece *restrict pieces, uint k, uint end, uint lead) {
+static int is_gang(__global const piece *pieces, uint k, uint end, uint lead) {
   if (end - k < GANG) return 0;
   for (uint j = 0; j < GANG; j++) {
     const ulong at = pieces[k + j].at, count = pieces[k + j].count;
@@ -70,8 +72,8 @@ static int is_gang(__global const piece *restrict pieces, uint k, uint end, uint
   return 1;
 }
 
-static void gang_up(__global const CAT(G_T, _t) *restrict g, __global const piece *restrict pieces, float r, uint lead,
-                    __global float *restrict y) {
+static void gang_up(__global const CAT(G_T, _t) *g, __global const piece *pieces, float r, uint lead,
+                    __global float *y) {
   float value[GANG];
   ulong from[GANG], to[GANG];
   UNROLL for (uint j = 0; j < GANG; j++) {
@@ -88,8 +90,8 @@ static void gang_up(__global const CAT(G_T, _t) *restrict g, __global const piec
     }
 }
 
-static void gang_down(__global const float *restrict y, __global const piece *restrict pieces, float r, uint lead,
-                      float gain, __global float *restrict x) {
+static void gang_down(__global const float *y, __global const piece *pieces, float r, uint lead,
+                      float gain, __global float *x) {
   float value[GANG];
   ulong at[GANG];
   UNROLL for (uint j = 0; j < GANG; j++) {
