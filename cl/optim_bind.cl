@@ -16,9 +16,9 @@ __kernel void optim_bind(__global const float *restrict sent, uint count, uint b
   const uint word = (uint)sent[count + k], how = word & 3, of = word >> 2;
   if (of == 0 && first) scalars[k] = x;
   if (of != binding) return;
-  float y = x;
-  if (how == PROPORTIONAL) y = x * f;
-  if (how == KEEPS) y = fused(f, x - 1.0f, 1.0f);
-  if (how == SHRINKS) y = divide(1.0f, fused(f, divide(1.0f, x) - 1.0f, 1.0f));
+  const float kept = fused(f, x - 1.0f, 1.0f), shrunk = divide(1.0f, fused(f, divide(1.0f, x) - 1.0f, 1.0f));
+  float y = choose(how == PROPORTIONAL, x * f, x);
+  y = choose(how == KEEPS, kept, y);
+  y = choose(how == SHRINKS, shrunk, y);
   scalars[k] = y;
 }
