@@ -81,10 +81,12 @@ static void find_units(__global const unit *units, pieces u, uint i, uint left, 
 #define UNIT_PASS(k)
 #endif
 
-#define SOURCE                                                                                  \
-  const chunk *here, const row *line, const numbers *known, float bound,                        \
-      __global const stored_parameter *restrict p,                                              \
-      __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT UNIT_SOURCE
+/* Without `restrict`: what clang leaves of it when it inlines, oclgrind cannot run. */
+#define STATE_SOURCE(buffer, name, T) , __global CAT(T, _t) *buffer
+#define SOURCE \
+  const chunk *here, const row *line, const numbers *known, float bound, \
+      __global const stored_parameter *p, \
+      __global const stored_gradient *g EACH_STATE(STATE_SOURCE) WEIGHT_ARGUMENT UNIT_SOURCE
 #define FROM here, line, known, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM
 
 /* The elements AT the chunk's index i: read, prepare, write what the rule says it writes. */

@@ -48,6 +48,8 @@ static cliv_optimizer *make(cliv_context *ctx, const char *rule, const char *pre
 enum { GOLDEN_N = 40, GOLDEN_STEPS = 50, GOLDEN_MIDDLE = 20, GOLDEN_TENSORS = 3 };
 static const char *const kinds[] = {"random", "constant", "zero", "tiny", "huge", "sparse"};
 enum { KINDS = sizeof kinds / sizeof *kinds };
+/* The first and the last alone where every access is checked. */
+static size_t next_kind(size_t kind) { return kind + (test_small() ? KINDS - 1 : 1); }
 static const int golden_ndims[] = {2, 1, 1};
 static const size_t golden_shapes[] = {6, 5, 7, 3};
 
@@ -119,7 +121,7 @@ static size_t golden_preset(cliv_context *ctx, cliv_safetensors *file, const cha
   for (size_t i = 0; i < count; i++) {
     if (strncmp(metadata[i].value, begins, (size_t)length) || !strchr(" ", metadata[i].value[length])) continue;
     const char *options = metadata[i].value + length + strspn(metadata[i].value + length, " ");
-    for (size_t kind = 0; kind < KINDS; kind++) {
+    for (size_t kind = 0; kind < KINDS; kind = next_kind(kind)) {
       cliv_optimizer *o = make(ctx, rule, preset, options);
       golden_run(ctx, file, metadata[i].key, kind, o);
       cliv_optimizer_free(o);
@@ -911,7 +913,7 @@ static void golden_sam(cliv_context *ctx, cliv_safetensors *file, const char *ke
   float *gradients = golden_read(file, name), second[GOLDEN_N];
   golden_write(p, initial);
   for (size_t t = 0; t < GOLDEN_TENSORS; t++) ASSERT_OK(ctx, cliv_optimizer_add(o, p[t], g[t], CLIV_DEFAULT_GROUP));
-  for (int t = 0; t < GOLDEN_STEPS; t++) {
+  for (int t = 0; t < (test_small() ? GOLDEN_MIDDLE : GOLDEN_STEPS); t++) {
     golden_write(g, gradients + t * GOLDEN_N);
     ASSERT_OK(ctx, cliv_optimizer_perturb(o, rho, adaptive, NULL));
     for (size_t k = 0, i = 0; k < GOLDEN_TENSORS; k++) {
@@ -925,7 +927,7 @@ static void golden_sam(cliv_context *ctx, cliv_safetensors *file, const char *ke
     ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
     if (t + 1 == GOLDEN_MIDDLE) golden_compare(file, key, "p20", kind, p, 2e-6);
   }
-  golden_compare(file, key, "p50", kind, p, 2e-6);
+  if (!test_small()) golden_compare(file, key, "p50", kind, p, 2e-6);
   for (size_t t = 0; t < GOLDEN_TENSORS; t++) {
     cliv_tensor_free(p[t]);
     cliv_tensor_free(g[t]);
@@ -942,7 +944,7 @@ static void perturbs_as_the_package(void **state) {
   ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
   free(path);
   for (size_t w = 0; w < 2 && w < ways->count; w++)
-    for (size_t kind = 0; kind < KINDS; kind++) {
+    for (size_t kind = 0; kind < KINDS; kind = next_kind(kind)) {
       golden_sam(ways->ctx[w], file, "sam.pytorch_optimizer.0", kind, 0.05, 0);
       /* Weights of 1e14 times gradients of 1e15 squared are beyond float32: the package's weights are NaN then. */
       if (strcmp(kinds[kind], "huge") != 0) golden_sam(ways->ctx[w], file, "sam.pytorch_optimizer.1", kind, 0.5, 1);
