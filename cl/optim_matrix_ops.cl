@@ -72,5 +72,6 @@ static void soap_turn(real *w, real g, soap_state *s, soap_scalars h) {
 }
 static void soap(real *w, real g, soap_state *s, soap_scalars h) {
   (void)g;
-  *w = fused((real)h.minus_step, s->projected, *w) * h.keep;
+  const ireal moves = fabs(h.minus_step) > 0.0f ? (ireal)-1 : (ireal)0; /* in the first step nothing is known yet */
+  *w = choose(moves, fused((real)h.minus_step, s->projected, *w) * h.keep, *w);
 }

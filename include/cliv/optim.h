@@ -226,7 +226,8 @@ CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
 
 /* One step over all parameters. Asynchronous (cliv_optimizer_gradients says what may wait); the first step after adding
  * tensors also lays out states and may compile. When it fails, the count of steps stays as it was; arguments and memory
- * are settled before anything is enqueued. Fails with VALUE (hyper-parameters that exclude each other, or that a
+ * are settled before anything is enqueued, but for the products of rules that take matrices: after BUILD, DEVICE_MEMORY
+ * or OPENCL from these, states may be ahead of the weights. Fails with VALUE (hyper-parameters that exclude each other, or that a
  * schedule takes out of bounds), DATA (gradients, where that was asked for), DEVICE_MEMORY, BUILD, OPENCL,
  * HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;

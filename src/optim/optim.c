@@ -276,6 +276,19 @@ static cliv_status check_tensor(const cliv_optimizer *o, const cliv_tensor *t, c
   return CLIV_OK;
 }
 
+/* Square matrices of these sides are decomposed (cliv_eigen). */
+static cliv_status check_sides(const cliv_optimizer *o, const cliv_tensor *p) {
+  enum { MOST_SIDE = 1 << 14 };
+  const size_t rows = p->ndim ? p->shape[0] : 1, columns = rows ? p->count / rows : 0;
+  bool squares = false;
+  for (size_t k = 0; k < o->rule->info.state_count; k++) squares |= cliv__square_of(o->rule, k) >= 0;
+  REQUIRE(o->ctx, !squares || (rows <= MOST_SIDE && columns <= MOST_SIDE), SHAPE,
+          "%s keeps square matrices of the sides of a parameter, and this one is %zu by %zu: sides may be up to %d; "
+          "give it to another optimizer",
+          o->rule->info.name, rows, columns, MOST_SIDE);
+  return CLIV_OK;
+}
+
 static cliv_status check_overlap(const cliv_optimizer *o, const cliv_tensor *p, const cliv_tensor *g) {
   REQUIRE(o->ctx, !cliv__overlap(p, g), OVERLAP, "the parameter shares memory with its gradient");
   for (size_t i = 0; i < o->param_count; i++) {
@@ -313,6 +326,7 @@ cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tenso
   REQUIRE(o->ctx, !cliv__takes_matrices(o->rule) || param->ndim >= 2, SHAPE,
           "%s steps matrices, and the parameter is %s: it needs two axes or more; give it to another optimizer",
           o->rule->info.name, cliv__describe(param, a));
+  TRY(check_sides(o, param));
   TRY(check_overlap(o, param, grad));
   TRY(grow(o));
   cliv__param added = {.group = group, .born = o->steps};

@@ -210,14 +210,19 @@ static cliv_status make_banks(const cliv_optimizer *o, cliv__plan *plan) {
   return CLIV_OK;
 }
 
-/* `value` on the diagonal. */
-static cliv_status fill_square(const cliv_optimizer *o, cliv_tensor *square, double value) {
-  const size_t side = square->shape[0];
-  float *host = calloc(side * side, sizeof *host);
-  REQUIRE(o->ctx, host != NULL, HOST_MEMORY, "no memory for a matrix of %zu x %zu", side, side);
-  for (size_t i = 0; i < side; i++) host[i * (side + 1)] = (float)value;
-  const cliv_status status = cliv_tensor_write(square, host, side * side * sizeof *host);
+/* `value` on the diagonal: a column whose rows lie a row and an element apart. */
+static cliv_status fill_square(cliv_tensor *square, double value) {
+  const size_t side = square->shape[0], shape[] = {side, 1};
+  TRY(cliv_tensor_fill(square, 0, NULL));
+  if (value == 0) return CLIV_OK;
+  cliv_tensor *diagonal;
+  TRY(cliv_tensor_view(square, 0, 2, shape, side + 1, &diagonal));
+  float *host = malloc(side * sizeof *host);
+  for (size_t i = 0; host && i < side; i++) host[i] = (float)value;
+  const cliv_status status = host ? cliv_tensor_write(diagonal, host, side * sizeof *host)
+                                  : cliv__fail(square->ctx, CLIV_HOST_MEMORY, "no memory for %zu numbers", side);
   free(host);
+  cliv_tensor_free(diagonal);
   return status;
 }
 
@@ -232,7 +237,7 @@ static cliv_status make_squares(const cliv_optimizer *o, cliv__plan *plan) {
       cliv_tensor **to = &plan->places[i].squares[q];
       if (old) TRY(cliv_tensor_view(old, 0, shape.ndim, shape.axes, 0, to));
       else TRY(cliv_tensor_create(o->ctx, CLIV_F32, shape.ndim, shape.axes, to));
-      if (!old) TRY(fill_square(o, *to, initial_state(o, i, k)));
+      if (!old) TRY(fill_square(*to, initial_state(o, i, k)));
     }
   return CLIV_OK;
 }

@@ -53,6 +53,10 @@ static void muon_scalars(const double *h, uint64_t t, const double *memory, doub
        ahead ? mu * of_velocity : of_velocity, ahead ? gain * of_gradient : 0);
 }
 
+static const char *muon_conflict(const double *h) {
+  return h[CLIV__MUON_STEPS] != floor(h[CLIV__MUON_STEPS]) ? "ns_steps must be a whole number" : NULL;
+}
+
 /* lr for a matrix of these sides. */
 static void muon_of_shape(const double *h, double rows, double columns, double *out) {
   const double ratio = h[CLIV__MUON_OUT_LAST] != 0 ? columns / rows : rows / columns;
@@ -66,6 +70,7 @@ const cliv__rule cliv__rule_muon = {
     .function = "muon",
     .scalar_count = 7,
     .scalars = muon_scalars,
+    .conflict = muon_conflict,
     .of_shape = muon_of_shape,
     .scratch_count = 1,
     .phases = {{"muon_gather", {CLIV__GRADIENT | STATE(0), STATE(0) | STATE(1)}, false, cliv__muon_orthogonalize},
