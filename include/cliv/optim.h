@@ -227,10 +227,20 @@ CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
 /* One step over all parameters. Asynchronous (cliv_optimizer_gradients says what may wait); the first step after adding
  * tensors also lays out states and may compile. When it fails, the count of steps stays as it was; arguments and memory
  * are settled before anything is enqueued, but for the products of rules that take matrices: after BUILD, DEVICE_MEMORY
- * or OPENCL from these, states may be ahead of the weights. Fails with VALUE (hyper-parameters that exclude each other, or that a
- * schedule takes out of bounds), DATA (gradients, where that was asked for), DEVICE_MEMORY, BUILD, OPENCL,
- * HOST_MEMORY. */
+ * or OPENCL from these, states may be ahead of the weights. Fails with VALUE (hyper-parameters that exclude each other,
+ * or that a schedule takes out of bounds), STATE (parameters that hold something else for a while), DATA (gradients,
+ * where that was asked for), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* Adds the gradients to sums of the optimizer's own, float32, in one launch for those that lie together: a large batch
+ * in parts. Asynchronous. The next step takes the mean over these calls in place of the gradients (the loss of each
+ * part is a mean over its samples, as all parts have; with losses that were divided by the count of parts, set the
+ * gradient options' scale to 1 / count), and the sums begin anew. From the first call on a step that none came before
+ * makes one itself. Scale, clipping and what is not finite are those of the mean; a step that is left out begins anew
+ * too. Sums are not saved: save behind a step. A parameter that is added between two calls has the gradients of those
+ * that follow. Fails with NULL, DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+CLIV_API cliv_status cliv_optimizer_accumulate(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
+CLIV_API uint64_t cliv_optimizer_accumulated(const cliv_optimizer *optimizer); /* calls since the last step */
 
 /* Whether the parameters are what is to be evaluated (`on` 1) or what is trained (0, as at first): with schedule-free
  * rules they are not the same, and a step of parameters that are to be evaluated fails with STATE; with all others

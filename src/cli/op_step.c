@@ -14,6 +14,7 @@
 typedef struct step_options {
   char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *average, *output;
   double perturb;
+  long accumulate;
   int adaptive;
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
   char *nonfinite;
@@ -70,16 +71,30 @@ static bool tell_skipped(op_run *run, cliv_optimizer *optimizer, size_t steps) {
 }
 
 /* average: to be updated after each; or NULL. */
-static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad, cliv_average *average) {
+/* A step behind each `parts` gradients. */
+static bool take_in(op_run *run, cliv_optimizer *optimizer, size_t t, size_t parts, cliv_average *average) {
+  if (parts > 1 && !op_check(run, cliv_optimizer_accumulate(optimizer, NULL))) return false;
+  if ((t + 1) % parts) return true;
+  return op_check(run, cliv_optimizer_step(optimizer, NULL)) &&
+         (!average || op_check(run, cliv_average_update(average, NULL)));
+}
+
+static bool check_parts(op_run *run, size_t steps, long parts) {
+  if (parts >= 1 && steps % (size_t)parts == 0) return true;
+  return cli_refuse(run->c, "option '--accumulate' wants a count that divides the %zu gradients, not %ld", steps,
+                    parts);
+}
+
+static bool take_steps(op_run *run, cliv_optimizer *optimizer, cliv_tensor *grad, long parts, cliv_average *average) {
   const cliv_tensor *const grads = run->tensor[1];
   const size_t steps = cliv_tensor_shape(grads)[0], count = cliv_tensor_count(grad);
+  if (!check_parts(run, steps, parts)) return false;
   for (size_t t = 0; t < steps; t++) {
     cliv_tensor *view = NULL;
     if (!op_check(run, cliv_tensor_view(grads, t * count, cliv_tensor_ndim(grad), cliv_tensor_shape(grad), 0, &view)))
       return false;
-    const bool good = op_check(run, cliv_tensor_copy(view, grad, NULL)) &&
-                      op_check(run, cliv_optimizer_step(optimizer, NULL)) &&
-                      (!average || op_check(run, cliv_average_update(average, NULL)));
+    const bool good =
+        op_check(run, cliv_tensor_copy(view, grad, NULL)) && take_in(run, optimizer, t, (size_t)parts, average);
     cliv_tensor_free(view);
     if (!good) return false;
   }
@@ -232,7 +247,7 @@ static bool step(op_run *run, const step_options *o, const own_rule *own, states
          op_check(run, cliv_optimizer_add(s->optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
          settle(run, o, s->optimizer, schedule) &&
          (!o->average || average_create(run, s->optimizer, o->average, &s->average)) &&
-         take_steps(run, s->optimizer, grad, s->average) && (!s->dir || write_states(run, s)) &&
+         take_steps(run, s->optimizer, grad, o->accumulate, s->average) && (!s->dir || write_states(run, s)) &&
          (!s->file || write_file(run, s, s->optimizer)) &&
          op_check(run, cliv_optimizer_evaluate(s->optimizer, o->evaluate, NULL)) && perturb(run, o, s->optimizer) &&
          op_deliver(run, param, "step", o->rule);
@@ -255,7 +270,7 @@ static int run_step(cli *c, const step_options *o) {
 }
 
 int op_step(int argc, const char **argv) {
-  step_options o = {0};
+  step_options o = {.accumulate = 1};
   const struct poptOption options[] = {
       {"rule", 0, POPT_ARG_STRING, &o.rule, 0, "The update rule (see `cliv op list step`)", "NAME"},
       {"source", 0, POPT_ARG_STRING, &o.own.source, 0,
@@ -280,6 +295,8 @@ int op_step(int argc, const char **argv) {
       {"agc", 0, POPT_ARG_DOUBLE, &o.agc, 0, "Shorten each row to this part of its weight's length", "PART"},
       {"centralize", 0, POPT_ARG_NONE, &o.centralize, 0, "Take its mean off each row", NULL},
       {"smooth", 0, POPT_ARG_DOUBLE, &o.smooth, 0, "Smooth gradients first: Laplacian smoothing", "STRENGTH"},
+      {"accumulate", 0, POPT_ARG_LONG | POPT_ARGFLAG_SHOW_DEFAULT, &o.accumulate, 0,
+       "Take a step by the mean of so many gradients", "COUNT"},
       {"perturb", 0, POPT_ARG_DOUBLE, &o.perturb, 0, "Then move the weights this far up the last gradient, as SAM does",
        "RHO"},
       {"adaptive", 0, POPT_ARG_NONE, &o.adaptive, 0, "... in units of the weights, as ASAM does", NULL},

@@ -161,7 +161,7 @@ static cliv_status make(cliv_optimizer *o) {
 
 static cliv_status judge(const cliv_optimizer *o, const cliv_sync *sync) {
   const cliv__control *c = &o->control;
-  const cl_float inverse = (cl_float)(1 / c->scale);
+  const cl_float inverse = (cl_float)(1 / cliv__gradient_scale(o));
   const cl_float most = c->options.clip_norm > 0 ? (cl_float)c->options.clip_norm : INFINITY;
   const cl_float bound = c->options.clip_value > 0 ? (cl_float)c->options.clip_value : INFINITY;
   const cl_uint watch = c->options.nonfinite != CLIV_NONFINITE_PASS, count = cliv__needs_norm(c) ? c->which_count : 0;

@@ -120,6 +120,7 @@ void cliv_optimizer_free(cliv_optimizer *o) {
   if (!o) return;
   cliv_optimizer_free(o->lent);
   cliv_optimizer_free(o->uphill);
+  cliv_optimizer_free(o->gatherer);
   cliv__control_free(o);
   cliv__smooth_free(o);
   cliv__bind_free(o);
@@ -127,6 +128,7 @@ void cliv_optimizer_free(cliv_optimizer *o) {
   for (size_t i = 0; i < o->param_count; i++) {
     cliv_tensor_free(o->params[i].p);
     cliv_tensor_free(o->params[i].g);
+    cliv_tensor_free(o->params[i].given);
   }
   free(o->params);
   free(o->hyper);
@@ -294,7 +296,7 @@ static cliv_status check_overlap(const cliv_optimizer *o, const cliv_tensor *p, 
   for (size_t i = 0; i < o->param_count; i++) {
     REQUIRE(o->ctx, !cliv__overlap(p, o->params[i].p), OVERLAP,
             "the parameter shares memory with parameter %zu, which is already there", i);
-    REQUIRE(o->ctx, !cliv__overlap(p, o->params[i].g), OVERLAP,
+    REQUIRE(o->ctx, !cliv__overlap(p, cliv__given(&o->params[i])), OVERLAP,
             "the parameter shares memory with parameter %zu's gradient", i);
     REQUIRE(o->ctx, !cliv__overlap(g, o->params[i].p), OVERLAP, "the gradient shares memory with parameter %zu", i);
   }
@@ -518,7 +520,8 @@ static void scalars_of_step(cliv_optimizer *o, float *values) {
     cliv__scalars(o, hyper, t, row->next, r, scalars);
     if (plan->bound) say_bindings(o, r, t, hyper, values + plan->row_count * plan->row_floats);
     const double lr = cliv__value_or_0(hyper, o->lr);
-    values[0] = cliv__value_or_0(hyper, o->maximize) != 0 ? -1.0f : 1.0f;
+    const double divisor = o->control.on ? 1 : cliv__gradient_scale(o); /* else the look at the gradients divides */
+    values[0] = (float)((cliv__value_or_0(hyper, o->maximize) != 0 ? -1 : 1) / divisor);
     values[1] = (float)(lr * cliv__value_or_0(hyper, o->prox_l1));
     values[2] = (float)(1 / (1 + lr * cliv__value_or_0(hyper, o->prox_l2)));
     for (size_t k = 0; k < o->rule->scalar_count; k++) values[CLIV__ROW_COMMON + k] = (float)scalars[k];
@@ -687,5 +690,5 @@ cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   REQUIRE(o->ctx, o->lent == NULL, STATE,
           "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before a step");
   TRY(check_in_place(o));
-  return cliv__optimizer_step(o, true, sync);
+  return o->gatherer ? cliv__gathered_step(o, sync) : cliv__optimizer_step(o, true, sync);
 }

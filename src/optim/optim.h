@@ -22,6 +22,7 @@ typedef struct cliv__past {
 /* A parameter as the caller added it. */
 typedef struct cliv__param {
   cliv_tensor *p, *g;    /* views of our own */
+  cliv_tensor *given;    /* the caller's gradient, where g is a sum of several, see accumulate.c; else NULL */
   cliv_tensor *smoothed; /* what g becomes before a step looks at it; NULL: g itself */
   int group;
   bool frozen;
@@ -29,6 +30,9 @@ typedef struct cliv__param {
   uint64_t age;    /* … or, of a frozen one, the steps that it has taken */
   cliv__past past; /* until it has a row */
 } cliv__param;
+
+/* The gradient that the caller fills. */
+static inline cliv_tensor *cliv__given(const cliv__param *x) { return x->given ? x->given : x->g; }
 
 /* Where a parameter's planes are. */
 typedef struct cliv__place {
@@ -161,8 +165,10 @@ struct cliv_optimizer {
   bool stale; /* the plan does not fit the parameters */
   cliv__plan plan;
   cliv__control control;
-  cliv_optimizer *lent;   /* parameters are what is to be evaluated, see lend.h; NULL: what is trained */
-  cliv_optimizer *uphill; /* what perturbs its weights, see perturb.c; NULL until that is asked for */
+  cliv_optimizer *lent;     /* parameters are what is to be evaluated, see lend.h; NULL: what is trained */
+  cliv_optimizer *gatherer; /* what adds up gradients, see accumulate.c; NULL until that is asked for */
+  uint64_t gathered;        /* gradients in the sums */
+  cliv_optimizer *uphill;   /* what perturbs its weights, see perturb.c; NULL until that is asked for */
   bool perturbed;
 };
 
@@ -191,6 +197,11 @@ static inline bool cliv__takes_part(const cliv_optimizer *o, size_t param) {
 /* The gradient that a step reads. */
 static inline const cliv_tensor *cliv__gradient(const cliv_optimizer *o, size_t param) {
   return o->params[param].smoothed ? o->params[param].smoothed : o->params[param].g;
+}
+
+/* What gradients are to be divided by: the loss's scale, and the count of a mean. */
+static inline double cliv__gradient_scale(const cliv_optimizer *o) {
+  return (o->control.on ? o->control.scale : 1) * (o->gathered > 1 ? (double)o->gathered : 1);
 }
 
 static inline bool cliv__needs_norm(const cliv__control *c) {
@@ -250,6 +261,8 @@ cliv_status cliv__state_dict_load(cliv_optimizer *o, const cliv_safetensors *fil
 
 /* Takes the last step back from the count. */
 void cliv__step_untaken(cliv_optimizer *o);
+/* A step by the sums of an optimizer that has a gatherer, which begin anew. */
+cliv_status cliv__gathered_step(cliv_optimizer *o, const cliv_sync *sync);
 /* Waits for the verdict on the step under way: whether it must be left out. */
 cliv_status cliv__control_wait(cliv_optimizer *o, bool *stop);
 /* Waits for the last step's verdict, if one is on its way, and draws the conclusions. */

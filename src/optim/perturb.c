@@ -40,7 +40,7 @@ static cliv_status follow_params(cliv_optimizer *o) {
   cliv_optimizer *up = o->uphill;
   while (up->param_count < o->param_count) {
     const cliv__param *x = &o->params[up->param_count];
-    TRY(cliv_optimizer_add(up, x->p, x->g, CLIV_DEFAULT_GROUP));
+    TRY(cliv_optimizer_add(up, x->p, cliv__given(x), CLIV_DEFAULT_GROUP));
   }
   for (size_t i = 0; i < o->param_count; i++)
     if (up->params[i].frozen != o->params[i].frozen) TRY(cliv_optimizer_freeze(up, i, o->params[i].frozen));

@@ -141,7 +141,7 @@ static cliv_status decide(cliv_optimizer *o, cl_uint bits) {
   const cliv__control *c = &o->control;
   const cliv__units *u = &c->units;
   const cl_uint count = (cl_uint)u->count;
-  const cl_float inverse = (cl_float)(1 / c->scale), clip = (cl_float)c->options.agc;
+  const cl_float inverse = (cl_float)(1 / cliv__gradient_scale(o)), clip = (cl_float)c->options.agc;
   const cl_mem means = memory(u->means, c->sums), sizes = memory(u->sizes, c->sums);
   cl_kernel kernel;
   TRY(cliv__kernel(o->ctx, "divide.cl optim_units.cl", "-D SINGLE", "optim_units", &kernel));
@@ -154,7 +154,7 @@ static cliv_status clip_each(cliv_optimizer *o) {
   const cliv__control *c = &o->control;
   const cliv__units *u = &c->units;
   const cl_uint count = (cl_uint)u->count;
-  const cl_float inverse = (cl_float)(1 / c->scale), most = (cl_float)c->options.clip_each;
+  const cl_float inverse = (cl_float)(1 / cliv__gradient_scale(o)), most = (cl_float)c->options.clip_each;
   const cl_mem totals = memory(u->totals, u->left);
   cl_kernel kernel;
   TRY(cliv__kernel(o->ctx, "divide.cl optim_units.cl", "-D SINGLE", "optim_each", &kernel));

@@ -105,6 +105,18 @@ def test_state_of_a_tensor(tmp_path):
     assert square.shape == () and square == 24
 
 
+def test_accumulated(tmp_path):
+    """Four gradients in two steps, by their means; a count that leaves a rest is refused."""
+    np.save(tmp_path / "p.npy", np.zeros(3, np.float32))
+    np.save(tmp_path / "g.npy", np.array([[1, 2, 3], [3, 2, 1], [8, 0, 0], [0, 8, 0]], np.float32))
+    arguments = ("op", "step", "--rule", "sgd", "--set", "lr=1", "--param", tmp_path / "p.npy",
+                 "--grads", tmp_path / "g.npy", "-o", tmp_path / "out.npy", "--accumulate")
+    done(*arguments, "2")
+    assert np.load(tmp_path / "out.npy").tolist() == [-6, -6, -2]
+    failed = cliv(*arguments, "3")
+    assert failed.returncode == 2 and "--accumulate" in failed.stderr
+
+
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_perturbed(adaptive, tmp_path):
     """Where SAM looks: lr 0 leaves the weights where they were before."""

@@ -1,0 +1,189 @@
+/* Gradients added up over several calls: as if their mean had been the gradient. */
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include <cliv/optim.h>
+
+enum { TENSORS = 3, PARTS = 4 };
+static const int ndims[] = {1, 2, 1};
+static const size_t shapes[] = {4099, 7, 33, 1};
+static const size_t counts[] = {4099, 231, 1};
+
+typedef struct world {
+  cliv_optimizer *o;
+  cliv_tensor *p[TENSORS], *g[TENSORS];
+} world;
+
+static world world_make(cliv_context *ctx, const char *rule, bool arena) {
+  world x;
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, NULL, &x.o));
+  if (arena) {
+    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, TENSORS, ndims, shapes, x.p));
+    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, TENSORS, ndims, shapes, x.g));
+  }
+  for (size_t i = 0, at = 0; i < TENSORS; at += (size_t)ndims[i++]) {
+    if (!arena) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, ndims[i], shapes + at, &x.p[i]));
+    if (!arena) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, ndims[i], shapes + at, &x.g[i]));
+    float data[4099];
+    test_fill_normal(data, counts[i], i);
+    ASSERT_OK(ctx, cliv_tensor_write(x.p[i], data, counts[i] * sizeof *data));
+    ASSERT_OK(ctx, cliv_optimizer_add(x.o, x.p[i], x.g[i], CLIV_DEFAULT_GROUP));
+  }
+  return x;
+}
+
+static void world_free(world *x) {
+  cliv_optimizer_free(x->o);
+  for (size_t i = 0; i < TENSORS; i++) cliv_tensor_free(x->p[i]), cliv_tensor_free(x->g[i]);
+}
+
+static void give(const world *x, size_t i, const float *data) {
+  ASSERT_OK(NULL, cliv_tensor_write(x->g[i], data, counts[i] * sizeof *data));
+}
+
+/* Part k of step t. */
+static void give_part(const world *x, uint64_t t, uint64_t k) {
+  for (size_t i = 0; i < TENSORS; i++) {
+    float data[4099];
+    test_fill_normal(data, counts[i], 100 * t + 10 * k + i);
+    give(x, i, data);
+  }
+}
+
+/* The mean of `parts` of them, a power of two, from sums in float32: what the parts come to, to the last bit. */
+static void give_mean(const world *x, uint64_t t, uint64_t parts) {
+  for (size_t i = 0; i < TENSORS; i++) {
+    float sum[4099] = {0}, data[4099];
+    for (uint64_t k = 0; k < parts; k++) {
+      test_fill_normal(data, counts[i], 100 * t + 10 * k + i);
+      for (size_t j = 0; j < counts[i]; j++) sum[j] += data[j];
+    }
+    for (size_t j = 0; j < counts[i]; j++) sum[j] /= (float)parts;
+    give(x, i, sum);
+  }
+}
+
+static void same_weights(const world *a, const world *b) {
+  for (size_t i = 0; i < TENSORS; i++) ASSERT_SAME_TENSORS(a->p[i], b->p[i]);
+}
+
+static void step(const world *x) { ASSERT_OK(NULL, cliv_optimizer_step(x->o, NULL)); }
+
+/* `parts` parts, then a step. */
+static void step_in_parts(const world *x, uint64_t t, uint64_t parts) {
+  for (uint64_t k = 0; k < parts; k++) {
+    give_part(x, t, k);
+    ASSERT_OK(NULL, cliv_optimizer_accumulate(x->o, NULL));
+    assert_int_equal(cliv_optimizer_accumulated(x->o), k + 1);
+  }
+  step(x);
+  assert_int_equal(cliv_optimizer_accumulated(x->o), 0);
+}
+
+static void follow(cliv_context *ctx, const char *rule, bool arena, const cliv_gradient_options *options) {
+  world parts = world_make(ctx, rule, arena), whole = world_make(ctx, rule, true);
+  ASSERT_OK(ctx, cliv_optimizer_gradients(parts.o, options));
+  ASSERT_OK(ctx, cliv_optimizer_gradients(whole.o, options));
+  for (uint64_t t = 1; t <= 3; t++) {
+    step_in_parts(&parts, t, t == 2 ? 2 : PARTS);
+    give_mean(&whole, t, t == 2 ? 2 : PARTS);
+    step(&whole);
+    same_weights(&parts, &whole);
+  }
+  world_free(&parts);
+  world_free(&whole);
+}
+
+static void means_are_steps(void **state) {
+  (void)state;
+  const cliv_gradient_options clip = {.size = sizeof clip, .clip_norm = 3, .scale = 8};
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    follow(ctx, "adamw", true, NULL);
+    follow(ctx, "adamw", false, &clip);
+    if (!test_few()) follow(ctx, "lamb", true, &clip);
+    test_close(ctx);
+  }
+}
+
+/* Without a call before it a step takes the gradients as they are. */
+static void one_part_is_a_step(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  world a = world_make(ctx, "adamw", true), b = world_make(ctx, "adamw", true);
+  step_in_parts(&a, 1, 1);
+  give_part(&b, 1, 0), step(&b);
+  give_part(&a, 2, 0), step(&a);
+  give_part(&b, 2, 0), step(&b);
+  same_weights(&a, &b);
+  world_free(&a);
+  world_free(&b);
+  test_close(ctx);
+}
+
+/* A part with a NaN spoils its step, which is left out, and no other. */
+static void skipped_sums_begin_anew(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  const cliv_gradient_options skip = {.size = sizeof skip, .nonfinite = CLIV_NONFINITE_SKIP};
+  world a = world_make(ctx, "adamw", true), b = world_make(ctx, "adamw", true);
+  ASSERT_OK(ctx, cliv_optimizer_gradients(a.o, &skip));
+  ASSERT_OK(ctx, cliv_optimizer_gradients(b.o, &skip));
+  give_part(&a, 9, 0);
+  ASSERT_OK(ctx, cliv_tensor_fill(a.g[2], (double)NAN, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_accumulate(a.o, NULL));
+  step(&a);
+  assert_int_equal(cliv_optimizer_steps(a.o), 0);
+  step_in_parts(&a, 1, 2), step_in_parts(&b, 1, 2);
+  same_weights(&a, &b);
+  world_free(&a);
+  world_free(&b);
+  test_close(ctx);
+}
+
+/* Narrow gradients are added in float32. A parameter that comes later has the parts that follow; a frozen one none. */
+static void narrow_late_and_frozen(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  const size_t n = 3;
+  cliv_optimizer *o;
+  cliv_tensor *p[2], *g[2];
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, "sgd", NULL, &o));
+  ASSERT_OK(ctx, cliv_optimizer_set(o, CLIV_ALL_GROUPS, "lr", 1));
+  for (int i = 0; i < 2; i++) {
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p[i]));
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F16, 1, &n, &g[i]));
+    ASSERT_OK(ctx, cliv_tensor_fill(p[i], 0, NULL));
+  }
+  ASSERT_OK(ctx, cliv_optimizer_add(o, p[0], g[0], CLIV_DEFAULT_GROUP));
+  ASSERT_OK(ctx, cliv_tensor_fill(g[0], 2048, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_accumulate(o, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_add(o, p[1], g[1], CLIV_DEFAULT_GROUP));
+  ASSERT_OK(ctx, cliv_tensor_fill(g[0], 1, NULL)); /* in float16 the sum would stay 2048 */
+  ASSERT_OK(ctx, cliv_tensor_fill(g[1], 4, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_accumulate(o, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_freeze(o, 0, 1));
+  ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+  float got[2][3];
+  for (int i = 0; i < 2; i++) ASSERT_OK(ctx, cliv_tensor_read(p[i], got[i], sizeof got[i]));
+  for (size_t j = 0; j < n; j++) {
+    assert_true(got[0][j] == -1024.5f);
+    assert_true(got[1][j] == -2 - 4);
+  }
+  cliv_optimizer_free(o);
+  for (int i = 0; i < 2; i++) cliv_tensor_free(p[i]), cliv_tensor_free(g[i]);
+  test_close(ctx);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(means_are_steps),
+      cmocka_unit_test(one_part_is_a_step),
+      cmocka_unit_test(skipped_sums_begin_anew),
+      cmocka_unit_test(narrow_late_and_frozen),
+  };
+  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
+}
