@@ -163,6 +163,53 @@ static void arena_turns_in_one_launch(void **state) {
   test_close(ctx);
 }
 
+/* A narrow parameter with a master: what is evaluated is made of the master, and rounded once. */
+static void masters_are_what_is_evaluated(void **state) {
+  (void)state;
+  enum { N = 1000 };
+  static const cliv_dtype of[2] = {CLIV_F32, CLIV_BF16};
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t r = 0; r < 2; r++) {
+      test_guarded p[2], g[2];
+      cliv_optimizer *o[2]; /* float32 throughout, and bfloat16 with a master, from the same weights */
+      for (size_t i = 0; i < 2; i++) {
+        float weights[N], gradients[N];
+        uint16_t narrow[N];
+        for (size_t k = 0; k < N; k++) {
+          test_put(CLIV_BF16, narrow, k, test_normal(1, k));
+          weights[k] = (float)test_get(CLIV_BF16, narrow, k);
+          gradients[k] = (float)test_normal(2, k);
+        }
+        p[i] = test_guard1(ctx, of[i], N, i, i ? (void *)narrow : weights);
+        g[i] = test_guard1(ctx, CLIV_F32, N, i, gradients);
+        ASSERT_OK(ctx, cliv_optimizer_create(ctx, rules[r], &(cliv_optimizer_options){.weights = "master"}, &o[i]));
+        ASSERT_OK(ctx, cliv_optimizer_set(o[i], CLIV_ALL_GROUPS, "lr", 1e-3));
+        ASSERT_OK(ctx, cliv_optimizer_add(o[i], p[i].tensor, g[i].tensor, 0));
+      }
+      for (int t = 0; t < 3; t++) {
+        for (int k = 0; k < 3; k++)
+          for (size_t i = 0; i < 2; i++) ASSERT_OK(ctx, cliv_optimizer_step(o[i], NULL));
+        uint16_t *before = test_read(p[1].tensor), want[N];
+        for (size_t i = 0; i < 2; i++) ASSERT_OK(ctx, cliv_optimizer_evaluate(o[i], 1, NULL));
+        float *wide = test_read(p[0].tensor);
+        uint16_t *got = test_read(p[1].tensor);
+        for (size_t k = 0; k < N; k++) test_put(CLIV_BF16, want, k, (double)wide[k]);
+        ASSERT_SAME(CLIV_BF16, got, want, N);
+        for (size_t i = 0; i < 2; i++) ASSERT_OK(ctx, cliv_optimizer_evaluate(o[i], 0, NULL));
+        uint16_t *after = test_read(p[1].tensor);
+        ASSERT_SAME(CLIV_BF16, after, before, N);
+        free(before), free(wide), free(got), free(after);
+      }
+      for (size_t i = 0; i < 2; i++) {
+        cliv_optimizer_free(o[i]);
+        test_guard_free(&p[i]), test_guard_free(&g[i]);
+      }
+    }
+    test_close(ctx);
+  }
+}
+
 /* Where what is trained is what to evaluate nothing happens. */
 static void other_rules_need_nothing(void **state) {
   (void)state;
@@ -187,6 +234,7 @@ int main(void) {
       cmocka_unit_test(there_and_back),
       cmocka_unit_test(training_goes_on),
       cmocka_unit_test(arena_turns_in_one_launch),
+      cmocka_unit_test(masters_are_what_is_evaluated),
       cmocka_unit_test(other_rules_need_nothing),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));

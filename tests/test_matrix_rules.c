@@ -357,6 +357,62 @@ static void empty_matrices(void **state) {
   test_close(ctx);
 }
 
+/* What has no elements has no matrices either: its states are empty, in a file too. */
+static void nothing_has_no_matrices(void **state) {
+  (void)state;
+  static const size_t sides[][2] = {{5, 0}, {0, 5}, {3, 2}};
+  static const char *const rules[] = {"shampoo", "soap"};
+  char *dir = test_temp_dir(), *path = test_join(dir, "states");
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  for (size_t r = 0; r < 2; r++) {
+    cliv_optimizer *o[2] = {make(ctx, rules[r], NULL, ""), make(ctx, rules[r], NULL, "")};
+    cliv_tensor *p[3], *g[3], *view;
+    for (size_t i = 0; i < 3; i++) {
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, sides[i], &p[i]));
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, sides[i], &g[i]));
+      ASSERT_OK(ctx, cliv_tensor_fill(p[i], 1, NULL));
+      ASSERT_OK(ctx, cliv_tensor_fill(g[i], 1, NULL));
+      for (size_t k = 0; k < 2; k++) ASSERT_OK(ctx, cliv_optimizer_add(o[k], p[i], g[i], CLIV_DEFAULT_GROUP));
+    }
+    ASSERT_OK(ctx, cliv_optimizer_step(o[0], NULL));
+    for (size_t i = 0; i < 2; i++)
+      for (size_t k = 0; k < cliv_optimizer_state_count(o[0], i); k++) {
+        ASSERT_OK(ctx, cliv_optimizer_state(o[0], i, cliv_optimizer_state_name(o[0], i, k), &view));
+        assert_int_equal(cliv_tensor_count(view), 0);
+        cliv_tensor_free(view);
+      }
+    ASSERT_OK(ctx, cliv_optimizer_save(o[0], path));
+    ASSERT_OK(ctx, cliv_optimizer_load(o[1], path));
+    assert_int_equal(cliv_optimizer_steps(o[1]), 1);
+    ASSERT_OK(ctx, cliv_optimizer_step(o[1], NULL));
+    for (size_t k = 0; k < 2; k++) cliv_optimizer_free(o[k]);
+    for (size_t i = 0; i < 3; i++) cliv_tensor_free(p[i]), cliv_tensor_free(g[i]);
+  }
+  test_remove_tree(dir);
+  free(path);
+  free(dir);
+  test_close(ctx);
+}
+
+/* Square matrices are states; what is room between two launches is not. */
+static void memory_is_counted(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  world x = world_make(ctx, &(struct variant){"shampoo", ""}, true);
+  cliv_optimizer_usage usage = {.size = sizeof usage};
+  uint64_t states = 0, room = 0;
+  for (size_t i = 0; i < MATRICES; i++) {
+    const uint64_t rows = cliv_tensor_shape(x.p[i])[0], columns = elements[i] / rows;
+    states += 2 * (rows * rows + columns * columns) * sizeof(float);
+    room += elements[i] * sizeof(float);
+  }
+  ASSERT_OK(ctx, cliv_optimizer_memory(x.o, &usage));
+  assert_int_equal(usage.states, states);
+  assert_true(usage.tables > room);
+  world_free(&x);
+  test_close(ctx);
+}
+
 /* A vector is no matrix; nothing is added. Half a step is none. */
 static void refuses_what_makes_no_sense(void **state) {
   (void)state;
@@ -382,6 +438,7 @@ int main(void) {
       cmocka_unit_test(resumes_from_a_file),         cmocka_unit_test(skipped_steps_change_nothing),
       cmocka_unit_test(refuses_what_makes_no_sense), cmocka_unit_test(narrow_storage_rounds_once),
       cmocka_unit_test(frozen_and_late_matrices),    cmocka_unit_test(empty_matrices),
+      cmocka_unit_test(nothing_has_no_matrices),     cmocka_unit_test(memory_is_counted),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

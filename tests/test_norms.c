@@ -13,6 +13,7 @@
 
 #include "ops/segments.h"
 #include "optim/optim.h"
+#include "runtime/program.h"
 
 static bool has_norms(const char *rule) { return cliv__rule_find(rule)->norms.measures > 0; }
 
@@ -1020,6 +1021,74 @@ static void perturbs_by_the_formula(void **state) {
     }
 }
 
+/* Where one of several launches fails, those before it have moved weights: they come back. */
+static void half_a_way_can_be_undone(void **state) {
+  const test_ways *ways = *state;
+  cliv_context *ctx = ways->ctx[0];
+  world x = world_make(ctx, &(struct variant){"sgd", ""}, false),
+        before = world_make(ctx, &(struct variant){"sgd", ""}, false);
+  cl_kernel another; /* which takes other arguments */
+  world_give(&x, 1);
+  ASSERT_OK(ctx, cliv_optimizer_perturb(x.o, 0.1, 0, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_restore(x.o, NULL));
+  ASSERT_OK(ctx, cliv__kernel(ctx, "divide.cl optim_control.cl", "-D SINGLE", "optim_control", &another));
+  cliv__batch *second = &x.o->uphill->plan.batches[1];
+  assert_true(x.o->uphill->plan.batch_count > 1);
+  const cl_kernel right = second->kernel;
+  second->kernel = another;
+  ASSERT_FAILS(ctx, cliv_optimizer_perturb(x.o, 0.3, 0, NULL), CLIV_OPENCL, NULL);
+  second->kernel = right;
+  ASSERT_FAILS(ctx, cliv_optimizer_perturb(x.o, 0.3, 0, NULL), CLIV_STATE, "already");
+  ASSERT_OK(ctx, cliv_optimizer_restore(x.o, NULL));
+  for (size_t i = 0; i < tensors(); i++) ASSERT_SAME_TENSORS(x.p[i], before.p[i]);
+  world_free(&x), world_free(&before);
+}
+
+/* Sums, numbers of tensors, gradients smoothed or added up, old weights are counted too. */
+static void memory_is_counted(void **state) {
+  const test_ways *ways = *state;
+  cliv_context *ctx = ways->ctx[0];
+  enum { N = 3 * 4096 + 64 };
+  const size_t n = N;
+  cliv_tensor *p, *g;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &g));
+  ASSERT_OK(ctx, cliv_tensor_fill(p, 1, NULL));
+  ASSERT_OK(ctx, cliv_tensor_fill(g, 1, NULL));
+  static const struct {
+    const char *rule;
+    uint64_t states;
+  } wanted[] = {{"adamw", 8 * N}, {"lamb", 8 * N}, {"novograd", 4 * N + 4}};
+  uint64_t tables[3];
+  for (size_t r = 0; r < 3; r++) {
+    cliv_optimizer *o = make(ctx, wanted[r].rule, NULL, "");
+    cliv_optimizer_usage laid_out, smoothed, moved;
+    laid_out.size = smoothed.size = moved.size = sizeof laid_out;
+    ASSERT_OK(ctx, cliv_optimizer_add(o, p, g, CLIV_DEFAULT_GROUP));
+    ASSERT_OK(ctx, cliv_optimizer_memory(o, &laid_out));
+    assert_int_equal(laid_out.states, wanted[r].states);
+    tables[r] = laid_out.tables;
+    ASSERT_OK(ctx, cliv_optimizer_gradients(o, &(cliv_gradient_options){.smooth = 1}));
+    ASSERT_OK(ctx, cliv_optimizer_memory(o, &smoothed));
+    assert_true(smoothed.states == laid_out.states && smoothed.tables >= laid_out.tables + 4 * N);
+    ASSERT_OK(ctx, cliv_optimizer_perturb(o, 0.1, 0, NULL));
+    ASSERT_OK(ctx, cliv_optimizer_restore(o, NULL));
+    ASSERT_OK(ctx, cliv_optimizer_memory(o, &moved));
+    assert_true(moved.states == laid_out.states && moved.tables >= smoothed.tables + 4 * N);
+    ASSERT_OK(ctx, cliv_optimizer_gradients(o, &(cliv_gradient_options){.agc = 0.1, .clip_each = 1}));
+    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+    ASSERT_OK(ctx, cliv_optimizer_memory(o, &laid_out));
+    assert_true(laid_out.tables > moved.tables - 8 * N && laid_out.tables < moved.tables);
+    ASSERT_OK(ctx, cliv_optimizer_accumulate(o, NULL));
+    ASSERT_OK(ctx, cliv_optimizer_memory(o, &moved));
+    assert_true(moved.states == laid_out.states && moved.tables >= laid_out.tables + 4 * N);
+    cliv_optimizer_free(o);
+  }
+  assert_true(tables[1] >= tables[0] + 2 * 4 * 4 && tables[2] >= tables[0] + 4 * 4); /* sums of four chunks each */
+  cliv_tensor_free(p);
+  cliv_tensor_free(g);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agrees_with_packages),
@@ -1040,6 +1109,8 @@ int main(void) {
       cmocka_unit_test(perturbs_as_the_package),
       cmocka_unit_test(weights_come_back),
       cmocka_unit_test(perturbs_by_the_formula),
+      cmocka_unit_test(half_a_way_can_be_undone),
+      cmocka_unit_test(memory_is_counted),
   };
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   return test_finish(failed + cmocka_run_group_tests(ways, test_setup_all, test_teardown_all));

@@ -246,6 +246,37 @@ static void skips_what_is_not_finite(void **state) {
     }
 }
 
+/* A plan that is made anew between a bad step and its verdict keeps what the rule remembers of the steps before. */
+static void plans_wait_for_the_verdict(void **state) {
+  (void)state;
+  static const char *const rules[] = {"nadam", "laprop", "schedule_free_adamw"};
+  const size_t tried = test_few() ? 1 : sizeof rules / sizeof *rules;
+  const float bad = NAN;
+  for (size_t r = 0; r < 2 * tried; r++) {
+    training a = begin(CLIV_WALK_AUTO, rules[r / 2], true, CLIV_F32),
+             b = begin(CLIV_WALK_AUTO, rules[r / 2], true, CLIV_F32);
+    training *const both[] = {&a, &b};
+    set(&a, (cliv_gradient_options){.nonfinite = CLIV_NONFINITE_SKIP});
+    for (uint64_t s = 0; s < 5; s++) {
+      if (s == 3) {
+        give(&a, s, 1, INFINITY, &bad);
+        step(&a);
+        for (size_t i = 0; i < 2; i++) ASSERT_OK(NULL, cliv_optimizer_set(both[i]->o, CLIV_ALL_GROUPS, "prox_l1", 0.1));
+        cliv_tensor *view = NULL;
+        cliv_optimizer_usage usage = {.size = sizeof usage};
+        if (r % 2) ASSERT_OK(a.ctx, cliv_optimizer_memory(a.o, &usage));
+        else ASSERT_OK(a.ctx, cliv_optimizer_state(a.o, 0, cliv_optimizer_state_name(a.o, 0, 0), &view));
+        cliv_tensor_free(view);
+      }
+      for (size_t i = 0; i < 2; i++) give(both[i], s, 1, INFINITY, NULL), step(both[i]);
+    }
+    assert_int_equal(cliv_optimizer_steps(a.o), 5);
+    assert_int_equal(look(&a).skipped, 1);
+    same_parameters(&b, &a);
+    end(&a), end(&b);
+  }
+}
+
 static void scales_the_loss(void **state) {
   (void)state;
   training a = begin(CLIV_WALK_AUTO, "sgd", true, CLIV_F32), b = begin(CLIV_WALK_AUTO, "sgd", true, CLIV_F32);
@@ -325,15 +356,11 @@ static void refuses_bad_options(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(shortens_to_a_norm),
-      cmocka_unit_test(keeps_elements_within_a_bound),
-      cmocka_unit_test(takes_any_gradients),
-      cmocka_unit_test(skips_what_is_not_finite),
-      cmocka_unit_test(scales_the_loss),
-      cmocka_unit_test(fails_on_what_is_not_finite),
-      cmocka_unit_test(refuses_bad_options),
-      cmocka_unit_test(waits_for_nothing),
-      cmocka_unit_test(leaves_foreign_memory_alone),
+      cmocka_unit_test(shortens_to_a_norm),          cmocka_unit_test(keeps_elements_within_a_bound),
+      cmocka_unit_test(takes_any_gradients),         cmocka_unit_test(skips_what_is_not_finite),
+      cmocka_unit_test(plans_wait_for_the_verdict),  cmocka_unit_test(scales_the_loss),
+      cmocka_unit_test(fails_on_what_is_not_finite), cmocka_unit_test(refuses_bad_options),
+      cmocka_unit_test(waits_for_nothing),           cmocka_unit_test(leaves_foreign_memory_alone),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -6,6 +6,8 @@
 
 #include <cliv/optim.h>
 
+#include "optim/optim.h"
+
 enum { PARAMS = 15, MOST = 20000 };
 static const int ndims[PARAMS] = {1, 1, 1, 0, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 2};
 static const size_t shapes[] = {1, 2, 0, 3, 21, 22, 255, 16, 16, 257, 495, 496, 497, 4097, 5, 4000};
@@ -160,11 +162,33 @@ static void what_is_not_finite(void **state) {
   end(&a);
 }
 
+/* Loading that fails after the smoothed gradients were made anew leaves an optimizer that steps as before. */
+static void outlives_a_failed_load(void **state) {
+  (void)state;
+  char *dir = test_temp_dir(), *path = test_join(dir, "states");
+  training a = begin(CLIV_WALK_AUTO, true, CLIV_F32);
+  ASSERT_OK(a.ctx, cliv_optimizer_gradients(a.o, &(cliv_gradient_options){.smooth = 2}));
+  ASSERT_OK(a.ctx, cliv_optimizer_step(a.o, NULL));
+  ASSERT_OK(a.ctx, cliv_optimizer_save(a.o, path));
+  for (size_t i = 0; i < PARAMS; i++) ASSERT_OK(a.ctx, cliv_tensor_fill(a.p[i], 0, NULL));
+  const cl_ulong most = a.ctx->facts.max_allocation;
+  a.ctx->facts.max_allocation = 2048;
+  ASSERT_FAILS(a.ctx, cliv_optimizer_load(a.o, path), CLIV_DEVICE_MEMORY, "2048");
+  a.ctx->facts.max_allocation = most;
+  ASSERT_OK(a.ctx, cliv_optimizer_step(a.o, NULL));
+  check(&a, 2, 1);
+  end(&a);
+  test_remove_tree(dir);
+  free(path);
+  free(dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(solves_the_equation),
       cmocka_unit_test(comes_first),
       cmocka_unit_test(what_is_not_finite),
+      cmocka_unit_test(outlives_a_failed_load),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

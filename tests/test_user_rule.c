@@ -409,6 +409,8 @@ static void refuses_lists(void **state) {
     s[0].name = bad[i], REFUSED(CLIV_NAME, "state"), s[0].name = first;
     f[0].name = bad[i], REFUSED(CLIV_NAME, "scalar"), f[0].name = keep;
   }
+  static const char *const beside[] = {"first_absmax", "m_qmap"};
+  for (size_t i = 0; i < 2; i++) s[1].name = beside[i], REFUSED(CLIV_NAME, "8 bits"), s[1].name = "second";
   h[0].name = NULL, REFUSED(CLIV_NULL, "hyper-parameter"), h[0].name = "lr";
   h[1].name = "lr", REFUSED(CLIV_NAME, "two hyper-parameters are called lr"), h[1].name = "beta1";
   h[1].name = "beta2", REFUSED(CLIV_NAME, "beta2 is listed and beta1 is not"), h[1].name = "beta1";

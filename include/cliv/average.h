@@ -16,7 +16,9 @@
  * Averages are float32, whatever the parameters are. Each call is one launch for all parameters that lie in one cl_mem
  * (cliv/tensor.h, arenas), and moves what it must: 12 bytes for a float32 weight, 16 with lookahead. Results are the
  * same to the last bit on every device. An average belongs to the context's thread; free it before the context. The
- * optimizer may be freed before it.
+ * optimizer may be freed before it. It takes the weights as they lie in memory and does not know what else is done to
+ * them: create, update and swap it while they are those of training, not between cliv_optimizer_perturb and
+ * cliv_optimizer_restore, nor while cliv_optimizer_evaluating says 1.
  */
 #ifndef CLIV_AVERAGE_H
 #define CLIV_AVERAGE_H

@@ -9,11 +9,14 @@
  *     cliv_optimizer_step(opt, NULL);
  *   }
  *
- * Parameters and gradients are float32, float16 or bfloat16 in any mixture; arithmetic is in float32, so are states
- * unless the options say otherwise, and a narrow parameter is rounded once when it is stored. All tensors whose
+ * Parameters and gradients are float32, float16 or bfloat16 in any mixture. Arithmetic is in float32, but for muon's
+ * products, which are of bfloat16 numbers unless its `bfloat16` is 0. States are float32, and a narrow parameter is
+ * rounded once, to nearest even, when it is stored, unless cliv_optimizer_options say otherwise. All tensors whose
  * parameters share a cl_mem and whose gradients share one (an arena, see cliv/tensor.h) step in one launch; other
  * tensors cost one launch for each pair of buffers. Launches are cut where one would exceed 2²⁸ elements. Rules with
- * norms (lars, lamb, …) take two such launches, and two or three small ones for all tensors between them.
+ * norms (lars, lamb, …) take two such launches, and two or three small ones for all tensors between them. Rules that
+ * take parameters as matrices (muon, shampoo, soap), which have two axes or more, take two or three such launches, and
+ * products of matrices, one parameter after another, between them.
  *
  * Results are the same to the last bit on every device and for every way the tensors lie in memory. Scalars that
  * depend on the step (bias corrections) are computed on the host in double from the step number, by arithmetic in a
@@ -121,12 +124,13 @@ typedef struct cliv_optimizer_options {
   size_t min_8bit; /* "8bit": parameters of fewer elements have float32 states; 0: 4096 */
 } cliv_optimizer_options;
 
-/* States in 8 bits are those of bitsandbytes, byte for byte: elements 0 to 255, 256 to 511, … of a parameter are a
- * block, of which the state NAME_absmax has the greatest magnitude, and NAME has codes (uint8) of what the elements
- * are divided by it: the nearest of the 256 numbers of its dynamic map, signed or unsigned as the state's kind is. A
- * tie goes to the number nearer to 0. An element whose gradient is not finite is left out of the step, its states
- * become 0. A block with a state that is not finite has NaN as its absmax, and all its states are. `chunk` is a
- * multiple of 256. */
+/* States in 8 bits are those of bitsandbytes, byte for byte for adam, adamw, lion and sgd (its rmsprop and adagrad
+ * store squares with a sign, Cliv without): elements 0 to 255, 256 to 511, … of a parameter are a block, of which the
+ * state NAME_absmax has the greatest magnitude, and NAME has codes (uint8) of what the elements are divided by it: the
+ * nearest of the 256 numbers of its dynamic map, signed or unsigned as the state's kind is. A tie goes to the number
+ * nearer to 0. An element whose gradient is not finite is left out of the step, its states become 0. A block with a
+ * state that is not finite has NaN as its absmax, and all its states are. `chunk` is a multiple of 256. Rules of more
+ * than one launch a step, those with norms and those that take matrices, have none: VALUE. */
 
 enum { CLIV_DEFAULT_GROUP = 0, CLIV_ALL_GROUPS = -1 };
 
@@ -171,8 +175,8 @@ typedef struct cliv_user_rule {
  * strings are copied. The text is compiled by the first step (or cliv_optimizer_state) after parameters were added;
  * where that fails with BUILD, the compiler counts lines in your text as "user", and parameters and states are as
  * before. options->preset: NULL. Fails with NULL, NAME (a name that is no identifier, a word of OpenCL C, or there
- * twice; names within the struct are small letters, digits and _), VALUE (bounds, counts, formulas; the text has no
- * such function), HOST_MEMORY. */
+ * twice; names within the struct are small letters, digits and _, and no state's ends in _absmax or _qmap), VALUE
+ * (bounds, counts, formulas; the text has no such function), HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_create_user(cliv_context *ctx, const cliv_user_rule *rule,
                                                 const cliv_optimizer_options *options,
                                                 cliv_optimizer **out) CLIV_MUST_CHECK;
@@ -219,7 +223,8 @@ CLIV_API cliv_status cliv_optimizer_bind(cliv_optimizer *optimizer, int group, c
  * Both may be freed by the caller, the memory is referenced. They are dense, of one shape, of the optimizer's context,
  * and no added parameter shares memory with another tensor of the optimizer (gradients may share theirs). The
  * parameter's number is the count of those added before it. A parameter added after some steps counts its own steps
- * from there, as in PyTorch. Fails with NULL, VALUE, SHAPE, DTYPE, LAYOUT, OVERLAP, HOST_MEMORY. */
+ * from there, as in PyTorch. Fails with NULL, STATE (the weights are perturbed), VALUE, SHAPE (also where the rule
+ * takes matrices and this is none), DTYPE, LAYOUT, OVERLAP, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_add(cliv_optimizer *optimizer, cliv_tensor *param, cliv_tensor *grad,
                                         int group) CLIV_MUST_CHECK;
 CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
@@ -227,9 +232,9 @@ CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
 /* One step over all parameters. Asynchronous (cliv_optimizer_gradients says what may wait); the first step after adding
  * tensors also lays out states and may compile. When it fails, the count of steps stays as it was; arguments and memory
  * are settled before anything is enqueued, but for the products of rules that take matrices: after BUILD, DEVICE_MEMORY
- * or OPENCL from these, states may be ahead of the weights. Fails with VALUE (hyper-parameters that exclude each other,
- * or that a schedule takes out of bounds), STATE (parameters that hold something else for a while), DATA (gradients,
- * where that was asked for), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+ * or OPENCL from these, states may be ahead of the weights. Fails with STATE (the parameters are what is to be
+ * evaluated, or perturbed), VALUE (hyper-parameters that exclude each other, or that a schedule takes out of bounds),
+ * DATA (gradients, where that was asked for), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* Adds the gradients to sums of the optimizer's own, float32, in one launch for those that lie together: a large batch
@@ -245,8 +250,9 @@ CLIV_API uint64_t cliv_optimizer_accumulated(const cliv_optimizer *optimizer); /
 /* Whether the parameters are what is to be evaluated (`on` 1) or what is trained (0, as at first): with schedule-free
  * rules they are not the same, and a step of parameters that are to be evaluated fails with STATE; with all others
  * nothing happens. Going there keeps what they were, which takes another float32 for each element, and coming back
- * gives it back, bit by bit. A call for what they are already does nothing. One launch for parameters that lie
- * together. Asynchronous. Fails with NULL, DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+ * gives it back, bit by bit. What is evaluated of a parameter with a `master` is made of that, and keeps another copy
+ * of it. A call for what they are already does nothing. One launch for parameters that lie together. Asynchronous.
+ * Fails with NULL, STATE (the weights are perturbed), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_evaluate(cliv_optimizer *optimizer, int on, const cliv_sync *sync) CLIV_MUST_CHECK;
 CLIV_API int cliv_optimizer_evaluating(const cliv_optimizer *optimizer); /* 1: they are those to evaluate, not others */
 
@@ -267,17 +273,18 @@ CLIV_API cliv_status cliv_optimizer_freeze(cliv_optimizer *optimizer, size_t par
 CLIV_API size_t cliv_optimizer_state_count(const cliv_optimizer *optimizer, size_t param);
 CLIV_API const char *cliv_optimizer_state_name(const cliv_optimizer *optimizer, size_t param, size_t k);
 
-/* A view of a state, of the parameter's shape or without axes (cliv_rule_info's shapes), float32 unless the options say
- * otherwise, to read for a checkpoint or to write for resuming; the caller frees it. It shows the state in use until a
- * tensor is added, or a hyper-parameter changes which states exist: ask again then. NAME: the rule has no such state.
- * STATE: it has, but with other hyper-parameters. VALUE: no such parameter. */
+/* A view of a state, of the parameter's shape, without axes, or square (cliv_rule_info's shapes; 0 by 0 of a parameter
+ * without elements), float32 unless the options say otherwise, to read for a checkpoint or to write for resuming; the
+ * caller frees it. It shows the state in use until a tensor is added, or a hyper-parameter changes which states exist:
+ * ask again then. NAME: the rule has no such state. STATE: it has, but with other hyper-parameters. VALUE: no such
+ * parameter. */
 CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t param, const char *state,
                                           cliv_tensor **view) CLIV_MUST_CHECK;
 
 typedef struct cliv_optimizer_usage {
   size_t size;     /* sizeof(cliv_optimizer_usage) of the caller, set before the call; 0: this version's */
-  uint64_t states; /* bytes of device memory, `master` and `compensation` included */
-  uint64_t tables; /* … of what a step's launches read beside parameters, gradients and states */
+  uint64_t states; /* bytes of device memory of what cliv_optimizer_state shows, `master` and the like included */
+  uint64_t tables; /* … of all else: tables and sums, room between launches, gradients and weights that are kept */
 } cliv_optimizer_usage;
 
 /* Device memory that the optimizer has, beside parameters and gradients, which are the caller's; lays states out, as
@@ -320,9 +327,10 @@ typedef struct cliv_gradient_options {
  * norm (clip_norm, nonfinite) costs one more pass over the gradients, of two or three launches for all those that lie
  * beside each other in one cl_mem, and one launch for the verdict; it has one value to the last bit on every device.
  * What is found stays on the device. clip_each costs the same, centralize and agc a pass or two more (docs/optim.md).
- * Only SKIP waits: each step, and each call that asks for the count of steps, sets it, adds a parameter or asks for a
- * value, waits for the verdict on the step before. A scale that grows stays from 1e-30 to 1e30. Fails with VALUE,
- * OPENCL. */
+ * With FAIL a step waits for its own verdict. With SKIP each step, and each call that asks for the count of steps, sets
+ * it, adds a parameter, asks for a value or lays states out anew, waits for the verdict on the step before, and steps
+ * of rules that take matrices for their own too. Nothing else waits. A scale that grows stays from 1e-30 to 1e30. Fails
+ * with VALUE, OPENCL. */
 CLIV_API cliv_status cliv_optimizer_gradients(cliv_optimizer *optimizer,
                                               const cliv_gradient_options *options) CLIV_MUST_CHECK;
 
@@ -350,9 +358,10 @@ CLIV_API cliv_status cliv_optimizer_gradient_state(cliv_optimizer *optimizer, cl
  * Moves the weights by rho·g/(‖g‖ + 1e-12), with `adaptive` by rho·w²·g/(‖|w|·g‖ + 1e-12), where g are all gradients as
  * they lie in memory and the length is that of all parameters together; frozen ones stay and do not count. The old
  * weights are kept on the device. Gradients that are not finite, or all 0, leave the weights as they are. Two launches
- * for tensors beside each other, and two or three small ones. Until the weights are back, a step and
- * cliv_optimizer_add fail with STATE. Asynchronous. Fails with NULL, VALUE (rho), STATE (the weights are perturbed
- * already), and as cliv_optimizer_step does. */
+ * for tensors beside each other, and two or three small ones. Until the weights are back, a step and cliv_optimizer_add
+ * fail with STATE. Asynchronous. Fails with NULL, VALUE (rho), STATE (the weights are perturbed already, or what is to
+ * be evaluated), and as cliv_optimizer_step does; where some weights may have moved by then, they count as perturbed,
+ * and cliv_optimizer_restore puts them back. */
 CLIV_API cliv_status cliv_optimizer_perturb(cliv_optimizer *optimizer, double rho, int adaptive,
                                             const cliv_sync *sync) CLIV_MUST_CHECK;
 /* Puts back the weights of before, to the last bit. One launch. STATE: they are not perturbed. */
@@ -380,12 +389,12 @@ CLIV_API cliv_status cliv_optimizer_save(cliv_optimizer *optimizer, const char *
 /* Reads such a file into an optimizer of the same rule, to which the same parameters have been added in the same
  * groups: what follows is what would have followed when it was saved, to the last bit. Where scalars depend on the
  * steps before and the file has no memory of them (PyTorch's have none), as after cliv_optimizer_set_steps; DATA for
- * more than 2^24 of these. A file without metadata leaves hyper-parameters as they are. A
- * parameter without states in it begins anew. Schedules and gradient options are not in the file: set them first; of
- * the loss's scale, one that grows goes on. Needs room for the states twice. Blocks. On these failures nothing is
- * changed: FILE, FORMAT; DATA (another rule, other parameters or groups, states missing or unknown); SHAPE; VALUE (a
- * hyper-parameter out of its bounds); DEVICE_MEMORY, HOST_MEMORY. OPENCL: the device failed, and states may be neither
- * these nor those. */
+ * more than 2^24 of these. A file without metadata leaves hyper-parameters as they are. A parameter without states in
+ * it begins anew. Schedules and gradient options are not in the file: set them first; of the loss's scale, one that
+ * grows goes on. Needs room for the states twice. Blocks. On these failures nothing is changed: STATE (the parameters
+ * are what is to be evaluated); FILE, FORMAT; DATA (another rule, other parameters or groups, states missing or
+ * unknown); SHAPE; VALUE (a hyper-parameter out of its bounds); DEVICE_MEMORY, HOST_MEMORY. OPENCL: the device failed,
+ * and states may be neither these nor those. */
 CLIV_API cliv_status cliv_optimizer_load(cliv_optimizer *optimizer, const char *path) CLIV_MUST_CHECK;
 
 #ifdef __cplusplus

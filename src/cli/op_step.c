@@ -239,6 +239,15 @@ static bool create(op_run *run, const step_options *o, const own_rule *own, cliv
                                  : cliv_optimizer_create(run->ctx, o->rule, &options, optimizer));
 }
 
+/* The average has a file beside the states'. */
+static bool check_names(op_run *run, const cliv_optimizer *optimizer) {
+  const cliv_rule_info *rule = cliv_optimizer_rule(optimizer);
+  for (size_t k = 0; k < rule->state_count; k++)
+    if (!strcmp(rule->states[k].name, "average"))
+      return cli_refuse(run->c, "a state of '%s' is called average, as option '--average' calls its file", rule->name);
+  return true;
+}
+
 static bool step(op_run *run, const step_options *o, const own_rule *own, states *s, cliv_schedule **schedule) {
   cliv_tensor *grad;
   cliv_tensor *const param = run->tensor[0];
@@ -246,7 +255,8 @@ static bool step(op_run *run, const step_options *o, const own_rule *own, states
          op_make(run, cliv_tensor_dtype(run->tensor[1]), cliv_tensor_ndim(param), cliv_tensor_shape(param), &grad) &&
          op_check(run, cliv_optimizer_add(s->optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
          settle(run, o, s->optimizer, schedule) &&
-         (!o->average || average_create(run, s->optimizer, o->average, &s->average)) &&
+         (!o->average ||
+          (check_names(run, s->optimizer) && average_create(run, s->optimizer, o->average, &s->average))) &&
          take_steps(run, s->optimizer, grad, o->accumulate, s->average) && (!s->dir || write_states(run, s)) &&
          (!s->file || write_file(run, s, s->optimizer)) &&
          op_check(run, cliv_optimizer_evaluate(s->optimizer, o->evaluate, NULL)) && perturb(run, o, s->optimizer) &&

@@ -5,8 +5,16 @@
 #include "runtime/launch.h"
 
 static void free_loans(cliv__loan *loans, size_t count) {
-  for (size_t i = 0; loans && i < count; i++) cliv_tensor_free(loans[i].from);
+  for (size_t i = 0; loans && i < count; i++) {
+    cliv_tensor_free(loans[i].from);
+    cliv_tensor_free(loans[i].master);
+  }
   free(loans);
+}
+
+static bool has_master(const cliv_optimizer *o, size_t param) {
+  const unsigned kept = cliv__planes(o, param, cliv__hyper(o, o->params[param].group));
+  return o->precision.weights == CLIV__WEIGHTS_MASTER && kept >> CLIV__WEIGHT_PLANE & 1;
 }
 
 /* One for every parameter that has taken a step: before that it is both. */
@@ -18,6 +26,7 @@ static cliv_status fill(cliv_optimizer *o, cliv__loan *loans, size_t *count) {
     TRY(cliv_optimizer_state(o, i, state, &loan->from));
     ++*count;
     loan->to = o->params[i].p;
+    if (has_master(o, i)) TRY(cliv_optimizer_state(o, i, "master", &loan->master));
     loan->share = o->rule->evaluated(cliv__hyper(o, o->params[i].group));
   }
   return CLIV_OK;

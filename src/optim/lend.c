@@ -2,6 +2,7 @@
 #include "optim/lend.h"
 
 #include "optim/hypers.h"
+#include "runtime/launch.h"
 
 enum { SHARE, BACK };
 static const cliv_hyper_info hypers[] = {
@@ -32,20 +33,34 @@ static cliv_status group_of(cliv_optimizer *o, double share, int *group) {
   return cliv_optimizer_set(o, *group, "share", share);
 }
 
+/* What begins as the parameter gets what that was rounded from. */
+static cliv_status take_master(cliv_optimizer *o, size_t param, const cliv_tensor *master, const cliv_sync *sync) {
+  cliv_tensor *own;
+  TRY(cliv_optimizer_state(o, param, "master", &own));
+  const cliv_status status = cliv_tensor_copy(master, own, sync);
+  cliv_tensor_free(own);
+  return status;
+}
+
 static cliv_status lend(cliv_optimizer *o, const cliv__loan *loans, size_t count, const cliv_sync *sync) {
   for (size_t i = 0; i < count; i++) {
     int group;
     TRY(group_of(o, loans[i].share, &group));
     TRY(cliv_optimizer_add(o, loans[i].to, loans[i].from, group));
   }
+  for (size_t i = 0; i < count; i++)
+    if (loans[i].master) TRY(take_master(o, i, loans[i].master, SYNC_FIRST(sync)));
   return cliv_optimizer_step(o, sync);
 }
 
 cliv_status cliv__lend(cliv_context *ctx, const cliv__loan *loans, size_t count, const cliv_sync *sync,
                        cliv_optimizer **out) {
   cliv_optimizer *o;
+  cliv_optimizer_options options = {0};
   *out = NULL;
-  TRY(cliv__optimizer_make(ctx, &rule, NULL, &(cliv_optimizer_options){0}, &o));
+  for (size_t i = 0; i < count; i++)
+    if (loans[i].master) options.weights = "master";
+  TRY(cliv__optimizer_make(ctx, &rule, NULL, &options, &o));
   const cliv_status status = lend(o, loans, count, sync);
   if (status) cliv_optimizer_free(o);
   else *out = o;

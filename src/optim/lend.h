@@ -5,10 +5,11 @@
 #include "optim/optim.h"
 
 /* Parameter i holds to[i] + share[i]·(from[i] - to[i]) from now on, where a share of 1 gives from[i] itself, rounded
- * once to its type. Keeps what it held in float32. One launch for tensors that lie together. Makes *out, which
- * cliv__lend_back frees; on failure NULL. */
+ * once to its type; where it has a master, that stands for to[i]. Keeps what it held in float32. One launch for tensors
+ * that lie together. Makes *out, which cliv__lend_back frees; on failure NULL. */
 typedef struct cliv__loan {
   cliv_tensor *to, *from;
+  cliv_tensor *master; /* the float32 weight that `to` is the rounding of; NULL: none */
   double share;
 } cliv__loan;
 cliv_status cliv__lend(cliv_context *ctx, const cliv__loan *loans, size_t count, const cliv_sync *sync,

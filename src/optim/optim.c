@@ -653,6 +653,7 @@ static cliv_status left_out(cliv_optimizer *o, bool *out) {
 }
 
 cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sync *sync) {
+  o->moved = false;
   TRY(cliv__control_settle(o));
   TRY(settle_hypers(o));
   TRY(check_conflicts(o));
@@ -675,6 +676,7 @@ cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sy
     if (none) return cliv__nothing(o->ctx, SYNC_LAST(sync));
   }
   if (matrices) TRY(work_up(o, begun ? SYNC_NONE : SYNC_FIRST(sync)));
+  o->moved = true;
   for (size_t i = 0; i < batches; i++) {
     const cliv_sync part = cliv__sync_part(sync, i == 0 && !begun && !norms && !matrices, i + 1 == batches);
     TRY(launch(o, &o->plan.batches[i], o->plan.batches[i].kernel, &part));

@@ -170,6 +170,7 @@ struct cliv_optimizer {
   uint64_t gathered;        /* gradients in the sums */
   cliv_optimizer *uphill;   /* what perturbs its weights, see perturb.c; NULL until that is asked for */
   bool perturbed;
+  bool moved; /* the last step came as far as its launches that change weights */
 };
 
 static inline double *cliv__hyper(const cliv_optimizer *o, int group) {

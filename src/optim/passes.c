@@ -26,6 +26,8 @@ void cliv__passes_free(cliv__passes *passes) {
   *passes = (cliv__passes){0};
 }
 
+const cliv_segments *cliv__pass_segments(const cliv__passes *passes, size_t i) { return passes->list[i].segments; }
+
 /* A tensor and its place among those that were given. */
 typedef struct entry {
   const cliv_tensor *t;

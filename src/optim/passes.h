@@ -2,6 +2,7 @@
 #ifndef CLIV_OPTIM_PASSES_H
 #define CLIV_OPTIM_PASSES_H
 
+#include <cliv/segments.h>
 #include <cliv/tensor.h>
 
 #include "runtime/context.h"
@@ -19,6 +20,8 @@ cliv_status cliv__passes_make(cliv_context *ctx, size_t count, const cliv_tensor
 /* Enqueues a reduction by name into out, which has float32 for all results. */
 cliv_status cliv__passes_run(cliv_context *ctx, const cliv__passes *passes, const char *op, const cliv_tensor *out,
                              const cliv_sync *sync);
+/* The pieces that pass i of `count` goes through. */
+const cliv_segments *cliv__pass_segments(const cliv__passes *passes, size_t i);
 void cliv__passes_free(cliv__passes *passes);
 
 #endif

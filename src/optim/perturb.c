@@ -61,9 +61,9 @@ cliv_status cliv_optimizer_perturb(cliv_optimizer *o, double rho, int adaptive, 
   hyper[UPHILL_RHO] = rho;
   hyper[UPHILL_ADAPTIVE] = adaptive != 0;
   hyper[UPHILL_BACK] = 0;
-  TRY(cliv__optimizer_step(o->uphill, true, sync));
-  o->perturbed = true;
-  return CLIV_OK;
+  const cliv_status status = cliv__optimizer_step(o->uphill, true, sync);
+  o->perturbed = o->uphill->moved; /* also where some of several launches failed: `old` is whole by then */
+  return status;
 }
 
 cliv_status cliv_optimizer_restore(cliv_optimizer *o, const cliv_sync *sync) {

@@ -532,12 +532,11 @@ static cliv_status make_room(loaded *l) {
 /* Only the last writes can fail once something has changed. */
 static cliv_status take_over(loaded *l) {
   cliv_optimizer *o = l->o;
-  const bool stale = o->stale;
   swap(l);
   cliv_status status = make_room(l);
   if (status) {
     swap(l);
-    o->stale = stale;
+    o->stale = true; /* smoothed gradients that the plan refers to are gone */
     return status;
   }
   o->precision.seed = l->seed;

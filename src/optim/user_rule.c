@@ -112,6 +112,17 @@ static cliv_status check_hypers(cliv_context *ctx, const cliv_user_rule *r) {
   return check_betas(ctx, r);
 }
 
+/* Planes and arrays that stand beside a state in 8 bits have its name with one of these behind it. */
+static bool ends_as_taken(const char *name) {
+  static const char *const ends[] = {"_absmax", "_qmap"};
+  const size_t length = strlen(name);
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    const size_t end = strlen(ends[i]);
+    if (length > end && !strcmp(name + length - end, ends[i])) return true;
+  }
+  return false;
+}
+
 static cliv_status check_states(cliv_context *ctx, const cliv_user_rule *r) {
   REQUIRE(ctx, r->state_count <= CLIV__MAX_PLANES, VALUE, "rule '%s' has %zu states; it must have at most %d", r->name,
           r->state_count, CLIV__MAX_PLANES);
@@ -119,6 +130,11 @@ static cliv_status check_states(cliv_context *ctx, const cliv_user_rule *r) {
   for (size_t i = 0; i < r->state_count; i++) {
     const cliv_state_info *s = &r->states[i];
     TRY(check_name(ctx, r->name, "state", s->name));
+    REQUIRE(
+        ctx, !ends_as_taken(s->name), NAME,
+        "rule '%s': '%s' cannot be the name of a state; names that end in _absmax or _qmap are of what stands beside "
+        "states in 8 bits",
+        r->name, s->name);
     for (size_t k = 0; k < i; k++)
       REQUIRE(ctx, strcmp(s->name, r->states[k].name) != 0, NAME, "rule '%s': two states are called %s", r->name,
               s->name);

@@ -203,6 +203,10 @@ def test_a_rule_of_ones_own(tmp_path):
     refused(*own, "--scalar", "rate", code=2, says=["--scalar", "NAME=FORMULA"])
     refused(*own, "--scalar", "rate=lr * gamma", code=2, says=["'gamma' is unknown", "lr, beta, step"])
     refused(*own, "--state", "velocity=start", *rate, code=2, says=["velocity", "start"])
+    rule.write_text(rule.read_text().replace("velocity", "average"))
+    refused(*own, *rate, "--state", "average", "--average", "ema", "--states", tmp_path / "a", code=2, says="--average")
+    done(*own, *rate, "--state", "average", "--states", tmp_path / "a")
+    assert np.array_equal(np.load(tmp_path / "a" / "average.npy"), velocity)
     assert cliv(*own, *rate).returncode == 1  # no such state: the compiler's words
 
 
