@@ -38,10 +38,12 @@ static float at_least(float x, float least) { return x < least ? least : x; }
 
 static void dog_decide(const float *m, float elements, dog_numbers *n, dog_scalars h) {
   (void)elements;
-  const float away = square_root(m[0]);
-  n->rbar = h.first > 0.0f ? h.reach * (1.0f + away) : at_least(away, n->rbar);
+  const float away = square_root(m[0]), lr = -h.minus_lr;
+  const int given = h.begun == 0.0f && h.init_eta > 0.0f && lr > 0.0f;
+  n->rbar = h.begun > 0.0f ? at_least(away, n->rbar) : h.reach * (1.0f + away);
   n->gradients += m[1];
-  n->rate = h.first_rate > 0.0f ? h.first_rate : divide(n->rbar, square_root(n->gradients + h.eps));
+  /* Divided here, since lr may be a tensor's: the step is init_eta whatever it is. */
+  n->rate = given ? divide(h.init_eta, lr) : divide(n->rbar, square_root(n->gradients + h.eps));
 }
 
 static void dowg_decide(const float *m, float elements, dowg_numbers *n, dowg_scalars h) {

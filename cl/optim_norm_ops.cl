@@ -96,18 +96,20 @@ static void novograd(real *w, real g, novograd_state *s, novograd_scalars h, nov
 }
 
 /* The rate is a distance over gradients: the furthest that the weights have been from where they began, by the length
- * of all gradients so far. Of a tensor that comes later the first distance is 0. */
+ * of all gradients so far. Of a tensor that comes later the first distance is 0. first: the tensor has taken no step;
+ * begun: one of those that share its numbers has. */
 typedef struct {
   real x0;
 } dog_state;
 typedef struct {
-  float minus_lr, weight_decay, eps, reach, first_rate, first;
+  float minus_lr, weight_decay, eps, reach, init_eta, first, begun;
 } dog_scalars;
 typedef struct {
   float rbar, gradients, rate;
 } dog_numbers;
 static void dog_prepare(real w, real g, dog_state *s, dog_scalars h, dog_numbers n, real *m) {
-  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0, begun = n.gradients > 0.0f ? (ireal)-1 : (ireal)0;
+  (void)n;
+  const ireal first = h.first > 0.0f ? (ireal)-1 : (ireal)0, begun = h.begun > 0.0f ? (ireal)-1 : (ireal)0;
   s->x0 = choose(first, w, s->x0);
   const real away = choose(first, choose(begun, (real)0.0f, w), w - s->x0), slope = with_decay(g, w, h.weight_decay);
   m[0] = away * away;

@@ -17,7 +17,7 @@
 
 static bool has_norms(const char *rule) { return cliv__rule_find(rule)->norms.measures > 0; }
 
-/* One with a decision a tensor, one with a state a tensor, one of all tensors. */
+/* With few to try, one with a decision a tensor: the self-test has the others. */
 static bool tries(const char *rule) {
   static const char *const some[] = {"lamb"};
   if (!has_norms(rule)) return false;
@@ -458,7 +458,7 @@ typedef struct world {
   cliv_tensor *p[SIZES], *g[SIZES];
 } world;
 
-/* In arenas, or each tensor by itself and added in the order that `last_first` says. */
+/* In arenas, or each tensor by itself. */
 static world world_make(cliv_context *ctx, const struct variant *v, bool arenas) {
   world x = {.o = make(ctx, v->rule, NULL, v->options)};
   int ndims[SIZES];
@@ -899,6 +899,98 @@ static void frozen_tensors_wait(void **state) {
   }
 }
 
+/* ---- numbers that all tensors share ---- */
+
+static const struct variant sharing[] = {
+    {"dog", "reps_rel=0.01"}, {"dog", "init_eta=0.01 eps=0.1"}, {"dowg", ""},
+    {"prodigy", "d0=0.001"},  {"dadapt_adam", "d0=0.001"},
+};
+enum { SHARING = sizeof sharing / sizeof *sharing };
+static size_t sharing_rules(void) { return test_few() ? 1 : SHARING; }
+
+/* A parameter's number, one of those that do not shrink: the first of the rule's. */
+static float shared_number(const world *x, size_t param) {
+  const cliv_rule_info *rule = cliv_optimizer_rule(x->o);
+  size_t k = 0;
+  while (rule->shapes[k] != CLIV_STATE_TENSOR) k++;
+  cliv_tensor *view = state_of(x->o, param, k);
+  float *read = test_read(view);
+  const float number = *read;
+  free(read);
+  cliv_tensor_free(view);
+  return number;
+}
+
+/* A parameter that rests, after `before` steps, leaves what is known as it is when it is taken up. Saved and loaded
+ * before that, where it rests or is awake, the run has the same bits. */
+static void resting_takes_up(cliv_context *ctx, const struct variant *v, size_t rests, uint64_t before, bool awake,
+                             const char *path) {
+  world x = world_make(ctx, v, true), y = world_make(ctx, v, false);
+  for (uint64_t t = 1; t <= before; t++) world_step(&x, t);
+  ASSERT_OK(ctx, cliv_optimizer_freeze(x.o, rests, 1));
+  if (!awake) ASSERT_OK(ctx, cliv_optimizer_freeze(y.o, rests, 1));
+  for (uint64_t t = before + 1; t <= 6; t++) world_step(&x, t);
+  const float known = shared_number(&x, rests == 0 ? 2 : 0);
+  ASSERT_OK(ctx, cliv_optimizer_save(x.o, path));
+  for (size_t i = 0; i < tensors(); i++) ASSERT_OK(ctx, cliv_tensor_copy(x.p[i], y.p[i], NULL));
+  ASSERT_OK(ctx, cliv_optimizer_load(y.o, path));
+  ASSERT_OK(ctx, cliv_optimizer_freeze(x.o, rests, 0));
+  if (!awake) ASSERT_OK(ctx, cliv_optimizer_freeze(y.o, rests, 0));
+  if (shared_number(&x, rests) != known || shared_number(&y, rests) != known)
+    fail_msg("%s %s: %g and %g, not %g", v->rule, v->options, (double)shared_number(&x, rests),
+             (double)shared_number(&y, rests), (double)known);
+  world_step(&x, 7), world_step(&y, 7);
+  const float next = shared_number(&x, rests);
+  if (!(next >= known && next <= 4 * known))
+    fail_msg("%s %s: from %g to %g in a step", v->rule, v->options, (double)known, (double)next);
+  world_step(&x, 8), world_step(&y, 8);
+  assert_true(digest(&x) == digest(&y));
+  world_free(&x), world_free(&y);
+}
+
+/* Of all parameters the first, whose scalars hold for all, and one of the others. */
+static void resting_tensors_take_numbers_up(void **state) {
+  const test_ways *ways = *state;
+  char *dir = test_temp_dir(), *path = test_join(dir, "o.safetensors");
+  for (size_t r = 0; r < sharing_rules(); r++)
+    for (unsigned k = 0; k < 8; k += test_small() ? 7 : 1)
+      resting_takes_up(ways->ctx[0], &sharing[r], k & 1 ? 0 : 4, k & 2 ? 2 : 0, k & 4, path);
+  test_remove_tree(dir);
+  free(path);
+  free(dir);
+}
+
+/* One that is added has them from its first step. Where no weight has moved yet, its own length does not begin them
+ * anew. */
+static void latecomers_take_numbers(void **state) {
+  const test_ways *ways = *state;
+  cliv_context *ctx = ways->ctx[0];
+  enum { N = 1000 };
+  const size_t n = N;
+  float ones[N];
+  for (size_t i = 0; i < N; i++) ones[i] = 1;
+  for (size_t r = 0; r < sharing_rules(); r++)
+    for (int moved = 0; moved < 2; moved++) {
+      world x = world_make(ctx, &sharing[r], true);
+      test_guarded p = test_guard1(ctx, CLIV_F32, n, 1, ones), g = test_guard1(ctx, CLIV_F32, n, 2, NULL);
+      ASSERT_OK(ctx, cliv_tensor_fill(g.tensor, 0.01, NULL));
+      for (size_t i = 0; i < tensors(); i++) ASSERT_OK(ctx, cliv_tensor_fill(x.g[i], 0, NULL));
+      for (uint64_t t = 1; t <= 3; t++)
+        if (moved) world_step(&x, t);
+        else ASSERT_OK(ctx, cliv_optimizer_step(x.o, NULL));
+      const float known = shared_number(&x, 0);
+      ASSERT_OK(ctx, cliv_optimizer_add(x.o, p.tensor, g.tensor, CLIV_DEFAULT_GROUP));
+      assert_true(shared_number(&x, tensors()) == known);
+      if (moved) world_give(&x, 4);
+      ASSERT_OK(ctx, cliv_optimizer_step(x.o, NULL));
+      const float next = shared_number(&x, 0);
+      if (!(next >= known && next <= 4 * known))
+        fail_msg("%s %s: from %g to %g in a step", sharing[r].rule, sharing[r].options, (double)known, (double)next);
+      test_guard_free(&p), test_guard_free(&g);
+      world_free(&x);
+    }
+}
+
 /* ---- sharpness-aware minimization ---- */
 
 /* The second gradient is the step's and half of the perturbed weights, as in make_norms.py. */
@@ -1106,6 +1198,8 @@ int main(void) {
       cmocka_unit_test(resumes_from_a_file),
       cmocka_unit_test(latecomers_keep_numbers),
       cmocka_unit_test(frozen_tensors_wait),
+      cmocka_unit_test(resting_tensors_take_numbers_up),
+      cmocka_unit_test(latecomers_take_numbers),
       cmocka_unit_test(perturbs_as_the_package),
       cmocka_unit_test(weights_come_back),
       cmocka_unit_test(perturbs_by_the_formula),

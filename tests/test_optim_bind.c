@@ -10,7 +10,7 @@
 #include "optim/optim.h"
 
 enum { N = 4097, STEPS = 4 };
-static const double factors[STEPS] = {1, 0.5, 4, 0.125};
+static const double factors[STEPS] = {2, 0.5, 4, 0.125};
 
 typedef struct training {
   cliv_context *ctx;
@@ -69,6 +69,7 @@ static void is_as_if_it_had_been_set(void **state) {
   } cases[] = {{"sgd", 1, "momentum", 0.9},
                {"adam", 1, "prox_l1", 3},
                {"lamb", 1, "weight_decay", 0},
+               {"ldog", 1, "init_eta", 0.1},
                {"muon", 2, "weight_decay", 0}};
   for (size_t w = test_first_walk(); w < TEST_WALKS; w++)
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
@@ -121,11 +122,12 @@ static void decays_with_it(void **state) {
 }
 
 /* Every rule of the table can be told apart: those whose scalars are proportional to lr, keep 1 less something that is,
- * or know nothing of it, whatever the other hyper-parameters, and those that are refused. */
+ * or know nothing of it, whatever the other hyper-parameters and in whatever step, and those that are refused. */
 static void knows_every_rule(void **state) {
   (void)state;
   static const char *const refused[] = {
       "asgd", "ftrl", "laprop", "madgrad", "rprop", "schedule_free_sgd", "schedule_free_adamw"};
+  static const uint64_t steps[] = {1, 2, 3, 6, 1000};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   const size_t one = 1;
   cliv_tensor *factor;
@@ -147,6 +149,13 @@ static void knows_every_rule(void **state) {
       if (status != (good ? CLIV_OK : CLIV_VALUE))
         fail_msg("%s, variant %d: %s", info->name, (int)v, status ? cliv_last_error(ctx) : "it could be bound");
       if (!good) ASSERT_FAILS(ctx, cliv_optimizer_bind(o, 0, "lr", factor), CLIV_VALUE, info->name);
+      for (size_t i = 0; good && i < sizeof steps / sizeof *steps; i++) {
+        const double memory[CLIV__MAX_MEMORY] = {0};
+        int kinds[CLIV__MAX_SCALARS];
+        if (!cliv__lr_kinds(o, cliv__hyper(o, 0), steps[i], memory, SIZE_MAX, kinds))
+          fail_msg("%s, variant %d, step %d: what depends on lr, and how, is not known", info->name, (int)v,
+                   (int)steps[i]);
+      }
     }
     cliv_optimizer_free(o);
   }

@@ -51,17 +51,23 @@ void cliv__bind_free(cliv_optimizer *o) {
   free(o->bound);
 }
 
-/* Whether each scalar of the rule depends on lr in a way that a factor can be put to afterwards. */
+static cliv_status check_good(const cliv_optimizer *o, bool good) {
+  REQUIRE(o->ctx, good, VALUE,
+          "steps of %s are not proportional to lr, or remember it; a factor cannot be put to them afterwards",
+          o->rule->info.name);
+  return CLIV_OK;
+}
+
+/* Whether each scalar of the rule depends on lr in a way that a factor can be put to afterwards: in the first step, and
+ * in one that is not. */
 static cliv_status check_rule(const cliv_optimizer *o, const double *hyper) {
   static const double none[CLIV__MAX_MEMORY] = {0};
   int kinds[CLIV__MAX_SCALARS];
   size_t depend = 0;
-  const bool good = cliv__lr_kinds(o, hyper, 3, none, SIZE_MAX, kinds);
-  for (size_t k = 0; good && k < o->rule->scalar_count; k++) depend += kinds[k] != CLIV__FREE;
-  REQUIRE(o->ctx, good && depend, VALUE,
-          "steps of %s are not proportional to lr, or remember it; a factor cannot be put to them afterwards",
-          o->rule->info.name);
-  return CLIV_OK;
+  TRY(check_good(o, cliv__lr_kinds(o, hyper, 1, none, SIZE_MAX, kinds)));
+  TRY(check_good(o, cliv__lr_kinds(o, hyper, 3, none, SIZE_MAX, kinds)));
+  for (size_t k = 0; k < o->rule->scalar_count; k++) depend += kinds[k] != CLIV__FREE;
+  return check_good(o, depend);
 }
 
 static cliv_status check_factor(const cliv_optimizer *o, const cliv_tensor *factor) {
@@ -96,9 +102,13 @@ cliv_status cliv_optimizer_bind(cliv_optimizer *o, int group, const char *hyper,
   return status;
 }
 
-cliv_status cliv__bind_check(const cliv_optimizer *o) {
-  for (int g = 0; o->bound && g < o->group_count; g++)
-    if (o->bound[g]) TRY(check_rule(o, cliv__hyper_now(o, g)));
+cliv_status cliv__bind_check(cliv_optimizer *o) {
+  for (size_t r = 0; o->bound && r < o->plan.row_count; r++) {
+    cliv__row *row = &o->plan.rows[r];
+    if (row->frozen || !o->bound[row->group]) continue;
+    const uint64_t t = o->steps + 1 - row->born;
+    TRY(check_good(o, cliv__lr_kinds(o, cliv__hyper_now(o, row->group), t, row->past.memory, r, row->kinds)));
+  }
   return CLIV_OK;
 }
 

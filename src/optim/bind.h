@@ -18,8 +18,9 @@ int cliv__lr_dependence(const double at[3]);
  * does. memory: before the step; param: SIZE_MAX for none in particular. */
 bool cliv__lr_kinds(const struct cliv_optimizer *o, const double *hyper, uint64_t t, const double *memory, size_t param,
                     int *kinds);
-/* VALUE where a hyper-parameter that was set since makes the rule another. */
-cliv_status cliv__bind_check(const struct cliv_optimizer *o);
+/* Works out how the scalars of each row of the plan depend on lr in the step under way. VALUE where one does in another
+ * way, since a hyper-parameter was set that makes the rule another. */
+cliv_status cliv__bind_check(struct cliv_optimizer *o);
 /* Takes the scalars that were sent to what the launches read. */
 cliv_status cliv__bind_enqueue(struct cliv_optimizer *o, const cliv_sync *sync);
 bool cliv__any_bound(const struct cliv_optimizer *o);

@@ -63,15 +63,41 @@ static cliv_status copy_numbers(const cliv_optimizer *o, const cliv_tensor *from
   return status;
 }
 
-/* Numbers of the plan in force are kept. In the scope of all tensors, what comes later, or was frozen, takes those that
- * the others have. */
-static cliv_status carry_numbers(const cliv_optimizer *o, cliv__norming *n) {
+/* Of the tensors in the plan in force one that has what all share: those that never took a step have what they began
+ * with, the frozen ones what was known then. False: none has taken a step. */
+static bool find_latest(const cliv_optimizer *o, size_t *out) {
+  const cliv__plan *plan = &o->plan;
+  bool found = false, taking_part = false;
+  *out = 0;
+  for (size_t i = 0; i < plan->param_count; i++) {
+    if (o->params[i].p->count == 0 || cliv__age(o, i) == 0) continue;
+    const bool part = !plan->rows[plan->places[i].row].frozen;
+    if (found && (part != taking_part ? taking_part : cliv__age(o, i) <= cliv__age(o, *out))) continue;
+    *out = i, found = true, taking_part = part;
+  }
+  return found;
+}
+
+/* In the scope of all tensors, the first `count` of them in `n` take what the plan in force knows last. */
+static cliv_status share_numbers(const cliv_optimizer *o, const cliv__norming *n, size_t count) {
+  const cliv__norming *from = &o->plan.norming;
+  size_t latest;
+  if (!from->numbers || o->rule->norms.scope == CLIV__EACH_TENSOR || !find_latest(o, &latest)) return CLIV_OK;
+  for (size_t i = 0; i < count; i++)
+    if (n != from || i != latest) TRY(copy_numbers(o, from->numbers, latest, n->numbers, i, 1));
+  return CLIV_OK;
+}
+
+cliv_status cliv__norming_share(const cliv_optimizer *o) {
+  return share_numbers(o, &o->plan.norming, o->plan.param_count);
+}
+
+/* Numbers of the plan in force are kept, and what comes later, or was frozen, takes those that are shared. */
+static cliv_status carry_numbers(const cliv_optimizer *o, const cliv__norming *n) {
   const cliv__norming *old = &o->plan.norming;
   if (!old->numbers || o->plan.param_count == 0) return CLIV_OK;
   TRY(copy_numbers(o, old->numbers, 0, n->numbers, 0, o->plan.param_count));
-  if (o->rule->norms.scope == CLIV__EACH_TENSOR || old->tensors == 0) return CLIV_OK;
-  for (size_t i = 0; i < o->param_count; i++) TRY(copy_numbers(o, old->numbers, old->leader, n->numbers, i, 1));
-  return CLIV_OK;
+  return share_numbers(o, n, o->param_count);
 }
 
 static cliv_status make_numbers(const cliv_optimizer *o, cliv__norming *n) {
@@ -114,7 +140,6 @@ static cliv_status make_scopes(const cliv_optimizer *o, cliv__norming *n, const 
   cl_uint at = 0;
   for (size_t i = 0; !status && i < o->param_count; i++) {
     if (!taking_part[i]) continue;
-    if (at == 0) n->leader = i;
     scopes[at] = at;
     members[at++] = (member){o->params[i].p->count, (cl_uint)i, segment[i]};
   }

@@ -477,9 +477,16 @@ static void go_through(const cliv_optimizer *o, cliv__row *row, uint64_t t) {
   }
 }
 
+/* Where the count of steps was set. */
+static void catch_up(cliv_optimizer *o) {
+  for (size_t r = 0; o->rule->advance && r < o->plan.row_count; r++) {
+    cliv__row *row = &o->plan.rows[r];
+    if (!row->frozen && row->past.remembered != o->steps - row->born) go_through(o, row, o->steps + 1 - row->born);
+  }
+}
+
 /* Takes the row's memory to step t, into `next`. */
 static void remember(const cliv_optimizer *o, cliv__row *row, const double *hyper, uint64_t t) {
-  if (row->past.remembered + 1 != t) go_through(o, row, t); /* the count of steps was set */
   memcpy(row->next, row->past.memory, sizeof row->next);
   o->rule->advance(hyper, t, row->next);
 }
@@ -490,21 +497,28 @@ static void shape_scalars(const cliv_optimizer *o, size_t param, const double *h
   if (p->count) o->rule->of_shape(hyper, (double)p->shape[0], (double)(p->count / p->shape[0]), scalars);
 }
 
+/* Whether a tensor has taken a step: as a rule the first one has. */
+static bool scope_begun(const cliv_optimizer *o) {
+  size_t i = 0;
+  while (i < o->param_count && (o->params[i].p->count == 0 || cliv__age(o, i) == 0)) i++;
+  return i < o->param_count;
+}
+
 void cliv__scalars(const cliv_optimizer *o, const double *hyper, uint64_t t, const double *memory, size_t param,
                    double *out) {
   if (o->own) cliv__user_scalars(o->rule, hyper, t, out);
   else o->rule->scalars(hyper, t, memory, out);
   if (o->rule->of_shape && param < o->param_count) shape_scalars(o, param, hyper, out);
+  if (o->rule->of_scope && param < o->param_count) o->rule->of_scope(scope_begun(o), out);
 }
 
 /* Behind all values, the words of cl/optim_bind.cl on a row whose lr is bound. */
-static void say_bindings(const cliv_optimizer *o, size_t r, uint64_t t, const double *hyper, float *words) {
+static void say_bindings(const cliv_optimizer *o, size_t r, float *words) {
   const cliv__row *row = &o->plan.rows[r];
   const float binding = o->bound[row->group] ? 4.0f * (float)(row->group + 1) : 0;
-  int kinds[CLIV__MAX_SCALARS] = {0};
-  if (binding > 0) (void)cliv__lr_kinds(o, hyper, t, row->past.memory, r, kinds); /* checked before */
   words[0] = binding + CLIV__FREE, words[1] = binding + CLIV__PROPORTIONAL, words[2] = binding + CLIV__SHRINKS;
-  for (size_t k = 0; k < o->rule->scalar_count; k++) words[CLIV__ROW_COMMON + k] = binding + (float)kinds[k];
+  for (size_t k = 0; k < o->rule->scalar_count; k++)
+    words[CLIV__ROW_COMMON + k] = binding > 0 ? binding + (float)row->kinds[k] : 0;
 }
 
 /* What the chunks of each row see in this step. */
@@ -518,7 +532,7 @@ static void scalars_of_step(cliv_optimizer *o, float *values) {
     double scalars[CLIV__MAX_SCALARS] = {0};
     if (o->rule->advance) remember(o, row, hyper, t);
     cliv__scalars(o, hyper, t, row->next, r, scalars);
-    if (plan->bound) say_bindings(o, r, t, hyper, values + plan->row_count * plan->row_floats);
+    if (plan->bound) say_bindings(o, r, values + plan->row_count * plan->row_floats);
     const double lr = cliv__value_or_0(hyper, o->lr);
     const double divisor = o->control.on ? 1 : cliv__gradient_scale(o); /* else the look at the gradients divides */
     values[0] = (float)((cliv__value_or_0(hyper, o->maximize) != 0 ? -1 : 1) / divisor);
@@ -657,8 +671,9 @@ cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sy
   TRY(cliv__control_settle(o));
   TRY(settle_hypers(o));
   TRY(check_conflicts(o));
-  TRY(cliv__bind_check(o));
   if (o->stale) TRY(cliv__plan_make(o));
+  catch_up(o);
+  TRY(cliv__bind_check(o));
   const size_t batches = o->plan.batch_count;
   const bool controlled = batches && o->control.on, norms = batches && o->rule->norms.measures && prepares;
   const bool smoothed = batches && o->control.smooth.all, bound = batches && o->plan.bound;

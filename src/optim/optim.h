@@ -70,6 +70,7 @@ typedef struct cliv__row {
   uint64_t born;
   cliv__past past;
   double next[CLIV__MAX_MEMORY]; /* what is remembered after the step under way */
+  int kinds[CLIV__MAX_SCALARS];  /* of a bound lr: how each scalar of this step depends on it */
 } cliv__row;
 
 /* The scalars of a step on their way to the device: the write is asynchronous, so the host's copy must stay until
@@ -91,7 +92,6 @@ typedef struct cliv__norming {
   cliv_tensor *sums;       /* [measure][tensor], in the order of the chunks */
   cl_mem members, scopes;  /* as in cl/optim_decide.cl */
   cl_uint chunks, tensors, scope_count;
-  size_t leader;        /* the first of the tensors */
   cliv_tensor *numbers; /* [parameter][the rule's numbers] */
 } cliv__norming;
 
@@ -251,6 +251,8 @@ cliv_status cliv__norming_make(const cliv_optimizer *o, cliv__plan *plan, const 
                                size_t chunks);
 void cliv__norming_free(cliv__norming *n);
 cliv_status cliv__norming_state(const cliv_optimizer *o, size_t param, size_t state, cliv_tensor **view);
+/* Numbers that all tensors share become the same for those that took no part in the last step, or took none. */
+cliv_status cliv__norming_share(const cliv_optimizer *o);
 /* From the parts of the first launch to the numbers of the second. */
 cliv_status cliv__norming_decide(const cliv_optimizer *o);
 

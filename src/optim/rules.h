@@ -65,6 +65,9 @@ typedef struct cliv__rule {
    * the lists are the members of its structs. */
   const char *text, *scalar_names, *state_names;
   cliv__norms_of_rule norms;
+  /* Of such a rule with the scope of all tensors: what it makes of its scalars that one of them has taken a step, which
+   * need not be the tensor whose step it is. NULL: nothing. */
+  void (*of_scope)(bool begun, double *scalars);
   /* States behind info.states[info.state_count - 1] in that array which are no more than room from one launch to the
    * next: nobody is shown them, and they are not saved. */
   size_t scratch_count;

@@ -31,10 +31,11 @@ static const cliv_preset_info ldog_presets[] = {SAME("dog", "dog-optimizer 1.0.3
 
 static void dog_scalars(const double *h, uint64_t t, const double *memory, double *out) {
   (void)memory;
-  const int given = h[DOG_INIT_ETA] > 0;
-  GIVE(out, -h[DOG_LR], h[DOG_WEIGHT_DECAY], h[DOG_EPS], given ? 0 : h[DOG_REPS_REL],
-       given && t == 1 && h[DOG_LR] > 0 ? h[DOG_INIT_ETA] / h[DOG_LR] : 0, t == 1);
+  GIVE(out, -h[DOG_LR], h[DOG_WEIGHT_DECAY], h[DOG_EPS], h[DOG_INIT_ETA] > 0 ? 0 : h[DOG_REPS_REL], h[DOG_INIT_ETA],
+       t == 1, t != 1);
 }
+
+static void dog_of_scope(bool begun, double *scalars) { scalars[6] = begun; }
 
 #define DOG_NORMS(of)                                                                                              \
   {                                                                                                                \
@@ -48,8 +49,9 @@ const cliv__rule cliv__rule_dog = {
     INFO_SHAPES("dog", "the distance gone over the gradients met is the rate, one for all parameters",
                 "dog-optimizer 1.0.3; arXiv 2302.12022", dog_hypers, dog_states, dog_presets, dog_shapes),
     .function = "dog",
-    .scalar_count = 6,
+    .scalar_count = 7,
     .scalars = dog_scalars,
+    .of_scope = dog_of_scope,
     .norms = DOG_NORMS(CLIV__ALL_TENSORS),
 };
 
@@ -57,7 +59,7 @@ const cliv__rule cliv__rule_ldog = {
     INFO_SHAPES("ldog", "dog with a rate for each tensor", "dog-optimizer 1.0.3; arXiv 2302.12022", dog_hypers,
                 dog_states, ldog_presets, dog_shapes),
     .function = "dog",
-    .scalar_count = 6,
+    .scalar_count = 7,
     .scalars = dog_scalars,
     .norms = DOG_NORMS(CLIV__EACH_TENSOR),
 };

@@ -177,6 +177,7 @@ cliv_status cliv_optimizer_save(cliv_optimizer *o, const char *path) {
     if (!made[i]) status = no_memory(o);
     else if (*made[i]) metadata[texts++] = (cliv_metadata){keys[i], made[i]};
   }
+  if (!status) status = cliv__norming_share(o);
   if (!status) status = gather(o, arrays, &count);
   if (!status) status = cliv__relay(o->ctx, cliv_safetensors_write(path, arrays, count, metadata, texts));
   for (size_t i = 0; i < count; i++) {
@@ -546,7 +547,7 @@ static cliv_status take_over(loaded *l) {
     const size_t bytes = cliv_array_count(a) * cliv_dtype_size(a->dtype);
     if (l->views[i]) status = cliv_tensor_write(l->views[i], a->data, bytes);
   }
-  return status;
+  return status ? status : cliv__norming_share(o); /* of parameters without a step nothing was written */
 }
 
 cliv_status cliv__state_dict_load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown, bool only_check) {
