@@ -121,10 +121,10 @@ __kernel void optim_smooth_up(__global const CAT(G_T, _t) *restrict g, __global 
   for (uint k = begin; k < end; k++) up(g, pieces[k], r, lead, y);
 }
 
-__kernel void optim_smooth_down(__global const float *restrict y, __global const piece *restrict pieces, uint count,
-                                float r, uint lead, float gain, __global float *restrict x) {
+__kernel void optim_smooth_down(__global const float *restrict y, __global const piece *restrict pieces, uint first,
+                                uint count, float r, uint lead, float gain, __global float *restrict x) {
   if (get_global_id(0) * GANG >= count) return;
-  const uint begin = (uint)get_global_id(0) * GANG, end = min(begin + GANG, count);
+  const uint begin = first + (uint)get_global_id(0) * GANG, end = min(begin + GANG, first + count);
 #ifdef WALK_CPU
   if (is_gang(pieces, begin, end, lead)) {
     gang_down(y, pieces + begin, r, lead, gain, x);

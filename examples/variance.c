@@ -160,7 +160,7 @@ static cliv_status descend(problem *p, size_t passes, double lowest, cliv_tensor
 static cliv_status race(problem *p, const char *path, size_t passes) {
   float *x, *y;
   cliv_tensor *w;
-  cliv_minimize_result minimum;
+  cliv_minimize_result minimum = {.size = sizeof minimum};
   const cliv_objective objective = {.with = p, .value = value};
   TRY(cliv_context_create(NULL, &p->ctx));
   TRY(read_samples(path, p, &x, &y));

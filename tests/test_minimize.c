@@ -244,7 +244,7 @@ static void follows_torch(cliv_context *ctx, cliv_safetensors *file, const char 
   double *exact = golden(file, name, "float64", &f.iterations), *rounded = golden(file, name, "float32", &f.iterations);
   f.n = test_problem_find(problem)->n;
   f.exact = exact, f.rounded = rounded;
-  cliv_minimize_result result;
+  cliv_minimize_result result = {.size = sizeof result};
   const double value = reach(ctx, "lbfgs", problem,
                              &(cliv_minimize_options){.history = history, .each = compare, .user = &f}, false, &result);
   /* Where float32 has no lower value any more, they may stop an iteration or two apart. */
@@ -295,7 +295,7 @@ static void compares_with_scipy(cliv_context *ctx, cliv_safetensors *file, size_
   char *rest;
   const double value = strtod(text, &rest);
   const size_t evaluations = strtoul(rest, NULL, 10);
-  cliv_minimize_result r;
+  cliv_minimize_result r = {.size = sizeof r};
   const double f = reach(ctx, rivals[i].method, rivals[i].problem, NULL, products, &r);
   const double lowest = test_problem_find(rivals[i].problem)->lowest;
   if (!(f <= fmax(value, lowest) + 1e-9))
@@ -428,7 +428,7 @@ static void minima_have_one_result(void **state) {
       const cliv_objective objective = {.with = &r, .value = regression_value, .hessian_product = regression_product};
       const size_t n = 31;
       const cliv_minimize_options options = {.lowest = test_problem_find("logistic")->lowest, .history = 5};
-      cliv_minimize_result result;
+      cliv_minimize_result result = {.size = sizeof result};
       double at[31];
       test_guarded x = test_guard1(ctx, CLIV_F32, n, 3, NULL);
       ASSERT_OK(ctx, cliv_tensor_fill(x.tensor, 0, NULL));
@@ -478,7 +478,7 @@ static void sinks(cliv_context *ctx, const char *method, size_t n, size_t shift)
   test_guarded d = test_guard1(ctx, CLIV_F32, n, 0, NULL), x = test_guard1(ctx, CLIV_F32, n, shift, NULL);
   bowl b = {ctx, w.tensor, c.tensor, d.tensor, upload(ctx, 0, NULL, NULL)};
   const cliv_objective objective = {.with = &b, .value = bowl_value, .hessian_product = bowl_product};
-  cliv_minimize_result result;
+  cliv_minimize_result result = {.size = sizeof result};
   ASSERT_OK(ctx, cliv_tensor_fill(x.tensor, 0, NULL));
   ASSERT_OK(ctx, cliv_minimize(ctx, method, &objective, x.tensor, NULL, &result));
   float *got = test_read(x.tensor);
@@ -588,7 +588,7 @@ static void one_step_is_enough(void **state) {
                                       .jacobian = least_jacobian};
     for (size_t i = 0; i < 2; i++)
       for (int search = CLIV_SEARCH_WOLFE; search <= CLIV_SEARCH_NONE; search++) {
-        cliv_minimize_result result;
+        cliv_minimize_result result = {.size = sizeof result};
         cliv_tensor *x = upload(ctx, 1, &s->columns, NULL);
         ASSERT_OK(ctx, cliv_tensor_fill(x, 0, NULL));
         ASSERT_OK(ctx,
@@ -628,6 +628,51 @@ static void wall_residual(const double *x, double *r) { r[0] = log(x[0]); }
 static void wall_jacobian(const double *x, double *j) { j[0] = 1 / x[0]; }
 static const test_problem wall = {"wall", 1, 1, wall_start, wall_value, wall_hessian, 1, wall_residual, wall_jacobian};
 
+/* Residuals whose squares are 0 in float32, beside a Jacobian that says they can be left: no step gives a lower value,
+ * and the damping grows until it is not finite. */
+static void flat_start(double *x) { x[0] = 1; }
+static double flat_value(const double *x, double *g) {
+  (void)x;
+  if (g) g[0] = 1e8;
+  return 0;
+}
+static void flat_hessian(const double *x, double *h) {
+  (void)x;
+  h[0] = 1e8;
+}
+static void flat_residual(const double *x, double *r) {
+  (void)x;
+  r[0] = 1e-30;
+}
+static void flat_jacobian(const double *x, double *j) {
+  (void)x;
+  j[0] = 1e38;
+}
+static const test_problem flat = {"flat", 1, 0, flat_start, flat_value, flat_hessian, 1, flat_residual, flat_jacobian};
+
+static void damping_ends(void **state) {
+  (void)state;
+  const test_problem *const problems[] = {&flat, test_problem_find("rosenbrock")};
+  const cliv_minimize_options options = {.damping = 1e38};
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  for (size_t k = 0; k < 4; k++) {
+    const test_problem *problem = problems[k / 2];
+    host h = {.problem = problem, .ctx = ctx};
+    cliv_objective objective = host_objective(&h);
+    cliv_minimize_result result = {.size = sizeof result};
+    double before[TEST_MOST_UNKNOWNS], after[TEST_MOST_UNKNOWNS];
+    cliv_tensor *x = begin(ctx, problem);
+    if (k % 2) objective.jacobian = NULL;
+    read_vector(x, before);
+    ASSERT_OK(ctx, cliv_minimize(ctx, "levenberg_marquardt", &objective, x, &options, &result));
+    read_vector(x, after);
+    assert_int_equal(result.stop, CLIV_STOP_PRECISION);
+    ASSERT_BITS(after, before, problem->n * sizeof *after);
+    cliv_tensor_free(x);
+  }
+  test_close(ctx);
+}
+
 static void leaves_ridges(void **state) {
   (void)state;
   static const char *const methods[] = {"newton", "newton_cg", "lbfgs"};
@@ -635,7 +680,7 @@ static void leaves_ridges(void **state) {
   for (size_t i = 0; i < 3; i++) {
     host h = {.problem = &ridge, .ctx = ctx};
     const cliv_objective objective = host_objective(&h);
-    cliv_minimize_result result;
+    cliv_minimize_result result = {.size = sizeof result};
     cliv_tensor *x = begin(ctx, &ridge);
     ASSERT_OK(ctx, cliv_minimize(ctx, methods[i], &objective, x, NULL, &result));
     ASSERT_NEAR(result.value, -0.25, 1e-9);
@@ -652,7 +697,7 @@ static void comes_back_from_where_it_is_not_finite(void **state) {
     host h = {.problem = &wall, .ctx = ctx};
     const cliv_objective objective = host_objective(&h);
     cliv_minimize_options options = {.lr = strcmp(method, "lbfgs") ? 0 : 20, .lowest = 1};
-    cliv_minimize_result result, zero = {0};
+    cliv_minimize_result result = {.size = sizeof result}, zero = result;
     cliv_tensor *x = begin(ctx, &wall);
     double at[1];
     if (!strcmp(method, "polyak")) { /* which has no search: its first step is 8 − 5.92 / (7/8)² · 7/8 */
@@ -690,7 +735,7 @@ static void failures_change_nothing(void **state) {
         host h = {.problem = problem, .ctx = ctx, .fail_at = k};
         cliv_objective objective = host_objective(&h);
         if (products) objective.hessian = objective.jacobian = NULL;
-        cliv_minimize_result result, zero = {0};
+        cliv_minimize_result result = {.size = sizeof result}, zero = result;
         double before[2], after[2];
         cliv_tensor *x = begin(ctx, problem);
         read_vector(x, before);
@@ -720,7 +765,7 @@ static void ends_where_told(void **state) {
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   for (size_t i = 0; i < cliv_minimizer_count(); i++) {
     const char *method = cliv_minimizer_get(i)->name;
-    cliv_minimize_result r;
+    cliv_minimize_result r = {.size = sizeof r};
     reach(ctx, method, "rosenbrock", &(cliv_minimize_options){.max_iterations = 2}, false, &r);
     assert_int_equal(r.stop, CLIV_STOP_ITERATIONS);
     assert_int_equal(r.iterations, 2);
@@ -752,7 +797,7 @@ static int nearer(void *user, const cliv_minimize_result *so_far, const cliv_ten
 static void polyak_comes_nearer(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
-  cliv_minimize_result r;
+  cliv_minimize_result r = {.size = sizeof r};
   double distance = 1e9;
   const double f =
       reach(ctx, "polyak", "quadratic",
@@ -774,7 +819,7 @@ static void refuses(void **state) {
   const cliv_objective o = host_objective(&h), none = {0};
   cliv_tensor *x = begin(ctx, h.problem), *half, *wide, *pitched, *many;
   const size_t two[] = {2, 2}, most = 1025;
-  cliv_minimize_result r;
+  cliv_minimize_result r = {.size = sizeof r};
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F16, 1, two, &half));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (const size_t[]){2, 4}, &wide));
   ASSERT_OK(ctx, cliv_tensor_view(wide, 0, 2, two, 4, &pitched));
@@ -797,11 +842,16 @@ static void refuses(void **state) {
   REFUSED("lr", .lr = (double)INFINITY);
   REFUSED("search 9", .search = (cliv_search)9);
   REFUSED("damping", .damping = -1);
+  REFUSED("damping", .damping = 1e300);
+  REFUSED("damping", .damping = (double)NAN);
   REFUSED("lowest", .lowest = (double)NAN);
   REFUSED("share", .share = -1);
   REFUSED("max_step", .max_step = -1);
   REFUSED("history", .history = 1000001);
   REFUSED("newer", .size = 4096);
+  cliv_minimize_result short_one = {.size = 8}, long_one = {.size = 4096};
+  ASSERT_FAILS(ctx, cliv_minimize(ctx, "lbfgs", &o, x, NULL, &short_one), CLIV_VALUE, "size of the result");
+  ASSERT_FAILS(ctx, cliv_minimize(ctx, "lbfgs", &o, x, NULL, &long_one), CLIV_VALUE, "size of the result");
   /* More than the host solves: the size is known before anything is computed. */
   ASSERT_FAILS(ctx, cliv_minimize(ctx, "newton", &o, many, NULL, &r), CLIV_VALUE, "1024");
   ASSERT_FAILS(ctx, cliv_minimize(ctx, "levenberg_marquardt", &o, many, NULL, &r), CLIV_VALUE, "1024");
@@ -814,12 +864,19 @@ static void refuses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(table_is_consistent),     cmocka_unit_test(agrees_with_torch),
-      cmocka_unit_test(agrees_with_scipy),       cmocka_unit_test(minima_have_one_result),
-      cmocka_unit_test(sinks_at_every_size),     cmocka_unit_test(one_step_is_enough),
-      cmocka_unit_test(leaves_ridges),           cmocka_unit_test(comes_back_from_where_it_is_not_finite),
-      cmocka_unit_test(failures_change_nothing), cmocka_unit_test(ends_where_told),
-      cmocka_unit_test(polyak_comes_nearer),     cmocka_unit_test(refuses),
+      cmocka_unit_test(table_is_consistent),
+      cmocka_unit_test(agrees_with_torch),
+      cmocka_unit_test(agrees_with_scipy),
+      cmocka_unit_test(minima_have_one_result),
+      cmocka_unit_test(sinks_at_every_size),
+      cmocka_unit_test(one_step_is_enough),
+      cmocka_unit_test(leaves_ridges),
+      cmocka_unit_test(comes_back_from_where_it_is_not_finite),
+      cmocka_unit_test(failures_change_nothing),
+      cmocka_unit_test(ends_where_told),
+      cmocka_unit_test(polyak_comes_nearer),
+      cmocka_unit_test(damping_ends),
+      cmocka_unit_test(refuses),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -470,9 +470,14 @@ static void linear_models_keep_numbers(void **state) {
     line l = {{0}};
     cliv_variance *v;
     test_guarded a = test_guard(ctx, CLIV_F32, 2, shape, 3, rows), x = test_guard1(ctx, CLIV_F32, n, 1, NULL);
-    const cliv_sum sum = {.with = &l, .terms = BOWLS, .rows = a.tensor, .slope = line_slope};
+    cliv_tensor *own_rows, *own_x;
     ASSERT_OK(ctx, cliv_tensor_fill(x.tensor, 0, NULL));
-    ASSERT_OK(ctx, cliv_variance_create(ctx, "saga", &sum, x.tensor, &(cliv_variance_options){.lr = 0.125}, &v));
+    ASSERT_OK(ctx, cliv_tensor_view(a.tensor, 0, 2, shape, 0, &own_rows));
+    ASSERT_OK(ctx, cliv_tensor_view(x.tensor, 0, 1, &n, 0, &own_x));
+    const cliv_sum sum = {.with = &l, .terms = BOWLS, .rows = own_rows, .slope = line_slope};
+    ASSERT_OK(ctx, cliv_variance_create(ctx, "saga", &sum, own_x, &(cliv_variance_options){.lr = 0.125}, &v));
+    cliv_tensor_free(own_x); /* which are not needed any more */
+    cliv_tensor_free(own_rows);
     ASSERT_OK(ctx, cliv_variance_run(v, STEPS, order, NULL));
     float *got = test_read(x.tensor);
     for (size_t j = 0; j < n; j += 97) {

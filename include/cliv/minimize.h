@@ -100,6 +100,7 @@ typedef enum cliv_stop {
 CLIV_API const char *cliv_stop_name(cliv_stop stop);
 
 typedef struct cliv_minimize_result {
+  size_t size;        /* sizeof(cliv_minimize_result) of the caller, set before the call; 0: this version's */
   size_t iterations;  /* steps that x was taken along */
   size_t evaluations; /* calls of value, or of residual */
   size_t products;    /* calls of hessian_product, jacobian_product and jacobian_adjoint */
@@ -121,7 +122,7 @@ typedef struct cliv_minimize_options {
   double lr;                   /* 0: 1; the first step that is tried along a direction, or the step */
   cliv_search search;          /* not for levenberg_marquardt and polyak, which have none */
   size_t history;              /* lbfgs; 0: 100. Two vectors each */
-  double damping;              /* newton, gauss_newton: 0 or more; levenberg_marquardt: 0: 1e-3 */
+  double damping;              /* newton, gauss_newton: 0 to 1e38; levenberg_marquardt: 0: 1e-3 */
   size_t inner_iterations;     /* of conjugate gradients, at most; 0: 2 n, at least 20 and at most 200 */
   double lowest;               /* polyak: the value of the minimum, or a bound below it */
   double share;                /* polyak; 0: 1. The step for stochastic gradients (arXiv 2002.10542) has 1/2 */
@@ -134,14 +135,14 @@ typedef struct cliv_minimize_options {
 
 /* Takes x to a minimum of the objective, or as far as the options go. options may be NULL; *result may not. Blocks.
  *
- * Two to nine vectors of x's size are allocated for the time of the call, two more for each pair that lbfgs keeps, and
- * what the method's matrices need; nothing is kept.
+ * Three to ten vectors of x's size are allocated for the time of the call, two more for each pair that lbfgs keeps, and
+ * what residuals and the method's matrices need; nothing is kept.
  *
  * Fails with NULL; NAME (no such method; the sentence lists those there are); VALUE (options; more elements than the
  * method takes; a function of the objective that the method needs is not there); DTYPE, LAYOUT (x); DATA (value or
  * gradient are not finite where it begins, or a method without a search has gone to where they are not);
  * DEVICE_MEMORY, HOST_MEMORY, OPENCL, BUILD; and with what a function of the objective returns. A call that fails
- * leaves x as it was (unless the device itself fails), and *result all zero. */
+ * leaves x as it was (unless the device itself fails), and *result all zero but for its size. */
 CLIV_API cliv_status cliv_minimize(cliv_context *ctx, const char *method, const cliv_objective *objective,
                                    cliv_tensor *x, const cliv_minimize_options *options,
                                    cliv_minimize_result *result) CLIV_MUST_CHECK;

@@ -89,10 +89,10 @@ typedef struct cliv_variance_options {
 
 typedef struct cliv_variance cliv_variance;
 
-/* x may be freed by the caller, its memory is referenced; so is what `sum` points to, which must outlive the object.
- * sag and saga allocate n + 2 vectors of x's size (with `slope` one, and n numbers), svrg and sarah 4. Fails with
- * NULL, NAME (no such method; the sentence lists those there are), VALUE, SHAPE, DTYPE, LAYOUT, DEVICE_MEMORY and
- * HOST_MEMORY. */
+/* x and the sum's `rows` may be freed by the caller, their memory is referenced; `sum` and `options` are read before
+ * the call returns. What `with` points to must outlive the object. sag and saga allocate n + 2 vectors of x's size
+ * (with `slope` one, and n numbers), svrg and sarah 4. Fails with NULL, NAME (no such method; the sentence lists those
+ * there are), VALUE, SHAPE, DTYPE, LAYOUT, DEVICE_MEMORY and HOST_MEMORY. */
 CLIV_API cliv_status cliv_variance_create(cliv_context *ctx, const char *method, const cliv_sum *sum, cliv_tensor *x,
                                           const cliv_variance_options *options, cliv_variance **out) CLIV_MUST_CHECK;
 /* NULL does nothing. Steps already enqueued still run. */

@@ -2,6 +2,7 @@
 #include "cli/op.h"
 
 #include <cliv/npy.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,6 +120,16 @@ bool op_write(op_run *run, const cliv_tensor *tensor, const char *path) {
   const bool good = op_check(run, cliv_tensor_to_array(tensor, &array)) && write_array(run, &array, path);
   cliv_array_free(&array);
   return good;
+}
+
+void op_waiting(const char *path, char waiting[OP_PATH_ROOM]) {
+  snprintf(waiting, OP_PATH_ROOM, "%s.cliv-waiting", path);
+}
+
+bool op_name(op_run *run, const char *waiting, const char *path) {
+  if (rename(waiting, path) == 0) return true;
+  cli_report(run->c, CLIV_FILE, "'%s' cannot be written: %s", path, strerror(errno));
+  return false;
 }
 
 bool op_deliver(op_run *run, const cliv_tensor *tensor, const char *kind, const char *operation) {

@@ -39,7 +39,11 @@ bool op_make(op_run *run, cliv_dtype dtype, int ndim, const size_t *shape, cliv_
 bool op_check(op_run *run, cliv_status status);
 /* Writes the tensor to a file, and one line of what it is, or the JSON document. */
 bool op_write(op_run *run, const cliv_tensor *tensor, const char *path);
-/* The same for the run's result, with a line on standard output, or the JSON document: kind and operation as asked. */
+/* A file that waits under another name until the run's output is written: that name, and giving it its own. */
+enum { OP_PATH_ROOM = 4096 };
+void op_waiting(const char *path, char waiting[OP_PATH_ROOM]);
+bool op_name(op_run *run, const char *waiting, const char *path);
+/* op_write for the run's result, with a line on standard output, or the JSON document: kind and operation as asked. */
 bool op_deliver(op_run *run, const cliv_tensor *tensor, const char *kind, const char *operation);
 int op_finish(op_run *run);
 

@@ -2,6 +2,7 @@
 #include <cliv/factor.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/op.h"
 
@@ -19,16 +20,44 @@ typedef struct factor_call {
   cliv_tensor *out, *second;
   double eps, ridge, floor, coefficients[MOST_COEFFICIENTS];
   size_t coefficient_count;
+  bool waiting; /* the second result is written, not yet named */
 } factor_call;
 
-/* A result of A's shape, but for its last two axes, which are these; 0: without that axis. */
-static bool make(factor_call *f, cliv_dtype dtype, size_t rows, size_t columns, cliv_tensor **out) {
-  const int ndim = cliv_tensor_ndim(f->a), batch = ndim - 2;
+/* A result for each matrix of A's batch. */
+static bool make(factor_call *f, cliv_dtype dtype, int axes, const size_t *lengths, cliv_tensor **out) {
+  const int batch = cliv_tensor_ndim(f->a) - 2;
   size_t shape[3] = {cliv_tensor_shape(f->a)[0]};
-  int used = batch;
-  if (rows) shape[used++] = rows;
-  if (columns) shape[used++] = columns;
-  return op_make(f->run, dtype, used, shape, out);
+  for (int i = 0; i < axes; i++) shape[batch + i] = lengths[i];
+  return op_make(f->run, dtype, batch + axes, shape, out);
+}
+
+static bool make_matrix(factor_call *f, size_t rows, size_t columns, cliv_tensor **out) {
+  return make(f, CLIV_F32, 2, (const size_t[]){rows, columns}, out);
+}
+static bool make_vector(factor_call *f, size_t length, cliv_tensor **out) { return make(f, CLIV_F32, 1, &length, out); }
+static bool make_info(factor_call *f) { return make(f, CLIV_I32, 0, NULL, &f->second); }
+
+/* Whether every matrix was positive definite: where one was not, there is no result. */
+static bool check_info(factor_call *f) {
+  cliv_array info = {0};
+  if (!op_check(f->run, cliv_tensor_to_array(f->second, &info))) return false;
+  const int32_t *const rows = info.data;
+  size_t k = 0;
+  const size_t count = cliv_array_count(&info);
+  while (k < count && rows[k] == 0) k++;
+  if (k < count && info.ndim)
+    cli_report(
+        f->run->c, CLIV_DATA,
+        "matrix %zu of the batch (from 0) is not positive definite: info is %d, its first row whose pivot is not "
+        "above 0 or not finite",
+        k, (int)rows[k]);
+  else if (k < count)
+    cli_report(
+        f->run->c, CLIV_DATA,
+        "the matrix is not positive definite: info is %d, its first row whose pivot is not above 0 or not finite",
+        (int)rows[k]);
+  cliv_array_free(&info);
+  return k == count;
 }
 
 static size_t axis(const cliv_tensor *t, int from_last) {
@@ -42,44 +71,44 @@ static bool orthogonalize(factor_call *f) {
                                               .triples = f->coefficient_count / 3,
                                               .eps = f->eps,
                                               .bfloat16 = f->o->bfloat16};
-  return make(f, CLIV_F32, axis(f->a, 2), axis(f->a, 1), &f->out) &&
+  return make_matrix(f, axis(f->a, 2), axis(f->a, 1), &f->out) &&
          op_check(f->run, cliv_orthogonalize(f->run->ctx, f->a, f->out, &options, NULL));
 }
 
 static bool inverse_root(factor_call *f) {
   const cliv_inverse_root_options options = {.size = sizeof options, .ridge = f->ridge, .floor = f->floor};
-  return make(f, CLIV_F32, axis(f->a, 2), axis(f->a, 1), &f->out) &&
+  return make_matrix(f, axis(f->a, 2), axis(f->a, 1), &f->out) &&
          op_check(f->run, cliv_inverse_root(f->run->ctx, f->a, (unsigned)f->o->p, f->out, &options, NULL));
 }
 
 static bool qr(factor_call *f) {
-  return make(f, CLIV_F32, axis(f->a, 2), axis(f->a, 1), &f->out) &&
-         make(f, CLIV_F32, axis(f->a, 1), axis(f->a, 1), &f->second) &&
+  return make_matrix(f, axis(f->a, 2), axis(f->a, 1), &f->out) &&
+         make_matrix(f, axis(f->a, 1), axis(f->a, 1), &f->second) &&
          op_check(f->run, cliv_qr(f->run->ctx, f->a, f->out, f->second, NULL));
 }
 
 static bool eigen(factor_call *f) {
-  return make(f, CLIV_F32, axis(f->a, 2), axis(f->a, 1), &f->out) && make(f, CLIV_F32, axis(f->a, 1), 0, &f->second) &&
+  return make_matrix(f, axis(f->a, 2), axis(f->a, 1), &f->out) && make_vector(f, axis(f->a, 1), &f->second) &&
          op_check(f->run, cliv_eigen(f->run->ctx, f->a, f->second, f->out, NULL, NULL));
 }
 
 static bool cholesky(factor_call *f) {
-  return make(f, CLIV_F32, axis(f->a, 2), axis(f->a, 1), &f->out) && make(f, CLIV_I32, 0, 0, &f->second) &&
-         op_check(f->run, cliv_cholesky(f->run->ctx, f->a, f->out, f->second, NULL));
+  return make_matrix(f, axis(f->a, 2), axis(f->a, 1), &f->out) && make_info(f) &&
+         op_check(f->run, cliv_cholesky(f->run->ctx, f->a, f->out, f->second, NULL)) && check_info(f);
 }
 
 static bool solve(factor_call *f) {
-  return make(f, CLIV_F32, axis(f->a, 1), axis(f->b, 1), &f->out) && make(f, CLIV_I32, 0, 0, &f->second) &&
-         op_check(f->run, cliv_solve(f->run->ctx, f->a, f->b, f->out, f->second, NULL));
+  return make_matrix(f, axis(f->a, 1), axis(f->b, 1), &f->out) && make_info(f) &&
+         op_check(f->run, cliv_solve(f->run->ctx, f->a, f->b, f->out, f->second, NULL)) && check_info(f);
 }
 
 static bool solve_triangular(factor_call *f) {
-  return make(f, CLIV_F32, axis(f->a, 1), axis(f->b, 1), &f->out) &&
+  return make_matrix(f, axis(f->a, 1), axis(f->b, 1), &f->out) &&
          op_check(f->run, cliv_solve_triangular(f->run->ctx, f->a, f->o->upper, f->o->trans, f->b, f->out, NULL));
 }
 
 static bool least_squares(factor_call *f) {
-  return make(f, CLIV_F32, axis(f->a, 1), axis(f->b, 1), &f->out) &&
+  return make_matrix(f, axis(f->a, 1), axis(f->b, 1), &f->out) &&
          op_check(f->run, cliv_least_squares(f->run->ctx, f->a, f->b, f->out, NULL));
 }
 
@@ -111,6 +140,7 @@ static bool find(cli *c, const factor_options *o, size_t *index) {
   if (c->count != info->inputs)
     return cli_refuse(c, "'%s' takes %d file%s, not %d", o->op, info->inputs, info->inputs == 1 ? "" : "s", c->count);
   if (o->second && !info->second) return cli_refuse(c, "option '--second': '%s' has no second result", o->op);
+  if (o->second && !strcmp(o->second, o->output)) return cli_refuse(c, "'--second' and '-o' name the same file");
   if (o->p < 1 || o->steps < 0) return cli_refuse(c, "'--p' is at least 1, '--steps' at least 0");
   return true;
 }
@@ -145,9 +175,33 @@ static bool matrices(op_run *run) {
   return true;
 }
 
+/* The second result: only with the output, as whole as that. It waits under another name until that is written. */
+static bool write_second(factor_call *f) {
+  char waiting[OP_PATH_ROOM];
+  op_waiting(f->o->second, waiting);
+  f->waiting = op_write(f->run, f->second, waiting);
+  return f->waiting;
+}
+
+static bool name_second(op_run *run, void *with) {
+  factor_call *const f = with;
+  char waiting[OP_PATH_ROOM];
+  if (!f->waiting) return true;
+  op_waiting(f->o->second, waiting);
+  if (!op_name(run, waiting, f->o->second)) return false;
+  f->waiting = false;
+  return true;
+}
+
+static void drop_second(const factor_call *f) {
+  char waiting[OP_PATH_ROOM];
+  if (f->waiting) op_waiting(f->o->second, waiting), unlink(waiting);
+}
+
 static int factor(cli *c, const factor_options *o) {
-  op_run run = {.c = c, .output = o->output};
-  factor_call f = {.run = &run, .o = o};
+  factor_call f = {.o = o};
+  op_run run = {.c = c, .output = o->output, .settle = name_second, .with = &f};
+  f.run = &run;
   size_t index;
   if (!op_require(c, o->op, "--op", "`cliv op list factor` names the operations") ||
       !op_require(c, o->output, "-o", "it names the .npy file to write") || !find(c, o, &index) ||
@@ -158,8 +212,9 @@ static int factor(cli *c, const factor_options *o) {
       op_read(&run, c->args[0]) && (c->count < 2 || op_read(&run, c->args[1])) && op_open(&run) && matrices(&run);
   f.a = run.tensor[0];
   f.b = run.tensor[1];
-  good = good && operations[index].run(&f) && (!o->second || op_write(&run, f.second, o->second));
+  good = good && operations[index].run(&f) && (!o->second || write_second(&f));
   if (good) op_deliver(&run, f.out, "factor", o->op);
+  drop_second(&f);
   return op_finish(&run);
 }
 

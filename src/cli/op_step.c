@@ -108,8 +108,6 @@ static bool perturb(op_run *run, const step_options *o, cliv_optimizer *optimize
 
 /* ---- the states: all or none, and only with the output. They wait under another name until that is written ---- */
 
-enum { PATH_ROOM = 4096 };
-
 typedef struct states {
   const char *dir;  /* NULL: not wanted */
   const char *file; /* that of --save; NULL: not wanted */
@@ -119,10 +117,6 @@ typedef struct states {
   size_t waiting;        /* written, not yet named */
   bool file_waiting;
 } states;
-
-static void file_path(const states *s, char waiting[PATH_ROOM]) {
-  snprintf(waiting, PATH_ROOM, "%s.cliv-waiting", s->file);
-}
 
 /* Behind the states the average. */
 static const char *state_name(const states *s, size_t k) {
@@ -135,10 +129,10 @@ static cliv_status state_view(const states *s, size_t k, cliv_tensor **view) {
   return name ? cliv_optimizer_state(s->optimizer, 0, name, view) : cliv_average_tensor(s->average, 0, view);
 }
 
-static void state_paths(const states *s, size_t k, char waiting[PATH_ROOM], char final[PATH_ROOM]) {
+static void state_paths(const states *s, size_t k, char waiting[OP_PATH_ROOM], char final[OP_PATH_ROOM]) {
   const char *const name = state_name(s, k);
-  snprintf(waiting, PATH_ROOM, "%s/.%s.npy.cliv-waiting", s->dir, name);
-  snprintf(final, PATH_ROOM, "%s/%s.npy", s->dir, name);
+  snprintf(waiting, OP_PATH_ROOM, "%s/.%s.npy.cliv-waiting", s->dir, name);
+  snprintf(final, OP_PATH_ROOM, "%s/%s.npy", s->dir, name);
 }
 
 static bool write_states(op_run *run, states *s) {
@@ -149,7 +143,7 @@ static bool write_states(op_run *run, states *s) {
   }
   bool good = true;
   for (size_t k = 0; good && k < cliv_optimizer_state_count(s->optimizer, 0) + (s->average != NULL); k++) {
-    char waiting[PATH_ROOM], final[PATH_ROOM];
+    char waiting[OP_PATH_ROOM], final[OP_PATH_ROOM];
     cliv_tensor *state = NULL;
     state_paths(s, k, waiting, final);
     good = op_check(run, state_view(s, k, &state)) && op_write(run, state, waiting);
@@ -160,31 +154,25 @@ static bool write_states(op_run *run, states *s) {
 }
 
 static bool write_file(op_run *run, states *s, cliv_optimizer *optimizer) {
-  char waiting[PATH_ROOM];
-  file_path(s, waiting);
+  char waiting[OP_PATH_ROOM];
+  op_waiting(s->file, waiting);
   s->file_waiting = op_check(run, cliv_optimizer_save(optimizer, waiting));
   return s->file_waiting;
-}
-
-static bool name_state(op_run *run, const char *waiting, const char *final) {
-  if (rename(waiting, final) == 0) return true;
-  cli_report(run->c, CLIV_FILE, "'%s' cannot be written: %s", final, strerror(errno));
-  return false;
 }
 
 /* The output is written: the states get their names. */
 static bool name_states(op_run *run, void *with) {
   states *const s = with;
   for (size_t k = 0; k < s->waiting; k++) {
-    char waiting[PATH_ROOM], final[PATH_ROOM];
+    char waiting[OP_PATH_ROOM], final[OP_PATH_ROOM];
     state_paths(s, k, waiting, final);
-    if (!name_state(run, waiting, final)) return false;
+    if (!op_name(run, waiting, final)) return false;
   }
   s->waiting = 0;
   s->made = false;
-  char waiting[PATH_ROOM];
-  if (s->file_waiting) file_path(s, waiting);
-  if (s->file_waiting && !name_state(run, waiting, s->file)) return false;
+  char waiting[OP_PATH_ROOM];
+  if (s->file_waiting) op_waiting(s->file, waiting);
+  if (s->file_waiting && !op_name(run, waiting, s->file)) return false;
   s->file_waiting = false;
   return true;
 }
@@ -192,13 +180,13 @@ static bool name_states(op_run *run, void *with) {
 /* After a failure: nothing of them stays. */
 static void drop_states(const states *s) {
   for (size_t k = 0; k < s->waiting; k++) {
-    char waiting[PATH_ROOM], final[PATH_ROOM];
+    char waiting[OP_PATH_ROOM], final[OP_PATH_ROOM];
     state_paths(s, k, waiting, final);
     unlink(waiting);
   }
   if (s->made) rmdir(s->dir);
-  char waiting[PATH_ROOM];
-  if (s->file_waiting) file_path(s, waiting), unlink(waiting);
+  char waiting[OP_PATH_ROOM];
+  if (s->file_waiting) op_waiting(s->file, waiting), unlink(waiting);
 }
 
 /* Of lr. The schedule is the caller's to free. */

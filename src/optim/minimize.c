@@ -4,6 +4,7 @@
 #include <cliv/map.h>
 #include <cliv/reduce.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +197,9 @@ static cliv_status fail_name(cliv_context *ctx, const char *name) {
   return cliv__fail(ctx, CLIV_NAME, "there is no method '%s' to minimize by; the methods are %s", name, names);
 }
 
+/* A float, as the factor of a vector; and times the largest Jacobian's squares far from the end of double. */
+static const double MOST_DAMPING = 1e38;
+
 static bool positive(double value) { return value > 0 && isfinite(value); }
 
 /* Fills in defaults. */
@@ -215,7 +219,7 @@ static cliv_status check_options(cliv_context *ctx, cliv_minimize_options *o) {
   }
   REQUIRE(ctx, o->search == CLIV_SEARCH_WOLFE || o->search == CLIV_SEARCH_NONE, VALUE, "there is no search %d",
           (int)o->search);
-  REQUIRE(ctx, o->damping == 0 || positive(o->damping), VALUE, "damping must be 0 or more and finite, not %g",
+  REQUIRE(ctx, o->damping >= 0 && o->damping <= MOST_DAMPING, VALUE, "damping must be 0 to %g, not %g", MOST_DAMPING,
           o->damping);
   REQUIRE(ctx, isfinite(o->lowest), VALUE, "lowest must be finite, not %g", o->lowest);
   REQUIRE(ctx, o->history <= 1000000, VALUE, "a history of %zu steps: at most 1000000 are kept", o->history);
@@ -235,7 +239,7 @@ static cliv_status prepare(cliv__minimizer *m, const cliv_tensor *x) {
   TRY(status);
   TRY(cliv__vector(m, m->n, 0, &m->origin));
   TRY(cliv__vector(m, m->n, 0, &m->start));
-  for (size_t i = 0; i < sizeof m->slopes / sizeof *m->slopes; i++) TRY(cliv__vector(m, m->n, 0, &m->slopes[i]));
+  TRY(cliv__vector(m, m->n, 0, &m->slopes[0]));
   m->g = m->slopes[0];
   return cliv_tensor_copy(m->x, m->origin, NULL);
 }
@@ -258,20 +262,31 @@ static cliv_status run(cliv__minimizer *m, cliv_tensor *x) {
     (void)restored; /* a device that fails has nothing to restore */
   }
   m->method->end(m);
-  if (status) *m->result = (cliv_minimize_result){0};
   return status;
+}
+
+/* A result of this version's, of which the caller's has the first `size` bytes: zeros. */
+static cliv_status empty_result(cliv_context *ctx, cliv_minimize_result *result, cliv_minimize_result *own) {
+  const size_t size = result->size ? result->size : sizeof *result;
+  REQUIRE(ctx, size >= offsetof(cliv_minimize_result, stop) + sizeof result->stop && size <= sizeof *result, VALUE,
+          "the size of the result to fill is %zu; set it to sizeof(cliv_minimize_result), or to 0", result->size);
+  memset(own, 0, sizeof *own); /* what is between members too: it is copied */
+  own->size = result->size;
+  memcpy(result, own, size);
+  return CLIV_OK;
 }
 
 cliv_status cliv_minimize(cliv_context *ctx, const char *method, const cliv_objective *objective, cliv_tensor *x,
                           const cliv_minimize_options *options, cliv_minimize_result *result) {
   char text[160];
+  cliv_minimize_result made;
   REQUIRE_NOT_NULL(ctx, result);
-  *result = (cliv_minimize_result){0};
+  TRY(empty_result(ctx, result, &made));
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, method);
   REQUIRE_NOT_NULL(ctx, objective);
   REQUIRE_NOT_NULL(ctx, x);
-  cliv__minimizer m = {.ctx = ctx, .method = find(method), .n = x->count, .result = result};
+  cliv__minimizer m = {.ctx = ctx, .method = find(method), .n = x->count, .result = &made};
   if (!m.method) return fail_name(ctx, method);
   TRY(OPTIONS(ctx, objective, &m.objective));
   TRY(OPTIONS(ctx, options, &m.options));
@@ -286,5 +301,6 @@ cliv_status cliv_minimize(cliv_context *ctx, const char *method, const cliv_obje
           cliv__describe(x, text));
   const cliv_status status = run(&m, x);
   release(&m);
+  if (!status) memcpy(result, &made, made.size ? made.size : sizeof made);
   return status;
 }

@@ -21,15 +21,15 @@ typedef struct cliv__minimizer {
   cliv_objective objective;
   cliv_minimize_options options; /* defaults filled in */
   size_t n;
-  cliv_tensor *x;      /* the caller's, as one axis */
-  cliv_tensor *g;      /* gradient at x, once an iteration is done: one of `slopes` */
-  cliv_tensor *origin; /* x as it was given */
-  cliv_tensor *start;  /* x where a step began */
-  cliv_tensor *slopes[4];
-  double f;             /* the value at x */
-  bool fresh;           /* the objective was last evaluated at x */
-  bool ended;           /* an iteration found that there is no more to do; result->stop says why */
-  cliv_tensor *numbers; /* the numbers above */
+  cliv_tensor *x;         /* the caller's, as one axis */
+  cliv_tensor *g;         /* gradient at x, once an iteration is done: one of `slopes` */
+  cliv_tensor *origin;    /* x as it was given */
+  cliv_tensor *start;     /* x where a step began */
+  cliv_tensor *slopes[4]; /* the first; the others are the line search's, NULL until it needs them */
+  double f;               /* the value at x */
+  bool fresh;             /* the objective was last evaluated at x */
+  bool ended;             /* an iteration found that there is no more to do; result->stop says why */
+  cliv_tensor *numbers;   /* the numbers above */
   size_t owned_count, owned_room;
   cliv_tensor **owned; /* all that cliv__vector made */
   void *state;         /* the method's */

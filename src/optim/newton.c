@@ -76,8 +76,8 @@ static cliv_status read_hessian(cliv__minimizer *m, newton *w) {
   return CLIV_OK;
 }
 
-/* Factor of H + τ I with the first τ of 0, β, 2β, … for which there is one. */
-static void factorise(const cliv__minimizer *m, newton *w) {
+/* Factor of H + τ I with the first τ of 0, β, 2β, … for which there is one; false: none before τ outgrows double. */
+static bool factorise(const cliv__minimizer *m, newton *w) {
   const size_t n = m->n;
   double least = w->h[0], most = 0;
   for (size_t i = 0; i < n; i++) {
@@ -86,17 +86,21 @@ static void factorise(const cliv__minimizer *m, newton *w) {
     if (fabs(h) > most) most = fabs(h);
   }
   const double beta = most > 0 ? 1e-3 * most : 1;
-  for (double tau = least > 0 ? 0 : beta - least;; tau = 2 * tau > beta ? 2 * tau : beta) {
+  for (double tau = least > 0 ? 0 : beta - least; isfinite(most + tau); tau = 2 * tau > beta ? 2 * tau : beta) {
     memcpy(w->factor, w->h, n * n * sizeof *w->h);
     for (size_t i = 0; i < n; i++) w->factor[i * n + i] += tau;
-    if (cliv__cholesky(w->factor, n)) return;
+    if (cliv__cholesky(w->factor, n)) return true;
   }
+  return false;
 }
 
 static cliv_status newton_iterate(cliv__minimizer *m) {
   newton *w = m->state;
   TRY(read_hessian(m, w));
-  factorise(m, w);
+  if (!factorise(m, w)) {
+    cliv__end(m, CLIV_STOP_PRECISION);
+    return CLIV_OK;
+  }
   TRY(cliv_tensor_read(m->g, w->stored, m->n * sizeof *w->stored));
   for (size_t i = 0; i < m->n; i++) w->p[i] = -(double)w->stored[i];
   cliv__cholesky_solve(w->factor, m->n, w->p);

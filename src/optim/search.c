@@ -22,11 +22,14 @@ typedef struct search {
   double last; /* t of the last evaluation */
 } search;
 
-/* A gradient's tensor that none of these has. */
-static cliv_tensor *unused(const search *s, const trial *a, const trial *b) {
+/* A gradient's tensor that none of these has; made when it is first needed. */
+static cliv_status unused(const search *s, const trial *a, const trial *b, cliv_tensor **out) {
+  cliv__minimizer *m = s->m;
   size_t i = 0;
-  while (s->m->slopes[i] == s->start.g || s->m->slopes[i] == a->g || s->m->slopes[i] == b->g) i++;
-  return s->m->slopes[i];
+  while (m->slopes[i] && (m->slopes[i] == s->start.g || m->slopes[i] == a->g || m->slopes[i] == b->g)) i++;
+  if (!m->slopes[i]) TRY(cliv__vector(m, m->n, 0, &m->slopes[i]));
+  *out = m->slopes[i];
+  return CLIV_OK;
 }
 
 static cliv_status evaluate(search *s, double t, trial *out) {
@@ -44,7 +47,7 @@ static bool usable(const trial *a) { return isfinite(a->f) && isfinite(a->slope)
 
 /* The objective at t or, as long as it is not finite there, nearer to a, where it is. b's gradient is kept too. */
 static cliv_status try_from(search *s, const trial *a, const trial *b, double t, trial *out) {
-  out->g = unused(s, a, b);
+  TRY(unused(s, a, b, &out->g));
   TRY(evaluate(s, t, out));
   while (!usable(out) && s->trials < s->most) TRY(evaluate(s, t = a->t + 0.1 * (t - a->t), out));
   return CLIV_OK;
@@ -166,7 +169,8 @@ cliv_status cliv__search(cliv__minimizer *m, const cliv_tensor *d, double t) {
               .start = {0, m->f, first[0], m->g},
               .most = most && left < MOST_TRIALS ? left : MOST_TRIALS};
   if (m->options.search == CLIV_SEARCH_WOLFE) return wolfe(&s, t);
-  trial there = {.g = unused(&s, &s.start, &s.start)};
+  trial there;
+  TRY(unused(&s, &s.start, &s.start, &there.g));
   TRY(evaluate(&s, t, &there));
   return settle(&s, &there);
 }

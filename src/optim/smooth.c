@@ -116,27 +116,46 @@ static double root_of(double s, cl_uint *lead) {
   return r;
 }
 
+/* Pieces in one launch, whole gangs of them. */
+static cl_uint most_pieces(const cliv_optimizer *o) {
+  const size_t gangs = o->launch / PIECE / GANG;
+  return GANG * (gangs ? (cl_uint)gangs : 1);
+}
+
+static cl_uint at_most(cl_uint count, cl_uint most) { return count < most ? count : most; }
+
+static cliv__range range_of(const cliv_context *ctx, cl_uint pieces) {
+  return ctx->walk == CLIV_WALK_CPU ? RANGE1(cliv__div_up(pieces, GANG), 1)
+                                    : RANGE1((size_t)pieces, cliv__group(ctx, GROUP));
+}
+
 cliv_status cliv__smooth_enqueue(cliv_optimizer *o, const cliv_sync *sync) {
   const cliv__smooth *s = &o->control.smooth;
   const double strength = o->control.options.smooth;
+  const cl_uint most = most_pieces(o);
   cl_uint lead;
   const double root = root_of(strength, &lead);
   const cl_float r = (cl_float)root, gain = (cl_float)((1 - root) * (1 - root));
-  const bool cpu = o->ctx->walk == CLIV_WALK_CPU;
-  const size_t each = cpu ? GANG : 1, local = cpu ? 1 : cliv__group(o->ctx, GROUP);
   cl_mem y;
   cl_kernel kernel;
   TRY(cliv__scratch(o->ctx, CLIV__SCRATCH_SMOOTH, s->all->count * sizeof(float), &y));
   for (size_t i = 0; i < s->run_count; i++) {
     const cliv__smooth_run *run = &s->runs[i];
-    const cliv_sync part = cliv__sync_part(sync, i == 0, false);
     char options[40];
     snprintf(options, sizeof options, "-D SINGLE -D G_T=%s", cliv__dtype_storage(run->dtype));
     TRY(cliv__kernel(o->ctx, "fused.cl optim_smooth.cl", options, "optim_smooth_up", &kernel));
-    TRY(LAUNCH(o->ctx, kernel, RANGE1(cliv__div_up(run->count, each), local), &part, ARG(run->g), ARG(s->pieces),
-               ARG(run->first), ARG(run->count), ARG(r), ARG(lead), ARG(y)));
+    for (cl_uint at = 0; at < run->count; at += most) {
+      const cliv_sync part = cliv__sync_part(sync, i == 0 && at == 0, false);
+      const cl_uint first = run->first + at, count = at_most(run->count - at, most);
+      TRY(LAUNCH(o->ctx, kernel, range_of(o->ctx, count), &part, ARG(run->g), ARG(s->pieces), ARG(first), ARG(count),
+                 ARG(r), ARG(lead), ARG(y)));
+    }
   }
   TRY(cliv__kernel(o->ctx, "fused.cl optim_smooth.cl", "-D SINGLE -D G_T=f32", "optim_smooth_down", &kernel));
-  return LAUNCH(o->ctx, kernel, RANGE1(cliv__div_up(s->piece_count, each), local), SYNC_NONE, ARG(y), ARG(s->pieces),
-                ARG(s->piece_count), ARG(r), ARG(lead), ARG(gain), ARG(s->all->mem));
+  for (cl_uint first = 0; first < s->piece_count; first += most) {
+    const cl_uint count = at_most(s->piece_count - first, most);
+    TRY(LAUNCH(o->ctx, kernel, range_of(o->ctx, count), SYNC_NONE, ARG(y), ARG(s->pieces), ARG(first), ARG(count),
+               ARG(r), ARG(lead), ARG(gain), ARG(s->all->mem)));
+  }
+  return CLIV_OK;
 }

@@ -120,7 +120,7 @@ cliv_status cliv__evaluate_squares(cliv__minimizer *m, cliv_tensor *g, double *f
 
 /* ---- (J'J + μD) p = −J'r ---- */
 
-/* By Cholesky; what is not definite gets a little more. */
+/* By Cholesky; what is not definite gets a little more. Where the damping has outgrown double, no step is left. */
 static cliv_status solve_dense(cliv__minimizer *m, squares *w, double damping, const double *scale) {
   const size_t n = m->n;
   double most = 0;
@@ -129,7 +129,16 @@ static cliv_status solve_dense(cliv__minimizer *m, squares *w, double damping, c
           m->result->iterations + 1);
   for (double more = 0;; more = more > 0 ? 10 * more : 1e-14 * (most > 0 ? most : 1)) {
     memcpy(w->factor, w->gram, n * n * sizeof *w->gram);
-    for (size_t i = 0; i < n; i++) w->factor[i * n + i] += damping * (scale ? scale[i] : 1) + more;
+    bool finite = true;
+    for (size_t i = 0; i < n; i++) {
+      double *at = w->factor + i * n + i;
+      *at += damping * (scale ? scale[i] : 1) + more;
+      finite = finite && isfinite(*at);
+    }
+    if (!finite) {
+      cliv__end(m, CLIV_STOP_PRECISION);
+      return CLIV_OK;
+    }
     if (cliv__cholesky(w->factor, n)) break;
   }
   for (size_t i = 0; i < n; i++) w->h[i] = -w->g[i];
@@ -180,6 +189,7 @@ static cliv_status gauss_newton(cliv__minimizer *m) {
     m->fresh = true;
   }
   TRY(solve(m, w, m->options.damping, NULL));
+  if (m->ended) return CLIV_OK;
   return cliv__search(m, w->p, m->options.lr);
 }
 
@@ -265,6 +275,7 @@ static cliv_status levenberg_marquardt(cliv__minimizer *m) {
   for (size_t i = 0; i < MOST_TRIALS && !taken; i++) {
     double predicted;
     TRY(solve(m, w, w->damping, w->scale));
+    if (m->ended) break;
     TRY(predict(m, w, &predicted));
     TRY(try_step(m, w, predicted, &taken));
     if (taken) break;

@@ -25,8 +25,9 @@ struct cliv_variance {
   const method *method;
   cliv_sum sum;
   cliv_variance_options options;
-  cl_kernel kernel; /* the context's; NULL: not needed yet */
-  cliv_tensor *x;   /* the caller's, as one axis */
+  cl_kernel kernel;  /* the context's; NULL: not needed yet */
+  cliv_tensor *x;    /* the caller's, as one axis */
+  cliv_tensor *rows; /* a view of the caller's, who may free it; NULL: none */
   /* See cl/variance.cl; t: the whole table. NULL where the method has none. With `slope`, w is its number. */
   cliv_tensor *g, *t, *s, *w;
   unsigned char *seen; /* of each term, whether the table has it */
@@ -87,7 +88,7 @@ static cliv_status launch(cliv_variance *v, const cliv_tensor *g, size_t g_first
 
 /* The step of a linear model: the number is put into the table when every element is done with the old one. */
 static cliv_status step_linear(cliv_variance *v, size_t term, size_t seen, const cliv_sync *sync) {
-  const cliv_tensor *rows = v->sum.rows;
+  const cliv_tensor *rows = v->rows;
   cliv_tensor *number;
   TRY(v->sum.slope(v->sum.with, v->x, term, v->w));
   v->gradients++;
@@ -101,7 +102,7 @@ static cliv_status step_linear(cliv_variance *v, size_t term, size_t seen, const
 /* The table's sum anew. */
 static cliv_status add_up(cliv_variance *v, const cliv_sync *sync) {
   static const cliv_blas_options exact = {.provider = CLIV_PROVIDER_EXACT};
-  return v->sum.slope ? cliv_gemv(v->ctx, 1, 1, v->sum.rows, v->t, 0, v->s, &exact, sync)
+  return v->sum.slope ? cliv_gemv(v->ctx, 1, 1, v->rows, v->t, 0, v->s, &exact, sync)
                       : cliv_reduce(v->ctx, "sum", 0, v->t, NULL, v->s, sync);
 }
 
@@ -205,6 +206,8 @@ static cliv_status allocate(cliv_variance *v, const cliv_tensor *x) {
   TRY(cliv_tensor_view(x, 0, 1, &n, 0, &v->x));
   TRY(vector(v, 0, &v->s));
   if (v->sum.slope) {
+    const cliv_tensor *rows = v->sum.rows;
+    TRY(cliv_tensor_view(rows, 0, 2, rows->shape, rows->pitch, &v->rows));
     TRY(cliv_tensor_create(v->ctx, CLIV_F32, 1, &terms, &v->t));
     TRY(cliv_tensor_fill(v->t, 0, NULL));
     TRY(cliv_tensor_create(v->ctx, CLIV_F32, 1, &one, &v->w));
@@ -266,7 +269,7 @@ cliv_status cliv_variance_create(cliv_context *ctx, const char *name, const cliv
 
 void cliv_variance_free(cliv_variance *v) {
   if (!v) return;
-  cliv_tensor *const all[] = {v->x, v->g, v->t, v->s, v->w};
+  cliv_tensor *const all[] = {v->x, v->rows, v->g, v->t, v->s, v->w};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
   free(v->seen);
   free(v);

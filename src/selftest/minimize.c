@@ -62,7 +62,7 @@ static cliv_status make(cliv__bench *bench, bowl *b, size_t n, cliv_tensor **x) 
 static cliv_status minimize(cliv__bench *bench, const char *method, size_t n, uint64_t *hash) {
   bowl b;
   cliv_tensor *x;
-  cliv_minimize_result result;
+  cliv_minimize_result result = {.size = sizeof result};
   const cliv_minimize_options options = {.size = sizeof options, .max_iterations = 5, .history = 3};
   TRY(make(bench, &b, n, &x));
   const cliv_objective objective = {.size = sizeof objective,

@@ -296,7 +296,7 @@ static cliv_status bowl_term(void *with, const cliv_tensor *x, size_t term, cliv
 static cliv_status minimizers(cliv_context *ctx, float *result) {
   cliv_tensor *x = NULL;
   bowl b = {ctx, NULL};
-  cliv_minimize_result reached;
+  cliv_minimize_result reached = {.size = sizeof reached};
   const cliv_objective objective = {.with = &b, .value = bowl_value, .hessian_product = bowl_product};
   const cliv_minimize_options options = {.max_iterations = 1, .history = 2};
   cliv_status status = make(ctx, &x);

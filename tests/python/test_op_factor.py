@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import cliv, document, done
+from support import cliv, document, done, refused
 
 UNIT = 2.0**-24
 
@@ -87,9 +87,50 @@ def test_equations(tmp_path):
 
 
 def test_what_is_not_definite_is_told(tmp_path):
-    a = np.diag([1, 2, -1, 4]).astype(np.float32)
-    _, info = run(tmp_path, "solve", a, b=normal(4, 2))
-    assert info == 3
+    files = [tmp_path / name for name in ("a.npy", "b.npy", "out.npy", "info.npy")]
+    np.save(files[1], normal(4, 2))
+    for op, given in ("cholesky", files[:1]), ("solve", files[:2]):
+        np.save(files[0], np.diag([1, 2, -1, 4]).astype(np.float32))
+        refused("op", "factor", "--op", op, "--second", files[3], *given, "-o", files[2], code=1,
+                says="info is 3", leaves=files[2:])
+    np.save(files[0], np.stack([np.eye(4), np.diag([1, -1, 1, 1])]).astype(np.float32))
+    refused("op", "factor", "--op", "cholesky", files[0], "-o", files[2], code=1,
+            says=("matrix 1 of the batch", "info is 2"), leaves=files[2:])
+
+
+@pytest.mark.parametrize("op, a, b, out, second", [
+    ("qr", (0, 0), None, (0, 0), (0, 0)),
+    ("qr", (7, 0), None, (7, 0), (0, 0)),
+    ("qr", (2, 7, 0), None, (2, 7, 0), (2, 0, 0)),
+    ("qr", (0, 7, 3), None, (0, 7, 3), (0, 3, 3)),
+    ("eigen", (0, 0), None, (0, 0), (0,)),
+    ("eigen", (3, 0, 0), None, (3, 0, 0), (3, 0)),
+    ("cholesky", (0, 0), None, (0, 0), ()),
+    ("cholesky", (0, 2, 2), None, (0, 2, 2), (0,)),
+    ("solve", (4, 4), (4, 0), (4, 0), ()),
+    ("solve_triangular", (0, 0), (0, 3), (0, 3), None),
+    ("least_squares", (5, 4), (5, 0), (4, 0), None),
+    ("orthogonalize", (0, 5), None, (0, 5), None),
+    ("orthogonalize", (5, 0), None, (5, 0), None),
+    ("inverse_root", (0, 0), None, (0, 0), None),
+])
+def test_no_elements(tmp_path, op, a, b, out, second):
+    given = np.broadcast_to(np.eye(*a[-2:], dtype=np.float32), a)
+    got, other = run(tmp_path, op, given, b=None if b is None else np.ones(b, np.float32), second=second is not None)
+    assert got.shape == out and (second is None or other.shape == second)
+
+
+def test_files_appear_together(tmp_path):
+    for name in "a.npy", "second.npy":
+        np.save(tmp_path / name, normal(4, 3))
+    before = (tmp_path / "second.npy").read_bytes()
+    call = ["op", "factor", "--op", "qr", tmp_path / "a.npy", "--second", tmp_path / "second.npy"]
+    refused(*call, "-o", tmp_path / "nowhere" / "out.npy", code=1, says="out.npy", leaves=[tmp_path / "nowhere"])
+    refused(*call, "-o", tmp_path / "second.npy", code=2, says="same file")
+    assert (tmp_path / "second.npy").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npy", "second.npy"]
+    refused(*call[:-1], tmp_path / "nowhere" / "r.npy", "-o", tmp_path / "out.npy", code=1, says="r.npy",
+            leaves=[tmp_path / "out.npy"])
 
 
 def test_wrong_usage(tmp_path):
