@@ -46,7 +46,7 @@ static cliv_status turn(cliv_optimizer *o, const cliv_sync *sync) {
 cliv_status cliv_optimizer_evaluate(cliv_optimizer *o, int on, const cliv_sync *sync) {
   TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, o);
-  REQUIRE(o->ctx, !o->perturbed, STATE, "the weights are perturbed; cliv_optimizer_restore puts them back first");
+  TRY(cliv__check_in_place(o));
   if (!o->rule->evaluated || (on != 0) == (o->lent != NULL)) return cliv__nothing(o->ctx, sync);
   return on ? turn(o, sync) : cliv__lend_back(&o->lent, sync);
 }

@@ -238,6 +238,11 @@ cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv
 /* A view of plane k of a parameter in o->plan, which has it. */
 cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cliv_tensor **out);
 
+/* A hyper-parameter's value in the step after `steps` others. */
+double cliv__value_at(const cliv_optimizer *o, int group, int hyper, uint64_t steps);
+/* STATE while the weights are perturbed. */
+cliv_status cliv__check_in_place(const cliv_optimizer *o);
+
 /* cliv_optimizer_step without its checks. prepares: with what goes before the step's own launches. */
 cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sync *sync);
 
