@@ -15,7 +15,8 @@
  *                C[i,j] = alpha·s                          where beta is 0 (one rounding)
  *                C[i,j] = fma(alpha, s, beta·C[i,j])       otherwise (beta·C[i,j] rounded first)
  *            A NaN that is stored is the canonical one. (Subnormal numbers, below 2^-126, are kept by devices that
- *            report CL_FP_DENORM; others may take and give zeros for them.)
+ *            report CL_FP_DENORM and whose driver's fma keeps them, as llvmpipe's does not; others may take and give
+ *            zeros for them.)
  *   clblast  CLBlast's. Its results depend on device, shape and tuning, and are outside that promise. Its first
  *            product in a process takes seconds, since CLBlast compiles anew in each. Status NO_CLBLAST when the
  *            library was built without it. Two things of CLBlast's that a guest should know: on an exception of its

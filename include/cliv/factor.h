@@ -5,6 +5,8 @@
  * kernels. Every result has one definition, so that its bits are the same on every conforming device and in both walks:
  * products are those of the provider `exact` (cliv/blas.h) whatever the context prefers, sums are those of
  * cliv/reduce.h or of an order that is stated here, and the rest is +, −, ·, / and √, each rounded as written.
+ * Subnormal numbers, below 2^-126, are as in cliv/blas.h: devices and drivers that do not keep them, in fma too, may
+ * take and give zeros for them, and what is made of these then differs.
  *
  * A NaN or an infinity in a matrix gives NaN, in no more time than numbers take. The matrices of a batch do not touch
  * each other. Batches or matrices without elements are legal: nothing is written.
@@ -105,7 +107,8 @@ typedef struct cliv_eigen_options {
  * vectors are as they come, the same everywhere.
  *
  * A sweep is n − 1 launches of about 5.5 n² multiply-adds, of 1.5 n² where no pair is left to turn.
- * This is for a first basis and for small matrices, not for every step of a large one: see docs/factor.md for times.
+ * This is for a first basis and for small matrices, not for every step of a large one: on a CPU it takes as long as
+ * about 100 exact products of that size for n = 64, 170 for n = 256, 430 for n = 1024.
  *
  * values: A's shape without the last axis. vectors: A's shape; it may be A itself. n at most 16384. */
 CLIV_API cliv_status cliv_eigen(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *values, cliv_tensor *vectors,

@@ -35,6 +35,8 @@ extern "C" {
 
 /* ---- the table of rules ---- */
 
+/* Of this, of cliv_state_info and of cliv_scalar_info a caller makes arrays for cliv_user_rule: they never get another
+ * member. */
 typedef struct cliv_hyper_info {
   const char *name;    /* as PyTorch names it; betas are beta1, beta2 */
   double initial;      /* the first preset's */
