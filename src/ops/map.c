@@ -169,14 +169,6 @@ static cliv_status check_y(cliv_context *ctx, call *c) {
   return CLIV_OK;
 }
 
-/* Elements a work-item takes: in the CPU walk enough runs to share evenly, none so short that its start shows. */
-static size_t share(const cliv_context *ctx, size_t n) {
-  enum { RUNS_A_UNIT = 8, SHORTEST = 4096, LANES = 64, GPU = 4 };
-  if (ctx->walk == CLIV_WALK_GPU) return GPU;
-  const size_t each = cliv__div_up(n, (size_t)ctx->facts.compute_units * RUNS_A_UNIT);
-  return cliv__round_up(each < SHORTEST ? SHORTEST : each, LANES);
-}
-
 static cliv_status launch(cliv_context *ctx, const call *c, const cliv_sync *sync) {
   const compute in = compute_of(c);
   char options[160];
@@ -190,7 +182,8 @@ static cliv_status launch(cliv_context *ctx, const call *c, const cliv_sync *syn
                                        : "divide.cl math.cl order.cl map_ops.cl map.cl";
   TRY(cliv__kernel_with(ctx, files, c->text, options, "map", &kernel));
 
-  const cl_ulong n = c->x->count, each = share(ctx, n), x_first = cliv__first(c->x), out_first = cliv__first(c->out);
+  const cl_ulong n = c->x->count, each = cliv__share(ctx, n), x_first = cliv__first(c->x),
+                 out_first = cliv__first(c->out);
   const size_t group = ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, 64);
   const cliv__range range = RANGE1(cliv__div_up(n, each), group);
 #define COMMON ARG(c->x->mem), ARG(x_first), ARG(c->out->mem), ARG(out_first), ARG(n), ARG(each)

@@ -192,7 +192,6 @@ int cliv_random_takes(const cliv_random_info *info, cliv_dtype dtype) {
 
 static cliv_status launch(cliv_context *ctx, const row *r, const scalars *s, uint64_t seed, uint64_t stream,
                           cl_ulong first, const cliv_tensor *out, const cliv_sync *sync) {
-  enum { RUNS_A_UNIT = 8, SHORTEST = 4096, VECTORS = 64 }; /* VECTORS: what a run is a multiple of */
   char options[128];
   snprintf(options, sizeof options, "-D DRAW=draw_%s -D DRAWS_%s -D OUT_T=%s", r->info.name, r->info.name,
            cliv__dtype_storage(out->dtype));
@@ -200,10 +199,8 @@ static cliv_status launch(cliv_context *ctx, const row *r, const scalars *s, uin
   TRY(cliv__kernel(ctx, "divide.cl random_ops.cl philox.cl random.cl", options, "random_fill", &kernel));
 
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
-  const cl_ulong n = out->count, out_first = cliv__first(out);
-  const cl_ulong even = cliv__div_up(n, (size_t)ctx->facts.compute_units * RUNS_A_UNIT);
-  const cl_ulong each = cpu ? cliv__round_up(even < SHORTEST ? SHORTEST : even, VECTORS) : 4;
-  const cl_ulong items = cliv__div_up(first % (cpu ? VECTORS : 4) + n, each);
+  const cl_ulong n = out->count, out_first = cliv__first(out), each = cliv__share(ctx, n);
+  const cl_ulong items = cliv__div_up(first % (cpu ? CLIV__SHARE_STEP : each) + n, each);
   const cl_uint4 key = {{(cl_uint)seed, (cl_uint)(seed >> 32), (cl_uint)stream, (cl_uint)(stream >> 32)}};
   const cliv__range range = RANGE1(items, cpu ? 1 : cliv__group(ctx, 64));
   return LAUNCH(ctx, kernel, range, sync, ARG(out->mem), ARG(out_first), ARG(first), ARG(n), ARG(each), ARG(key),

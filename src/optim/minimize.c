@@ -64,15 +64,13 @@ cliv_status cliv__vector(cliv__minimizer *m, size_t rows, size_t columns, cliv_t
 
 cliv_status cliv__along(cliv__minimizer *m, const cliv_tensor *x, double factor, size_t plus, size_t minus,
                         const cliv_tensor *y, cliv_tensor *out) {
-  enum { GPU_EACH = 4, CPU_EACH = 4096, RUNS_A_UNIT = 8 };
   cliv_context *ctx = m->ctx;
   cl_kernel kernel;
   if (x->count == 0) return CLIV_OK;
   TRY(cliv__kernel(ctx, "divide.cl fused.cl minimize.cl", "", "along", &kernel));
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong n = x->count, x_first = cliv__first(x), y_first = cliv__first(y), out_first = cliv__first(out);
-  const cl_ulong even = cliv__round_up(cliv__div_up(n, (size_t)ctx->facts.compute_units * RUNS_A_UNIT), 64);
-  const cl_ulong each = !cpu ? GPU_EACH : even < CPU_EACH ? CPU_EACH : even;
+  const cl_ulong each = cliv__share(ctx, n);
   const cl_uint from = (cl_uint)plus, less = (cl_uint)minus;
   const float by = (float)factor;
   return LAUNCH(ctx, kernel, RANGE1(cliv__div_up(n, each), cpu ? 1 : cliv__group(ctx, 64)), NULL, ARG(x->mem),

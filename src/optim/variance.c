@@ -63,7 +63,6 @@ static cliv_status mean(cliv_variance *v, const cliv_tensor *x) {
 /* g and t: their elements `g_first` and `first` on. */
 static cliv_status launch(cliv_variance *v, const cliv_tensor *g, size_t g_first, const cliv_tensor *t, size_t first,
                           size_t seen, const cliv_sync *sync) {
-  enum { GPU_EACH = 4, CPU_EACH = 4096, RUNS_A_UNIT = 8 };
   cliv_context *ctx = v->ctx;
   if (v->x->count == 0) return cliv__nothing(ctx, sync);
   if (!v->kernel) {
@@ -74,8 +73,7 @@ static cliv_status launch(cliv_variance *v, const cliv_tensor *g, size_t g_first
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const double lr = v->options.lr;
   const cl_ulong n = v->x->count, x_first = cliv__first(v->x), g_at = g_first, t_first = first;
-  const cl_ulong even = cliv__round_up(cliv__div_up(n, (size_t)ctx->facts.compute_units * RUNS_A_UNIT), 64);
-  const cl_ulong each = !cpu ? GPU_EACH : even < CPU_EACH ? CPU_EACH : even;
+  const cl_ulong each = cliv__share(ctx, n);
   const float by = (float)-lr, l2 = (float)v->options.l2, shrink = (float)(lr * v->options.l1);
   const float part = seen ? (float)(1 / (double)seen) : 0;
   const cl_mem w = v->w ? v->w->mem : v->g->mem;

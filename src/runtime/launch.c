@@ -51,6 +51,13 @@ size_t cliv__group(const cliv_context *ctx, size_t wanted) {
   return group;
 }
 
+size_t cliv__share(const cliv_context *ctx, size_t n) {
+  enum { RUNS_A_UNIT = 8, SHORTEST = 4096, GPU_EACH = 4 };
+  if (ctx->walk == CLIV_WALK_GPU) return GPU_EACH;
+  const size_t each = cliv__div_up(n, (size_t)ctx->facts.compute_units * RUNS_A_UNIT);
+  return cliv__round_up(each < SHORTEST ? SHORTEST : each, CLIV__SHARE_STEP);
+}
+
 cliv_status cliv__nothing(cliv_context *ctx, const cliv_sync *sync) {
   if (!sync || (sync->wait_count == 0 && !sync->done)) return CLIV_OK;
   cliv__order order;

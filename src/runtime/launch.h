@@ -68,6 +68,11 @@ cliv_status cliv__order_end(cliv_context *ctx, cliv__order *order, cl_int code, 
 /* Work-items a group: what the context's options ask for, else `wanted`, a power of two; as far as the device goes. */
 size_t cliv__group(const cliv_context *ctx, size_t wanted);
 
+/* Elements of n that a work-item takes where each is computed by itself: in the CPU walk enough runs to share evenly,
+ * none so short that its start shows, all multiples of CLIV__SHARE_STEP; in the GPU walk 4. */
+enum { CLIV__SHARE_STEP = 64 };
+size_t cliv__share(const cliv_context *ctx, size_t n);
+
 /* `a` rounded up to a multiple of `b`; `a`/`b` rounded up. */
 static inline size_t cliv__round_up(size_t a, size_t b) { return (a + b - 1) / b * b; }
 static inline size_t cliv__div_up(size_t a, size_t b) { return (a + b - 1) / b; }
