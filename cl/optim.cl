@@ -1,4 +1,4 @@
-/* optim.cl: one step of an update rule over many tensors in one launch.
+/* optim.cl: one step of an update rule over many tensors in one launch; after optim_row.cl.
  *
  *   -D RULE=adam             the rule, a function of optim_ops.cl
  *   -D P_T=f32 -D G_T=bf16   storage of parameters and of gradients
@@ -26,12 +26,6 @@
 typedef CAT(P_T, _t) stored_parameter;
 typedef CAT(G_T, _t) stored_gradient;
 typedef CAT(RULE, _state) state;
-
-typedef struct {
-  float gradient;          /* what gradients are multiplied with */
-  float threshold, shrink; /* of the proximal step */
-  CAT(RULE, _scalars) rule;
-} row;
 
 typedef struct {
   ulong p, g, s; /* first element in the parameters', the gradients' and the states' buffers */
@@ -211,11 +205,7 @@ static real round_randomly_f16(real x, ureal bits) {
 #define DICE_PASS
 #endif
 
-/* What optim_control.cl made of all gradients. */
 #ifdef CONTROLLED
-typedef struct {
-  float factor, stop, bound, norm;
-} control;
 /* Within ±bound; a NaN stays one. */
 static real within(real g, float bound) {
   const real low = choose(g < (real)(-bound), (real)(-bound), g);

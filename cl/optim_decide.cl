@@ -1,25 +1,18 @@
-/* optim_decide.cl: between the two launches of a rule: from the sums of optim_prepare.cl to its numbers.
+/* optim_decide.cl: between the two launches of a rule: from the sums of optim_prepare.cl to its numbers;
+ * after optim_row.cl and optim_sum.cl.
  *
  *   -D SINGLE -D RULE=lamb -D MEASURES=2   as there; -D CONTROLLED: as in optim.cl
  *
  * A scope is the tensors that share numbers: each alone, or all. members: the tensors that have elements, scope by
  * scope, each scope's in the order of the parameters; from scopes[s] to scopes[s + 1] those of scope s. Sums over
- * several tensors are taken in that order, with what each addition loses kept apart. What a scope's first tensor has of
- * scalars and numbers holds for all of it.
+ * several tensors are taken in that order. What a scope's first tensor has of scalars and numbers holds for all of it.
  */
 typedef CAT(RULE, _numbers) numbers;
-typedef struct {
-  float gradient, threshold, shrink; /* as in optim.cl */
-  CAT(RULE, _scalars) rule;
-} row;
 typedef struct {
   ulong count;
   uint param, segment;
 } member;
 #ifdef CONTROLLED
-typedef struct {
-  float factor, stop, bound, norm;
-} control;
 #define CONTROL_ARGUMENT __global const control *restrict all,
 #define STOP if (all->stop > 0.0f) return;
 #else
@@ -39,13 +32,9 @@ __kernel void optim_decide(CONTROL_ARGUMENT __global const float *restrict sums,
     ulong elements = 0;
     for (uint k = begin; k < end; k++) elements += members[k].count;
     for (uint j = 0; j < MEASURES; j++) {
-      float total = 0.0f, lost = 0.0f;
-      for (uint k = begin; k < end; k++) {
-        const float x = sums[(size_t)j * segments + members[k].segment], sum = total + x, moved = sum - total;
-        lost += (total - (sum - moved)) + (x - moved);
-        total = sum;
-      }
-      m[j] = is_finite(total) ? total + lost : total;
+      long_sum total = {0.0f, 0.0f};
+      for (uint k = begin; k < end; k++) add_to(&total, sums[(size_t)j * segments + members[k].segment]);
+      m[j] = value_of(total);
     }
     const uint first = members[begin].param;
     numbers n = known[first];

@@ -1123,7 +1123,8 @@ static void half_a_way_can_be_undone(void **state) {
   world_give(&x, 1);
   ASSERT_OK(ctx, cliv_optimizer_perturb(x.o, 0.1, 0, NULL));
   ASSERT_OK(ctx, cliv_optimizer_restore(x.o, NULL));
-  ASSERT_OK(ctx, cliv__kernel(ctx, "divide.cl optim_control.cl", "-D SINGLE", "optim_control", &another));
+  ASSERT_OK(ctx, cliv__kernel(ctx, "divide.cl optim_row.cl optim_sum.cl optim_control.cl", "-D SINGLE", "optim_control",
+                              &another));
   cliv__batch *second = &x.o->uphill->plan.batches[1];
   assert_true(x.o->uphill->plan.batch_count > 1);
   const cl_kernel right = second->kernel;

@@ -167,7 +167,8 @@ static cliv_status judge(const cliv_optimizer *o, const cliv_sync *sync) {
   const cl_uint watch = c->options.nonfinite != CLIV_NONFINITE_PASS, count = cliv__needs_norm(c) ? c->which_count : 0;
   const cliv_tensor *sums = cliv__by_units(c) ? cliv__units_sums(o) : c->sums;
   cl_kernel kernel;
-  TRY(cliv__kernel(o->ctx, "divide.cl optim_control.cl", "-D SINGLE", "optim_control", &kernel));
+  TRY(cliv__kernel(o->ctx, "divide.cl optim_row.cl optim_sum.cl optim_control.cl", "-D SINGLE", "optim_control",
+                   &kernel));
   return LAUNCH(o->ctx, kernel, RANGE1(1, 1), sync, ARG(sums->mem), ARG(c->which), ARG(count), ARG(inverse), ARG(most),
                 ARG(bound), ARG(watch), ARG(c->verdict));
 }

@@ -165,7 +165,9 @@ static cliv_status find_kernel(const cliv_optimizer *o, cl_kernel *out) {
   char options[160];
   snprintf(options, sizeof options, "-D SINGLE -D RULE=%s -D MEASURES=%u%s", o->rule->function, o->rule->norms.measures,
            o->control.on ? " -D CONTROLLED" : "");
-  return cliv__kernel(o->ctx, "divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim_decide_ops.cl optim_decide.cl",
+  return cliv__kernel(o->ctx,
+                      "divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim_row.cl optim_sum.cl "
+                      "optim_decide_ops.cl optim_decide.cl",
                       options, "optim_decide", out);
 }
 

@@ -279,15 +279,17 @@ typedef enum phase { ONLY, OWN, CODED, CODED_OWN, PREPARE, STEP, MATRIX } phase;
 static const struct {
   const char *files, *kernel;
 } programs[] = {
-    [ONLY] = {"divide.cl fused.cl optim_math.cl optim_ops.cl optim.cl", "optim_step"},
-    [OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user optim.cl", "optim_step"},
-    [CODED] = {"divide.cl fused.cl optim_math.cl optim_ops.cl dynamic_map.cl optim.cl optim_8bit.cl", "optim_step"},
-    [CODED_OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user dynamic_map.cl optim.cl optim_8bit.cl",
+    [ONLY] = {"divide.cl fused.cl optim_math.cl optim_ops.cl optim_row.cl optim.cl", "optim_step"},
+    [OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user optim_row.cl optim.cl", "optim_step"},
+    [CODED] = {"divide.cl fused.cl optim_math.cl optim_ops.cl dynamic_map.cl optim_row.cl optim.cl optim_8bit.cl",
+               "optim_step"},
+    [CODED_OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user dynamic_map.cl optim_row.cl optim.cl "
+                   "optim_8bit.cl",
                    "optim_step"},
-    [PREPARE] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl block.cl optim.cl optim_prepare.cl",
+    [PREPARE] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl block.cl optim_row.cl optim.cl optim_prepare.cl",
                  "optim_prepare"},
-    [STEP] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim.cl", "optim_step"},
-    [MATRIX] = {"divide.cl fused.cl optim_math.cl optim_matrix_ops.cl optim.cl", "optim_step"},
+    [STEP] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim_row.cl optim.cl", "optim_step"},
+    [MATRIX] = {"divide.cl fused.cl optim_math.cl optim_matrix_ops.cl optim_row.cl optim.cl", "optim_step"},
 };
 
 /* Bits of the states as the program counts them: those that are kept, one after the other. */
