@@ -330,6 +330,16 @@ void *test_read(const cliv_tensor *tensor) {
   return host;
 }
 
+void test_set_options(const cliv_context *ctx, cliv_optimizer *o, const char *options) {
+  char copy[256];
+  snprintf(copy, sizeof copy, "%s", options);
+  for (char *pair = strtok(copy, " "); pair; pair = strtok(NULL, " ")) {
+    char *value = strchr(pair, '=');
+    *value++ = 0;
+    ASSERT_OK(ctx, cliv_optimizer_set(o, CLIV_ALL_GROUPS, pair, strtod(value, NULL)));
+  }
+}
+
 /* ---- comparing ---- */
 
 /* Floats as integers that keep their order: the distance of two is their distance in ulp. */

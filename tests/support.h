@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include <cliv/context.h>
+#include <cliv/optim.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>
 
@@ -125,6 +126,9 @@ void test_guard_free(test_guarded *guarded);
 
 /* The tensor's elements as a host array; free() it. */
 void *test_read(const cliv_tensor *tensor);
+
+/* "name=value name=value" into all groups of an optimizer. */
+void test_set_options(const cliv_context *ctx, cliv_optimizer *o, const char *options);
 
 /* ---- comparing ---- */
 

@@ -90,24 +90,13 @@ static const exception *exception_of(const char *rule, const char *problem) {
   return found;
 }
 
-/* "name=value name=value". */
-static void set_options(cliv_context *ctx, cliv_optimizer *o, const char *options) {
-  char copy[256];
-  snprintf(copy, sizeof copy, "%s", options);
-  for (char *pair = strtok(copy, " "); pair; pair = strtok(NULL, " ")) {
-    char *value = strchr(pair, '=');
-    *value++ = 0;
-    ASSERT_OK(ctx, cliv_optimizer_set(o, CLIV_ALL_GROUPS, pair, strtod(value, NULL)));
-  }
-}
-
 static cliv_optimizer *create(cliv_context *ctx, const char *rule, const char *options, const cliv_schedule *schedule) {
   const cliv_rule_info *info = cliv_rule_find(rule);
   cliv_optimizer *o;
   ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, NULL, &o));
   for (size_t i = 0; i < info->hyper_count; i++)
-    if (!strcmp(info->hypers[i].name, "weight_decay")) set_options(ctx, o, "weight_decay=0");
-  set_options(ctx, o, options);
+    if (!strcmp(info->hypers[i].name, "weight_decay")) test_set_options(ctx, o, "weight_decay=0");
+  test_set_options(ctx, o, options);
   ASSERT_OK(ctx, cliv_optimizer_schedule(o, CLIV_ALL_GROUPS, "lr", schedule));
   return o;
 }

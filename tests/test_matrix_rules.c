@@ -15,21 +15,11 @@
 
 static bool takes_matrices(const char *rule) { return cliv__rule_find(rule)->phases[0].function != NULL; }
 
-static void set_options(cliv_optimizer *o, const char *options) {
-  char copy[256];
-  snprintf(copy, sizeof copy, "%s", options);
-  for (char *pair = strtok(copy, " "); pair; pair = strtok(NULL, " ")) {
-    char *value = strchr(pair, '=');
-    *value++ = 0;
-    ASSERT_OK(NULL, cliv_optimizer_set(o, CLIV_ALL_GROUPS, pair, strtod(value, NULL)));
-  }
-}
-
 static cliv_optimizer *make(cliv_context *ctx, const char *rule, const char *preset, const char *options) {
   cliv_optimizer *o;
   const cliv_optimizer_options with = {.size = sizeof with, .preset = preset};
   ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, &with, &o));
-  set_options(o, options);
+  test_set_options(NULL, o, options);
   return o;
 }
 

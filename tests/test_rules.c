@@ -829,16 +829,6 @@ static const struct variant {
     {"adabound", "final_lr=0.001 gamma=0.1 weight_decay=0.1 decoupled_weight_decay=0"},
 };
 
-static void set_options(cliv_context *ctx, cliv_optimizer *o, const char *options) {
-  char copy[256];
-  snprintf(copy, sizeof copy, "%s", options);
-  for (char *pair = strtok(copy, " "); pair; pair = strtok(NULL, " ")) {
-    char *value = strchr(pair, '=');
-    *value++ = 0;
-    ASSERT_OK(ctx, cliv_optimizer_set(o, CLIV_ALL_GROUPS, pair, strtod(value, NULL)));
-  }
-}
-
 /* |got - want| within `units` roundings of `weight`. */
 static void within(const struct variant *v, const char *what, size_t i, double got, double want, double weight,
                    double units) {
@@ -860,7 +850,7 @@ static void follows_variant(cliv_context *ctx, const struct variant *v, const st
   const size_t n = test_small() ? 100 : 1000;
   cliv_optimizer *o;
   ASSERT_OK(ctx, cliv_optimizer_create(ctx, v->rule, NULL, &o));
-  set_options(ctx, o, v->options);
+  test_set_options(ctx, o, v->options);
   float *w = test_alloc(n * sizeof *w), *g = test_alloc(n * sizeof *g);
   test_fill_normal(w, n, 1);
   cliv_tensor *p, *d, *s[CLIV__MAX_STATES];
