@@ -127,7 +127,7 @@ void reflect(__global float *x_all, ulong x_first, ulong x_pitch_, ulong x_each,
         sum = fma(p[i * v_pitch + j], p[i * v_pitch + c], sum);
       part[lane][c] = sum;
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
+    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE); /* columns are read above and written below */
     for (uint s = LANES / 2; s; s >>= 1) {
       for (uint lane = l; lane < s; lane += GROUP_LANES) part[lane][c] += part[lane + s][c];
       barrier(CLK_LOCAL_MEM_FENCE);
