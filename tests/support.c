@@ -340,6 +340,14 @@ void test_set_options(const cliv_context *ctx, cliv_optimizer *o, const char *op
   }
 }
 
+cliv_optimizer *test_optimizer(cliv_context *ctx, const char *rule, const char *preset, const char *options) {
+  cliv_optimizer *o;
+  const cliv_optimizer_options with = {.size = sizeof with, .preset = preset};
+  ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, &with, &o));
+  test_set_options(ctx, o, options);
+  return o;
+}
+
 /* ---- comparing ---- */
 
 /* Floats as integers that keep their order: the distance of two is their distance in ulp. */

@@ -127,7 +127,8 @@ void test_guard_free(test_guarded *guarded);
 /* The tensor's elements as a host array; free() it. */
 void *test_read(const cliv_tensor *tensor);
 
-/* "name=value name=value" into all groups of an optimizer. */
+/* The rule with a preset (NULL: the default), and "name=value name=value" set in all groups. */
+cliv_optimizer *test_optimizer(cliv_context *ctx, const char *rule, const char *preset, const char *options);
 void test_set_options(const cliv_context *ctx, cliv_optimizer *o, const char *options);
 
 /* ---- comparing ---- */

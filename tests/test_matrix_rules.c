@@ -1,5 +1,5 @@
 /* Rules that take parameters as matrices: against the trajectories of packages, layouts, states in files, refusals. */
-#include "support.h"
+#include "trajectories.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,65 +9,12 @@
 
 #include <cliv/map.h>
 #include <cliv/optim.h>
-#include <cliv/safetensors.h>
 
 #include "optim/optim.h"
 
 static bool takes_matrices(const char *rule) { return cliv__rule_find(rule)->phases[0].function != NULL; }
 
-static cliv_optimizer *make(cliv_context *ctx, const char *rule, const char *preset, const char *options) {
-  cliv_optimizer *o;
-  const cliv_optimizer_options with = {.size = sizeof with, .preset = preset};
-  ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, &with, &o));
-  test_set_options(NULL, o, options);
-  return o;
-}
-
 /* ---- the packages' trajectories ---- */
-
-enum { N = 40, STEPS = 50, MIDDLE = 20, TENSORS = 2 };
-static const char *const kinds[] = {"random", "constant", "zero", "tiny", "huge", "sparse"};
-enum { KINDS = sizeof kinds / sizeof *kinds };
-static const int golden_ndims[] = {2, 2};
-typedef struct golden {
-  const char *path;
-  size_t shapes[4], cases;
-  const char *undefined; /* gradients that the rule has no result for, but that of somebody's rounding; NULL: none */
-} golden;
-/* A constant gradient is diagonal in SOAP's bases, and what should be 0 beside the diagonal is rounding divided by its
- * own size. */
-static const golden goldens[] = {{"tests/golden/matrix.safetensors", {4, 6, 8, 2}, 10, NULL},
-                                 {"tests/golden/soap.safetensors", {6, 6, 2, 2}, 3, "constant"}};
-
-static float *golden_read(cliv_safetensors *file, const char *name) {
-  cliv_array array;
-  ASSERT_OK(NULL, cliv_safetensors_read(file, name, &array));
-  assert_int_equal(array.dtype, CLIV_F32);
-  return array.data;
-}
-
-static void golden_write(cliv_tensor **to, const float *flat) {
-  for (size_t i = 0, at = 0; i < TENSORS; at += cliv_tensor_count(to[i++]))
-    ASSERT_OK(NULL, cliv_tensor_write(to[i], flat + at, cliv_tensor_count(to[i]) * sizeof *flat));
-}
-
-/* The farthest weight, relative to the largest. */
-static double golden_distance(cliv_safetensors *file, const char *key, const char *what, size_t kind, cliv_tensor **p) {
-  char name[96];
-  snprintf(name, sizeof name, "%s.%s", key, what);
-  float *want = golden_read(file, name), got[N];
-  const float *row = want + kind * N;
-  double largest = 0, farthest = 0;
-  for (size_t i = 0, at = 0; i < TENSORS; at += cliv_tensor_count(p[i++]))
-    ASSERT_OK(NULL, cliv_tensor_read(p[i], got + at, cliv_tensor_count(p[i]) * sizeof *got));
-  for (size_t i = 0; i < N; i++) {
-    const double d = fabs((double)got[i] - (double)row[i]);
-    largest = fmax(largest, fabs((double)row[i]));
-    if (!(d <= farthest)) farthest = d; /* a NaN is the farthest */
-  }
-  free(want);
-  return farthest / largest;
-}
 
 /* Singular values near 0 are multiplied by up to 3.4445 a step, and what rounding makes of them too. PyTorch's Muon in
  * bfloat16 has its bits; in the case of large steps, once in all of them, a sum in float32 in another order is rounded
@@ -75,70 +22,24 @@ static double golden_distance(cliv_safetensors *file, const char *key, const cha
  * 1.6e-4 for a weight, where the largest is 2.7. */
 static double tolerance(const char *key, int t) {
   if (!strcmp(key, "muon.torch.0")) return 0;
-  if (!strcmp(key, "muon.torch.1")) return t == MIDDLE ? 0 : 6e-5;
+  if (!strcmp(key, "muon.torch.1")) return t == TEST_MIDDLE ? 0 : 6e-5;
   return 2e-6;
 }
 
-static void golden_run(cliv_context *ctx, cliv_safetensors *file, const size_t *shapes, const char *key, size_t kind,
-                       cliv_optimizer *o) {
-  char name[64];
-  snprintf(name, sizeof name, "gradients.%s", kinds[kind]);
-  float *initial = golden_read(file, "initial"), *gradients = golden_read(file, name);
-  cliv_tensor *p[TENSORS], *g[TENSORS];
-  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, TENSORS, golden_ndims, shapes, p));
-  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, TENSORS, golden_ndims, shapes, g));
-  golden_write(p, initial);
-  for (size_t i = 0; i < TENSORS; i++) ASSERT_OK(ctx, cliv_optimizer_add(o, p[i], g[i], CLIV_DEFAULT_GROUP));
-  for (int t = 1; t <= STEPS; t++) {
-    golden_write(g, gradients + (t - 1) * N);
-    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
-    if (t != MIDDLE && t != STEPS) continue;
-    const char *what = t == MIDDLE ? "p20" : "p50";
-    const double d = golden_distance(file, key, what, kind, p);
-    if (!(d <= tolerance(key, t))) fail_msg("%s %s, %s gradients: off by %.3g", key, what, kinds[kind], d);
-  }
-  for (size_t i = 0; i < TENSORS; i++) cliv_tensor_free(p[i]), cliv_tensor_free(g[i]);
-  free(initial), free(gradients);
-}
-
-static size_t golden_preset(cliv_context *ctx, cliv_safetensors *file, const golden *g, const char *rule,
-                            const char *preset) {
-  size_t cases = 0;
-  char key[64];
-  for (;; cases++) {
-    snprintf(key, sizeof key, "%s.%s.%zu", rule, preset, cases);
-    const char *what = cliv_safetensors_metadata(file, key);
-    if (!what) return cases;
-    const char *options = strstr(what, "preset=");
-    options = options + strcspn(options, " ");
-    for (size_t kind = 0; kind < KINDS; kind++) {
-      if (g->undefined && !strcmp(kinds[kind], g->undefined)) continue;
-      cliv_optimizer *o = make(ctx, rule, preset, options);
-      golden_run(ctx, file, g->shapes, key, kind, o);
-      cliv_optimizer_free(o);
-    }
-  }
-}
-
-static void golden_file(cliv_context *ctx, const golden *g) {
-  char *path = test_source_path(g->path);
-  cliv_safetensors *file;
-  ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
-  free(path);
-  size_t cases = 0;
-  for (size_t i = 0; cliv_rule_get(i); i++) {
-    const cliv_rule_info *rule = cliv_rule_get(i);
-    for (size_t k = 0; takes_matrices(rule->name) && k < rule->preset_count; k++)
-      cases += golden_preset(ctx, file, g, rule->name, rule->presets[k].name);
-  }
-  assert_int_equal(cases, g->cases);
-  cliv_safetensors_free(file);
-}
+/* A constant gradient is diagonal in SOAP's bases, and what should be 0 beside the diagonal is rounding divided by its
+ * own size. */
+static const int both[] = {2, 2};
+static const test_trajectories trajectories[] = {
+    {"tests/golden/matrix.safetensors", 2, both, (const size_t[]){4, 6, 8, 2}, false, tolerance, NULL},
+    {"tests/golden/soap.safetensors", 2, both, (const size_t[]){6, 6, 2, 2}, false, NULL, "constant"},
+};
 
 static void agrees_with_packages(void **state) {
   (void)state;
   cliv_context *ctx = test_open(test_walks[test_first_walk()]);
-  for (size_t i = 0; i < sizeof goldens / sizeof *goldens; i++) golden_file(ctx, &goldens[i]);
+  for (size_t i = 0; i < cliv_rule_count(); i++)
+    if (takes_matrices(cliv_rule_get(i)->name))
+      test_trajectories_follow(ctx, trajectories, sizeof trajectories / sizeof *trajectories, cliv_rule_get(i));
   test_close(ctx);
 }
 
@@ -166,7 +67,7 @@ typedef struct world {
 } world;
 
 static world world_make(cliv_context *ctx, const struct variant *v, bool arena) {
-  world x = {.o = make(ctx, v->rule, NULL, v->options)};
+  world x = {.o = test_optimizer(ctx, v->rule, NULL, v->options)};
   if (arena) {
     ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, MATRICES, ndims, shapes, x.p));
     ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, MATRICES, ndims, shapes, x.g));
@@ -283,7 +184,7 @@ static void narrow_storage_rounds_once(void **state) {
     ASSERT_OK(ctx, cliv_map(ctx, "copy", p[1], p[0], NULL));
     ASSERT_OK(ctx, cliv_map(ctx, "copy", g[1], g[0], NULL));
     for (int k = 0; k < 2; k++) {
-      cliv_optimizer *o = make(ctx, variants[v].rule, NULL, variants[v].options);
+      cliv_optimizer *o = test_optimizer(ctx, variants[v].rule, NULL, variants[v].options);
       ASSERT_OK(ctx, cliv_optimizer_add(o, p[k], g[k], CLIV_DEFAULT_GROUP));
       ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
       cliv_optimizer_free(o);
@@ -334,7 +235,7 @@ static void empty_matrices(void **state) {
   static const size_t shape[] = {5, 0};
   cliv_context *ctx = test_open(test_walks[test_first_walk()]);
   for (size_t v = 0; v < VARIANTS; v++) {
-    cliv_optimizer *o = make(ctx, variants[v].rule, NULL, variants[v].options);
+    cliv_optimizer *o = test_optimizer(ctx, variants[v].rule, NULL, variants[v].options);
     cliv_tensor *p, *g;
     ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape, &p));
     ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape, &g));
@@ -355,7 +256,7 @@ static void nothing_has_no_matrices(void **state) {
   char *dir = test_temp_dir(), *path = test_join(dir, "states");
   cliv_context *ctx = test_open(test_walks[test_first_walk()]);
   for (size_t r = 0; r < 2; r++) {
-    cliv_optimizer *o[2] = {make(ctx, rules[r], NULL, ""), make(ctx, rules[r], NULL, "")};
+    cliv_optimizer *o[2] = {test_optimizer(ctx, rules[r], NULL, ""), test_optimizer(ctx, rules[r], NULL, "")};
     cliv_tensor *p[3], *g[3], *view;
     for (size_t i = 0; i < 3; i++) {
       ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, sides[i], &p[i]));
@@ -407,7 +308,7 @@ static void memory_is_counted(void **state) {
 static void refuses_what_makes_no_sense(void **state) {
   (void)state;
   cliv_context *ctx = test_open(test_walks[test_first_walk()]);
-  cliv_optimizer *o = make(ctx, "muon", NULL, "");
+  cliv_optimizer *o = test_optimizer(ctx, "muon", NULL, "");
   cliv_tensor *p, *g;
   const size_t n = 7;
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &p));

@@ -1,15 +1,13 @@
 /* Rules whose step depends on sums over tensors: against the trajectories of packages, step by step against formulas in
  * double, and their sums' bits. */
-#include "support.h"
+#include "trajectories.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cliv/optim.h>
 #include <cliv/reduce.h>
-#include <cliv/safetensors.h>
 
 #include "ops/segments.h"
 #include "optim/optim.h"
@@ -26,129 +24,22 @@ static bool tries(const char *rule) {
   return found;
 }
 
-static cliv_optimizer *make(cliv_context *ctx, const char *rule, const char *preset, const char *options) {
-  cliv_optimizer *o;
-  const cliv_optimizer_options with = {.size = sizeof with, .preset = preset};
-  ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, &with, &o));
-  test_set_options(NULL, o, options);
-  return o;
-}
-
 /* ---- the packages' trajectories ---- */
 
-enum { GOLDEN_N = 40, GOLDEN_STEPS = 50, GOLDEN_MIDDLE = 20, GOLDEN_TENSORS = 3 };
-static const char *const kinds[] = {"random", "constant", "zero", "tiny", "huge", "sparse"};
-enum { KINDS = sizeof kinds / sizeof *kinds };
-/* The first and the last alone where every access is checked. */
-static size_t next_kind(size_t kind) { return kind + (test_small() ? KINDS - 1 : 1); }
-static const int golden_ndims[] = {2, 1, 1};
-static const size_t golden_shapes[] = {6, 5, 7, 3};
-
-static float *golden_read(cliv_safetensors *file, const char *name) {
-  cliv_array array;
-  ASSERT_OK(NULL, cliv_safetensors_read(file, name, &array));
-  assert_int_equal(array.dtype, CLIV_F32);
-  return array.data;
-}
-
-/* The weights of all tensors, one after another, within `tolerance` of the largest. */
-static void golden_compare(cliv_safetensors *file, const char *key, const char *what, size_t kind, cliv_tensor **p,
-                           double tolerance) {
-  char name[80];
-  snprintf(name, sizeof name, "%s.%s", key, what);
-  float *all = golden_read(file, name);
-  const float *want = all + kind * GOLDEN_N;
-  double scale = 0;
-  for (size_t i = 0; i < GOLDEN_N; i++) scale = fmax(scale, fabs((double)want[i]));
-  for (size_t t = 0, i = 0; t < GOLDEN_TENSORS; t++) {
-    float *got = test_read(p[t]);
-    for (size_t k = 0; k < cliv_tensor_count(p[t]); k++, i++)
-      if (!(fabs((double)got[k] - (double)want[i]) <= tolerance * scale))
-        fail_msg("%s, %s gradients: [%zu] is %.9g, the package has %.9g (off by %.3g of the largest, %.3g)", name,
-                 kinds[kind], i, (double)got[k], (double)want[i], fabs((double)got[k] - (double)want[i]) / scale,
-                 scale);
-    free(got);
-  }
-  free(all);
-}
-
-static void golden_write(cliv_tensor **to, const float *flat) {
-  for (size_t t = 0; t < GOLDEN_TENSORS; flat += cliv_tensor_count(to[t++]))
-    ASSERT_OK(NULL, cliv_tensor_write(to[t], flat, cliv_tensor_count(to[t]) * sizeof *flat));
-}
-
-/* One case with one kind of gradients. */
-static void golden_run(cliv_context *ctx, cliv_safetensors *file, const char *key, size_t kind, cliv_optimizer *o) {
-  cliv_tensor *p[GOLDEN_TENSORS], *g[GOLDEN_TENSORS];
-  char name[32];
-  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, GOLDEN_TENSORS, golden_ndims, golden_shapes, p));
-  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, GOLDEN_TENSORS, golden_ndims, golden_shapes, g));
-  float *initial = golden_read(file, "initial");
-  snprintf(name, sizeof name, "gradients.%s", kinds[kind]);
-  float *gradients = golden_read(file, name);
-  golden_write(p, initial);
-  for (size_t t = 0; t < GOLDEN_TENSORS; t++) ASSERT_OK(ctx, cliv_optimizer_add(o, p[t], g[t], CLIV_DEFAULT_GROUP));
-  const int steps = test_small() ? GOLDEN_MIDDLE : GOLDEN_STEPS;
-  for (int t = 0; t < steps; t++) {
-    golden_write(g, gradients + t * GOLDEN_N);
-    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
-    if (t + 1 == GOLDEN_MIDDLE) golden_compare(file, key, "p20", kind, p, 2e-6);
-  }
-  if (steps == GOLDEN_STEPS) golden_compare(file, key, "p50", kind, p, 2e-6);
-  for (size_t t = 0; t < GOLDEN_TENSORS; t++) {
-    cliv_tensor_free(p[t]);
-    cliv_tensor_free(g[t]);
-  }
-  free(gradients);
-  free(initial);
-}
-
-/* The count of cases that the file has of this rule and preset. */
-static size_t golden_preset(cliv_context *ctx, cliv_safetensors *file, const char *rule, const char *preset) {
-  char begins[64];
-  const int length = snprintf(begins, sizeof begins, "rule=%s preset=%s", rule, preset);
-  size_t count, found = 0;
-  const cliv_metadata *metadata = cliv_safetensors_metadata_list(file, &count);
-  for (size_t i = 0; i < count; i++) {
-    if (strncmp(metadata[i].value, begins, (size_t)length) || !strchr(" ", metadata[i].value[length])) continue;
-    const char *options = metadata[i].value + length + strspn(metadata[i].value + length, " ");
-    for (size_t kind = 0; kind < KINDS; kind = next_kind(kind)) {
-      cliv_optimizer *o = make(ctx, rule, preset, options);
-      golden_run(ctx, file, metadata[i].key, kind, o);
-      cliv_optimizer_free(o);
-    }
-    found++;
-  }
-  return found;
-}
-
-static bool has_package(const cliv_preset_info *preset) {
-  return strcmp(preset->name, "paper") != 0 && !strstr(preset->source, "by reading");
-}
+static const test_trajectories trajectories = {.path = "tests/golden/norms.safetensors",
+                                               .tensors = 3,
+                                               .ndims = (const int[]){2, 1, 1},
+                                               .shapes = (const size_t[]){6, 5, 7, 3},
+                                               .thin = true};
 
 static void agrees_with_packages(void **state) {
   (void)state;
-  char *path = test_source_path("tests/golden/norms.safetensors");
-  cliv_safetensors *file;
-  ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
-  free(path);
   for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
-    for (size_t i = 0; i < cliv_rule_count(); i++) {
-      const cliv_rule_info *rule = cliv_rule_get(i);
-      if (!tries(rule->name)) continue;
-      size_t cases = 0;
-      for (size_t k = 0; k < rule->preset_count; k++) {
-        const size_t found = golden_preset(ctx, file, rule->name, rule->presets[k].name);
-        if (!found && has_package(&rule->presets[k]))
-          fail_msg("%s has no trajectory with preset %s", rule->name, rule->presets[k].name);
-        cases += found;
-      }
-      if (cases < 3) fail_msg("%s has %zu trajectories", rule->name, cases);
-    }
+    for (size_t i = 0; i < cliv_rule_count(); i++)
+      if (tries(cliv_rule_get(i)->name)) test_trajectories_follow(ctx, &trajectories, 1, cliv_rule_get(i));
     test_close(ctx);
   }
-  cliv_safetensors_free(file);
 }
 
 /* ---- formulas in double ---- */
@@ -450,7 +341,7 @@ typedef struct world {
 
 /* In arenas, or each tensor by itself. */
 static world world_make(cliv_context *ctx, const struct variant *v, bool arenas) {
-  world x = {.o = make(ctx, v->rule, NULL, v->options)};
+  world x = {.o = test_optimizer(ctx, v->rule, NULL, v->options)};
   int ndims[SIZES];
   for (size_t i = 0; i < SIZES; i++) ndims[i] = 1;
   if (arenas) {
@@ -692,7 +583,7 @@ static void narrow_storage_rounds_once(void **state) {
     test_guarded x[4];
     for (size_t k = 0; k < 4; k++) x[k] = test_guard1(ctx, types[k], n, 3 * k + 1, data[k]);
     for (size_t k = 0; k < 4; k += 2) {
-      cliv_optimizer *o = make(ctx, "lamb", NULL, "lr=0.1");
+      cliv_optimizer *o = test_optimizer(ctx, "lamb", NULL, "lr=0.1");
       ASSERT_OK(ctx, cliv_optimizer_add(o, x[k].tensor, x[k + 1].tensor, CLIV_DEFAULT_GROUP));
       ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
       cliv_optimizer_free(o);
@@ -983,56 +874,36 @@ static void latecomers_take_numbers(void **state) {
 
 /* ---- sharpness-aware minimization ---- */
 
+typedef struct reach {
+  double rho;
+  int adaptive;
+} reach;
+
 /* The second gradient is the step's and half of the perturbed weights, as in make_norms.py. */
-static void golden_sam(cliv_context *ctx, cliv_safetensors *file, const char *key, size_t kind, double rho,
-                       int adaptive) {
-  cliv_tensor *p[GOLDEN_TENSORS], *g[GOLDEN_TENSORS];
-  char name[32];
-  cliv_optimizer *o = make(ctx, "sgd", NULL, "lr=0.1 momentum=0.9");
-  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, GOLDEN_TENSORS, golden_ndims, golden_shapes, p));
-  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, GOLDEN_TENSORS, golden_ndims, golden_shapes, g));
-  float *initial = golden_read(file, "initial");
-  snprintf(name, sizeof name, "gradients.%s", kinds[kind]);
-  float *gradients = golden_read(file, name), second[GOLDEN_N];
-  golden_write(p, initial);
-  for (size_t t = 0; t < GOLDEN_TENSORS; t++) ASSERT_OK(ctx, cliv_optimizer_add(o, p[t], g[t], CLIV_DEFAULT_GROUP));
-  for (int t = 0; t < (test_small() ? GOLDEN_MIDDLE : GOLDEN_STEPS); t++) {
-    golden_write(g, gradients + t * GOLDEN_N);
-    ASSERT_OK(ctx, cliv_optimizer_perturb(o, rho, adaptive, NULL));
-    for (size_t k = 0, i = 0; k < GOLDEN_TENSORS; k++) {
-      float *w = test_read(p[k]);
-      for (size_t n = 0; n < cliv_tensor_count(p[k]); n++, i++)
-        second[i] = gradients[t * GOLDEN_N + (int)i] + 0.5f * w[n];
-      free(w);
-    }
-    golden_write(g, second);
-    ASSERT_OK(ctx, cliv_optimizer_restore(o, NULL));
-    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
-    if (t + 1 == GOLDEN_MIDDLE) golden_compare(file, key, "p20", kind, p, 2e-6);
+static void sam_step(const test_trajectory *x, const float *gradients, const void *with) {
+  const reach *far = with;
+  float second[TEST_WEIGHTS];
+  test_trajectory_gradients(x, gradients);
+  ASSERT_OK(NULL, cliv_optimizer_perturb(x->o, far->rho, far->adaptive, NULL));
+  for (size_t k = 0, i = 0; k < x->tensors; k++) {
+    float *w = test_read(x->p[k]);
+    for (size_t n = 0; n < cliv_tensor_count(x->p[k]); n++, i++) second[i] = gradients[i] + 0.5f * w[n];
+    free(w);
   }
-  if (!test_small()) golden_compare(file, key, "p50", kind, p, 2e-6);
-  for (size_t t = 0; t < GOLDEN_TENSORS; t++) {
-    cliv_tensor_free(p[t]);
-    cliv_tensor_free(g[t]);
-  }
-  cliv_optimizer_free(o);
-  free(gradients);
-  free(initial);
+  test_trajectory_gradients(x, second);
+  ASSERT_OK(NULL, cliv_optimizer_restore(x->o, NULL));
+  ASSERT_OK(NULL, cliv_optimizer_step(x->o, NULL));
 }
 
 static void perturbs_as_the_package(void **state) {
   const test_ways *ways = *state;
-  char *path = test_source_path("tests/golden/norms.safetensors");
-  cliv_safetensors *file;
-  ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
-  free(path);
+  static const char with[] = "lr=0.1 momentum=0.9";
+  static const reach near = {0.05, 0}, far = {0.5, 1};
+  /* Weights of 1e14 times gradients of 1e15 squared are beyond float32: the package's weights are NaN then. */
+  static const test_case cases[] = {{"sam.pytorch_optimizer.0", "sgd", NULL, with, NULL, sam_step, &near},
+                                    {"sam.pytorch_optimizer.1", "sgd", NULL, with, "huge", sam_step, &far}};
   for (size_t w = 0; w < 2 && w < ways->count; w++)
-    for (size_t kind = 0; kind < KINDS; kind = next_kind(kind)) {
-      golden_sam(ways->ctx[w], file, "sam.pytorch_optimizer.0", kind, 0.05, 0);
-      /* Weights of 1e14 times gradients of 1e15 squared are beyond float32: the package's weights are NaN then. */
-      if (strcmp(kinds[kind], "huge") != 0) golden_sam(ways->ctx[w], file, "sam.pytorch_optimizer.1", kind, 0.5, 1);
-    }
-  cliv_safetensors_free(file);
+    for (size_t c = 0; c < 2; c++) test_trajectory_follow(ways->ctx[w], &trajectories, &cases[c]);
 }
 
 /* Every bit comes back, of narrow weights too, whatever happens in between; frozen ones do not move; what is out of
@@ -1144,7 +1015,7 @@ static void memory_is_counted(void **state) {
   } wanted[] = {{"adamw", 8 * N}, {"lamb", 8 * N}, {"novograd", 4 * N + 4}};
   uint64_t tables[3];
   for (size_t r = 0; r < 3; r++) {
-    cliv_optimizer *o = make(ctx, wanted[r].rule, NULL, "");
+    cliv_optimizer *o = test_optimizer(ctx, wanted[r].rule, NULL, "");
     cliv_optimizer_usage laid_out, smoothed, moved;
     laid_out.size = smoothed.size = moved.size = sizeof laid_out;
     ASSERT_OK(ctx, cliv_optimizer_add(o, p, g, CLIV_DEFAULT_GROUP));

@@ -1,6 +1,6 @@
 /* The arithmetic of every update rule: against the trajectories of PyTorch and other packages, and step by step against
  * formulas in double. */
-#include "support.h"
+#include "trajectories.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include <cliv/optim.h>
-#include <cliv/safetensors.h>
 
 #include "optim/power.h"
 #include "optim/rules.h"
@@ -92,39 +91,30 @@ static bool tries(const char *rule) {
 
 /* ---- the packages' trajectories ---- */
 
-enum { GOLDEN_N = 40, GOLDEN_STEPS = 50, GOLDEN_MIDDLE = 20, GOLDEN_CASES = 16 };
-static const char *const kinds[] = {"random", "constant", "zero", "tiny", "huge", "sparse"};
-enum { KINDS = sizeof kinds / sizeof *kinds, CASE_N = KINDS * GOLDEN_N };
+enum { CASE_N = TEST_KINDS * TEST_WEIGHTS, GOLDEN_CASES = 16 };
 
 /* One rule with one preset; a case is a group with one parameter, a row for each kind of gradient. */
 typedef struct golden {
   cliv_safetensors *file, *start;
   cliv_optimizer *optimizer;
-  cliv_tensor *params, *grads; /* (cases, kinds, GOLDEN_N) */
+  cliv_tensor *params, *grads; /* (cases, kinds, TEST_WEIGHTS) */
   const char *names[GOLDEN_CASES];
   size_t count;
   bool exact; /* every bit as PyTorch has it: rules without a square root, which PyTorch does not round correctly */
 } golden;
 
-static float *golden_read(cliv_safetensors *file, const char *name) {
-  cliv_array array;
-  ASSERT_OK(NULL, cliv_safetensors_read(file, name, &array));
-  assert_int_equal(array.dtype, CLIV_F32);
-  return array.data;
-}
-
 /* Every element within `tolerance` of its row's largest; elements below the normal range count as 0. */
 static void golden_compare(const golden *g, size_t c, const char *what, const float *got, double tolerance) {
   char name[80];
   snprintf(name, sizeof name, "%s.%s", g->names[c], what);
-  float *want = golden_read(g->file, name);
-  for (size_t k = 0; k < KINDS; k++) {
+  float *want = test_golden_read(g->file, name);
+  for (size_t k = 0; k < TEST_KINDS; k++) {
     double scale = 0;
-    for (size_t i = k * GOLDEN_N; i < (k + 1) * GOLDEN_N; i++) scale = fmax(scale, fabs((double)want[i]));
-    for (size_t i = k * GOLDEN_N; i < (k + 1) * GOLDEN_N; i++)
+    for (size_t i = k * TEST_WEIGHTS; i < (k + 1) * TEST_WEIGHTS; i++) scale = fmax(scale, fabs((double)want[i]));
+    for (size_t i = k * TEST_WEIGHTS; i < (k + 1) * TEST_WEIGHTS; i++)
       if (!(fabs((double)got[i] - (double)want[i]) <= (g->exact ? 0 : tolerance * scale + 0x1p-126)))
         fail_msg("%s, %s gradients: [%zu] is %.9g, the package has %.9g (off by %.3g of the largest, %.3g)", name,
-                 kinds[k], i % GOLDEN_N, (double)got[i], (double)want[i],
+                 test_kinds[k], i % TEST_WEIGHTS, (double)got[i], (double)want[i],
                  fabs((double)got[i] - (double)want[i]) / scale, scale);
   }
   free(want);
@@ -152,7 +142,7 @@ static void golden_check_states(const golden *g, double tolerance) {
 /* From a case's metadata "rule=NAME preset=NAME hyper=value …". */
 static void golden_add_case(golden *g, const char *key, const char *text, const float *initial) {
   cliv_context *ctx = cliv_tensor_context(g->params);
-  const size_t shape[] = {KINDS, GOLDEN_N}, first = g->count * CASE_N;
+  const size_t shape[] = {TEST_KINDS, TEST_WEIGHTS}, first = g->count * CASE_N;
   int group;
   ASSERT_OK(ctx, cliv_optimizer_group(g->optimizer, &group));
   char copy[256];
@@ -165,7 +155,7 @@ static void golden_add_case(golden *g, const char *key, const char *text, const 
     ASSERT_OK(ctx, cliv_optimizer_set(g->optimizer, group, pair, strtod(value, NULL)));
   }
   float start[CASE_N];
-  for (size_t i = 0; i < CASE_N; i++) start[i] = initial[i % GOLDEN_N];
+  for (size_t i = 0; i < CASE_N; i++) start[i] = initial[i % TEST_WEIGHTS];
   cliv_tensor *p, *d;
   ASSERT_OK(ctx, cliv_tensor_view(g->params, first, 2, shape, 0, &p));
   ASSERT_OK(ctx, cliv_tensor_view(g->grads, first, 2, shape, 0, &d));
@@ -180,24 +170,24 @@ static void golden_add_case(golden *g, const char *key, const char *text, const 
 static void golden_run(golden *g, bool states) {
   cliv_context *ctx = cliv_tensor_context(g->params);
   const size_t bytes = cliv_tensor_count(g->grads) * sizeof(float);
-  float *all = test_alloc(bytes), *kind[KINDS];
+  float *all = test_alloc(bytes), *kind[TEST_KINDS];
   memset(all, 0, bytes);
-  for (size_t k = 0; k < KINDS; k++) {
+  for (size_t k = 0; k < TEST_KINDS; k++) {
     char name[32];
-    snprintf(name, sizeof name, "gradients.%s", kinds[k]);
-    kind[k] = golden_read(g->start, name);
+    snprintf(name, sizeof name, "gradients.%s", test_kinds[k]);
+    kind[k] = test_golden_read(g->start, name);
   }
-  const int steps = test_small() ? GOLDEN_MIDDLE : GOLDEN_STEPS;
+  const int steps = test_small() ? TEST_MIDDLE : TEST_STEPS;
   for (int t = 0; t < steps; t++) {
-    for (size_t r = 0; r < g->count * KINDS; r++)
-      memcpy(all + r * GOLDEN_N, kind[r % KINDS] + t * GOLDEN_N, GOLDEN_N * sizeof *all);
+    for (size_t r = 0; r < g->count * TEST_KINDS; r++)
+      memcpy(all + r * TEST_WEIGHTS, kind[r % TEST_KINDS] + t * TEST_WEIGHTS, TEST_WEIGHTS * sizeof *all);
     ASSERT_OK(ctx, cliv_tensor_write(g->grads, all, bytes));
     ASSERT_OK(ctx, cliv_optimizer_step(g->optimizer, NULL));
-    if (t + 1 == GOLDEN_MIDDLE) golden_check_params(g, "p20", 1e-6);
+    if (t + 1 == TEST_MIDDLE) golden_check_params(g, "p20", 1e-6);
   }
-  if (steps == GOLDEN_STEPS) golden_check_params(g, "p50", 2e-6);
-  if (steps == GOLDEN_STEPS && states) golden_check_states(g, 2e-6);
-  for (size_t k = 0; k < KINDS; k++) free(kind[k]);
+  if (steps == TEST_STEPS) golden_check_params(g, "p50", 2e-6);
+  if (steps == TEST_STEPS && states) golden_check_states(g, 2e-6);
+  for (size_t k = 0; k < TEST_KINDS; k++) free(kind[k]);
   free(all);
 }
 
@@ -207,12 +197,12 @@ static size_t golden_preset(cliv_context *ctx, cliv_safetensors *file, cliv_safe
   golden g = {.file = file, .start = start};
   const bool own = file == start;
   g.exact = own && (!strcmp(rule, "sgd") || !strcmp(rule, "lion") || !strcmp(rule, "rprop"));
-  const size_t shape[] = {GOLDEN_CASES, KINDS, GOLDEN_N};
+  const size_t shape[] = {GOLDEN_CASES, TEST_KINDS, TEST_WEIGHTS};
   const cliv_optimizer_options options = {.size = sizeof options, .preset = preset};
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 3, shape, &g.params));
   ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 3, shape, &g.grads));
   ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, &options, &g.optimizer));
-  float *initial = golden_read(start, "initial");
+  float *initial = test_golden_read(start, "initial");
   char begins[64];
   const int length = snprintf(begins, sizeof begins, "rule=%s preset=%s", rule, preset);
   size_t count;
@@ -228,23 +218,10 @@ static size_t golden_preset(cliv_context *ctx, cliv_safetensors *file, cliv_safe
   return g.count;
 }
 
-static cliv_safetensors *golden_open(const char *name) {
-  char *path = test_source_path(name);
-  cliv_safetensors *file;
-  ASSERT_OK(NULL, cliv_safetensors_open(path, &file));
-  free(path);
-  return file;
-}
-
-/* A preset without a package that runs here is a paper's, or says that it was read and not run. */
-static bool has_package(const cliv_preset_info *preset) {
-  return strcmp(preset->name, "paper") != 0 && !strstr(preset->source, "by reading");
-}
-
 static void agrees_with_packages(void **state) {
   (void)state;
-  cliv_safetensors *torch = golden_open("tests/golden/torch.safetensors");
-  cliv_safetensors *packages = golden_open("tests/golden/packages.safetensors");
+  cliv_safetensors *torch = test_golden("tests/golden/torch.safetensors");
+  cliv_safetensors *packages = test_golden("tests/golden/packages.safetensors");
   for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);
     for (size_t i = 0; i < cliv_rule_count(); i++) {
@@ -255,7 +232,8 @@ static void agrees_with_packages(void **state) {
         const cliv_preset_info *preset = &rule->presets[k];
         const size_t found = golden_preset(ctx, torch, torch, rule->name, preset->name) +
                              golden_preset(ctx, packages, torch, rule->name, preset->name);
-        if (!found && has_package(preset)) fail_msg("%s has no trajectory with preset %s", rule->name, preset->name);
+        if (!found && test_has_package(preset))
+          fail_msg("%s has no trajectory with preset %s", rule->name, preset->name);
         cases += found;
       }
       if (cases < 3) fail_msg("%s has %zu trajectories", rule->name, cases);
