@@ -245,7 +245,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void optim_step(
     EACH_STATE(BLOCK_SHOW)
     barrier(CLK_LOCAL_MEM_FENCE);
     EACH_STATE(BLOCK_JOIN)
-    barrier(CLK_LOCAL_MEM_FENCE);
+    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE); /* absmax is read above and written below */
     EACH_STATE(BLOCK_STORE)
   }
 }
