@@ -123,23 +123,29 @@ static void one_part_is_a_step(void **state) {
   test_close(ctx);
 }
 
-/* A part with a NaN spoils its step, which is left out, and no other. */
-static void skipped_sums_begin_anew(void **state) {
-  (void)state;
-  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
-  const cliv_gradient_options skip = {.size = sizeof skip, .nonfinite = CLIV_NONFINITE_SKIP};
+/* A part with a NaN spoils its step, which is left out or refused, and no other. */
+static void sums_of_no_step_begin_anew(cliv_context *ctx, cliv_nonfinite nonfinite) {
+  const cliv_gradient_options options = {.size = sizeof options, .nonfinite = nonfinite};
   world a = world_make(ctx, "adamw", true), b = world_make(ctx, "adamw", true);
-  ASSERT_OK(ctx, cliv_optimizer_gradients(a.o, &skip));
-  ASSERT_OK(ctx, cliv_optimizer_gradients(b.o, &skip));
+  ASSERT_OK(ctx, cliv_optimizer_gradients(a.o, &options));
+  ASSERT_OK(ctx, cliv_optimizer_gradients(b.o, &options));
   give_part(&a, 9, 0);
   ASSERT_OK(ctx, cliv_tensor_fill(a.g[2], (double)NAN, NULL));
   ASSERT_OK(ctx, cliv_optimizer_accumulate(a.o, NULL));
-  step(&a);
+  assert_int_equal(cliv_optimizer_step(a.o, NULL), nonfinite == CLIV_NONFINITE_FAIL ? CLIV_DATA : CLIV_OK);
   assert_int_equal(cliv_optimizer_steps(a.o), 0);
+  assert_int_equal(cliv_optimizer_accumulated(a.o), 0);
   step_in_parts(&a, 1, 2), step_in_parts(&b, 1, 2);
   same_weights(&a, &b);
   world_free(&a);
   world_free(&b);
+}
+
+static void bad_sums_begin_anew(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(test_walks[test_first_walk()]);
+  sums_of_no_step_begin_anew(ctx, CLIV_NONFINITE_SKIP);
+  sums_of_no_step_begin_anew(ctx, CLIV_NONFINITE_FAIL);
   test_close(ctx);
 }
 
@@ -182,7 +188,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(means_are_steps),
       cmocka_unit_test(one_part_is_a_step),
-      cmocka_unit_test(skipped_sums_begin_anew),
+      cmocka_unit_test(bad_sums_begin_anew),
       cmocka_unit_test(narrow_late_and_frozen),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));

@@ -31,23 +31,18 @@ static cliv_status make_sums(const cliv_optimizer *o, size_t first, cliv_tensor 
   return status;
 }
 
-/* All that share one piece of memory begin anew in one launch. */
-static cliv_status clear(const cliv_optimizer *o, size_t first) {
-  cl_mem before = NULL;
-  for (size_t i = first; i < o->gatherer->param_count; i++) {
-    const cliv_tensor *sum = o->gatherer->params[i].p;
-    if (sum->count == 0 || sum->mem == before) continue;
-    before = sum->mem;
-    size_t bytes;
-    cliv_tensor *all;
-    CL_TRY(o->ctx, clGetMemObjectInfo(before, CL_MEM_SIZE, sizeof bytes, &bytes, NULL), "clGetMemObjectInfo");
-    const size_t elements = bytes / sizeof(float);
-    TRY(cliv_tensor_wrap(o->ctx, before, 0, CLIV_F32, 1, &elements, &all));
-    const cliv_status status = cliv_tensor_fill(all, 0, NULL);
-    cliv_tensor_free(all);
-    TRY(status);
-  }
-  return CLIV_OK;
+/* Zeros in all of the memory that a sum lies in, unless the one before lay in it too. */
+static cliv_status clear(const cliv_tensor *sum, cl_mem *before) {
+  if (sum->count == 0 || sum->mem == *before) return CLIV_OK;
+  size_t bytes;
+  cliv_tensor *all;
+  CL_TRY(sum->ctx, clGetMemObjectInfo(sum->mem, CL_MEM_SIZE, sizeof bytes, &bytes, NULL), "clGetMemObjectInfo");
+  const size_t elements = bytes / sizeof(float);
+  TRY(cliv_tensor_wrap(sum->ctx, sum->mem, 0, CLIV_F32, 1, &elements, &all));
+  const cliv_status status = cliv_tensor_fill(all, 0, NULL);
+  cliv_tensor_free(all);
+  *before = sum->mem;
+  return status;
 }
 
 /* Parameter i's sum takes the place of its gradient, which goes to the gatherer. */
@@ -66,31 +61,36 @@ static cliv_status gather_param(cliv_optimizer *o, size_t i, cliv_tensor *sum) {
   return CLIV_OK;
 }
 
-/* The same parameters, and the same of them frozen. */
-static cliv_status follow_params(cliv_optimizer *o) {
+/* Sums for the parameters from `first` on. They are 0 before the gatherer has any: what fails between leaves none that
+ * are not. */
+static cliv_status gather_params(cliv_optimizer *o, size_t first) {
+  const size_t count = o->param_count - first;
+  cliv_tensor **sums = calloc(count, sizeof *sums);
+  cl_mem before = NULL;
+  REQUIRE(o->ctx, sums != NULL, HOST_MEMORY, "no memory for the sums of %zu gradients", count);
+  cliv_status status = make_sums(o, first, sums);
+  for (size_t i = 0; !status && i < count; i++) status = clear(sums[i], &before);
+  for (size_t i = 0; !status && i < count; i++) status = gather_param(o, first + i, sums[i]);
+  for (size_t i = 0; i < count; i++) cliv_tensor_free(sums[i]);
+  free(sums);
+  return status;
+}
+
+/* The same parameters, and the same of them frozen; sums of a step that has been taken, or left out, begin anew. */
+static cliv_status begin(cliv_optimizer *o) {
+  cl_mem before = NULL;
   if (!o->gatherer) TRY(make_gatherer(o));
-  const size_t first = o->gatherer->param_count, count = o->param_count - first;
-  if (count) {
-    cliv_tensor **sums = calloc(count, sizeof *sums);
-    REQUIRE(o->ctx, sums != NULL, HOST_MEMORY, "no memory for the sums of %zu gradients", count);
-    cliv_status status = make_sums(o, first, sums);
-    for (size_t i = 0; !status && i < count; i++) status = gather_param(o, first + i, sums[i]);
-    for (size_t i = 0; i < count; i++) cliv_tensor_free(sums[i]);
-    free(sums);
-    TRY(status);
-    TRY(clear(o, first));
-  }
-  for (size_t i = 0; i < o->param_count; i++)
-    if (o->gatherer->params[i].frozen != o->params[i].frozen)
-      TRY(cliv_optimizer_freeze(o->gatherer, i, o->params[i].frozen));
-  return CLIV_OK;
+  const cliv_optimizer *gatherer = o->gatherer;
+  for (size_t i = 0; o->gathered == 0 && i < gatherer->param_count; i++) TRY(clear(gatherer->params[i].p, &before));
+  if (gatherer->param_count < o->param_count) TRY(gather_params(o, gatherer->param_count));
+  return cliv__freeze_alike(o, o->gatherer);
 }
 
 cliv_status cliv_optimizer_accumulate(cliv_optimizer *o, const cliv_sync *sync) {
   TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, o);
   TRY(cliv__control_settle(o));
-  TRY(follow_params(o));
+  TRY(begin(o));
   TRY(cliv__optimizer_step(o->gatherer, true, sync));
   o->gathered++;
   return CLIV_OK;
@@ -102,7 +102,7 @@ cliv_status cliv__gathered_step(cliv_optimizer *o, const cliv_sync *sync) {
   const bool adds = o->gathered == 0 || o->gatherer->param_count < o->param_count;
   if (adds) TRY(cliv_optimizer_accumulate(o, SYNC_FIRST(sync)));
   const cliv_sync rest = adds ? cliv__sync_part(sync, false, true) : sync ? *sync : (cliv_sync){0};
-  TRY(cliv__optimizer_step(o, true, &rest));
-  o->gathered = 0;
-  return clear(o, 0);
+  const cliv_status status = cliv__optimizer_step(o, true, &rest);
+  if (!status || status == CLIV_DATA) o->gathered = 0; /* other failures leave the sums to a step that comes again */
+  return status;
 }

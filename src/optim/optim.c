@@ -279,7 +279,7 @@ static cliv_status check_tensor(const cliv_optimizer *o, const cliv_tensor *t, c
 /* Square matrices of these sides are decomposed (cliv_eigen). */
 static cliv_status check_sides(const cliv_optimizer *o, const cliv_tensor *p) {
   enum { MOST_SIDE = 1 << 14 };
-  const size_t rows = p->ndim ? p->shape[0] : 1, columns = rows ? p->count / rows : 0;
+  const size_t rows = cliv__matrix_rows(p), columns = cliv__matrix_columns(p);
   bool squares = false;
   for (size_t k = 0; k < o->rule->info.state_count; k++) squares |= cliv__square_of(o->rule, k) >= 0;
   REQUIRE(o->ctx, !squares || (rows <= MOST_SIDE && columns <= MOST_SIDE), SHAPE,
@@ -435,5 +435,10 @@ cliv_status cliv_optimizer_freeze(cliv_optimizer *o, size_t param, int on) {
   p->born = o->steps - p->age;
   p->frozen = on != 0;
   o->stale = o->control.stale = true;
+  return CLIV_OK;
+}
+
+cliv_status cliv__freeze_alike(const cliv_optimizer *o, cliv_optimizer *other) {
+  for (size_t i = 0; i < o->param_count; i++) TRY(cliv_optimizer_freeze(other, i, o->params[i].frozen));
   return CLIV_OK;
 }

@@ -269,6 +269,8 @@ cliv_status cliv__state_dict_load(cliv_optimizer *o, const cliv_safetensors *fil
 
 /* Takes the last step back from the count. */
 void cliv__step_untaken(cliv_optimizer *o);
+/* Freezes the parameters of another optimizer over the same ones as they are frozen in this one. */
+cliv_status cliv__freeze_alike(const cliv_optimizer *o, cliv_optimizer *other);
 /* A step by the sums of an optimizer that has a gatherer, which begin anew. */
 cliv_status cliv__gathered_step(cliv_optimizer *o, const cliv_sync *sync);
 /* Waits for the verdict on the step under way: whether it must be left out. */

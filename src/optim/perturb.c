@@ -42,9 +42,7 @@ static cliv_status follow_params(cliv_optimizer *o) {
     const cliv__param *x = &o->params[up->param_count];
     TRY(cliv_optimizer_add(up, x->p, cliv__given(x), CLIV_DEFAULT_GROUP));
   }
-  for (size_t i = 0; i < o->param_count; i++)
-    if (up->params[i].frozen != o->params[i].frozen) TRY(cliv_optimizer_freeze(up, i, o->params[i].frozen));
-  return CLIV_OK;
+  return cliv__freeze_alike(o, up);
 }
 
 cliv_status cliv_optimizer_perturb(cliv_optimizer *o, double rho, int adaptive, const cliv_sync *sync) {

@@ -139,9 +139,8 @@ cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, 
   if (cliv__state_shape(rule, k) == CLIV_STATE_TENSOR) return (cliv__shape){0};
   if (k >= CLIV__ABSMAX_PLANE) return (cliv__shape){1, {(param->count + CLIV__BLOCK - 1) / CLIV__BLOCK}};
   if (cliv__square_of(rule, k) >= 0) {
-    const size_t rows = param->ndim ? param->shape[0] : 1;
-    const bool left = cliv__state_shape(rule, k) == CLIV_STATE_LEFT;
-    const size_t side = param->count == 0 ? 0 : left ? rows : param->count / rows; /* of nothing none are made */
+    const bool left = cliv__state_shape(rule, k) == CLIV_STATE_LEFT, some = param->count > 0; /* of nothing none */
+    const size_t side = !some ? 0 : left ? cliv__matrix_rows(param) : cliv__matrix_columns(param);
     return (cliv__shape){2, {side, side}};
   }
   cliv__shape shape = {.ndim = param->ndim};

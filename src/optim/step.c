@@ -58,7 +58,7 @@ static void remember(const cliv_optimizer *o, cliv__row *row, const double *hype
 /* Rows are then one a parameter. */
 static void shape_scalars(const cliv_optimizer *o, size_t param, const double *hyper, double *scalars) {
   const cliv_tensor *p = o->params[param].p;
-  if (p->count) o->rule->of_shape(hyper, (double)p->shape[0], (double)(p->count / p->shape[0]), scalars);
+  if (p->count) o->rule->of_shape(hyper, (double)cliv__matrix_rows(p), (double)cliv__matrix_columns(p), scalars);
 }
 
 /* Whether a tensor has taken a step: as a rule the first one has. */
@@ -201,7 +201,7 @@ static cliv_status prepare(const cliv_optimizer *o, const cliv_sync *sync) {
 /* What stands behind a launch, parameter by parameter. */
 static cliv_status follow(cliv_optimizer *o, const cliv__phase *phase) {
   for (size_t i = 0; phase->then && i < o->param_count; i++)
-    if (o->params[i].p->count && !o->params[i].frozen) TRY(phase->then(o, i));
+    if (cliv__takes_part(o, i)) TRY(phase->then(o, i));
   return CLIV_OK;
 }
 

@@ -19,6 +19,11 @@ struct cliv_tensor {
 
 /* First element's index in mem, in elements: offset is a multiple of the element size. */
 static inline cl_ulong cliv__first(const cliv_tensor *t) { return t->offset / cliv_dtype_size(t->dtype); }
+/* As the matrix of its first axis by all others; 1 row where it has no axes. */
+static inline size_t cliv__matrix_rows(const cliv_tensor *t) { return t->ndim ? t->shape[0] : 1; }
+static inline size_t cliv__matrix_columns(const cliv_tensor *t) {
+  return t->count ? t->count / cliv__matrix_rows(t) : 0;
+}
 static inline bool cliv__dense(const cliv_tensor *t) { return t->rows <= 1 || t->pitch == t->columns; }
 bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b);
 /* True when the two share a byte of device memory (only seen within one cl_mem). */
