@@ -1,5 +1,6 @@
 /* Rules that take parameters as matrices: against the trajectories of packages, layouts, states in files, refusals. */
 #include "trajectories.h"
+#include "worlds.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -57,49 +58,16 @@ enum { VARIANTS = sizeof variants / sizeof *variants };
 
 /* Matrices of these sides, and one of more axes. */
 enum { MATRICES = 4 };
-static const int ndims[] = {2, 2, 2, 3};
-static const size_t shapes[] = {1, 7, 33, 17, 16, 16, 5, 3, 2};
-static const size_t elements[] = {7, 561, 256, 30};
+static const test_shapes matrices = {MATRICES, (const int[]){2, 2, 2, 3},
+                                     (const size_t[]){1, 7, 33, 17, 16, 16, 5, 3, 2}};
 
-typedef struct world {
-  cliv_optimizer *o;
-  cliv_tensor *p[MATRICES], *g[MATRICES];
-} world;
+typedef test_world world;
 
 static world world_make(cliv_context *ctx, const struct variant *v, bool arena) {
-  world x = {.o = test_optimizer(ctx, v->rule, NULL, v->options)};
-  if (arena) {
-    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, MATRICES, ndims, shapes, x.p));
-    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, MATRICES, ndims, shapes, x.g));
-  }
-  for (size_t i = 0, at = 0; i < MATRICES; at += (size_t)ndims[i++]) {
-    if (!arena) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, ndims[i], shapes + at, &x.p[i]));
-    if (!arena) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, ndims[i], shapes + at, &x.g[i]));
-    float data[561];
-    test_fill_normal(data, elements[i], i);
-    ASSERT_OK(ctx, cliv_tensor_write(x.p[i], data, elements[i] * sizeof *data));
-    ASSERT_OK(ctx, cliv_optimizer_add(x.o, x.p[i], x.g[i], CLIV_DEFAULT_GROUP));
-  }
-  return x;
+  return test_world_make(ctx, test_optimizer(ctx, v->rule, NULL, v->options), &matrices, arena);
 }
 
-static void world_step(const world *x, uint64_t t) {
-  for (size_t i = 0; i < MATRICES; i++) {
-    float data[561];
-    test_fill_normal(data, elements[i], 100 * t + i);
-    ASSERT_OK(NULL, cliv_tensor_write(x->g[i], data, elements[i] * sizeof *data));
-  }
-  ASSERT_OK(NULL, cliv_optimizer_step(x->o, NULL));
-}
-
-static void world_free(world *x) {
-  cliv_optimizer_free(x->o);
-  for (size_t i = 0; i < MATRICES; i++) cliv_tensor_free(x->p[i]), cliv_tensor_free(x->g[i]);
-}
-
-static void same_weights(const world *a, const world *b) {
-  for (size_t i = 0; i < MATRICES; i++) ASSERT_SAME_TENSORS(a->p[i], b->p[i]);
-}
+static void world_step(const world *x, uint64_t t) { test_world_step(x, 100 * t); }
 
 /* In an arena or apart, in both walks. */
 static void layouts_agree(void **state) {
@@ -112,11 +80,11 @@ static void layouts_agree(void **state) {
       cliv_context *ctx = test_open(test_walks[w]);
       world x = world_make(ctx, &variants[v], false);
       for (uint64_t t = 1; t <= 3; t++) world_step(&x, t);
-      same_weights(&x, &want);
-      world_free(&x);
+      ASSERT_SAME_WEIGHTS(&x, &want);
+      test_world_free(&x);
       test_close(ctx);
     }
-    world_free(&want);
+    test_world_free(&want);
     test_close(first);
   }
 }
@@ -136,9 +104,9 @@ static void resumes_from_a_file(void **state) {
     for (size_t i = 0; i < MATRICES; i++) ASSERT_OK(ctx, cliv_tensor_copy(a.p[i], b.p[i], NULL));
     ASSERT_OK(ctx, cliv_optimizer_load(b.o, path));
     for (uint64_t t = 4; t <= 5; t++) world_step(&a, t), world_step(&b, t);
-    same_weights(&a, &b);
-    world_free(&a);
-    world_free(&b);
+    ASSERT_SAME_WEIGHTS(&a, &b);
+    test_world_free(&a);
+    test_world_free(&b);
   }
   unlink(path);
   test_close(ctx);
@@ -157,10 +125,10 @@ static void skipped_steps_change_nothing(void **state) {
     ASSERT_OK(ctx, cliv_tensor_fill(a.g[2], (double)NAN, NULL));
     ASSERT_OK(ctx, cliv_optimizer_step(a.o, NULL));
     world_step(&a, 2), world_step(&b, 2);
-    same_weights(&a, &b);
+    ASSERT_SAME_WEIGHTS(&a, &b);
     assert_int_equal(cliv_optimizer_steps(a.o), 2);
-    world_free(&a);
-    world_free(&b);
+    test_world_free(&a);
+    test_world_free(&b);
   }
   test_close(ctx);
 }
@@ -221,8 +189,8 @@ static void frozen_and_late_matrices(void **state) {
     ASSERT_OK(ctx, cliv_optimizer_freeze(a.o, 1, 0));
     world_step(&a, 2);
     ASSERT_SAME_TENSORS(a.p[1], b.p[1]);
-    world_free(&a);
-    world_free(&b);
+    test_world_free(&a);
+    test_world_free(&b);
     cliv_tensor_free(p);
     cliv_tensor_free(g);
   }
@@ -293,14 +261,14 @@ static void memory_is_counted(void **state) {
   cliv_optimizer_usage usage = {.size = sizeof usage};
   uint64_t states = 0, room = 0;
   for (size_t i = 0; i < MATRICES; i++) {
-    const uint64_t rows = cliv_tensor_shape(x.p[i])[0], columns = elements[i] / rows;
+    const uint64_t rows = cliv_tensor_shape(x.p[i])[0], columns = cliv_tensor_count(x.p[i]) / rows;
     states += 2 * (rows * rows + columns * columns) * sizeof(float);
-    room += elements[i] * sizeof(float);
+    room += cliv_tensor_count(x.p[i]) * sizeof(float);
   }
   ASSERT_OK(ctx, cliv_optimizer_memory(x.o, &usage));
   assert_int_equal(usage.states, states);
   assert_true(usage.tables > room);
-  world_free(&x);
+  test_world_free(&x);
   test_close(ctx);
 }
 

@@ -1,6 +1,7 @@
 /* Rules whose step depends on sums over tensors: against the trajectories of packages, step by step against formulas in
  * double, and their sums' bits. */
 #include "trajectories.h"
+#include "worlds.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -334,56 +335,25 @@ static const size_t sizes[] = {1, 0, 2, 16, 255, 256, 257, 4095, 4096, 4097, 900
 enum { SIZES = sizeof sizes / sizeof *sizes, SMALL_SIZES = 7, AT_ZERO = 3, WITHOUT = 5 };
 static size_t tensors(void) { return test_small() ? SMALL_SIZES : SIZES; }
 
-typedef struct world {
-  cliv_optimizer *o;
-  cliv_tensor *p[SIZES], *g[SIZES];
-} world;
+typedef test_world world;
 
 /* In arenas, or each tensor by itself. */
 static world world_make(cliv_context *ctx, const struct variant *v, bool arenas) {
-  world x = {.o = test_optimizer(ctx, v->rule, NULL, v->options)};
-  int ndims[SIZES];
-  for (size_t i = 0; i < SIZES; i++) ndims[i] = 1;
-  if (arenas) {
-    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, tensors(), ndims, sizes, x.p));
-    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, tensors(), ndims, sizes, x.g));
-  }
-  for (size_t i = 0; i < tensors(); i++) {
-    if (!arenas) {
-      ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &sizes[i], &x.p[i]));
-      ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &sizes[i], &x.g[i]));
-    }
-    float *w = test_alloc(sizes[i] * sizeof *w);
-    test_fill_normal(w, sizes[i], i);
-    if (i == AT_ZERO) memset(w, 0, sizes[i] * sizeof *w);
-    ASSERT_OK(ctx, cliv_tensor_write(x.p[i], w, sizes[i] * sizeof *w));
-    ASSERT_OK(ctx, cliv_optimizer_add(x.o, x.p[i], x.g[i], CLIV_DEFAULT_GROUP));
-    free(w);
-  }
+  static const int ndims[SIZES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  const test_shapes of = {tensors(), ndims, sizes};
+  const world x = test_world_make(ctx, test_optimizer(ctx, v->rule, NULL, v->options), &of, arenas);
+  ASSERT_OK(ctx, cliv_tensor_fill(x.p[AT_ZERO], 0, NULL));
   return x;
 }
 
 static void world_give(const world *x, uint64_t t) {
-  for (size_t i = 0; i < tensors(); i++) {
-    float *g = test_alloc(sizes[i] * sizeof *g);
-    test_fill_normal(g, sizes[i], 1000 * t + i);
-    if (i == WITHOUT) memset(g, 0, sizes[i] * sizeof *g);
-    ASSERT_OK(NULL, cliv_tensor_write(x->g[i], g, sizes[i] * sizeof *g));
-    free(g);
-  }
+  test_tensors_fill(x->g, x->count, 1000 * t);
+  ASSERT_OK(NULL, cliv_tensor_fill(x->g[WITHOUT], 0, NULL));
 }
 
 static void world_step(const world *x, uint64_t t) {
   world_give(x, t);
   ASSERT_OK(NULL, cliv_optimizer_step(x->o, NULL));
-}
-
-static void world_free(world *x) {
-  cliv_optimizer_free(x->o);
-  for (size_t i = 0; i < tensors(); i++) {
-    cliv_tensor_free(x->p[i]);
-    cliv_tensor_free(x->g[i]);
-  }
 }
 
 static double *read_double(const cliv_tensor *t) {
@@ -467,7 +437,7 @@ static void follows_variant(cliv_context *ctx, const struct variant *v, const st
       tensor_free(&before[i]);
     }
   }
-  world_free(&x);
+  test_world_free(&x);
 }
 
 static void follows_formulas(void **state) {
@@ -525,7 +495,7 @@ static void layouts_agree(void **state) {
         const uint64_t got = digest(&x);
         if (w == 0 && arenas == 0) want = got;
         if (got != want) fail_msg("%s: way %zu, %s arenas: other bits", rules[r], w, arenas ? "with" : "without");
-        world_free(&x);
+        test_world_free(&x);
       }
   }
 }
@@ -548,7 +518,7 @@ static void sums_are_those_of_reduce(void **state) {
       cliv_tensor_free(got);
     }
     cliv_tensor_free(want);
-    world_free(&x);
+    test_world_free(&x);
   }
 }
 
@@ -560,7 +530,7 @@ static void arenas_share_launches(void **state) {
   assert_int_equal(x.o->plan.batch_count, 1);
   assert_int_equal(x.o->plan.norming.tensors, tensors() - 1);
   assert_int_equal(x.o->plan.norming.segments->stages, 1);
-  world_free(&x);
+  test_world_free(&x);
 }
 
 /* Narrow parameters and gradients: as if they were wide, then rounded once. */
@@ -657,7 +627,7 @@ static void special_values(void **state) {
     free(got);
     for (size_t i = 0; i < tensors(); i++)
       if (i != 2) ASSERT_SAME_TENSORS(x.p[i], y.p[i]);
-    world_free(&x), world_free(&y);
+    test_world_free(&x), test_world_free(&y);
   }
 }
 
@@ -680,7 +650,7 @@ static void skipped_steps_change_nothing(void **state) {
       assert_int_equal(cliv_optimizer_steps(x.o), 1);
       world_step(&x, 2);
       assert_true(digest(&x) != before);
-      world_free(&x);
+      test_world_free(&x);
     }
 }
 
@@ -702,7 +672,7 @@ static void clips_before_the_norm(void **state) {
     ASSERT_OK(NULL, cliv_optimizer_step(x.o, NULL));
     ASSERT_OK(NULL, cliv_optimizer_step(y.o, NULL));
     assert_true(digest(&x) == digest(&y));
-    world_free(&x), world_free(&y);
+    test_world_free(&x), test_world_free(&y);
   }
 }
 
@@ -721,7 +691,7 @@ static void resumes_from_a_file(void **state) {
     assert_true(digest(&x) == digest(&y));
     for (uint64_t t = 3; t <= 5; t++) world_step(&x, t), world_step(&y, t);
     assert_true(digest(&x) == digest(&y));
-    world_free(&x), world_free(&y);
+    test_world_free(&x), test_world_free(&y);
   }
   test_remove_tree(dir);
   free(path);
@@ -750,7 +720,7 @@ static void latecomers_keep_numbers(void **state) {
   cliv_tensor_free(state_view);
   cliv_tensor_free(p);
   cliv_tensor_free(g);
-  world_free(&x), world_free(&y);
+  test_world_free(&x), test_world_free(&y);
 }
 
 /* A frozen tensor keeps its weights and numbers, and goes on from there; the others see nothing of it. */
@@ -772,11 +742,11 @@ static void frozen_tensors_wait(void **state) {
       if (i != FROZEN) ASSERT_SAME_TENSORS(x.p[i], y.p[i]);
     ASSERT_OK(NULL, cliv_optimizer_freeze(x.o, FROZEN, 0));
     world_step(&x, 3);
-    world_free(&y);
+    test_world_free(&y);
     y = world_make(ways->ctx[w], variant_of("novograd"), true);
     world_step(&y, 1), world_step(&y, 3);
     ASSERT_SAME_TENSORS(x.p[FROZEN], y.p[FROZEN]);
-    world_free(&x), world_free(&y);
+    test_world_free(&x), test_world_free(&y);
   }
 }
 
@@ -826,7 +796,7 @@ static void resting_takes_up(cliv_context *ctx, const struct variant *v, size_t 
     fail_msg("%s %s: from %g to %g in a step", v->rule, v->options, (double)known, (double)next);
   world_step(&x, 8), world_step(&y, 8);
   assert_true(digest(&x) == digest(&y));
-  world_free(&x), world_free(&y);
+  test_world_free(&x), test_world_free(&y);
 }
 
 /* Of all parameters the first, whose scalars hold for all, and one of the others. */
@@ -868,7 +838,7 @@ static void latecomers_take_numbers(void **state) {
       if (!(next >= known && next <= 4 * known))
         fail_msg("%s %s: from %g to %g in a step", sharing[r].rule, sharing[r].options, (double)known, (double)next);
       test_guard_free(&p), test_guard_free(&g);
-      world_free(&x);
+      test_world_free(&x);
     }
 }
 
@@ -942,7 +912,7 @@ static void weights_come_back(void **state) {
       free(back);
       ASSERT_FAILS(ctx, cliv_optimizer_restore(x.o, NULL), CLIV_STATE, "comes first");
       test_guard_free(&p), test_guard_free(&g);
-      world_free(&x), world_free(&before);
+      test_world_free(&x), test_world_free(&before);
     }
 }
 
@@ -970,7 +940,7 @@ static void perturbs_by_the_formula(void **state) {
         tensor_free(&before[i]);
       }
       ASSERT_OK(NULL, cliv_optimizer_restore(x.o, NULL));
-      world_free(&x);
+      test_world_free(&x);
     }
 }
 
@@ -995,7 +965,7 @@ static void half_a_way_can_be_undone(void **state) {
   ASSERT_FAILS(ctx, cliv_optimizer_perturb(x.o, 0.3, 0, NULL), CLIV_STATE, "already");
   ASSERT_OK(ctx, cliv_optimizer_restore(x.o, NULL));
   for (size_t i = 0; i < tensors(); i++) ASSERT_SAME_TENSORS(x.p[i], before.p[i]);
-  world_free(&x), world_free(&before);
+  test_world_free(&x), test_world_free(&before);
 }
 
 /* Sums, numbers of tensors, gradients smoothed or added up, old weights are counted too. */

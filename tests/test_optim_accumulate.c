@@ -1,5 +1,5 @@
 /* Gradients added up over several calls: as if their mean had been the gradient. */
-#include "support.h"
+#include "worlds.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,66 +7,29 @@
 #include <cliv/optim.h>
 
 enum { TENSORS = 3, PARTS = 4 };
-static const int ndims[] = {1, 2, 1};
-static const size_t shapes[] = {4099, 7, 33, 1};
-static const size_t counts[] = {4099, 231, 1};
+static const test_shapes shapes = {TENSORS, (const int[]){1, 2, 1}, (const size_t[]){4099, 7, 33, 1}};
 
-typedef struct world {
-  cliv_optimizer *o;
-  cliv_tensor *p[TENSORS], *g[TENSORS];
-} world;
+typedef test_world world;
 
 static world world_make(cliv_context *ctx, const char *rule, bool arena) {
-  world x;
-  ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, NULL, &x.o));
-  if (arena) {
-    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, TENSORS, ndims, shapes, x.p));
-    ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, TENSORS, ndims, shapes, x.g));
-  }
-  for (size_t i = 0, at = 0; i < TENSORS; at += (size_t)ndims[i++]) {
-    if (!arena) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, ndims[i], shapes + at, &x.p[i]));
-    if (!arena) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, ndims[i], shapes + at, &x.g[i]));
-    float data[4099];
-    test_fill_normal(data, counts[i], i);
-    ASSERT_OK(ctx, cliv_tensor_write(x.p[i], data, counts[i] * sizeof *data));
-    ASSERT_OK(ctx, cliv_optimizer_add(x.o, x.p[i], x.g[i], CLIV_DEFAULT_GROUP));
-  }
-  return x;
-}
-
-static void world_free(world *x) {
-  cliv_optimizer_free(x->o);
-  for (size_t i = 0; i < TENSORS; i++) cliv_tensor_free(x->p[i]), cliv_tensor_free(x->g[i]);
-}
-
-static void give(const world *x, size_t i, const float *data) {
-  ASSERT_OK(NULL, cliv_tensor_write(x->g[i], data, counts[i] * sizeof *data));
+  return test_world_make(ctx, test_optimizer(ctx, rule, NULL, ""), &shapes, arena);
 }
 
 /* Part k of step t. */
-static void give_part(const world *x, uint64_t t, uint64_t k) {
-  for (size_t i = 0; i < TENSORS; i++) {
-    float data[4099];
-    test_fill_normal(data, counts[i], 100 * t + 10 * k + i);
-    give(x, i, data);
-  }
-}
+static void give_part(const world *x, uint64_t t, uint64_t k) { test_tensors_fill(x->g, TENSORS, 100 * t + 10 * k); }
 
 /* The mean of `parts` of them, a power of two, from sums in float32: what the parts come to, to the last bit. */
 static void give_mean(const world *x, uint64_t t, uint64_t parts) {
   for (size_t i = 0; i < TENSORS; i++) {
+    const size_t n = cliv_tensor_count(x->g[i]);
     float sum[4099] = {0}, data[4099];
     for (uint64_t k = 0; k < parts; k++) {
-      test_fill_normal(data, counts[i], 100 * t + 10 * k + i);
-      for (size_t j = 0; j < counts[i]; j++) sum[j] += data[j];
+      test_fill_normal(data, n, 100 * t + 10 * k + i);
+      for (size_t j = 0; j < n; j++) sum[j] += data[j];
     }
-    for (size_t j = 0; j < counts[i]; j++) sum[j] /= (float)parts;
-    give(x, i, sum);
+    for (size_t j = 0; j < n; j++) sum[j] /= (float)parts;
+    ASSERT_OK(NULL, cliv_tensor_write(x->g[i], sum, n * sizeof *sum));
   }
-}
-
-static void same_weights(const world *a, const world *b) {
-  for (size_t i = 0; i < TENSORS; i++) ASSERT_SAME_TENSORS(a->p[i], b->p[i]);
 }
 
 static void step(const world *x) { ASSERT_OK(NULL, cliv_optimizer_step(x->o, NULL)); }
@@ -90,10 +53,10 @@ static void follow(cliv_context *ctx, const char *rule, bool arena, const cliv_g
     step_in_parts(&parts, t, t == 2 ? 2 : PARTS);
     give_mean(&whole, t, t == 2 ? 2 : PARTS);
     step(&whole);
-    same_weights(&parts, &whole);
+    ASSERT_SAME_WEIGHTS(&parts, &whole);
   }
-  world_free(&parts);
-  world_free(&whole);
+  test_world_free(&parts);
+  test_world_free(&whole);
 }
 
 static void means_are_steps(void **state) {
@@ -117,9 +80,9 @@ static void one_part_is_a_step(void **state) {
   give_part(&b, 1, 0), step(&b);
   give_part(&a, 2, 0), step(&a);
   give_part(&b, 2, 0), step(&b);
-  same_weights(&a, &b);
-  world_free(&a);
-  world_free(&b);
+  ASSERT_SAME_WEIGHTS(&a, &b);
+  test_world_free(&a);
+  test_world_free(&b);
   test_close(ctx);
 }
 
@@ -136,9 +99,9 @@ static void sums_of_no_step_begin_anew(cliv_context *ctx, cliv_nonfinite nonfini
   assert_int_equal(cliv_optimizer_steps(a.o), 0);
   assert_int_equal(cliv_optimizer_accumulated(a.o), 0);
   step_in_parts(&a, 1, 2), step_in_parts(&b, 1, 2);
-  same_weights(&a, &b);
-  world_free(&a);
-  world_free(&b);
+  ASSERT_SAME_WEIGHTS(&a, &b);
+  test_world_free(&a);
+  test_world_free(&b);
 }
 
 static void bad_sums_begin_anew(void **state) {

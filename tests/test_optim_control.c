@@ -1,5 +1,5 @@
 /* What happens to gradients before a rule sees them: norms, clipping, the loss's scale, what is not finite. */
-#include "support.h"
+#include "worlds.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 enum { PARAMS = 6 };
 static const int ndims[PARAMS] = {1, 2, 1, 0, 1, 1};
 static const size_t shapes[] = {5000, 3, 7, 0, 64, 4097}, counts[PARAMS] = {5000, 21, 0, 1, 64, 4097};
+static const test_shapes of = {PARAMS, ndims, shapes};
 
 /* ---- a training whose gradients are given ---- */
 
@@ -19,34 +20,21 @@ typedef struct training {
   cliv_tensor *p[PARAMS], *g[PARAMS];
 } training;
 
-/* In arenas, or each tensor by itself and added the other way round. */
+/* In arenas, or each tensor by itself. */
 static training begin(cliv_walk walk, const char *rule, bool arenas, cliv_dtype gradients) {
   training t = {.ctx = test_open(walk)};
-  if (arenas) {
-    ASSERT_OK(t.ctx, cliv_arena_create(t.ctx, CLIV_F32, PARAMS, ndims, shapes, t.p));
-    ASSERT_OK(t.ctx, cliv_arena_create(t.ctx, gradients, PARAMS, ndims, shapes, t.g));
-  }
+  test_tensors_make(t.ctx, CLIV_F32, &of, arenas, t.p);
+  test_tensors_make(t.ctx, gradients, &of, arenas, t.g);
+  test_tensors_fill(t.p, PARAMS, 50);
   ASSERT_OK(t.ctx, cliv_optimizer_create(t.ctx, rule, NULL, &t.o));
-  const size_t *shape = shapes;
-  for (size_t i = 0; i < PARAMS; shape += ndims[i++]) {
-    if (!arenas) {
-      ASSERT_OK(t.ctx, cliv_tensor_create(t.ctx, CLIV_F32, ndims[i], shape, &t.p[i]));
-      ASSERT_OK(t.ctx, cliv_tensor_create(t.ctx, gradients, ndims[i], shape, &t.g[i]));
-    }
-    float w[5000];
-    for (size_t k = 0; k < counts[i]; k++) w[k] = (float)test_normal(50 + i, k);
-    ASSERT_OK(t.ctx, cliv_tensor_write(t.p[i], w, counts[i] * sizeof *w));
-    ASSERT_OK(t.ctx, cliv_optimizer_add(t.o, t.p[i], t.g[i], CLIV_DEFAULT_GROUP));
-  }
+  for (size_t i = 0; i < PARAMS; i++) ASSERT_OK(t.ctx, cliv_optimizer_add(t.o, t.p[i], t.g[i], CLIV_DEFAULT_GROUP));
   return t;
 }
 
 static void end(training *t) {
   cliv_optimizer_free(t->o);
-  for (int i = 0; i < PARAMS; i++) {
-    cliv_tensor_free(t->p[i]);
-    cliv_tensor_free(t->g[i]);
-  }
+  test_tensors_free(t->p, PARAMS);
+  test_tensors_free(t->g, PARAMS);
   test_close(t->ctx);
 }
 

@@ -1,5 +1,5 @@
 /* Parameters that are left out for a while, and how many steps they have taken then. */
-#include "support.h"
+#include "worlds.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,8 +7,7 @@
 #include <cliv/optim.h>
 
 enum { PARAMS = 4 };
-static const int ndims[PARAMS] = {1, 2, 1, 1};
-static const size_t shapes[] = {5000, 3, 7, 0, 257}, counts[PARAMS] = {5000, 21, 0, 257};
+static const test_shapes shapes = {PARAMS, (const int[]){1, 2, 1, 1}, (const size_t[]){5000, 3, 7, 0, 257}};
 
 typedef struct training {
   cliv_context *ctx;
@@ -19,32 +18,22 @@ typedef struct training {
 /* The parameters from `first` to `last`. */
 static training begin(cliv_context *ctx, const char *rule, size_t first, size_t last) {
   training t = {.ctx = ctx};
-  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, PARAMS, ndims, shapes, t.p));
-  ASSERT_OK(ctx, cliv_arena_create(ctx, CLIV_F32, PARAMS, ndims, shapes, t.g));
+  test_tensors_make(ctx, CLIV_F32, &shapes, true, t.p);
+  test_tensors_make(ctx, CLIV_F32, &shapes, true, t.g);
+  test_tensors_fill(t.p, PARAMS, 50);
   ASSERT_OK(ctx, cliv_optimizer_create(ctx, rule, NULL, &t.o));
-  for (size_t i = 0; i < PARAMS; i++) {
-    float w[5000];
-    test_fill_normal(w, counts[i], 50 + i);
-    ASSERT_OK(ctx, cliv_tensor_write(t.p[i], w, counts[i] * sizeof *w));
-    if (i >= first && i <= last) ASSERT_OK(ctx, cliv_optimizer_add(t.o, t.p[i], t.g[i], CLIV_DEFAULT_GROUP));
-  }
+  for (size_t i = first; i <= last; i++) ASSERT_OK(ctx, cliv_optimizer_add(t.o, t.p[i], t.g[i], CLIV_DEFAULT_GROUP));
   return t;
 }
 
 static void end(training *t) {
   cliv_optimizer_free(t->o);
-  for (int i = 0; i < PARAMS; i++) {
-    cliv_tensor_free(t->p[i]);
-    cliv_tensor_free(t->g[i]);
-  }
+  test_tensors_free(t->p, PARAMS);
+  test_tensors_free(t->g, PARAMS);
 }
 
 static void step(training *t, uint64_t number) {
-  for (size_t i = 0; i < PARAMS; i++) {
-    float g[5000];
-    test_fill_normal(g, counts[i], 1000 * number + i);
-    ASSERT_OK(t->ctx, cliv_tensor_write(t->g[i], g, counts[i] * sizeof *g));
-  }
+  test_tensors_fill(t->g, PARAMS, 1000 * number);
   ASSERT_OK(t->ctx, cliv_optimizer_step(t->o, NULL));
 }
 

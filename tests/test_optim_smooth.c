@@ -1,5 +1,5 @@
 /* Laplacian smoothing of gradients, against the equation in double. */
-#include "support.h"
+#include "worlds.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@ enum { PARAMS = 15, MOST = 20000 };
 static const int ndims[PARAMS] = {1, 1, 1, 0, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 2};
 static const size_t shapes[] = {1, 2, 0, 3, 21, 22, 255, 16, 16, 257, 495, 496, 497, 4097, 5, 4000};
 static const size_t counts[PARAMS] = {1, 2, 0, 1, 3, 21, 22, 255, 256, 257, 495, 496, 497, 4097, 20000};
+static const test_shapes of = {PARAMS, ndims, shapes};
 
 typedef struct training {
   cliv_context *ctx;
@@ -22,36 +23,22 @@ typedef struct training {
 /* Weights are 0 and lr is 1, so that a step leaves what was taken off, negated. In arenas, or each by itself. */
 static training begin(cliv_walk walk, bool arenas, cliv_dtype gradients) {
   training t = {.ctx = test_open(walk)};
-  if (arenas) {
-    ASSERT_OK(t.ctx, cliv_arena_create(t.ctx, CLIV_F32, PARAMS, ndims, shapes, t.p));
-    ASSERT_OK(t.ctx, cliv_arena_create(t.ctx, gradients, PARAMS, ndims, shapes, t.g));
-  }
+  test_tensors_make(t.ctx, CLIV_F32, &of, arenas, t.p);
+  test_tensors_make(t.ctx, gradients, &of, arenas, t.g);
+  test_tensors_fill(t.g, PARAMS, 70);
   ASSERT_OK(t.ctx, cliv_optimizer_create(t.ctx, "sgd", NULL, &t.o));
   ASSERT_OK(t.ctx, cliv_optimizer_set(t.o, 0, "lr", 1));
-  const size_t *shape = shapes;
-  for (size_t i = 0; i < PARAMS; shape += ndims[i++]) {
-    if (!arenas) {
-      ASSERT_OK(t.ctx, cliv_tensor_create(t.ctx, CLIV_F32, ndims[i], shape, &t.p[i]));
-      ASSERT_OK(t.ctx, cliv_tensor_create(t.ctx, gradients, ndims[i], shape, &t.g[i]));
-    }
+  for (size_t i = 0; i < PARAMS; i++) {
     ASSERT_OK(t.ctx, cliv_tensor_fill(t.p[i], 0, NULL));
     ASSERT_OK(t.ctx, cliv_optimizer_add(t.o, t.p[i], t.g[i], CLIV_DEFAULT_GROUP));
-    float g[MOST];
-    uint16_t narrow[MOST];
-    for (size_t k = 0; k < counts[i]; k++) g[k] = (float)test_normal(70 + i, k);
-    for (size_t k = 0; gradients != CLIV_F32 && k < counts[i]; k++) test_put(gradients, narrow, k, (double)g[k]);
-    ASSERT_OK(t.ctx, cliv_tensor_write(t.g[i], gradients == CLIV_F32 ? (void *)g : narrow,
-                                       counts[i] * cliv_dtype_size(gradients)));
   }
   return t;
 }
 
 static void end(training *t) {
   cliv_optimizer_free(t->o);
-  for (int i = 0; i < PARAMS; i++) {
-    cliv_tensor_free(t->p[i]);
-    cliv_tensor_free(t->g[i]);
-  }
+  test_tensors_free(t->p, PARAMS);
+  test_tensors_free(t->g, PARAMS);
   test_close(t->ctx);
 }
 

@@ -1,5 +1,5 @@
 /* Gradients centred and clipped by rows and by tensors, against the formulas in double. */
-#include "support.h"
+#include "worlds.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 enum { PARAMS = 9, MOST = 20485 };
 static const int ndims[PARAMS] = {1, 2, 1, 0, 2, 2, 2, 3, 2};
 static const size_t shapes[] = {5000, 3, 7, 0, 300, 20, 5, 4097, 1000, 3, 2, 3, 5, 1, 64};
+static const test_shapes of = {PARAMS, ndims, shapes};
 
 /* What is told of parameter i: elements, and the elements of a row. */
 static size_t rows_of(size_t i, size_t *length) {
@@ -56,18 +57,11 @@ typedef struct training {
 static training begin_rule(cliv_walk walk, const char *rule, bool arenas, cliv_dtype gradients) {
   training t = {.ctx = test_open(walk)};
   const cliv_optimizer_options options = {.chunk = arenas ? 0 : 64};
-  if (arenas) {
-    ASSERT_OK(t.ctx, cliv_arena_create(t.ctx, CLIV_F32, PARAMS, ndims, shapes, t.p));
-    ASSERT_OK(t.ctx, cliv_arena_create(t.ctx, gradients, PARAMS, ndims, shapes, t.g));
-  }
+  test_tensors_make(t.ctx, CLIV_F32, &of, arenas, t.p);
+  test_tensors_make(t.ctx, gradients, &of, arenas, t.g);
   ASSERT_OK(t.ctx, cliv_optimizer_create(t.ctx, rule, &options, &t.o));
   ASSERT_OK(t.ctx, cliv_optimizer_set(t.o, 0, "lr", 1));
-  const size_t *shape = shapes;
-  for (size_t i = 0; i < PARAMS; shape += ndims[i++]) {
-    if (!arenas) {
-      ASSERT_OK(t.ctx, cliv_tensor_create(t.ctx, CLIV_F32, ndims[i], shape, &t.p[i]));
-      ASSERT_OK(t.ctx, cliv_tensor_create(t.ctx, gradients, ndims[i], shape, &t.g[i]));
-    }
+  for (size_t i = 0; i < PARAMS; i++) {
     float w[MOST];
     for (size_t k = 0; k < count_of(i); k++) w[k] = weight(i, k);
     ASSERT_OK(t.ctx, cliv_tensor_write(t.p[i], w, count_of(i) * sizeof *w));
@@ -82,10 +76,8 @@ static training begin(cliv_walk walk, bool arenas, cliv_dtype gradients) {
 
 static void end(training *t) {
   cliv_optimizer_free(t->o);
-  for (int i = 0; i < PARAMS; i++) {
-    cliv_tensor_free(t->p[i]);
-    cliv_tensor_free(t->g[i]);
-  }
+  test_tensors_free(t->p, PARAMS);
+  test_tensors_free(t->g, PARAMS);
   test_close(t->ctx);
 }
 

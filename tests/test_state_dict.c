@@ -1,6 +1,6 @@
 /* States of optimizers in files: PyTorch's read and written again, one's own gone on with to the last bit, files that
  * do not fit refused. */
-#include "support.h"
+#include "worlds.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -40,10 +40,8 @@ static training begin(cliv_context *ctx, const char *rule, size_t params) {
 
 static void end(training *t) {
   cliv_optimizer_free(t->o);
-  for (int i = 0; i < PARAMS; i++) {
-    cliv_tensor_free(t->p[i]);
-    cliv_tensor_free(t->g[i]);
-  }
+  test_tensors_free(t->p, PARAMS);
+  test_tensors_free(t->g, PARAMS);
 }
 
 static void step(training *t, int count) {
