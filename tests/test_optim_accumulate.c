@@ -87,7 +87,7 @@ static void one_part_is_a_step(void **state) {
 }
 
 /* A part with a NaN spoils its step, which is left out or refused, and no other. */
-static void sums_of_no_step_begin_anew(cliv_context *ctx, cliv_nonfinite nonfinite) {
+static void sums_of_no_step_begin_anew(cliv_context *ctx, int nonfinite) {
   const cliv_gradient_options options = {.size = sizeof options, .nonfinite = nonfinite};
   world a = world_make(ctx, "adamw", true), b = world_make(ctx, "adamw", true);
   ASSERT_OK(ctx, cliv_optimizer_gradients(a.o, &options));

@@ -1,5 +1,5 @@
-/* cliv/data.h, cliv/model.h, cliv/train.h: against references in double, equal bits in both walks, going on, run
- * folders, refusals. */
+/* cliv/data.h, cliv/model.h, cliv/train.h: against references in double, equal bits in both walks, run folders,
+ * refusals. */
 #include <cliv/loss.h>
 #include <cliv/random.h>
 #include <cliv/safetensors.h>
@@ -555,51 +555,7 @@ static void evaluates_what_is_to_be_evaluated(void **state) {
   test_close(ctx);
 }
 
-/* ---- going on ---- */
-
-/* Two epochs, a checkpoint, three more by another trainer: the same bytes as five in one go. Rules with no, one,
- * several states. */
-static void goes_on_where_it_stopped(void **state) {
-  (void)state;
-  static const struct {
-    const char *rule;
-    cliv_setting settings[2];
-    size_t count;
-    const char *schedule;
-  } rules[] = {{"sgd", {{"lr", 0.1}, {NULL, 0}}, 1, NULL},
-               {"sgd", {{"lr", 0.1}, {"momentum", 0.9}}, 2, "warmup(1.5epochs) cosine(3epochs) * plateau(0, 0.5, 0.9)"},
-               {"adamw", {{"lr", 0.01}, {NULL, 0}}, 1, NULL},
-               {"schedule_free_adamw", {{"lr", 0.01}, {"warmup_steps", 9}}, 2, NULL}};
-  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
-  cliv_data *data = example_data("softmax", 50, 0.2);
-  char *straight = test_join(folder, "straight.safetensors"), *part = test_join(folder, "part.safetensors");
-  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-    const cliv_train_options o = {.model = "softmax",
-                                  .optimizer = rules[i].rule,
-                                  .settings = rules[i].settings,
-                                  .setting_count = rules[i].count,
-                                  .batch = 7,
-                                  .seed = 1,
-                                  .schedule = rules[i].schedule};
-    cliv_trainer *t;
-    ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &o, &t));
-    train_epochs(ctx, t, 2);
-    ASSERT_OK(ctx, cliv_trainer_save_checkpoint(t, part));
-    train_epochs(ctx, t, 3);
-    ASSERT_OK(ctx, cliv_trainer_save_checkpoint(t, straight));
-    cliv_trainer_free(t);
-    ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &o, &t));
-    ASSERT_OK(ctx, cliv_trainer_resume(t, part));
-    assert_int_equal(cliv_trainer_epochs(t), 2);
-    train_epochs(ctx, t, 3);
-    ASSERT_OK(ctx, cliv_trainer_save_checkpoint(t, part));
-    assert_true(hash_file(part) == hash_file(straight));
-    cliv_trainer_free(t);
-  }
-  free(straight), free(part);
-  cliv_data_free(data);
-  test_close(ctx);
-}
+/* ---- refusals ---- */
 
 static void refuses_what_does_not_fit(void **state) {
   (void)state;
@@ -831,7 +787,6 @@ int main(void) {
       cmocka_unit_test(one_model_everywhere),
       cmocka_unit_test(model_file_has_what_using_it_needs),
       cmocka_unit_test(evaluates_what_is_to_be_evaluated),
-      cmocka_unit_test(goes_on_where_it_stopped),
       cmocka_unit_test(refuses_what_does_not_fit),
       cmocka_unit_test(leaves_a_run_folder),
       cmocka_unit_test(leaves_nothing_after_a_failure),

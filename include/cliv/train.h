@@ -100,11 +100,18 @@ CLIV_API const cliv_data *cliv_trainer_data(const cliv_trainer *trainer);
  * "output.mean" and "output.std", and names of features, targets and classes in the metadata. Nothing in it depends on
  * device, time or place. Blocks; the file appears whole or not at all. */
 CLIV_API cliv_status cliv_trainer_save_model(const cliv_trainer *trainer, const char *path) CLIV_MUST_CHECK;
-/* The same and all that going on needs: states of the optimizer ("optimizer.0.weight.exp_avg" …), of the schedule
- * ("schedule.state", float64), steps, epochs, options. */
+/* The same and all that going on needs:
+ *
+ *   optimizer.…            what cliv_optimizer_save writes, names and metadata, with this before each:
+ *                          "optimizer.state.0.exp_avg", of the model's first parameter
+ *   schedule.state         float64: what plateau has made of the reports
+ *   "epochs", "config"     (metadata) epochs done, which the shuffles follow from; data and options, as JSON
+ *   "format"               (metadata) "cliv.checkpoint 2" */
 CLIV_API cliv_status cliv_trainer_save_checkpoint(const cliv_trainer *trainer, const char *path) CLIV_MUST_CHECK;
 /* Goes on where a checkpoint was made: the epochs that follow are those that would have followed then, to the last bit.
- * The trainer is fresh, over the same data with the same options; what differs is refused (DATA). */
+ * The trainer is over the same data with the same options. On these failures nothing is changed: FILE, FORMAT; DATA
+ * (other data or options, states of another rule, missing or unknown); SHAPE; STATE (the parameters are what is to be
+ * evaluated); DEVICE_MEMORY, HOST_MEMORY. OPENCL: the device failed, and part may be taken over. */
 CLIV_API cliv_status cliv_trainer_resume(cliv_trainer *trainer, const char *path) CLIV_MUST_CHECK;
 
 /* ---- all at once ---- */

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "runtime/bundle.h"
 #include "runtime/launch.h"
 #include "runtime/tensor.h"
 
@@ -172,29 +173,21 @@ cliv_status cliv_average_tensor(cliv_average *a, size_t param, cliv_tensor **vie
 
 /* ---- in a file ---- */
 
-static cliv_status write_file(const cliv_average *a, const char *path, cliv_named_array *arrays) {
-  for (size_t i = 0; i < a->count; i++) {
-    arrays[i].name = cliv__format("average.%zu", i);
-    REQUIRE(a->ctx, arrays[i].name != NULL, HOST_MEMORY, "no memory for %zu names", a->count);
-    TRY(cliv_tensor_to_array(a->loans[i].from, &arrays[i].array));
-  }
-  char updates[32];
-  snprintf(updates, sizeof updates, "%" PRIu64, a->updates);
-  const cliv_metadata metadata[] = {{"format", FORMAT}, {"kind", a->o->rule->info.name}, {"updates", updates}};
-  return cliv__relay(a->ctx, cliv_safetensors_write(path, arrays, a->count, metadata, 3));
+static cliv_status add_all(const cliv_average *a, cliv__bundle *b) {
+  TRY(cliv__bundle_text(b, "format", strdup(FORMAT)));
+  TRY(cliv__bundle_text(b, "kind", strdup(a->o->rule->info.name)));
+  TRY(cliv__bundle_text(b, "updates", cliv__format("%" PRIu64, a->updates)));
+  for (size_t i = 0; i < a->count; i++) TRY(cliv__bundle_tensor(b, cliv__format("average.%zu", i), a->loans[i].from));
+  return CLIV_OK;
 }
 
 cliv_status cliv_average_save(cliv_average *a, const char *path) {
   REQUIRE_NOT_NULL(NULL, a);
   REQUIRE_NOT_NULL(a->ctx, path);
-  cliv_named_array *arrays = calloc(a->count + 1, sizeof *arrays);
-  REQUIRE(a->ctx, arrays != NULL, HOST_MEMORY, "no memory for %zu averages", a->count);
-  const cliv_status status = write_file(a, path, arrays);
-  for (size_t i = 0; i < a->count; i++) {
-    free((void *)(uintptr_t)arrays[i].name);
-    cliv_array_free(&arrays[i].array);
-  }
-  free(arrays);
+  cliv__bundle b = {.ctx = a->ctx};
+  cliv_status status = add_all(a, &b);
+  if (!status) status = cliv__bundle_write(&b, path);
+  cliv__bundle_free(&b);
   return status;
 }
 

@@ -264,8 +264,6 @@ cliv_status cliv__norming_decide(const cliv_optimizer *o);
 /* The scalars of step t. memory: after it; param: of those that depend on a parameter's shape, SIZE_MAX for none. */
 void cliv__scalars(const cliv_optimizer *o, const double *hyper, uint64_t t, const double *memory, size_t param,
                    double *out);
-/* Reads states and hyper-parameters of a file that is called `shown`; only_check: forgets them, and needs no device. */
-cliv_status cliv__state_dict_load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown, bool only_check);
 
 /* Takes the last step back from the count. */
 void cliv__step_untaken(cliv_optimizer *o);

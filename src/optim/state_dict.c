@@ -5,13 +5,14 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "optim/optim.h"
+#include "optim/state_dict.h"
 #include "runtime/tensor.h"
 
 #define FORMAT "cliv.optimizer 1"
@@ -110,91 +111,73 @@ static char *scale_text(const cliv_optimizer *o) {
 
 /* ---- writing ---- */
 
-static size_t most_arrays(const cliv_optimizer *o) { return o->param_count * (2 * CLIV__PLANES + 1) + 1; }
-
-/* Takes array's data over, which is freed by the caller of gather. */
-static cliv_status add(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param,
-                       const char *state, const cliv_array *array) {
-  cliv_named_array *to = &arrays[(*count)++];
-  *to = (cliv_named_array){cliv__format("state.%zu.%s", param, state), *array};
-  return to->name ? CLIV_OK : no_memory(o);
-}
-
-static cliv_status add_step(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param) {
+static cliv_status add_step(const cliv_optimizer *o, cliv__bundle *b, size_t param) {
   cliv_array step = {.dtype = CLIV_F32, .data = malloc(sizeof(float))};
-  if (!step.data) return no_memory(o);
-  *(float *)step.data = (float)cliv__age(o, param);
-  return add(o, arrays, count, param, "step", &step);
+  if (step.data) *(float *)step.data = (float)cliv__age(o, param);
+  return cliv__bundle_array(b, cliv__format("state.%zu.step", param), step);
 }
 
 /* The numbers that codes stand for, as bitsandbytes has them beside each state. */
-static cliv_status add_map(const cliv_optimizer *o, cliv_named_array *arrays, size_t *count, size_t param,
-                           const char *state) {
+static cliv_status add_map(const cliv_optimizer *o, cliv__bundle *b, size_t param, const char *state) {
   cliv_array map = {.dtype = CLIV_F32, .ndim = 1, .shape = {256}, .data = malloc(256 * sizeof(float))};
-  char *name = cliv__format("%s_qmap", state);
-  cliv_status status = map.data && name ? CLIV_OK : no_memory(o);
-  if (!status) cliv__dynamic_map(cliv__state_kind(o, state), map.data);
-  if (!status) status = add(o, arrays, count, param, name, &map);
-  else free(map.data);
-  free(name);
-  return status;
+  if (map.data) cliv__dynamic_map(cliv__state_kind(o, state), map.data);
+  return cliv__bundle_array(b, cliv__format("state.%zu.%s_qmap", param, state), map);
 }
 
 /* States and steps of all parameters that have taken one. */
-static cliv_status gather(cliv_optimizer *o, cliv_named_array *arrays, size_t *count) {
+static cliv_status add_states(cliv_optimizer *o, cliv__bundle *b) {
   for (size_t i = 0; i < o->param_count; i++) {
     if (cliv__age(o, i) == 0) continue;
-    TRY(add_step(o, arrays, count, i));
+    TRY(add_step(o, b, i));
     for (size_t k = 0; k < cliv_optimizer_state_count(o, i); k++) {
       const char *name = cliv_optimizer_state_name(o, i, k);
       cliv_tensor *view;
-      cliv_array array = {0};
       TRY(cliv_optimizer_state(o, i, name, &view));
-      const cliv_status status = cliv_tensor_to_array(view, &array);
+      const bool codes = view->dtype == CLIV_U8;
+      const cliv_status status = cliv__bundle_tensor(b, cliv__format("state.%zu.%s", i, name), view);
       cliv_tensor_free(view);
       if (status) return status;
-      const bool codes = array.dtype == CLIV_U8;
-      TRY(add(o, arrays, count, i, name, &array));
-      if (codes) TRY(add_map(o, arrays, count, i, name));
+      if (codes) TRY(add_map(o, b, i, name));
     }
   }
   return CLIV_OK;
 }
 
+cliv_status cliv__state_dict_add(cliv_optimizer *o, cliv__bundle *b) {
+  static const struct {
+    const char *key;
+    char *(*text)(const cliv_optimizer *o);
+  } texts[] = {{"param_groups", groups_text}, {"steps", steps_text}, {"taken", taken_text},
+               {"memory", memory_text},       {"scale", scale_text}, {"seed", seed_text}};
+  TRY(cliv__control_settle(o));
+  TRY(cliv__bundle_text(b, "format", strdup(FORMAT)));
+  TRY(cliv__bundle_text(b, "rule", strdup(o->rule->info.name)));
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    char *text = texts[i].text(o);
+    if (text && !*text) free(text);
+    else TRY(cliv__bundle_text(b, texts[i].key, text));
+  }
+  TRY(cliv__norming_share(o));
+  return add_states(o, b);
+}
+
 cliv_status cliv_optimizer_save(cliv_optimizer *o, const char *path) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, path);
-  TRY(cliv__control_settle(o));
-  size_t count = 0;
-  cliv_named_array *arrays = calloc(most_arrays(o), sizeof *arrays);
-  char *made[] = {groups_text(o), steps_text(o), taken_text(o), memory_text(o), scale_text(o), seed_text(o)};
-  static const char *const keys[] = {"param_groups", "steps", "taken", "memory", "scale", "seed"};
-  enum { TEXTS = sizeof keys / sizeof *keys };
-  cliv_metadata metadata[2 + TEXTS] = {{"format", FORMAT}, {"rule", o->rule->info.name}};
-  size_t texts = 2;
-  cliv_status status = arrays ? CLIV_OK : no_memory(o);
-  for (size_t i = 0; i < TEXTS; i++) {
-    if (!made[i]) status = no_memory(o);
-    else if (*made[i]) metadata[texts++] = (cliv_metadata){keys[i], made[i]};
-  }
-  if (!status) status = cliv__norming_share(o);
-  if (!status) status = gather(o, arrays, &count);
-  if (!status) status = cliv__relay(o->ctx, cliv_safetensors_write(path, arrays, count, metadata, texts));
-  for (size_t i = 0; i < count; i++) {
-    free((void *)(uintptr_t)arrays[i].name);
-    cliv_array_free(&arrays[i].array);
-  }
-  for (size_t i = 0; i < TEXTS; i++) free(made[i]);
-  free(arrays);
+  cliv__bundle b = {.ctx = o->ctx};
+  cliv_status status = cliv__state_dict_add(o, &b);
+  if (!status) status = cliv__bundle_write(&b, path);
+  cliv__bundle_free(&b);
   return status;
 }
 
 /* ---- reading: everything is read and checked before anything changes ---- */
 
-typedef struct loaded {
+struct cliv__state_dict {
   cliv_optimizer *o;
   const cliv_safetensors *file;
-  const char *shown;
+  const char *prefix; /* of all that is this optimizer's in the file */
+  char *shown;
   double *hyper;       /* as o->hyper */
   uint64_t *steps;     /* one a parameter */
   cliv__past *pasts;   /* one a parameter */
@@ -204,9 +187,17 @@ typedef struct loaded {
   cliv__plan plan;     /* the other one, see swap */
   double scale;
   uint64_t good, skipped, seed;
-} loaded;
+  bool swapped; /* what was read is the optimizer's, and what the optimizer had is here */
+};
+typedef cliv__state_dict loaded;
 
 #define REFUSE(l, STATUS, format, ...) cliv__fail((l)->o->ctx, CLIV_##STATUS, "%s: " format, (l)->shown, __VA_ARGS__)
+
+static const char *metadata(const loaded *l, const char *key) {
+  char name[64];
+  snprintf(name, sizeof name, "%s%s", l->prefix, key);
+  return cliv_safetensors_metadata(l->file, name);
+}
 
 /* A number or truth of a group's JSON; *value stays where there is none of that name. */
 static cliv_status read_hyper(const loaded *l, const json_t *group, const char *name, double *value) {
@@ -254,7 +245,7 @@ static cliv_status read_groups(loaded *l, const json_t *groups, bool *seen) {
 
 /* PyTorch's text: {…} of JSON under the key, or nothing. *out is NULL where there is nothing. */
 static cliv_status read_json(const loaded *l, const char *key, json_t **out) {
-  const char *text = cliv_safetensors_metadata(l->file, key);
+  const char *text = metadata(l, key);
   *out = NULL;
   if (!text) return CLIV_OK;
   *out = json_loads(text, 0, NULL);
@@ -295,6 +286,8 @@ static cliv_status check_names(const loaded *l) {
   for (size_t i = 0; i < cliv_safetensors_count(l->file); i++) {
     const char *name = cliv_safetensors_name(l->file, i);
     size_t param = 0;
+    if (strncmp(name, l->prefix, strlen(l->prefix)) != 0) continue;
+    name += strlen(l->prefix);
     if (!parse_name(l->o, name, &param))
       return REFUSE(l, DATA, "its '%.100s' is no state of %s as this optimizer stores it", name, l->o->rule->info.name);
     if (param >= l->o->param_count)
@@ -307,7 +300,7 @@ static cliv_status check_names(const loaded *l) {
 /* The array of that name, if it is there; an empty one if not. */
 static cliv_status read_array(const loaded *l, size_t param, const char *state, cliv_array *out) {
   *out = (cliv_array){0};
-  char *name = cliv__format("state.%zu.%s", param, state);
+  char *name = cliv__format("%sstate.%zu.%s", l->prefix, param, state);
   if (!name) return no_memory(l->o);
   const cliv_status status =
       cliv_safetensors_has(l->file, name) ? cliv__relay(l->o->ctx, cliv_safetensors_read(l->file, name, out)) : CLIV_OK;
@@ -483,7 +476,8 @@ static cliv_status read_scale(loaded *l) {
 
 static cliv_status read_all(loaded *l) {
   const cliv_rule_info *rule = &l->o->rule->info;
-  const char *format = cliv_safetensors_metadata(l->file, "format"), *name = cliv_safetensors_metadata(l->file, "rule");
+  const char *format = metadata(l, "format"), *name = metadata(l, "rule");
+  if (!format && *l->prefix) return REFUSE(l, FORMAT, "there are no states of %s", rule->name);
   if (format && strcmp(format, FORMAT) && strcmp(format, "pt"))
     return REFUSE(l, FORMAT, "its format is '%.40s', not '" FORMAT "'", format);
   if (name && strcmp(name, rule->name))
@@ -530,16 +524,16 @@ static cliv_status make_room(loaded *l) {
   return CLIV_OK;
 }
 
-/* Only the last writes can fail once something has changed. */
-static cliv_status take_over(loaded *l) {
-  cliv_optimizer *o = l->o;
+cliv_status cliv__state_dict_place(cliv__state_dict *l) {
   swap(l);
-  cliv_status status = make_room(l);
-  if (status) {
-    swap(l);
-    o->stale = true; /* smoothed gradients that the plan refers to are gone */
-    return status;
-  }
+  l->swapped = true;
+  return make_room(l);
+}
+
+cliv_status cliv__state_dict_keep(cliv__state_dict *l) {
+  cliv_optimizer *o = l->o;
+  cliv_status status = CLIV_OK;
+  l->swapped = false;
   o->precision.seed = l->seed;
   o->control.scale = l->scale, o->control.good = l->good, o->control.skipped = l->skipped;
   for (size_t i = 0; !status && i < o->param_count * CLIV__PLANES; i++) {
@@ -550,48 +544,69 @@ static cliv_status take_over(loaded *l) {
   return status ? status : cliv__norming_share(o); /* of parameters without a step nothing was written */
 }
 
-cliv_status cliv__state_dict_load(cliv_optimizer *o, const cliv_safetensors *file, const char *shown, bool only_check) {
+void cliv__state_dict_free(cliv__state_dict *l) {
+  if (!l) return;
+  if (l->swapped) {
+    swap(l);
+    l->o->stale = true; /* smoothed gradients that the plan refers to are gone */
+  }
+  for (size_t i = 0; l->states && l->views && i < l->o->param_count * CLIV__PLANES; i++) {
+    cliv_array_free(&l->states[i]);
+    cliv_tensor_free(l->views[i]);
+  }
+  cliv__plan_free(&l->plan); /* the one that is not in force, or an empty one */
+  free(l->shown);
+  free(l->views);
+  free(l->states);
+  free(l->steps);
+  free(l->pasts);
+  free(l->hyper);
+  free(l);
+}
+
+/* As the optimizer is now: what the file does not say stays. */
+static cliv_status begin(cliv_optimizer *o, loaded *l) {
   const size_t hypers = (size_t)o->group_count * o->rule->info.hyper_count;
   const size_t states = o->param_count * CLIV__PLANES;
-  const cliv__control *c = &o->control;
-  loaded l = {.o = o,
-              .file = file,
-              .shown = shown,
-              .scale = c->scale,
-              .seed = o->precision.seed,
-              .good = c->good,
-              .skipped = c->skipped};
-  l.hyper = malloc(hypers * sizeof *l.hyper);
-  l.steps = calloc(o->param_count + 1, sizeof *l.steps);
-  l.states = calloc(states + 1, sizeof *l.states);
-  l.views = calloc(states + 1, sizeof *l.views);
-  l.pasts = calloc(o->param_count + 1, sizeof *l.pasts);
-  cliv_status status = l.hyper && l.steps && l.states && l.views && l.pasts ? CLIV_OK : no_memory(o);
-  if (!status) memcpy(l.hyper, o->hyper, hypers * sizeof *l.hyper);
-  if (!status) status = read_all(&l);
-  if (!status && !only_check) status = take_over(&l);
-  for (size_t i = 0; l.states && l.views && i < states; i++) {
-    cliv_array_free(&l.states[i]);
-    cliv_tensor_free(l.views[i]);
-  }
-  cliv__plan_free(&l.plan); /* the one that is not in force, or an empty one */
-  free(l.views);
-  free(l.states);
-  free(l.steps);
-  free(l.pasts);
-  free(l.hyper);
+  l->scale = o->control.scale, l->good = o->control.good, l->skipped = o->control.skipped;
+  l->seed = o->precision.seed;
+  l->hyper = malloc(hypers * sizeof *l->hyper);
+  l->steps = calloc(o->param_count + 1, sizeof *l->steps);
+  l->states = calloc(states + 1, sizeof *l->states);
+  l->views = calloc(states + 1, sizeof *l->views);
+  l->pasts = calloc(o->param_count + 1, sizeof *l->pasts);
+  if (!l->shown || !l->hyper || !l->steps || !l->states || !l->views || !l->pasts) return no_memory(o);
+  memcpy(l->hyper, o->hyper, hypers * sizeof *l->hyper);
+  return CLIV_OK;
+}
+
+cliv_status cliv__state_dict_read(cliv_optimizer *o, const cliv_safetensors *file, const char *prefix,
+                                  const char *shown, cliv__state_dict **out) {
+  *out = NULL;
+  REQUIRE(o->ctx, o->lent == NULL, STATE,
+          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before loading");
+  TRY(cliv__control_settle(o));
+  loaded *l = calloc(1, sizeof *l);
+  if (!l) return no_memory(o);
+  *l = (loaded){.o = o, .file = file, .prefix = prefix};
+  l->shown = *prefix ? cliv__format("%s, under '%s'", shown, prefix) : strdup(shown);
+  cliv_status status = begin(o, l);
+  if (!status) status = read_all(l);
+  if (status) cliv__state_dict_free(l);
+  else *out = l;
   return status;
 }
 
 cliv_status cliv_optimizer_load(cliv_optimizer *o, const char *path) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, path);
-  REQUIRE(o->ctx, o->lent == NULL, STATE,
-          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before loading");
-  TRY(cliv__control_settle(o));
   cliv_safetensors *file;
+  cliv__state_dict *states;
   TRY(cliv__relay(o->ctx, cliv_safetensors_open(path, &file)));
-  const cliv_status status = cliv__state_dict_load(o, file, cliv__shown(path), false);
+  cliv_status status = cliv__state_dict_read(o, file, "", cliv__shown(path), &states);
   cliv_safetensors_free(file);
+  if (!status) status = cliv__state_dict_place(states);
+  if (!status) status = cliv__state_dict_keep(states);
+  cliv__state_dict_free(states);
   return status;
 }

@@ -8,11 +8,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "optim/state_dict.h"
 #include "train/trainer.h"
 
 #define MODEL_FORMAT "cliv.model 1"
-#define CHECKPOINT_FORMAT "cliv.checkpoint 1"
+#define CHECKPOINT_FORMAT "cliv.checkpoint 2"
 #define SCHEDULE_STATE "schedule.state"
+#define OPTIMIZER "optimizer." /* before what cliv_optimizer_save writes */
 
 /* ---- the configuration ---- */
 
@@ -63,40 +65,8 @@ json_t *cliv__trainer_config(const cliv_trainer *t) {
 
 /* ---- writing ---- */
 
-enum { MAX_METADATA = 8 };
-
-/* A file in the making. What it points to lives here. */
-typedef struct bundle {
-  size_t count, room, metadata_count;
-  cliv_named_array *arrays;
-  bool *borrowed; /* whose data are not the bundle's to free */
-  cliv_metadata metadata[MAX_METADATA];
-} bundle;
-
-static void bundle_free(bundle *b) {
-  for (size_t i = 0; i < b->count; i++) {
-    free((void *)(uintptr_t)b->arrays[i].name);
-    if (!b->borrowed[i]) cliv_array_free(&b->arrays[i].array);
-  }
-  for (size_t i = 0; i < b->metadata_count; i++) free((void *)(uintptr_t)b->metadata[i].value);
-  free(b->arrays);
-  free(b->borrowed);
-}
-
 static cliv_status no_memory(const cliv_trainer *t) {
-  return cliv__fail(t->ctx, CLIV_HOST_MEMORY, "no memory to save the training");
-}
-
-/* Takes name and text over. */
-static cliv_status add_array(const cliv_trainer *t, bundle *b, char *name, const cliv_array *array, bool borrowed) {
-  b->arrays[b->count] = (cliv_named_array){name, *array};
-  b->borrowed[b->count++] = borrowed;
-  return name ? CLIV_OK : no_memory(t);
-}
-
-static cliv_status add_text(const cliv_trainer *t, bundle *b, const char *key, char *value) {
-  b->metadata[b->metadata_count++] = (cliv_metadata){key, value};
-  return value ? CLIV_OK : no_memory(t);
+  return cliv__fail(t->ctx, CLIV_HOST_MEMORY, "no memory for the file of a training");
 }
 
 static char *dump(json_t *json) {
@@ -107,85 +77,49 @@ static char *dump(json_t *json) {
 
 static char *config_text(const cliv_trainer *t) { return dump(cliv__trainer_config(t)); }
 
-static cliv_status add_doubles(const cliv_trainer *t, bundle *b, const char *name, const double *values, size_t count) {
-  const cliv_array array = {.dtype = CLIV_F64, .ndim = 1, .shape = {count}, .data = (void *)(uintptr_t)values};
-  return add_array(t, b, strdup(name), &array, true);
-}
-
-static cliv_status add_tensor(const cliv_trainer *t, bundle *b, char *name, const cliv_tensor *tensor) {
-  cliv_array array = {0};
-  const cliv_status status = cliv_tensor_to_array(tensor, &array);
-  if (status) {
-    free(name);
-    return status;
-  }
-  return add_array(t, b, name, &array, false);
-}
-
 /* Parameters, standardisation, names: what both files have. */
-static cliv_status add_model(const cliv_trainer *t, bundle *b, const char *format) {
+static cliv_status add_model(const cliv_trainer *t, cliv__bundle *b, const char *format) {
   const cliv_data_info *info = cliv_data_describe(t->data);
-  TRY(add_text(t, b, "format", strdup(format)));
-  TRY(add_text(t, b, "model", strdup(cliv_model_kind(t->model)->name)));
-  TRY(add_text(t, b, "features", dump(cliv__json_texts(info->feature_names, info->features))));
-  TRY(add_text(t, b, "targets", dump(cliv__json_texts(info->target_names, info->targets))));
-  if (info->classes) TRY(add_text(t, b, "classes", dump(cliv__json_texts(info->class_names, info->classes))));
+  TRY(cliv__bundle_text(b, "format", strdup(format)));
+  TRY(cliv__bundle_text(b, "model", strdup(cliv_model_kind(t->model)->name)));
+  TRY(cliv__bundle_text(b, "features", dump(cliv__json_texts(info->feature_names, info->features))));
+  TRY(cliv__bundle_text(b, "targets", dump(cliv__json_texts(info->target_names, info->targets))));
+  if (info->classes) TRY(cliv__bundle_text(b, "classes", dump(cliv__json_texts(info->class_names, info->classes))));
   for (size_t i = 0; i < cliv_model_parameters(t->model); i++)
-    TRY(add_tensor(t, b, strdup(cliv_model_parameter_name(t->model, i)), cliv_model_parameter(t->model, i)));
-  TRY(add_doubles(t, b, "input.mean", info->feature_mean, info->features));
-  TRY(add_doubles(t, b, "input.std", info->feature_std, info->features));
+    TRY(cliv__bundle_tensor(b, strdup(cliv_model_parameter_name(t->model, i)), cliv_model_parameter(t->model, i)));
+  TRY(cliv__bundle_doubles(b, "input.mean", info->feature_mean, info->features));
+  TRY(cliv__bundle_doubles(b, "input.std", info->feature_std, info->features));
   if (info->classes) return CLIV_OK;
-  TRY(add_doubles(t, b, "output.mean", info->target_mean, info->targets));
-  return add_doubles(t, b, "output.std", info->target_std, info->targets);
-}
-
-static char *state_name(const cliv_trainer *t, size_t parameter, size_t k) {
-  return cliv__format("optimizer.%s.%s", cliv_model_parameter_name(t->model, parameter),
-                      cliv_optimizer_state_name(t->optimizer, parameter, k));
-}
-
-static cliv_status add_states(const cliv_trainer *t, bundle *b) {
-  for (size_t i = 0; i < cliv_model_parameters(t->model); i++)
-    for (size_t k = 0; k < cliv_optimizer_state_count(t->optimizer, i); k++) {
-      cliv_tensor *state;
-      TRY(cliv_optimizer_state(t->optimizer, i, cliv_optimizer_state_name(t->optimizer, i, k), &state));
-      const cliv_status status = add_tensor(t, b, state_name(t, i, k), state);
-      cliv_tensor_free(state);
-      if (status) return status;
-    }
-  return CLIV_OK;
+  TRY(cliv__bundle_doubles(b, "output.mean", info->target_mean, info->targets));
+  return cliv__bundle_doubles(b, "output.std", info->target_std, info->targets);
 }
 
 /* What plateau was told. */
-static cliv_status add_schedule(const cliv_trainer *t, bundle *b) {
-  cliv_array state = {.dtype = CLIV_F64, .ndim = 1, .shape = {cliv_schedule_state(t->schedule, NULL, 0)}};
-  if (state.shape[0] == 0) return CLIV_OK;
-  state.data = malloc(state.shape[0] * sizeof(double));
-  if (!state.data) return no_memory(t);
-  cliv_schedule_state(t->schedule, state.data, state.shape[0]);
-  return add_array(t, b, strdup(SCHEDULE_STATE), &state, false);
+static cliv_status add_schedule(const cliv_trainer *t, cliv__bundle *b) {
+  const size_t count = cliv_schedule_state(t->schedule, NULL, 0);
+  if (count == 0) return CLIV_OK;
+  double *state = malloc(count * sizeof *state);
+  if (!state) return no_memory(t);
+  cliv_schedule_state(t->schedule, state, count);
+  const cliv_status status = cliv__bundle_doubles(b, SCHEDULE_STATE, state, count);
+  free(state);
+  return status;
 }
 
-static cliv_status add_progress(const cliv_trainer *t, bundle *b) {
-  TRY(add_text(t, b, "config", config_text(t)));
-  TRY(add_text(t, b, "epochs", cliv__format("%zu", t->epochs)));
-  TRY(add_text(t, b, "steps", cliv__format("%" PRIu64, cliv_optimizer_steps(t->optimizer))));
+static cliv_status add_progress(const cliv_trainer *t, cliv__bundle *b) {
+  TRY(cliv__bundle_text(b, "config", config_text(t)));
+  TRY(cliv__bundle_text(b, "epochs", cliv__format("%zu", t->epochs)));
   TRY(add_schedule(t, b));
-  return add_states(t, b);
+  b->prefix = OPTIMIZER;
+  return cliv__state_dict_add(t->optimizer, b);
 }
 
 static cliv_status save_parameters(const cliv_trainer *t, const char *path, bool checkpoint) {
-  bundle b = {.room = cliv_model_parameters(t->model) + 5};
-  for (size_t i = 0; checkpoint && i < cliv_model_parameters(t->model); i++)
-    b.room += cliv_optimizer_state_count(t->optimizer, i);
-  b.arrays = calloc(b.room, sizeof *b.arrays);
-  b.borrowed = calloc(b.room, sizeof *b.borrowed);
-  cliv_status status = b.arrays && b.borrowed ? CLIV_OK : no_memory(t);
-  if (!status) status = add_model(t, &b, checkpoint ? CHECKPOINT_FORMAT : MODEL_FORMAT);
+  cliv__bundle b = {.ctx = t->ctx};
+  cliv_status status = add_model(t, &b, checkpoint ? CHECKPOINT_FORMAT : MODEL_FORMAT);
   if (!status && checkpoint) status = add_progress(t, &b);
-  if (!status)
-    status = cliv__relay(t->ctx, cliv_safetensors_write(path, b.arrays, b.count, b.metadata, b.metadata_count));
-  bundle_free(&b);
+  if (!status) status = cliv__bundle_write(&b, path);
+  cliv__bundle_free(&b);
   return status;
 }
 
@@ -243,34 +177,23 @@ static cliv_status read_count(const cliv_trainer *t, const cliv_safetensors *fil
   return CLIV_OK;
 }
 
-/* Takes name over. */
-static cliv_status read_array(const cliv_trainer *t, const cliv_safetensors *file, const char *shown, char *name,
-                              const cliv_tensor *like, cliv_array *out) {
-  if (!name) return no_memory(t);
-  cliv_status status = cliv__relay(t->ctx, cliv_safetensors_read(file, name, out));
-  if (!status && (out->dtype != cliv_tensor_dtype(like) || cliv_array_count(out) != cliv_tensor_count(like)))
-    status = cliv__fail(t->ctx, CLIV_FORMAT, "%s: '%s' has not the shape that the model has", shown, name);
-  free(name);
-  return status;
-}
+/* What a checkpoint has, before any of it is taken over. */
+typedef struct loaded {
+  uint64_t epochs;
+  cliv_array *parameters, schedule;
+  cliv__state_dict *states;
+} loaded;
 
-/* All arrays are read before the first is written, so that a damaged file changes nothing. */
-static cliv_status restore(cliv_trainer *t, const cliv_safetensors *file, const char *shown, cliv_array *arrays,
-                           cliv_tensor **tensors, size_t *count) {
+static cliv_status read_parameters(const cliv_trainer *t, const cliv_safetensors *file, const char *shown,
+                                   cliv_array *out) {
+  if (!out) return no_memory(t);
   for (size_t i = 0; i < cliv_model_parameters(t->model); i++) {
-    TRY(read_array(t, file, shown, strdup(cliv_model_parameter_name(t->model, i)), cliv_model_parameter(t->model, i),
-                   &arrays[*count]));
-    const size_t *shape = cliv_tensor_shape(cliv_model_parameter(t->model, i));
-    TRY(cliv_tensor_view(cliv_model_parameter(t->model, i), 0, cliv_tensor_ndim(cliv_model_parameter(t->model, i)),
-                         shape, 0, &tensors[(*count)++]));
-    for (size_t k = 0; k < cliv_optimizer_state_count(t->optimizer, i); k++) {
-      TRY(cliv_optimizer_state(t->optimizer, i, cliv_optimizer_state_name(t->optimizer, i, k), &tensors[*count]));
-      TRY(read_array(t, file, shown, state_name(t, i, k), tensors[*count], &arrays[*count]));
-      ++*count;
-    }
+    const char *name = cliv_model_parameter_name(t->model, i);
+    const cliv_tensor *like = cliv_model_parameter(t->model, i);
+    TRY(cliv__relay(t->ctx, cliv_safetensors_read(file, name, &out[i])));
+    REQUIRE(t->ctx, out[i].dtype == cliv_tensor_dtype(like) && cliv_array_count(&out[i]) == cliv_tensor_count(like),
+            FORMAT, "%s: '%s' has not the shape that the model has", shown, name);
   }
-  for (size_t i = 0; i < *count; i++)
-    TRY(cliv_tensor_write(tensors[i], arrays[i].data, cliv_array_count(&arrays[i]) * cliv_dtype_size(arrays[i].dtype)));
   return CLIV_OK;
 }
 
@@ -280,34 +203,44 @@ static cliv_status read_schedule(const cliv_trainer *t, const cliv_safetensors *
   const size_t count = cliv_schedule_state(t->schedule, NULL, 0);
   if (count == 0) return CLIV_OK;
   TRY(cliv__relay(t->ctx, cliv_safetensors_read(file, SCHEDULE_STATE, out)));
-  if (out->dtype == CLIV_F64 && cliv_array_count(out) == count) return CLIV_OK;
-  cliv_array_free(out);
-  return cliv__fail(t->ctx, CLIV_FORMAT, "%s: '" SCHEDULE_STATE "' is not that of %s", shown, t->schedule_text);
+  REQUIRE(t->ctx, out->dtype == CLIV_F64 && cliv_array_count(out) == count, FORMAT,
+          "%s: '" SCHEDULE_STATE "' is not that of %s", shown, t->schedule_text);
+  return CLIV_OK;
 }
 
-static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const char *shown) {
+static cliv_status read_all(const cliv_trainer *t, const cliv_safetensors *file, const char *shown, loaded *l) {
   const char *format = cliv_safetensors_metadata(file, "format"), *config = cliv_safetensors_metadata(file, "config");
-  uint64_t epochs, steps;
   REQUIRE(t->ctx, format && config && !strcmp(format, CHECKPOINT_FORMAT), FORMAT,
           "%s: is no checkpoint of this version of Cliv", shown);
   TRY(compare_config(t, shown, config));
-  TRY(read_count(t, file, shown, "epochs", &epochs));
-  TRY(read_count(t, file, shown, "steps", &steps));
-  size_t room = 0, count = 0;
-  for (size_t i = 0; i < cliv_model_parameters(t->model); i++) room += 1 + cliv_optimizer_state_count(t->optimizer, i);
-  cliv_array *arrays = calloc(room, sizeof *arrays);
-  cliv_tensor **tensors = calloc(room, sizeof *tensors);
-  cliv_array schedule = {0};
-  cliv_status status = arrays && tensors ? read_schedule(t, file, shown, &schedule) : no_memory(t);
-  if (!status) status = restore(t, file, shown, arrays, tensors, &count);
-  if (!status && schedule.data)
-    status = cliv__relay(t->ctx, cliv_schedule_restore(t->schedule, schedule.data, cliv_array_count(&schedule)));
-  if (!status) status = cliv_optimizer_set_steps(t->optimizer, steps);
-  if (!status) t->epochs = (size_t)epochs;
-  for (size_t i = 0; arrays && tensors && i < room; i++) cliv_array_free(&arrays[i]), cliv_tensor_free(tensors[i]);
-  cliv_array_free(&schedule);
-  free(arrays);
-  free(tensors);
+  TRY(read_count(t, file, shown, "epochs", &l->epochs));
+  TRY(read_parameters(t, file, shown, l->parameters));
+  TRY(read_schedule(t, file, shown, &l->schedule));
+  TRY(cliv__state_dict_read(t->optimizer, file, OPTIMIZER, shown, &l->states));
+  return cliv__state_dict_place(l->states);
+}
+
+/* Only the device can fail now. */
+static cliv_status take_over(cliv_trainer *t, const loaded *l) {
+  TRY(cliv__state_dict_keep(l->states));
+  for (size_t i = 0; i < cliv_model_parameters(t->model); i++) {
+    const cliv_array *a = &l->parameters[i];
+    TRY(cliv_tensor_write(cliv_model_parameter(t->model, i), a->data, cliv_array_count(a) * cliv_dtype_size(a->dtype)));
+  }
+  t->epochs = (size_t)l->epochs;
+  return CLIV_OK;
+}
+
+static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const char *shown) {
+  loaded l = {.parameters = calloc(cliv_model_parameters(t->model), sizeof *l.parameters)};
+  cliv_status status = read_all(t, file, shown, &l);
+  if (!status && l.schedule.data)
+    status = cliv__relay(t->ctx, cliv_schedule_restore(t->schedule, l.schedule.data, cliv_array_count(&l.schedule)));
+  if (!status) status = take_over(t, &l);
+  cliv__state_dict_free(l.states);
+  for (size_t i = 0; l.parameters && i < cliv_model_parameters(t->model); i++) cliv_array_free(&l.parameters[i]);
+  cliv_array_free(&l.schedule);
+  free(l.parameters);
   return status;
 }
 

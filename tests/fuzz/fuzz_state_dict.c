@@ -2,7 +2,7 @@
  * of the rule. The first byte says how many bytes of data follow. */
 #include "base/safetensors.h"
 #include "fuzz.h"
-#include "optim/optim.h"
+#include "optim/state_dict.h"
 #include "runtime/tensor.h"
 
 const char *const fuzz_words[] = {"{",
@@ -53,7 +53,9 @@ static cliv_status check(const char *rule, const cliv_safetensors *file) {
   o.hyper = malloc(2 * o.rule->info.hyper_count * sizeof *o.hyper);
   EXPECT(o.hyper != NULL);
   for (int g = 0; g < 2; g++) cliv__rule_defaults(o.rule, &o.rule->info.presets[0], cliv__hyper(&o, g));
-  const cliv_status status = cliv__state_dict_load(&o, file, "input", true);
+  cliv__state_dict *states;
+  const cliv_status status = cliv__state_dict_read(&o, file, "", "input", &states);
+  cliv__state_dict_free(states);
   free(o.hyper);
   return status;
 }

@@ -171,8 +171,8 @@ def test_run_folder(tmp_path, tiny):
     assert page.seen["svg"] == 2 and page.seen["polyline"] == 3
 
     arrays, metadata = safetensors(folder / "checkpoint.safetensors")
-    assert metadata["steps"] == "6" and metadata["epochs"] == "3"
-    assert arrays["optimizer.0.weight.exp_avg"].shape == arrays["0.weight"].shape == (10, 64)
+    assert metadata["optimizer.steps"] == "[6,6]" and metadata["epochs"] == "3"
+    assert arrays["optimizer.state.0.exp_avg"].shape == arrays["0.weight"].shape == (10, 64)
 
 
 def test_resume_is_as_if_never_stopped(tmp_path, tiny):
