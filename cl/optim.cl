@@ -16,6 +16,8 @@
  *                            without: all are
  *   -D NUMBERED              the rule has a last argument, its tensor's RULE_numbers, which optim_decide.cl left
  *   -D PREPARE               no step: what optim_prepare.cl needs, which follows
+ *   -D CAUTIOUS              with NUMBERED: elements of the step that disagree with the gradient are left out, others
+ *                            multiplied by what optim_decide.cl left; with PREPARE: those that agree are counted
  *
  * The tensors lie anywhere in the buffers p and g. They are cut into chunks of a few thousand elements; a row holds the
  * scalars of the chunk's parameter group for this step. Chunks are independent, so nothing depends on who takes which.
@@ -32,7 +34,11 @@ typedef struct {
   uint count, row;
 } chunk;
 
-#if defined(NUMBERED) || defined(PREPARE)
+#ifdef CAUTIOUS
+typedef struct {
+  float scale;
+} numbers;
+#elif defined(NUMBERED) || defined(PREPARE)
 typedef CAT(RULE, _numbers) numbers;
 #endif
 #ifdef NUMBERED
@@ -48,7 +54,27 @@ typedef CAT(RULE, _numbers) numbers;
 #endif
 
 /* Here nothing has a name that a user's rule might have. */
-#ifndef PREPARE
+#ifdef CAUTIOUS
+static ireal agrees_with(real step_, real gradient_) {
+  return ((step_ < 0.0f) & (gradient_ > 0.0f)) | ((step_ > 0.0f) & (gradient_ < 0.0f));
+}
+#define PARTS_OF(weight) {weight, (real)0.0f, (real)0.0f} /* kept, step, gradient */
+#ifdef PREPARE
+static real count_agreeing(real weight_, real gradient_, state *state_, CAT(RULE, _scalars) scalars_) {
+  real parts_[3] = PARTS_OF(weight_);
+  RULE(parts_, gradient_, state_, scalars_);
+  return choose(agrees_with(parts_[1], parts_[2]), (real)1.0f, (real)0.0f);
+}
+#else
+/* A step that is not finite is so if it is left out, too. */
+static void apply_rule(real *weight_, real gradient_, state *state_, CAT(RULE, _scalars) scalars_ NUMBERS_OF_TENSOR) {
+  real parts_[3] = PARTS_OF(*weight_);
+  RULE(parts_, gradient_, state_, scalars_);
+  const real scale_ = choose(agrees_with(parts_[1], parts_[2]), (real)numbers_.scale, (real)0.0f);
+  *weight_ = parts_[0] + parts_[1] * scale_;
+}
+#endif
+#elif !defined(PREPARE)
 static void apply_rule(real *weight_, real gradient_, state *state_, CAT(RULE, _scalars) scalars_ NUMBERS_OF_TENSOR) {
   RULE(weight_, gradient_, state_, scalars_ NUMBERS);
 }

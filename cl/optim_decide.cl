@@ -2,12 +2,23 @@
  * after optim_row.cl and optim_sum.cl.
  *
  *   -D SINGLE -D RULE=lamb -D MEASURES=2   as there; -D CONTROLLED: as in optim.cl
+ *   -D SINGLE -D CAUTIOUS -D MEASURES=1    for any rule, from the count of elements whose step agrees with the gradient
  *
  * A scope is the tensors that share numbers: each alone, or all. members: the tensors that have elements, scope by
  * scope, each scope's in the order of the parameters; from scopes[s] to scopes[s + 1] those of scope s. Sums over
  * several tensors are taken in that order. What a scope's first tensor has of scalars and numbers holds for all of it.
  */
+#ifdef CAUTIOUS
+typedef struct {
+  float scale;
+} numbers;
+typedef float row; /* not looked at */
+#define DECIDE(first) n.scale = divide(1.0f, at_least(divide(m[0], (float)elements), 1e-3f));
+static float at_least(float x, float least) { return x < least ? least : x; }
+#else
 typedef CAT(RULE, _numbers) numbers;
+#define DECIDE(first) CAT(RULE, _decide)(m, (float)elements, &n, rows[first].rule);
+#endif
 typedef struct {
   ulong count;
   uint param, segment;
@@ -38,7 +49,7 @@ __kernel void optim_decide(CONTROL_ARGUMENT __global const float *restrict sums,
     }
     const uint first = members[begin].param;
     numbers n = known[first];
-    CAT(RULE, _decide)(m, (float)elements, &n, rows[first].rule);
+    DECIDE(first)
     for (uint k = begin; k < end; k++) known[members[k].param] = n;
   }
 }

@@ -1,4 +1,7 @@
-/* optim_math.cl: what update rules are made of, the library's and a user's own. After divide.cl and fused.cl. */
+/* optim_math.cl: what update rules are made of, the library's and a user's own. After divide.cl and fused.cl.
+ *
+ *   -D CAUTIOUS   what a rule keeps of the weight and its step stay apart, so that the step can be masked
+ */
 
 /* From `from` towards `to` by `weight`; exact at both ends. */
 static real interpolate(real from, real to, float weight) {
@@ -29,4 +32,32 @@ static real cube_root(real x) {
   const real square = y * y, near = safe * square;
   const real root = fused(square * (1.0f / 3), fused(-(near * near), near, safe), near);
   return choose(is_finite(x), root * choose(small, (real)0x1p-15f, (real)2.0f), x);
+}
+
+/* How a rule ends that can be cautious: the weight is what is kept of it and a step. g: the gradient that the step is
+ * to agree with, w the rule's own. What else becomes of the weight is done to each of its parts, what is added to the
+ * step to the last one. */
+#ifdef CAUTIOUS
+enum { WEIGHT_PARTS = 2 };
+static void step_weight(real *w, real g, real kept, real step) {
+  w[0] = kept;
+  w[1] = step;
+  w[2] = g;
+}
+static void step_along(real *w, real g, real kept, real rate, real direction) {
+  step_weight(w, g, kept, rate * direction);
+}
+#else
+enum { WEIGHT_PARTS = 1 };
+static void step_weight(real *w, real g, real kept, real step) {
+  (void)g;
+  *w = kept + step;
+}
+static void step_along(real *w, real g, real kept, real rate, real direction) {
+  (void)g;
+  *w = fused(rate, direction, kept);
+}
+#endif
+static void step_further(real *w, real rate, real direction) {
+  w[WEIGHT_PARTS - 1] = fused(rate, direction, w[WEIGHT_PARTS - 1]);
 }

@@ -10,7 +10,8 @@
  * Order and rounding of the operations are those of PyTorch's single-tensor code on a CPU: a fused multiply-add where
  * its kernels have one (fused), separate operations where they are separate. Bits then differ from PyTorch's only by
  * its square root, which is not the correctly rounded one.
- * All are static, so that a program is compiled with the one rule it runs. What they share is in optim_math.cl.
+ * All are static, so that a program is compiled with the one rule it runs. What they share is in optim_math.cl. Rules
+ * that can be cautious end with step_weight or step_along.
  */
 
 /* Stochastic gradient descent with momentum. */
@@ -22,14 +23,15 @@ typedef struct {
 } sgd_scalars;
 static void sgd(real *w, real g, sgd_state *s, sgd_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
+  real direction = g;
 #ifdef WITH_momentum_buffer
   s->momentum_buffer = fused((real)h.gain, g, h.momentum * s->momentum_buffer);
   const ireal ahead = h.nesterov > 0.0f ? (ireal)-1 : (ireal)0;
-  g = choose(ahead, fused((real)h.momentum, s->momentum_buffer, h.gain * g), s->momentum_buffer);
+  direction = choose(ahead, fused((real)h.momentum, s->momentum_buffer, h.gain * g), s->momentum_buffer);
 #else
   (void)s;
 #endif
-  *w = fused((real)h.minus_lr, g, *w * h.keep);
+  step_along(w, g, *w * h.keep, (real)h.minus_lr, direction);
 }
 
 typedef struct {
@@ -41,7 +43,7 @@ typedef struct {
 static void adagrad(real *w, real g, adagrad_state *s, adagrad_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->sum = fused(g, g, s->sum);
-  *w = *w * h.keep + divide(h.minus_lr * g, square_root(s->sum + h.eps_root) + h.eps);
+  step_weight(w, g, *w * h.keep, divide(h.minus_lr * g, square_root(s->sum + h.eps_root) + h.eps));
 }
 
 typedef struct {
@@ -61,9 +63,9 @@ static void rmsprop(real *w, real g, rmsprop_state *s, rmsprop_scalars h) {
   const real size = square_root(square + h.eps_root) + h.eps;
 #ifdef WITH_momentum_buffer
   s->momentum_buffer = h.momentum * s->momentum_buffer + divide(h.gain * g, size);
-  *w = fused((real)h.minus_lr, s->momentum_buffer, *w * h.keep);
+  step_along(w, g, *w * h.keep, (real)h.minus_lr, s->momentum_buffer);
 #else
-  *w = *w * h.keep + divide(h.minus_lr * g, size);
+  step_weight(w, g, *w * h.keep, divide(h.minus_lr * g, size));
 #endif
 }
 
@@ -79,7 +81,7 @@ static void adadelta(real *w, real g, adadelta_state *s, adadelta_scalars h) {
   const real size = square_root(s->square_avg + h.eps);
   const real delta = divide(square_root(s->acc_delta + h.eps), size) * g;
   s->acc_delta = fused(h.one_minus_rho * delta, delta, h.rho * s->acc_delta);
-  *w = fused((real)h.minus_lr, delta, *w * h.keep);
+  step_along(w, g, *w * h.keep, (real)h.minus_lr, delta);
 }
 
 /* Adam, and AdamW: the one has a weight decay, the other keeps less than all of the weight. */
@@ -101,7 +103,7 @@ static void adam(real *w, real g, adam_state *s, adam_scalars h) {
   const real square = s->exp_avg_sq;
 #endif
   const real size = divide(square_root(square + h.eps_root), (real)h.root_correction) + h.eps;
-  *w = *w * h.keep + divide(h.minus_step * s->exp_avg, size);
+  step_weight(w, g, *w * h.keep, divide(h.minus_step * s->exp_avg, size));
 }
 
 typedef struct {
@@ -114,7 +116,7 @@ static void adamax(real *w, real g, adamax_state *s, adamax_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
   s->exp_inf = larger(h.beta2 * s->exp_inf, fabs(g) + h.eps_inside);
-  *w = *w * h.keep + divide(h.minus_step * s->exp_avg, s->exp_inf + h.eps_outside);
+  step_weight(w, g, *w * h.keep, divide(h.minus_step * s->exp_avg, s->exp_inf + h.eps_outside));
 }
 
 typedef struct {
@@ -128,7 +130,8 @@ static void nadam(real *w, real g, nadam_state *s, nadam_scalars h) {
   s->exp_avg = interpolate(s->exp_avg, g, h.one_minus_beta1);
   s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
   const real size = square_root(divide(s->exp_avg_sq, (real)h.correction2)) + h.eps;
-  *w = *w * h.keep + divide(h.minus_now * g, size) + divide(h.minus_ahead * s->exp_avg, size);
+  step_weight(w, g, *w * h.keep, divide(h.minus_now * g, size));
+  w[WEIGHT_PARTS - 1] = w[WEIGHT_PARTS - 1] + divide(h.minus_ahead * s->exp_avg, size);
 }
 
 typedef struct {
@@ -143,7 +146,7 @@ static void radam(real *w, real g, radam_state *s, radam_scalars h) {
   s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
   const ireal rectified = h.rectified > 0.0f ? (ireal)-1 : (ireal)0;
   const real size = choose(rectified, square_root(s->exp_avg_sq) + h.eps, (real)1.0f);
-  *w = *w * h.keep + divide(h.minus_step * s->exp_avg, size);
+  step_weight(w, g, *w * h.keep, divide(h.minus_step * s->exp_avg, size));
 }
 
 /* No fused multiply-add in the direction: its sign decides the whole step, and a sum rounded in another way may have
@@ -156,7 +159,7 @@ typedef struct {
 } lion_scalars;
 static void lion(real *w, real g, lion_state *s, lion_scalars h) {
   const real direction = h.beta1 * s->exp_avg + h.one_minus_beta1 * g;
-  *w = fused((real)h.minus_lr, sign_of(direction), *w * h.keep);
+  step_along(w, g, *w * h.keep, (real)h.minus_lr, sign_of(direction));
   s->exp_avg = fused((real)h.one_minus_beta2, g, h.beta2 * s->exp_avg);
 }
 
@@ -199,7 +202,7 @@ typedef struct {
 } signum_scalars;
 static void signum(real *w, real g, signum_state *s, signum_scalars h) {
   s->exp_avg = h.beta * s->exp_avg + h.one_minus_beta * g;
-  *w = fused((real)h.minus_lr, sign_of(s->exp_avg), *w * h.keep);
+  step_along(w, g, *w * h.keep, (real)h.minus_lr, sign_of(s->exp_avg));
 }
 
 typedef struct {
@@ -211,7 +214,7 @@ typedef struct {
 static void sophia(real *w, real g, sophia_state *s, sophia_scalars h) {
   s->exp_avg = fused((real)h.one_minus_beta1, g, h.beta1 * s->exp_avg);
   const real ratio = divide(fabs(s->exp_avg), h.scale * s->hessian + h.eps);
-  *w = fused(h.minus_lr * sign_of(s->exp_avg), choose(ratio > 1.0f, (real)1.0f, ratio), *w * h.keep);
+  step_along(w, g, *w * h.keep, h.minus_lr * sign_of(s->exp_avg), choose(ratio > 1.0f, (real)1.0f, ratio));
   const ireal refresh = h.refresh > 0.0f ? (ireal)-1 : (ireal)0;
   s->hessian = choose(refresh, fused(h.one_minus_beta2 * g, g, h.beta2 * s->hessian), s->hessian);
 }
@@ -225,7 +228,8 @@ typedef struct {
 static void qhm(real *w, real g, qhm_state *s, qhm_scalars h) {
   g = with_decay(g, *w, h.weight_decay);
   s->momentum_buffer = fused((real)h.one_minus_momentum, g, h.momentum * s->momentum_buffer);
-  *w = fused((real)h.minus_gradient, g, fused((real)h.minus_velocity, s->momentum_buffer, *w * h.keep));
+  step_along(w, g, *w * h.keep, (real)h.minus_velocity, s->momentum_buffer);
+  step_further(w, (real)h.minus_gradient, g);
 }
 
 /* Without momentum the start is where the sums lead back to. */
@@ -285,7 +289,7 @@ static void yogi(real *w, real g, yogi_state *s, yogi_scalars h) {
   const real square = g * g;
   s->exp_avg_sq = fused(-h.one_minus_beta2 * sign_of(s->exp_avg_sq - square), square, s->exp_avg_sq);
   const real size = divide(square_root(s->exp_avg_sq), (real)h.root_correction) + h.eps;
-  *w = *w * h.keep + divide(h.minus_step * s->exp_avg, size);
+  step_weight(w, g, *w * h.keep, divide(h.minus_step * s->exp_avg, size));
 }
 
 typedef struct {
@@ -302,7 +306,7 @@ static void adabelief(real *w, real g, adabelief_state *s, adabelief_scalars h) 
   s->exp_avg_var = fused(h.one_minus_beta2 * surprise, surprise, h.beta2 * s->exp_avg_var) + h.eps_root;
   const real size = divide(square_root(s->exp_avg_var), (real)h.root_correction) + h.eps;
   const ireal divides = h.divides > 0.0f ? (ireal)-1 : (ireal)0;
-  *w = *w * h.keep + divide(h.minus_step * s->exp_avg, choose(divides, size, (real)1.0f));
+  step_weight(w, g, *w * h.keep, divide(h.minus_step * s->exp_avg, choose(divides, size, (real)1.0f)));
 }
 
 typedef struct {
@@ -321,7 +325,8 @@ static void adan(real *w, real g, adan_state *s, adan_scalars h) {
   s->pre_grad = g;
   const real size = divide(square_root(s->exp_avg_sq + h.eps_root), (real)h.root_correction) + h.eps;
   const real step = divide(h.minus_step * s->exp_avg, size) + divide(h.minus_diff * s->exp_avg_diff, size);
-  *w = divide(*w * h.keep + step, (real)h.divisor);
+  step_weight(w, g, *w * h.keep, step);
+  for (int k = 0; k < WEIGHT_PARTS; k++) w[k] = divide(w[k], (real)h.divisor);
 }
 
 typedef struct {
@@ -335,7 +340,8 @@ static void ademamix(real *w, real g, ademamix_state *s, ademamix_scalars h) {
   s->exp_avg_slow = interpolate(s->exp_avg_slow, g, h.one_minus_beta3);
   s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
   const real size = divide(square_root(s->exp_avg_sq), (real)h.root_correction) + h.eps;
-  *w = *w * h.keep + divide(fused((real)h.minus_slow, s->exp_avg_slow, h.minus_fast * s->exp_avg), size);
+  const real mean = fused((real)h.minus_slow, s->exp_avg_slow, h.minus_fast * s->exp_avg);
+  step_weight(w, g, *w * h.keep, divide(mean, size));
 }
 
 /* The mean square is that of the steps before. */
@@ -350,7 +356,7 @@ static void adopt(real *w, real g, adopt_state *s, adopt_scalars h) {
   real normed = divide(g, larger(square_root(s->exp_avg_sq), (real)h.eps));
   normed = choose(fabs(normed) > h.most, copysign((real)h.most, normed), normed);
   s->exp_avg = interpolate(s->exp_avg, normed, h.one_minus_beta1);
-  *w = fused((real)h.minus_lr, s->exp_avg, *w * h.keep);
+  step_along(w, g, *w * h.keep, (real)h.minus_lr, s->exp_avg);
   s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
 }
 
@@ -364,7 +370,8 @@ static void laprop(real *w, real g, laprop_state *s, laprop_scalars h) {
   s->exp_avg_sq = fused(h.one_minus_beta2 * g, g, h.beta2 * s->exp_avg_sq);
   const real size = square_root(divide(s->exp_avg_sq, (real)h.correction2)) + h.eps;
   s->exp_avg = fused((real)h.gain, divide(g, size), h.beta1 * s->exp_avg);
-  *w = fused((real)h.minus_step, s->exp_avg, *w) * h.keep;
+  step_along(w, g, *w, (real)h.minus_step, s->exp_avg);
+  for (int k = 0; k < WEIGHT_PARTS; k++) w[k] = w[k] * h.keep;
 }
 
 typedef struct {
@@ -381,7 +388,7 @@ static void qhadam(real *w, real g, qhadam_state *s, qhadam_scalars h) {
   s->exp_avg_sq = fused((real)h.one_minus_beta2, square, h.beta2 * s->exp_avg_sq);
   const real mean = fused((real)h.one_minus_nu1, g, h.nu1 * s->exp_avg);
   const real size = square_root(fused((real)h.one_minus_nu2, square, h.nu2 * s->exp_avg_sq)) + h.eps;
-  *w = *w * h.keep + divide(h.minus_lr * mean, size);
+  step_weight(w, g, *w * h.keep, divide(h.minus_lr * mean, size));
 }
 
 typedef struct {
@@ -397,7 +404,7 @@ static void adabound(real *w, real g, adabound_state *s, adabound_scalars h) {
   real rate = divide((real)h.step, square_root(s->exp_avg_sq) + h.eps);
   rate = choose(rate < h.least, (real)h.least, rate);
   rate = choose(rate > h.most, (real)h.most, rate);
-  *w = fused(-rate, s->exp_avg, *w * h.keep);
+  step_along(w, g, *w * h.keep, -rate, s->exp_avg);
 }
 
 /* The weight is y; the iterate z begins as it. */

@@ -1,6 +1,7 @@
 /* optim_prepare.cl: the first launch of a rule whose step depends on sums over tensors, after optim.cl with -D PREPARE.
  *
  *   -D MEASURES=2   what RULE_prepare gives of each element, at most 4; their sums over a tensor go to RULE_decide
+ *   -D CAUTIOUS     of a rule of one launch: whether its step, which is not taken, agrees with the gradient
  *
  * A chunk is a block of block.cl: 4096 elements of its tensor, or what is left of them. Its sums go to parts: those of
  * measure m and chunk k to parts[m * total + k]. From there on they are joined as those of reduce.cl are.
@@ -89,6 +90,12 @@ static void find_units(__global const unit *units, pieces u, uint i, uint left, 
       __global const stored_gradient *g EACH_STATE(STATE_SOURCE) WEIGHT_ARGUMENT UNIT_SOURCE
 #define FROM here, line, known, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM
 
+#ifdef CAUTIOUS
+#define PREPARE_ELEMENT m[0] = count_agreeing(w, GRADIENT(x), &s, h.rule);
+#else
+#define PREPARE_ELEMENT CAT(RULE, _prepare)(w, GRADIENT(x), &s, h.rule, *known, m);
+#endif
+
 /* The elements AT the chunk's index i: read, prepare, write what the rule says it writes. */
 #define FIRST_MEASURE(type, stored, name) a.name = m[at_##name];
 enum { at_m0, at_m1, at_m2, at_m3 };
@@ -102,7 +109,7 @@ enum { at_m0, at_m1, at_m2, at_m3 };
     state s;                                                                        \
     EACH_STATE(STATE_LOAD)                                                          \
     real m[MEASURES];                                                               \
-    CAT(RULE, _prepare)(w, GRADIENT(x), &s, h.rule, *known, m);                     \
+    PREPARE_ELEMENT                                                                 \
     EACH_STATE(STATE_STORE)                                                         \
     sums a;                                                                         \
     EACH_MEASURE(FIRST_MEASURE)                                                     \

@@ -14,7 +14,8 @@
  * rounded once, to nearest even, when it is stored, unless cliv_optimizer_options say otherwise. All tensors whose
  * parameters share a cl_mem and whose gradients share one (an arena, see cliv/tensor.h) step in one launch; other
  * tensors cost one launch for each pair of buffers. Launches are cut where one would exceed 2²⁸ elements. Rules with
- * norms (lars, lamb, …) take two such launches, and two or three small ones for all tensors between them. Rules that
+ * norms (lars, lamb, …), and others for groups whose hyper-parameter `cautious` is 1, take two such launches, and two
+ * or three small ones for all tensors between them. Rules that
  * take parameters as matrices (muon, shampoo, soap), which have two axes or more, take two or three such launches, and
  * products of matrices, one parameter after another, between them.
  *
@@ -105,7 +106,7 @@ typedef struct cliv_optimizer cliv_optimizer;
 typedef struct cliv_optimizer_options {
   size_t size; /* sizeof(cliv_optimizer_options) of the caller; 0: this version's */
   /* Elements that are handed out together: a multiple of 64 up to 2²⁰; 0: 4096. Changes speed, never results. Rules
-   * with norms take 4096 in any case. */
+   * with norms and cautious ones take 4096 in any case. */
   size_t chunk;
   const char *preset; /* one of the rule's; NULL: its first, "torch" wherever PyTorch has the rule */
   /* What states are stored as between steps; they are computed in float32. NULL: "float32". "bfloat16": rounded to
@@ -132,7 +133,8 @@ typedef struct cliv_optimizer_options {
  * nearest of the 256 numbers of its dynamic map, signed or unsigned as the state's kind is. A tie goes to the number
  * nearer to 0. An element whose gradient is not finite is left out of the step, its states become 0. A block with a
  * state that is not finite has NaN as its absmax, and all its states are. `chunk` is a multiple of 256. Rules of more
- * than one launch a step, those with norms and those that take matrices, have none: VALUE. */
+ * than one launch a step, those with norms and those that take matrices, have none: VALUE; a group that is cautious
+ * makes a step fail so. */
 
 enum { CLIV_DEFAULT_GROUP = 0, CLIV_ALL_GROUPS = -1 };
 
@@ -164,11 +166,14 @@ typedef struct cliv_user_rule {
    * NAME_scalars a float for every hyper-parameter, `step`, and a float for every scalar. `real` is float or a vector
    * of floats, so conditions are choose(c, a, b) instead of c ? a : b, and constants are (real)0.5f. There are +, -, *,
    * OpenCL's built-in functions, and the library's of cl/divide.cl, cl/math.cl, cl/fused.cl and cl/optim_math.cl, which
-   * have one result everywhere: divide, square_root, real_exp, fused, interpolate, sign_of … */
+   * have one result everywhere: divide, square_root, real_exp, fused, interpolate, sign_of … A rule that lists
+   * `cautious` ends with step_weight(w, g, kept, step), or step_along(w, g, kept, rate, direction), in place of
+   * *w = kept + step, or *w = fused(rate, direction, kept): w is its own argument, g what the step is to agree with. */
   const char *text;
   size_t hyper_count, state_count, scalar_count; /* 1 to 20; at most 5; with the hyper-parameters at most 31 */
-  const cliv_hyper_info *hypers; /* min and max both 0: any finite float; `maximize`, and beside an `lr` prox_l1 and
-                                    prox_l2, are what they always are where listed; beta1, beta2, … in this order */
+  const cliv_hyper_info *hypers; /* min and max both 0: any finite float; `maximize`, `cautious`, and beside an `lr`
+                                    prox_l1 and prox_l2, are what they always are where listed; beta1, beta2, … in this
+                                    order */
   const cliv_state_info *states;
   const cliv_scalar_info *scalars;
 } cliv_user_rule;

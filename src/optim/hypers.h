@@ -26,6 +26,11 @@
   FLAG("maximize", 0, "ascend instead of descend"),                                               \
       POSITIVE("prox_l1", 0, "weights move lr*prox_l1 towards 0 after the step, and stay there"), \
       POSITIVE("prox_l2", 0, "then they are divided by 1 + lr*prox_l2: with prox_l1 the elastic net's step")
+/* The same for rules that end with step_weight or step_along of cl/optim_math.cl. */
+#define MAXIMIZE_CAUTIOUS                                                                                     \
+  MAXIMIZE, FLAG("cautious", 0,                                                                               \
+                 "elements whose step disagrees with the gradient stay, the others of the tensor go further " \
+                 "(arXiv 2411.16085)")
 #define EPS(initial) POSITIVE("eps", initial, "added to the root of the mean square")
 #define DECAY(initial) \
   POSITIVE("weight_decay", initial, "L2 penalty in the gradient; decoupled: weights lose lr*weight_decay of themselves")

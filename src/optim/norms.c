@@ -12,6 +12,8 @@
 
 enum { GROUP_SIZE = 64 };
 
+const cliv__norms_of_rule cliv__cautious_norms = {.measures = 1, .numbers = 1, .prepare = {.reads = ~0u}};
+
 /* As in cl/optim_decide.cl. */
 typedef struct member {
   cl_ulong count;
@@ -37,8 +39,9 @@ static size_t number_of(const cliv__rule *rule, size_t state) {
 }
 
 cliv_status cliv__norming_state(const cliv_optimizer *o, size_t param, size_t state, cliv_tensor **view) {
-  const size_t first = param * o->rule->norms.numbers + number_of(o->rule, state);
-  return cliv_tensor_view(o->plan.norming.numbers, first, 0, NULL, 0, view);
+  const cliv__norming *n = &o->plan.norming;
+  const size_t first = param * n->of->numbers + number_of(o->rule, state);
+  return cliv_tensor_view(n->numbers, first, 0, NULL, 0, view);
 }
 
 static void initial_numbers(const cliv_optimizer *o, size_t param, float *numbers) {
@@ -51,12 +54,12 @@ static void initial_numbers(const cliv_optimizer *o, size_t param, float *number
 }
 
 /* `count` tensors' numbers. */
-static cliv_status copy_numbers(const cliv_optimizer *o, const cliv_tensor *from, size_t from_param, cliv_tensor *to,
-                                size_t to_param, size_t count) {
-  const size_t each = o->rule->norms.numbers, all = count * each;
+static cliv_status copy_numbers(const cliv__norming *from, size_t from_param, const cliv__norming *to, size_t to_param,
+                                size_t count) {
+  const size_t each = to->of->numbers, all = count * each;
   cliv_tensor *a, *b = NULL;
-  TRY(cliv_tensor_view(from, from_param * each, 1, &all, 0, &a));
-  cliv_status status = cliv_tensor_view(to, to_param * each, 1, &all, 0, &b);
+  TRY(cliv_tensor_view(from->numbers, from_param * each, 1, &all, 0, &a));
+  cliv_status status = cliv_tensor_view(to->numbers, to_param * each, 1, &all, 0, &b);
   if (!status) status = cliv_tensor_copy(a, b, NULL);
   cliv_tensor_free(a);
   cliv_tensor_free(b);
@@ -82,9 +85,9 @@ static bool find_latest(const cliv_optimizer *o, size_t *out) {
 static cliv_status share_numbers(const cliv_optimizer *o, const cliv__norming *n, size_t count) {
   const cliv__norming *from = &o->plan.norming;
   size_t latest;
-  if (!from->numbers || o->rule->norms.scope == CLIV__EACH_TENSOR || !find_latest(o, &latest)) return CLIV_OK;
+  if (!from->numbers || from->of->scope == CLIV__EACH_TENSOR || !find_latest(o, &latest)) return CLIV_OK;
   for (size_t i = 0; i < count; i++)
-    if (n != from || i != latest) TRY(copy_numbers(o, from->numbers, latest, n->numbers, i, 1));
+    if (n != from || i != latest) TRY(copy_numbers(from, latest, n, i, 1));
   return CLIV_OK;
 }
 
@@ -96,12 +99,12 @@ cliv_status cliv__norming_share(const cliv_optimizer *o) {
 static cliv_status carry_numbers(const cliv_optimizer *o, const cliv__norming *n) {
   const cliv__norming *old = &o->plan.norming;
   if (!old->numbers || o->plan.param_count == 0) return CLIV_OK;
-  TRY(copy_numbers(o, old->numbers, 0, n->numbers, 0, o->plan.param_count));
+  TRY(copy_numbers(old, 0, n, 0, o->plan.param_count));
   return share_numbers(o, n, o->param_count);
 }
 
 static cliv_status make_numbers(const cliv_optimizer *o, cliv__norming *n) {
-  const size_t each = o->rule->norms.numbers, shape[] = {o->param_count, each};
+  const size_t each = n->of->numbers, shape[] = {o->param_count, each};
   TRY(cliv_tensor_create(o->ctx, CLIV_F32, 2, shape, &n->numbers));
   float *initial = calloc(o->param_count * each + 1, sizeof *initial);
   REQUIRE(o->ctx, initial != NULL, HOST_MEMORY, "no memory for the numbers of %zu parameters", o->param_count);
@@ -115,12 +118,12 @@ static cliv_status make_numbers(const cliv_optimizer *o, cliv__norming *n) {
 /* ---- sums ---- */
 
 static cliv_status make_sums(const cliv_optimizer *o, cliv__norming *n, const size_t *order) {
-  const size_t measures = o->rule->norms.measures, parts = measures * n->chunks, count = measures * n->tensors;
+  const size_t measures = n->of->measures, parts = measures * n->chunks, count = measures * n->tensors;
   uint64_t *offsets = malloc((count + 1) * sizeof *offsets);
   REQUIRE(o->ctx, offsets != NULL, HOST_MEMORY, "no memory for the sums of %zu tensors", (size_t)n->tensors);
   offsets[0] = 0;
   for (size_t i = 0; i < count; i++)
-    offsets[i + 1] = offsets[i] + cliv__div_up(o->params[order[i % n->tensors]].p->count, o->chunk);
+    offsets[i + 1] = offsets[i] + cliv__div_up(o->params[order[i % n->tensors]].p->count, CLIV__NORM_CHUNK);
   cliv_status status = cliv_segments_create(o->ctx, count, offsets, &n->segments);
   free(offsets);
   if (!status) status = cliv_tensor_create(o->ctx, CLIV_F32, 1, &parts, &n->parts);
@@ -128,7 +131,7 @@ static cliv_status make_sums(const cliv_optimizer *o, cliv__norming *n, const si
 }
 
 static cliv_status make_scopes(const cliv_optimizer *o, cliv__norming *n, const size_t *order) {
-  const bool all = o->rule->norms.scope == CLIV__ALL_TENSORS;
+  const bool all = n->of->scope == CLIV__ALL_TENSORS;
   member *members = malloc(n->tensors * sizeof *members);
   cl_uint *scopes = malloc((n->tensors + 1) * sizeof *scopes), *segment = calloc(o->param_count, sizeof *segment);
   bool *taking_part = calloc(o->param_count, sizeof *taking_part);
@@ -161,10 +164,15 @@ static cliv_status add_up(const cliv_optimizer *o, const cliv__norming *n) {
   return cliv_reduce_over(o->ctx, "sum", &(cliv_over){.segments = n->segments}, n->parts, NULL, n->sums, NULL);
 }
 
-static cliv_status find_kernel(const cliv_optimizer *o, cl_kernel *out) {
+static cliv_status find_kernel(const cliv_optimizer *o, const cliv__norming *n, cl_kernel *out) {
   char options[160];
-  snprintf(options, sizeof options, "-D SINGLE -D RULE=%s -D MEASURES=%u%s", o->rule->function, o->rule->norms.measures,
-           o->control.on ? " -D CONTROLLED" : "");
+  const char *controlled = o->control.on ? " -D CONTROLLED" : "";
+  if (n->of == &cliv__cautious_norms) {
+    snprintf(options, sizeof options, "-D SINGLE -D CAUTIOUS -D MEASURES=%u%s", n->of->measures, controlled);
+    return cliv__kernel(o->ctx, "divide.cl optim_row.cl optim_sum.cl optim_decide.cl", options, "optim_decide", out);
+  }
+  snprintf(options, sizeof options, "-D SINGLE -D RULE=%s -D MEASURES=%u%s", o->rule->function, n->of->measures,
+           controlled);
   return cliv__kernel(o->ctx,
                       "divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim_row.cl optim_sum.cl "
                       "optim_decide_ops.cl optim_decide.cl",
@@ -182,7 +190,7 @@ cliv_status cliv__norming_make(const cliv_optimizer *o, cliv__plan *plan, const 
   if (count == 0) return CLIV_OK;
   TRY(make_sums(o, n, order));
   TRY(make_scopes(o, n, order));
-  TRY(find_kernel(o, &kernel));
+  TRY(find_kernel(o, n, &kernel));
   TRY(cliv_tensor_fill(n->parts, 0, NULL));
   return add_up(o, n);
 }
@@ -191,7 +199,7 @@ cliv_status cliv__norming_decide(const cliv_optimizer *o) {
   const cliv__norming *n = &o->plan.norming;
   cl_kernel kernel;
   TRY(add_up(o, n));
-  TRY(find_kernel(o, &kernel));
+  TRY(find_kernel(o, n, &kernel));
   const bool cpu = o->ctx->walk == CLIV_WALK_CPU;
   const size_t local = cpu ? 1 : cliv__group(o->ctx, GROUP_SIZE);
   cliv__arg args[8];

@@ -12,7 +12,7 @@
 #include "runtime/tensor.h"
 
 enum {
-  CHUNK = 4096,
+  CHUNK = CLIV__NORM_CHUNK,
   CHUNK_STEP = 64,
   CHUNK_MAX = 1 << 20,
   LAUNCH_MAX = 1 << 28 /* elements: about half a second at 16 GB/s, below every desktop's watchdog */
@@ -73,12 +73,13 @@ cliv_status cliv__optimizer_make(cliv_context *ctx, const cliv__rule *rule, cliv
   o->rule = rule;
   o->own = own;
   o->precision = precision;
-  o->chunk = options->chunk && !rule->norms.measures ? options->chunk : CHUNK; /* their sums are of blocks of it */
+  o->chunk = options->chunk ? options->chunk : CHUNK;
   o->launch = LAUNCH_MAX;
   o->lr = cliv__rule_hyper(rule, "lr");
   o->maximize = cliv__rule_hyper(rule, "maximize");
   o->prox_l1 = cliv__rule_hyper(rule, "prox_l1");
   o->prox_l2 = cliv__rule_hyper(rule, "prox_l2");
+  o->cautious = cliv__rule_hyper(rule, "cautious");
   o->group_count = 1;
   o->hyper = hyper;
   o->now = now;
@@ -191,9 +192,10 @@ cliv_status cliv_optimizer_set(cliv_optimizer *o, int group, const char *hyper, 
   for (int i = first; i < end; i++) {
     double *h = cliv__hyper(o, i);
     const unsigned before = cliv__rule_kept(o->rule, h);
-    const bool prox = cliv__has_prox(o, i);
+    const bool prox = cliv__has_prox(o, i), cautious = cliv__is_cautious(o, i);
     h[index] = value;
-    if (cliv__rule_kept(o->rule, h) != before || cliv__has_prox(o, i) != prox) o->stale = true;
+    if (cliv__rule_kept(o->rule, h) != before || cliv__has_prox(o, i) != prox || cliv__is_cautious(o, i) != cautious)
+      o->stale = true;
   }
   return CLIV_OK;
 }
@@ -226,6 +228,10 @@ static const cliv_schedule *scheduled(const cliv_optimizer *o, int group, int hy
 double cliv__value_at(const cliv_optimizer *o, int group, int hyper, uint64_t steps) {
   const cliv_schedule *s = scheduled(o, group, hyper);
   return cliv__hyper(o, group)[hyper] * (s ? cliv_schedule_factor(s, steps) : 1);
+}
+
+bool cliv__is_cautious(const cliv_optimizer *o, int group) {
+  return o->cautious >= 0 && cliv__value_at(o, group, o->cautious, o->steps) != 0;
 }
 
 cliv_status cliv_optimizer_schedule(cliv_optimizer *o, int group, const char *hyper, const cliv_schedule *schedule) {

@@ -38,6 +38,7 @@ static inline cliv_tensor *cliv__given(const cliv__param *x) { return x->given ?
 typedef struct cliv__place {
   unsigned kept;                           /* bit k: plane k exists */
   bool prox;                               /* a proximal step follows the rule's */
+  bool cautious;                           /* its step is masked */
   size_t bank, first;                      /* first element in each of the bank's planes */
   size_t row;                              /* of the plan's rows */
   cliv_tensor *squares[CLIV__MAX_SQUARES]; /* of rules that take matrices; NULL: none */
@@ -54,7 +55,7 @@ typedef struct cliv__bank {
 
 /* One launch: tensors in one pair of buffers, with states in one bank. */
 typedef struct cliv__batch {
-  cl_kernel kernel, prepare;          /* the context's; prepare: of rules with norms, else NULL */
+  cl_kernel kernel, prepare;          /* the context's; prepare: of rules with norms or cautious, else NULL */
   cl_kernel phases[CLIV__MAX_PHASES]; /* of rules that take matrices, `kernel` the last of them, else NULL */
   cl_mem p, g;                        /* the tensors' */
   size_t bank;
@@ -84,9 +85,10 @@ typedef struct cliv__slot {
 /* What every row begins with, as in cl/optim.cl: the gradient's factor; the proximal step's threshold and factor. */
 enum { CLIV__ROW_COMMON = 3 };
 
-/* What a rule with norms has beside, see norms.c: all NULL for others. Rows are then one a parameter. Tensors are those
- * that take part in a step. */
+/* What a rule with norms has beside, see norms.c, or one with cautious parameters: all NULL for others. Rows are then
+ * one a parameter. Tensors are those that take part in a step. */
 typedef struct cliv__norming {
+  const cliv__norms_of_rule *of;
   cliv_tensor *parts;      /* [measure][chunk]: sums over chunks */
   cliv_segments *segments; /* the parts of each measure and tensor */
   cliv_tensor *sums;       /* [measure][tensor], in the order of the chunks */
@@ -101,6 +103,7 @@ typedef struct cliv__plan {
   cliv__bank *banks;
   cliv__batch *batches;
   cliv__row *rows;
+  size_t chunk;                 /* elements */
   size_t row_floats;            /* floats a row: CLIV__ROW_COMMON, then the rule's scalars */
   cl_mem chunks, runs, scalars; /* NULL when nothing has elements; runs only in the CPU walk */
   cl_mem sent;                  /* what the host sends: `scalars`, unless some are bound, and then more, see bind.h */
@@ -112,6 +115,9 @@ typedef struct cliv__plan {
   float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */
   cliv__norming norming;
 } cliv__plan;
+
+/* Elements of a chunk where there are norms: their sums are of blocks of it. */
+enum { CLIV__NORM_CHUNK = 4096 };
 
 /* Steps are counted in double, too. */
 #define CLIV__MOST_STEPS ((uint64_t)1 << 53)
@@ -150,9 +156,10 @@ struct cliv_optimizer {
   const cliv__rule *rule;
   cliv__rule *own; /* the same, where it is the caller's own; else NULL */
   cliv__precision precision;
-  size_t chunk;                       /* elements */
+  size_t chunk;                       /* elements, where there are no norms: see cliv__plan */
   size_t launch;                      /* the most elements in one launch, but for the last chunk */
-  int lr, maximize, prox_l1, prox_l2; /* indices of these hyper-parameters; -1 for those a rule of the caller's lacks */
+  int lr, maximize, prox_l1, prox_l2; /* indices of these hyper-parameters; -1 for those a rule … */
+  int cautious;                       /* … or a rule of the caller's lacks */
   int group_count;
   double *hyper;       /* [group][rule's hyper-parameters], as set */
   double *now;         /* the same, as they are in the step under way */
@@ -189,6 +196,9 @@ static inline bool cliv__has_prox(const cliv_optimizer *o, int group) {
   const double *h = cliv__hyper(o, group);
   return cliv__value_or_0(h, o->prox_l1) > 0 || cliv__value_or_0(h, o->prox_l2) > 0;
 }
+
+/* Whether their next step is masked: another program, and two launches. */
+bool cliv__is_cautious(const cliv_optimizer *o, int group);
 
 /* Whether a step has anything to do with it. */
 static inline bool cliv__takes_part(const cliv_optimizer *o, size_t param) {
@@ -250,8 +260,8 @@ cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sy
 cliv_status cliv__plan_make(cliv_optimizer *o);
 /* Waits for scalars under way. */
 void cliv__plan_free(cliv__plan *plan);
-/* The two launches of a rule with norms need what is between them: made for a plan whose tensors that have elements
- * follow each other in its chunks in this order. */
+/* The two launches of a rule with norms, plan->norming.of, need what is between them: made for a plan whose tensors
+ * that have elements follow each other in its chunks in this order. */
 cliv_status cliv__norming_make(const cliv_optimizer *o, cliv__plan *plan, const size_t *order, size_t count,
                                size_t chunks);
 void cliv__norming_free(cliv__norming *n);

@@ -101,8 +101,11 @@ static cliv_status place(const cliv_optimizer *o, cliv__plan *plan) {
     b = b ? b - 1 : plan->bank_count++;
     plan->banks[b].kept = kept;
     plan->banks[b].param = param;
-    plan->places[i] = (cliv__place){
-        .kept = kept, .prox = cliv__has_prox(o, o->params[i].group), .bank = b, .first = plan->banks[b].elements};
+    plan->places[i] = (cliv__place){.kept = kept,
+                                    .prox = cliv__has_prox(o, o->params[i].group),
+                                    .cautious = cliv__is_cautious(o, o->params[i].group) && !cliv__coded(kept),
+                                    .bank = b,
+                                    .first = plan->banks[b].elements};
     plan->banks[b].elements += needed;
   }
   return CLIV_OK;
@@ -247,7 +250,8 @@ static cliv_status make_squares(const cliv_optimizer *o, cliv__plan *plan) {
 static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t a, size_t b) {
   const cliv_tensor *p = o->params[a].p, *q = o->params[b].p, *g = cliv__gradient(o, a), *h = cliv__gradient(o, b);
   return p->mem == q->mem && g->mem == h->mem && p->dtype == q->dtype && g->dtype == h->dtype &&
-         plan->places[a].bank == plan->places[b].bank && plan->places[a].prox == plan->places[b].prox;
+         plan->places[a].bank == plan->places[b].bank && plan->places[a].prox == plan->places[b].prox &&
+         plan->places[a].cautious == plan->places[b].cautious;
 }
 
 static bool same_row(const cliv__row *a, const cliv__row *b) {
@@ -263,7 +267,7 @@ static cliv_status line_up(const cliv_optimizer *o, cliv__plan *plan) {
     const cliv__row row = {
         .group = x->group, .frozen = x->frozen, .born = x->frozen ? 0 : x->born, .past = *cliv__past_of(o, i)};
     /* With norms each has numbers of its own, a matrix scalars of its sides. */
-    size_t r = o->rule->norms.measures || o->rule->of_shape ? plan->row_count : 0;
+    size_t r = plan->norming.of || o->rule->of_shape ? plan->row_count : 0;
     while (r < plan->row_count && !same_row(&plan->rows[r], &row)) r++;
     if (r == plan->row_count) plan->rows[plan->row_count++] = row;
     plan->places[i].row = r;
@@ -274,8 +278,8 @@ static cliv_status line_up(const cliv_optimizer *o, cliv__plan *plan) {
 static const char *storage(cliv_dtype dtype) { return dtype == CLIV_F16 ? "f16" : dtype == CLIV_BF16 ? "bf16" : "f32"; }
 
 /* The launches of a step: the only one, of the library's rules or the caller's, with states that are codes or without,
- * two of a rule with norms, or those of a rule that takes matrices. */
-typedef enum phase { ONLY, OWN, CODED, CODED_OWN, PREPARE, STEP, MATRIX } phase;
+ * and what goes before it where it is cautious; two of a rule with norms, or those of a rule that takes matrices. */
+typedef enum phase { ONLY, OWN, CODED, CODED_OWN, LOOK, LOOK_OWN, PREPARE, STEP, MATRIX } phase;
 static const struct {
   const char *files, *kernel;
 } programs[] = {
@@ -286,6 +290,11 @@ static const struct {
     [CODED_OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user dynamic_map.cl optim_row.cl optim.cl "
                    "optim_8bit.cl",
                    "optim_step"},
+    [LOOK] = {"divide.cl fused.cl optim_math.cl optim_ops.cl block.cl optim_row.cl optim.cl optim_prepare.cl",
+              "optim_prepare"},
+    [LOOK_OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user block.cl optim_row.cl optim.cl "
+                  "optim_prepare.cl",
+                  "optim_prepare"},
     [PREPARE] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl block.cl optim_row.cl optim.cl optim_prepare.cl",
                  "optim_prepare"},
     [STEP] = {"divide.cl fused.cl optim_math.cl optim_norm_ops.cl optim_row.cl optim.cl", "optim_step"},
@@ -307,10 +316,11 @@ static void add_traffic(const cliv__traffic *t, bool steps, unsigned kept, cliv_
 }
 
 /* k: of the phases of a rule that takes matrices. */
-static void add_phase(const cliv__rule *rule, phase which, size_t k, unsigned kept, cliv__text *options) {
-  if (which == PREPARE) {
-    add_traffic(&rule->norms.prepare, false, kept, options);
-    cliv__text_add(options, " -D PREPARE -D MEASURES=%u", rule->norms.measures);
+static void add_phase(const cliv__rule *rule, const cliv__norms_of_rule *norms, phase which, size_t k, unsigned kept,
+                      cliv__text *options) {
+  if (which == PREPARE || which == LOOK || which == LOOK_OWN) {
+    add_traffic(&norms->prepare, false, kept, options);
+    cliv__text_add(options, " -D PREPARE -D MEASURES=%u", norms->measures);
   } else if (which == STEP) {
     add_traffic(&rule->norms.step, true, kept, options);
     cliv__text_add(options, " -D NUMBERED");
@@ -353,7 +363,9 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   if (weights) cliv__text_add(&text, " -D WEIGHTS_%s", weights);
   if (coded) cliv__text_add(&text, " -D CODED");
   if (coded && o->ctx->walk == CLIV_WALK_GPU) cliv__text_add(&text, " -D GROUP=%zu", local);
-  add_phase(o->rule, which, k, plan->places[param].kept, &text);
+  if (plan->places[param].cautious) cliv__text_add(&text, " -D CAUTIOUS");
+  if (plan->places[param].cautious && which != LOOK && which != LOOK_OWN) cliv__text_add(&text, " -D NUMBERED");
+  add_phase(o->rule, plan->norming.of, which, k, plan->places[param].kept, &text);
   char *named = cliv__text_take(&names), *options = cliv__text_take(&text);
   char *files = cliv__format("%s%s", random ? "philox.cl " : "", programs[which].files);
   const cliv_status status = named && options && files
@@ -423,8 +435,8 @@ static pieces pieces_at(const cliv_optimizer *o, const tables *t, size_t param, 
 static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, tables *t) {
   const cliv__param *x = &o->params[param];
   const cl_uint row = (cl_uint)plan->places[param].row;
-  for (size_t i = 0; i < x->p->count; i += o->chunk) {
-    const size_t rest = x->p->count - i, count = rest < o->chunk ? rest : o->chunk;
+  for (size_t i = 0; i < x->p->count; i += plan->chunk) {
+    const size_t rest = x->p->count - i, count = rest < plan->chunk ? rest : plan->chunk;
     if (t->pieces) t->pieces[t->chunk_count] = pieces_at(o, t, param, i);
     if (t->origins) t->origins[t->chunk_count] = (origin){.start = i, .born = x->born, .param = (cl_uint)param};
     t->chunks[t->chunk_count++] = (chunk){cliv__first(x->p) + i, cliv__first(cliv__gradient(o, param)) + i,
@@ -457,11 +469,13 @@ static size_t group_size(const cliv_optimizer *o, bool coded) {
 /* Those of the launches that the parameter takes part in. */
 static cliv_status find_kernels(const cliv_optimizer *o, const cliv__plan *plan, size_t param, cliv__batch *out) {
   const bool matrix = cliv__takes_matrices(o->rule), two = o->rule->norms.measures > 0;
+  const phase look = o->own ? LOOK_OWN : LOOK;
   for (size_t k = 0; k < CLIV__MAX_PHASES && o->rule->phases[k].function; k++) {
     TRY(find_kernel(o, plan, param, MATRIX, k, out->local, &out->phases[k]));
     out->kernel = out->phases[k];
   }
-  if (two) TRY(find_kernel(o, plan, param, PREPARE, 0, out->local, &out->prepare));
+  if (two || plan->places[param].cautious)
+    TRY(find_kernel(o, plan, param, two ? PREPARE : look, 0, out->local, &out->prepare));
   if (matrix) return CLIV_OK;
   const phase which = cliv__coded(plan->places[param].kept) ? (o->own ? CODED_OWN : CODED)
                       : two                                 ? STEP
@@ -511,14 +525,14 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
   TRY(sort_launches(o, plan, t));
   size_t chunks = 0;
   for (size_t i = 0; i < o->param_count; i++)
-    if (cliv__takes_part(o, i)) chunks += cliv__div_up(o->params[i].p->count, o->chunk);
+    if (cliv__takes_part(o, i)) chunks += cliv__div_up(o->params[i].p->count, plan->chunk);
   REQUIRE(o->ctx, chunks < CL_UINT_MAX, DEVICE_LIMIT, "%zu chunks of %zu elements are too many; set a larger chunk",
-          chunks, o->chunk);
+          chunks, plan->chunk);
   TRY(ALLOCATE(o->ctx, chunks, &t->chunks));
   TRY(ALLOCATE(o->ctx, chunks + 1, &t->runs));
   TRY(number_units(o, chunks, t));
   if (o->precision.weights == CLIV__WEIGHTS_STOCHASTIC) TRY(ALLOCATE(o->ctx, chunks, &t->origins));
-  TRY(ALLOCATE(o->ctx, t->launch_count + chunks * o->chunk / o->launch, &plan->batches));
+  TRY(ALLOCATE(o->ctx, t->launch_count + chunks * plan->chunk / o->launch, &plan->batches));
   for (size_t i = 0; i < t->order_count;) {
     const size_t from = t->chunk_count, first = t->order[i];
     do add_chunks(o, plan, t->order[i++], t);
@@ -542,8 +556,17 @@ static cliv_status make_scalars(const cliv_optimizer *o, cliv__plan *plan) {
   return CLIV_OK;
 }
 
+/* What there is to sum up between two launches, if anything. */
+static void choose_norms(const cliv_optimizer *o, cliv__plan *plan) {
+  if (o->rule->norms.measures) plan->norming.of = &o->rule->norms;
+  for (size_t i = 0; i < plan->param_count; i++)
+    if (plan->places[i].cautious && cliv__takes_part(o, i)) plan->norming.of = &cliv__cautious_norms;
+  plan->chunk = plan->norming.of ? CLIV__NORM_CHUNK : o->chunk;
+}
+
 static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
   TRY(place(o, plan));
+  choose_norms(o, plan);
   TRY(line_up(o, plan));
   TRY(fill_tables(o, plan, t));
   if (t->chunk_count) {
@@ -556,7 +579,7 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
       TRY(cliv__upload(o->ctx, t->origins, t->chunk_count * sizeof *t->origins, "clCreateBuffer", &plan->origins));
     TRY(make_scalars(o, plan));
   }
-  if (o->rule->norms.measures) TRY(cliv__norming_make(o, plan, t->order, t->order_count, t->chunk_count));
+  if (plan->norming.of) TRY(cliv__norming_make(o, plan, t->order, t->order_count, t->chunk_count));
   TRY(make_squares(o, plan));
   return make_banks(o, plan);
 }

@@ -34,6 +34,10 @@ typedef struct cliv__norms_of_rule {
   cliv__traffic prepare, step;
 } cliv__norms_of_rule;
 
+/* Of any rule whose parameters' group is cautious: a look at the step, which counts the elements that agree with the
+ * gradient, and the step. */
+extern const cliv__norms_of_rule cliv__cautious_norms;
+
 /* One launch of a rule that takes parameters as matrices, and what follows it. */
 typedef struct cliv__phase {
   const char *function; /* in cl/optim_matrix_ops.cl, with structs of its own name; NULL: no such launch */

@@ -28,7 +28,7 @@ enum {
     [ADAM_DECOUPLED] = DECOUPLED(decoupled), [ADAM_BIAS_CORRECTION] = BIAS_CORRECTION,                         \
     [ADAM_AMSGRAD] = FLAG("amsgrad", 0, "divide by the root of the largest mean square so far"),               \
     [ADAM_CORRECTED_MAX] = FLAG("corrected_max", 0, "amsgrad's largest is of the bias-corrected mean square"), \
-    [ADAM_MAXIMIZE] = MAXIMIZE,                                                                                \
+    [ADAM_MAXIMIZE] = MAXIMIZE_CAUTIOUS,                                                                       \
   }
 static const cliv_hyper_info adam_hypers[] = ADAM_HYPERS(0, 0), adamw_hypers[] = ADAM_HYPERS(1e-2, 1);
 static const cliv_state_info adam_states[] = {
@@ -99,7 +99,7 @@ static const cliv_hyper_info adamax_hypers[] = {
     [ADAMAX_WEIGHT_DECAY] = DECAY(0),
     [ADAMAX_DECOUPLED] = DECOUPLED(0),
     [ADAMAX_BIAS_CORRECTION] = FLAG("bias_correction", 1, "divide the mean gradient by 1 - beta1^t"),
-    [ADAMAX_MAXIMIZE] = MAXIMIZE,
+    [ADAMAX_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info adamax_states[] = {
     MEAN, {"exp_inf", NULL, "decaying largest magnitude", CLIV_STATE_NONNEGATIVE}};
@@ -152,7 +152,7 @@ static const cliv_hyper_info nadam_hypers[] = {
     [NADAM_MOMENTUM_DECAY] = POSITIVE("momentum_decay", 4e-3, "how fast the momentum grows to beta1"),
     [NADAM_MOMENTUM_SCHEDULE] =
         FLAG("momentum_schedule", 1, "momentum of step t is beta1*(1 - 0.96^(t*momentum_decay)/2); off: beta1"),
-    [NADAM_MAXIMIZE] = MAXIMIZE,
+    [NADAM_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info nadam_states[] = {MEAN, MEAN_SQUARE};
 static const cliv_preset_info nadam_presets[] = {
@@ -221,7 +221,7 @@ static const cliv_hyper_info radam_hypers[] = {
     [RADAM_DECOUPLED] = DECOUPLED(0),
     [RADAM_THRESHOLD] = {"threshold", 5, 4, FLT_MAX, 0, 0,
                          "length of the mean square's window above which the step is divided by its root"},
-    [RADAM_MAXIMIZE] = MAXIMIZE,
+    [RADAM_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info radam_states[] = {MEAN, MEAN_SQUARE};
 static const cliv_preset_info radam_presets[] = {
@@ -270,7 +270,7 @@ static const cliv_hyper_info adabelief_hypers[] = {
     [ADABELIEF_WEIGHT_DECAY] = DECAY(0),
     [ADABELIEF_DECOUPLED] = DECOUPLED(1),
     [ADABELIEF_RECTIFY] = FLAG("rectify", 1, "wait for the mean squared surprise to be known, as radam does"),
-    [ADABELIEF_MAXIMIZE] = MAXIMIZE,
+    [ADABELIEF_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info adabelief_states[] = {
     MEAN,
@@ -312,7 +312,7 @@ static const cliv_hyper_info yogi_hypers[] = {
     [YOGI_WEIGHT_DECAY] = DECAY(0),
     [YOGI_DECOUPLED] = DECOUPLED(0),
     [YOGI_INITIAL] = INITIAL(1e-6, "what both means start from"),
-    [YOGI_MAXIMIZE] = MAXIMIZE,
+    [YOGI_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info yogi_states[] = {
     {"exp_avg", "initial_accumulator_value", "running mean of gradients", CLIV_STATE_SIGNED},

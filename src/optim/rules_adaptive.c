@@ -27,7 +27,7 @@ static const cliv_hyper_info adan_hypers[] = {
     [ADAN_WEIGHT_DECAY] = POSITIVE("weight_decay", 0, "weights are divided by 1 + lr*weight_decay after each step"),
     [ADAN_NO_PROX] = FLAG("no_prox", 0, "weights lose lr*weight_decay of themselves before the step instead"),
     [ADAN_REST_LOOK] = FLAG("rest_look", 0, "differences count 1 - beta2 times in the step instead of beta2 times"),
-    [ADAN_MAXIMIZE] = MAXIMIZE,
+    [ADAN_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info adan_states[] = {
     MEAN,
@@ -67,7 +67,7 @@ static const cliv_hyper_info laprop_hypers[] = {
     [LAPROP_BETA2] = BETA2,
     [LAPROP_EPS] = EPS(1e-15),
     [LAPROP_WEIGHT_DECAY] = POSITIVE("weight_decay", 0, "weights lose lr*weight_decay of themselves after each step"),
-    [LAPROP_MAXIMIZE] = MAXIMIZE,
+    [LAPROP_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info laprop_states[] = {
     {"exp_avg", NULL, "running mean of steps, lr multiplied in", CLIV_STATE_SIGNED}, MEAN_SQUARE};
@@ -115,7 +115,7 @@ static const cliv_hyper_info adopt_hypers[] = {
     [ADOPT_CLIP_EXP] = POSITIVE("clip_exp", 0.25, "divided gradients are clipped at (t - 1)^clip_exp"),
     [ADOPT_WEIGHT_DECAY] = DECAY(0),
     [ADOPT_DECOUPLED] = DECOUPLED(0),
-    [ADOPT_MAXIMIZE] = MAXIMIZE,
+    [ADOPT_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info adopt_states[] = {
     {"exp_avg", NULL, "running mean of gradients divided by the root", CLIV_STATE_SIGNED}, MEAN_SQUARE};
@@ -165,7 +165,7 @@ static const cliv_hyper_info ademamix_hypers[] = {
     [ADEMAMIX_T_BETA3] = POSITIVE("t_beta3", 0, "steps in which beta3 grows from beta1, its half-life evenly; 0: none"),
     [ADEMAMIX_EPS] = EPS(1e-8),
     [ADEMAMIX_WEIGHT_DECAY] = PLAIN_DECAY(0),
-    [ADEMAMIX_MAXIMIZE] = MAXIMIZE,
+    [ADEMAMIX_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info ademamix_states[] = {
     MEAN, {"exp_avg_slow", NULL, "slow running mean of gradients", CLIV_STATE_SIGNED}, MEAN_SQUARE};
@@ -228,7 +228,7 @@ static const cliv_hyper_info qhadam_hypers[] = {
     [QHADAM_EPS] = EPS(1e-8),
     [QHADAM_WEIGHT_DECAY] = DECAY(0),
     [QHADAM_DECOUPLED] = DECOUPLED(0),
-    [QHADAM_MAXIMIZE] = MAXIMIZE,
+    [QHADAM_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info qhadam_states[] = {
     {"exp_avg", NULL, "running mean of gradients, bias corrected", CLIV_STATE_SIGNED},
@@ -278,7 +278,7 @@ static const cliv_hyper_info adabound_hypers[] = {
     [ADABOUND_EPS] = EPS(1e-8),
     [ADABOUND_WEIGHT_DECAY] = DECAY(0),
     [ADABOUND_DECOUPLED] = DECOUPLED(1),
-    [ADABOUND_MAXIMIZE] = MAXIMIZE,
+    [ADABOUND_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info adabound_states[] = {MEAN, MEAN_SQUARE};
 static const cliv_preset_info adabound_presets[] = {

@@ -27,7 +27,7 @@ static const cliv_hyper_info sgd_hypers[] = {
     [SGD_AVERAGED] =
         FLAG("averaged", 0, "velocity is the running mean momentum*v + (1 - momentum)*g; needs dampening 0"),
     [SGD_LR_IN_MOMENTUM] = LR_IN_MOMENTUM,
-    [SGD_MAXIMIZE] = MAXIMIZE,
+    [SGD_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info sgd_states[] = {
     {"momentum_buffer", NULL, "velocity; kept when momentum > 0", CLIV_STATE_SIGNED}};
@@ -105,7 +105,7 @@ static const cliv_hyper_info qhm_hypers[] = {
     [QHM_NU] = POSITIVE("nu", 0.7, "what the mean gradient counts, the gradient the rest"),
     [QHM_WEIGHT_DECAY] = DECAY(0),
     [QHM_DECOUPLED] = DECOUPLED(0),
-    [QHM_MAXIMIZE] = MAXIMIZE,
+    [QHM_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info qhm_states[] = {{"momentum_buffer", NULL, "running mean of gradients", CLIV_STATE_SIGNED}};
 static const cliv_preset_info qhm_presets[] = {SAME("qhoptim", "qhoptim.pyt.QHM 1.1; arXiv 1810.06801")};

@@ -9,7 +9,7 @@ static const cliv_hyper_info lion_hypers[] = {
     [LION_BETA1] = BETA("beta1", 0.9, "how much of the mean gradient goes into the direction"),
     [LION_BETA2] = BETA("beta2", 0.99, "how much of the mean gradient is kept"),
     [LION_WEIGHT_DECAY] = PLAIN_DECAY(0),
-    [LION_MAXIMIZE] = MAXIMIZE,
+    [LION_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info lion_states[] = {MEAN};
 static const cliv_preset_info lion_presets[] = {
@@ -77,7 +77,7 @@ static const cliv_hyper_info signum_hypers[] = {
     [SIGNUM_LR] = LR(1e-4),
     [SIGNUM_BETA] = BETA("beta", 0.9, "how much of the mean gradient is kept"),
     [SIGNUM_WEIGHT_DECAY] = PLAIN_DECAY(0),
-    [SIGNUM_MAXIMIZE] = MAXIMIZE,
+    [SIGNUM_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info signum_states[] = {MEAN};
 static const cliv_preset_info signum_presets[] = {SAME("optax", "optax.signum 0.2.8")};
@@ -120,7 +120,7 @@ static const cliv_hyper_info sophia_hypers[] = {
                                  "0: never, the caller writes the state"),
     [SOPHIA_EPS] = POSITIVE("eps", 1e-15, "added to the divisor"),
     [SOPHIA_WEIGHT_DECAY] = PLAIN_DECAY(0.1),
-    [SOPHIA_MAXIMIZE] = MAXIMIZE,
+    [SOPHIA_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info sophia_states[] = {
     MEAN, {"hessian", NULL, "estimate of the Hessian's diagonal", CLIV_STATE_NONNEGATIVE}};

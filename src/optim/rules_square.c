@@ -21,7 +21,7 @@ static const cliv_hyper_info adagrad_hypers[] = {
     [ADAGRAD_INITIAL] = INITIAL(0, "what the sum of squares starts from"),
     [ADAGRAD_EPS] = POSITIVE("eps", 1e-10, "added to the root of the sum of squares"),
     [ADAGRAD_EPS_IN_ROOT] = EPS_IN_ROOT(0),
-    [ADAGRAD_MAXIMIZE] = MAXIMIZE,
+    [ADAGRAD_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info adagrad_states[] = {
     {"sum", "initial_accumulator_value", "sum of squared gradients", CLIV_STATE_NONNEGATIVE}};
@@ -76,7 +76,7 @@ static const cliv_hyper_info rmsprop_hypers[] = {
     [RMSPROP_LR_IN_MOMENTUM] = LR_IN_MOMENTUM,
     [RMSPROP_CENTERED] = FLAG("centered", 0, "divide by the root of the variance instead of the mean square"),
     [RMSPROP_INITIAL] = INITIAL(0, "what the mean square starts from"),
-    [RMSPROP_MAXIMIZE] = MAXIMIZE,
+    [RMSPROP_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info rmsprop_states[] = {
     {"square_avg", "initial_accumulator_value", "running mean of squared gradients", CLIV_STATE_NONNEGATIVE},
@@ -123,7 +123,7 @@ static const cliv_hyper_info adadelta_hypers[] = {
     [ADADELTA_EPS] = POSITIVE("eps", 1e-6, "added to both mean squares under their roots"),
     [ADADELTA_WEIGHT_DECAY] = DECAY(0),
     [ADADELTA_DECOUPLED] = DECOUPLED(0),
-    [ADADELTA_MAXIMIZE] = MAXIMIZE,
+    [ADADELTA_MAXIMIZE] = MAXIMIZE_CAUTIOUS,
 };
 static const cliv_state_info adadelta_states[] = {
     {"square_avg", NULL, "running mean of squared gradients", CLIV_STATE_NONNEGATIVE},

@@ -6,6 +6,13 @@
 #include "runtime/launch.h"
 #include "runtime/tensor.h"
 
+/* Whether a schedule has made parameters cautious, or not cautious any more. */
+static bool caution_turned(const cliv_optimizer *o) {
+  for (size_t i = 0; o->cautious >= 0 && o->scheduled_count && i < o->plan.param_count; i++)
+    if (o->plan.places[i].cautious != cliv__is_cautious(o, o->params[i].group)) return true;
+  return false;
+}
+
 /* A group's hyper-parameters in the step after `steps` others. */
 static void hypers_at(const cliv_optimizer *o, int group, uint64_t steps, double *out) {
   for (size_t k = 0; k < o->rule->info.hyper_count; k++) out[k] = cliv__value_at(o, group, (int)k, steps);
@@ -23,6 +30,10 @@ static cliv_status settle_hypers(cliv_optimizer *o) {
 }
 
 static cliv_status check_conflicts(const cliv_optimizer *o) {
+  for (int group = 0; group < o->group_count; group++)
+    REQUIRE(o->ctx, o->precision.states != CLIV_U8 || !cliv__is_cautious(o, group), VALUE,
+            "%s in group %d: cautious steps are by tensors, and states in 8 bits go by blocks: store them as bfloat16",
+            o->rule->info.name, group);
   if (!o->rule->conflict) return CLIV_OK;
   for (int group = 0; group < o->group_count; group++) {
     const char *sentence = o->rule->conflict(cliv__hyper_now(o, group));
@@ -155,7 +166,7 @@ static cliv_status send_scalars(cliv_optimizer *o) {
 }
 
 static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, cl_kernel kernel, const cliv_sync *sync) {
-  const bool prepare = kernel == batch->prepare; /* the first of the two launches of a rule with norms */
+  const bool prepare = kernel == batch->prepare; /* the first of two launches with sums between */
   const cliv__plan *plan = &o->plan;
   const cliv__bank *bank = &plan->banks[batch->bank];
   const bool runs = o->ctx->walk == CLIV_WALK_CPU;
@@ -189,11 +200,15 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, cl_
   return cliv__launch(o->ctx, kernel, RANGE1(batch->count * local, local), sync, args, n);
 }
 
-/* What a rule with norms does before its step. */
+/* What a rule with norms, or a cautious one, does before its step. */
 static cliv_status prepare(const cliv_optimizer *o, const cliv_sync *sync) {
+  bool first = true;
   for (size_t i = 0; i < o->plan.batch_count; i++) {
-    const cliv_sync part = cliv__sync_part(sync, i == 0, false);
-    TRY(launch(o, &o->plan.batches[i], o->plan.batches[i].prepare, &part));
+    const cliv__batch *batch = &o->plan.batches[i];
+    if (!batch->prepare) continue;
+    const cliv_sync part = cliv__sync_part(sync, first, false);
+    TRY(launch(o, batch, batch->prepare, &part));
+    first = false;
   }
   return cliv__norming_decide(o);
 }
@@ -235,11 +250,11 @@ cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sy
   TRY(cliv__control_settle(o));
   TRY(settle_hypers(o));
   TRY(check_conflicts(o));
-  if (o->stale) TRY(cliv__plan_make(o));
+  if (o->stale || caution_turned(o)) TRY(cliv__plan_make(o));
   catch_up(o);
   TRY(cliv__bind_check(o));
   const size_t batches = o->plan.batch_count;
-  const bool controlled = batches && o->control.on, norms = batches && o->rule->norms.measures && prepares;
+  const bool controlled = batches && o->control.on, norms = batches && o->plan.norming.of && prepares;
   const bool smoothed = batches && o->control.smooth.all, bound = batches && o->plan.bound;
   const bool matrices = batches && cliv__takes_matrices(o->rule);
   if (smoothed) TRY(cliv__smooth_enqueue(o, sync));

@@ -70,7 +70,7 @@ static cliv_status check_name(cliv_context *ctx, const char *rule, const char *w
 static cliv_hyper_info whole(const cliv_hyper_info *h) {
   cliv_hyper_info full = *h;
   full.meaning = h->meaning ? h->meaning : "";
-  full.flag = h->flag || !strcmp(h->name, "maximize");
+  full.flag = h->flag || !strcmp(h->name, "maximize") || !strcmp(h->name, "cautious");
   const bool from_0 = !strcmp(h->name, "prox_l1") || !strcmp(h->name, "prox_l2");
   if (full.flag) full.min = 0, full.max = 1, full.max_excluded = 0;
   else if (from_0) full.min = 0, full.max = FLT_MAX, full.max_excluded = 0;
@@ -108,6 +108,10 @@ static cliv_status check_hypers(cliv_context *ctx, const cliv_user_rule *r) {
     for (size_t k = 0; k < i; k++)
       REQUIRE(ctx, strcmp(r->hypers[i].name, r->hypers[k].name) != 0, NAME,
               "rule '%s': two hyper-parameters are called %s", r->name, r->hypers[i].name);
+    REQUIRE(ctx, strcmp(r->hypers[i].name, "cautious") != 0 || strstr(r->text, "step_weight"), VALUE,
+            "rule '%s' lists cautious, and its text has no step_weight(w, g, kept, step): end the function with it, "
+            "where it says what is kept of the weight and what the step is",
+            r->name);
   }
   return check_betas(ctx, r);
 }

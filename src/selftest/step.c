@@ -27,6 +27,7 @@ static const struct variant {
     {"rmsprop", "centered, momentum", {{"centered", 1}, {"momentum", 0.9}, {"weight_decay", 0.01}}, 0},
     {"adam", "no bias correction", {{"bias_correction", 0}, {"weight_decay", 0.1}, {"lr", 0.01}}, 0},
     {"adamw", "weight decay, maximize", {{"lr", 0.01}, {"weight_decay", 0.1}, {"beta2", 0.95}, {"maximize", 1}}, 0},
+    {"adamw", "cautious", {{"lr", 0.01}, {"weight_decay", 0.1}, {"beta1", 0.5}, {"cautious", 1}}, 0},
     {"lion", "weight decay", {{"weight_decay", 0.1}, {"beta1", 0.95}}, 0},
     {"sgd",
      "lr in momentum",

@@ -50,6 +50,7 @@ static cliv_status check(const char *rule, const cliv_safetensors *file) {
   o.control.options.growth = 2;
   o.lr = cliv__rule_hyper(o.rule, "lr"), o.maximize = cliv__rule_hyper(o.rule, "maximize");
   o.prox_l1 = cliv__rule_hyper(o.rule, "prox_l1"), o.prox_l2 = cliv__rule_hyper(o.rule, "prox_l2");
+  o.cautious = cliv__rule_hyper(o.rule, "cautious");
   o.hyper = malloc(2 * o.rule->info.hyper_count * sizeof *o.hyper);
   EXPECT(o.hyper != NULL);
   for (int g = 0; g < 2; g++) cliv__rule_defaults(o.rule, &o.rule->info.presets[0], cliv__hyper(&o, g));
