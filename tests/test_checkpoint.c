@@ -114,6 +114,9 @@ static void goes_on_where_it_stopped(void **state) {
       {{.optimizer = "nadam"}, 0x2231c024d3c5dfc6u},
       {{.optimizer = "prodigy"}, 0xf8e421c3cfc72cadu},
       {{.optimizer = "schedule_free_adamw", .settings = warm, .setting_count = 2}, 0x8802c03a3895d5a9u},
+      {{.optimizer = "muon", .schedule = wave}, 0xdadc96584a429b76u},
+      {{.optimizer = "muon", .rest_optimizer = "schedule_free_sgd", .rest_settings = fast, .rest_setting_count = 1},
+       0xd2eb500ba30eb3d6u},
   };
   cliv_context *ctx[2] = {test_open(test_walks[test_first_walk()]), test_open(test_walks[TEST_WALKS - 1])};
   char *path = test_join(folder, "part.safetensors");
@@ -189,15 +192,15 @@ static size_t text_of(const contents *c, const char *key) {
 }
 
 static void without_a_state(contents *c) {
-  const size_t i = array_of(c, "optimizer.state.1.exp_avg");
+  const size_t i = array_of(c, "rest_optimizer.state.0.exp_avg");
   cliv_array_free(&c->array[i].array);
   c->array[i] = c->array[--c->arrays];
 }
 static void with_a_state_of_another_name(contents *c) {
-  c->array[array_of(c, "optimizer.state.1.exp_avg")].name = "optimizer.state.1.mean";
+  c->array[array_of(c, "rest_optimizer.state.0.exp_avg")].name = "rest_optimizer.state.0.mean";
 }
 static void with_a_longer_state(contents *c) {
-  cliv_array *a = &c->array[array_of(c, "optimizer.state.1.exp_avg")].array;
+  cliv_array *a = &c->array[array_of(c, "rest_optimizer.state.0.exp_avg")].array;
   cliv_array_free(a);
   ASSERT_OK(NULL, cliv_array_create(CLIV_F32, 1, (const size_t[]){11}, a));
 }
@@ -208,6 +211,7 @@ static void with_a_longer_parameter(contents *c) {
 }
 static void of_another_rule(contents *c) { c->text[text_of(c, "optimizer.rule")].value = "adam"; }
 static void without_an_optimizer(contents *c) { c->text[text_of(c, "optimizer.format")].key = "other"; }
+static void without_the_rest(contents *c) { c->text[text_of(c, "rest_optimizer.format")].key = "other"; }
 static void with_no_epochs(contents *c) { c->text[text_of(c, "epochs")].value = "two"; }
 static void of_an_older_version(contents *c) { c->text[text_of(c, "format")].value = "cliv.checkpoint 1"; }
 
@@ -218,16 +222,18 @@ static void damaged_ones_change_nothing(void **state) {
     void (*damage)(contents *c);
     cliv_status status;
     const char *says;
-  } cases[] = {{without_a_state, CLIV_DATA, "under 'optimizer.': parameter 1 has taken 5 steps and has no exp_avg"},
-               {with_a_state_of_another_name, CLIV_DATA, "'state.1.mean' is no state of adamw"},
-               {with_a_longer_state, CLIV_SHAPE, "'state.1.exp_avg' has not the shape of the parameter"},
-               {with_a_longer_parameter, CLIV_FORMAT, "'0.bias' has not the shape"},
-               {of_another_rule, CLIV_DATA, "it has the states of adam, this optimizer is adamw"},
-               {without_an_optimizer, CLIV_FORMAT, "under 'optimizer.': there are no states of adamw"},
-               {with_no_epochs, CLIV_FORMAT, "'epochs' is no count"},
-               {of_an_older_version, CLIV_FORMAT, "no checkpoint of this version"}};
+  } cases[] = {
+      {without_a_state, CLIV_DATA, "under 'rest_optimizer.': parameter 0 has taken 5 steps and has no exp_avg"},
+      {with_a_state_of_another_name, CLIV_DATA, "'state.0.mean' is no state of adamw"},
+      {with_a_longer_state, CLIV_SHAPE, "'state.0.exp_avg' has not the shape of the parameter"},
+      {with_a_longer_parameter, CLIV_FORMAT, "'0.bias' has not the shape"},
+      {of_another_rule, CLIV_DATA, "it has the states of adam, this optimizer is muon"},
+      {without_an_optimizer, CLIV_FORMAT, "under 'optimizer.': there are no states of muon"},
+      {without_the_rest, CLIV_FORMAT, "under 'rest_optimizer.': there are no states of adamw"},
+      {with_no_epochs, CLIV_FORMAT, "'epochs' is no count"},
+      {of_an_older_version, CLIV_FORMAT, "no checkpoint of this version"}};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
-  const cliv_train_options options = {.optimizer = "adamw", .schedule = "plateau(0, 0.5, 0.9)"};
+  const cliv_train_options options = {.optimizer = "muon", .schedule = "plateau(0, 0.5, 0.9)"};
   char *path = test_join(folder, "damaged.safetensors"), *whole = test_join(folder, "whole.safetensors");
   cliv_trainer *t = begin(ctx, &options), *other = begin(ctx, &options);
   train_epochs(ctx, t, 1);

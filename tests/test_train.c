@@ -555,6 +555,42 @@ static void evaluates_what_is_to_be_evaluated(void **state) {
   test_close(ctx);
 }
 
+/* What a rule of matrices does not take is stepped by another rule. */
+static void biases_have_a_rule_of_their_own(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  cliv_data *data = example_data("softmax", 50, 0.2);
+  static const cliv_setting none = {"lr", 0};
+  static const cliv_train_options cases[] = {
+      {.model = "softmax",
+       .optimizer = "muon",
+       .rest_optimizer = "sgd",
+       .rest_settings = &none,
+       .rest_setting_count = 1},
+      {.model = "softmax", .optimizer = "muon", .settings = &none, .setting_count = 1},
+      {.model = "softmax", .optimizer = "sgd"}};
+  static const bool moved[][2] = {{true, false}, {false, true}, {true, true}};
+  for (size_t i = 0; i < 3; i++) {
+    cliv_trainer *t;
+    ASSERT_OK(ctx, cliv_trainer_create(ctx, data, &cases[i], &t));
+    const cliv_optimizer *rest = cliv_trainer_rest_optimizer(t);
+    assert_true((rest == NULL) == (i == 2));
+    if (rest) assert_string_equal(cliv_optimizer_rule(rest)->name, i ? "adamw" : "sgd");
+    train_epochs(ctx, t, 1);
+    for (size_t p = 0; p < 2; p++) {
+      const cliv_tensor *tensor = cliv_model_parameter(cliv_trainer_model(t), p);
+      float *w = test_read(tensor);
+      bool any = false;
+      for (size_t k = 0; k < cliv_tensor_count(tensor); k++) any |= w[k] != 0;
+      assert_true(any == moved[i][p]);
+      free(w);
+    }
+    cliv_trainer_free(t);
+  }
+  cliv_data_free(data);
+  test_close(ctx);
+}
+
 /* ---- refusals ---- */
 
 static void refuses_what_does_not_fit(void **state) {
@@ -596,6 +632,17 @@ static void refuses_what_does_not_fit(void **state) {
   ASSERT_OK(ctx, cliv_optimizer_get(cliv_trainer_optimizer(t), 0, "eps", &eps));
   assert_true(eps == 1e-7);
   cliv_trainer_free(t);
+  cliv_train_options rest = {.model = "softmax", .rest_optimizer = "sgd"};
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &rest, &t), CLIV_VALUE, "adamw takes all parameters");
+  rest.optimizer = "muon", rest.rest_optimizer = "soap";
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &rest, &t), CLIV_SHAPE, "soap steps matrices");
+  rest.rest_optimizer = "fast";
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &rest, &t), CLIV_NAME, "fast");
+  rest.rest_optimizer = NULL, rest.rest_setting_count = 1;
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &rest, &t), CLIV_NULL, "of the rest");
+  rest.rest_settings = &(const cliv_setting){"momentum", 0};
+  ASSERT_FAILS(ctx, cliv_trainer_create(ctx, data, &rest, &t), CLIV_NAME, "momentum");
+  assert_null(t);
   const cliv_setting negative = {"lr", -1}, unknown = {"speed", 1};
   ASSERT_FAILS(ctx,
                cliv_trainer_create(
@@ -787,6 +834,7 @@ int main(void) {
       cmocka_unit_test(one_model_everywhere),
       cmocka_unit_test(model_file_has_what_using_it_needs),
       cmocka_unit_test(evaluates_what_is_to_be_evaluated),
+      cmocka_unit_test(biases_have_a_rule_of_their_own),
       cmocka_unit_test(refuses_what_does_not_fit),
       cmocka_unit_test(leaves_a_run_folder),
       cmocka_unit_test(leaves_nothing_after_a_failure),

@@ -48,13 +48,18 @@ typedef struct cliv_train_options {
                     without it */
   const char *schedule; /* of the rule's lr, a text of cliv/schedule.h that may count in epochs; NULL: none */
   const char *preset;   /* of the rule: whose formula and defaults hold; NULL: its first */
+  /* Of the parameters that `optimizer` does not take: the biases, where it takes matrices (muon, shampoo, soap). Where
+   * it takes all of them, giving any of these is refused (VALUE). A schedule is of both rules' lr. */
+  const char *rest_optimizer; /* NULL: "adamw" */
+  const cliv_setting *rest_settings;
+  size_t rest_setting_count;
 } cliv_train_options;
 
 typedef struct cliv_epoch_metrics {
   size_t epoch;   /* from 1 */
   uint64_t steps; /* since the beginning */
   double loss;    /* mean over the training rows, each as it was met */
-  double rate;    /* the rule's lr in the epoch's last step; NaN for a rule without */
+  double rate;    /* lr of `optimizer` in the epoch's last step; NaN for a rule without */
   double seconds; /* of this epoch's training */
   double rows_per_second;
 } cliv_epoch_metrics;
@@ -90,6 +95,8 @@ CLIV_API size_t cliv_trainer_epochs(const cliv_trainer *trainer);  /* done */
 CLIV_API size_t cliv_trainer_batches(const cliv_trainer *trainer); /* an epoch */
 CLIV_API cliv_model *cliv_trainer_model(const cliv_trainer *trainer);
 CLIV_API cliv_optimizer *cliv_trainer_optimizer(const cliv_trainer *trainer);
+CLIV_API cliv_optimizer *cliv_trainer_rest_optimizer(
+    const cliv_trainer *trainer); /* NULL where nothing is left to it */
 /* That of the options, NULL without one. plateau is to be told by cliv_schedule_report how the training goes;
  * cliv_train tells it the loss of the held-out rows after every epoch, or of the training rows where none are held
  * out. */
@@ -103,7 +110,8 @@ CLIV_API cliv_status cliv_trainer_save_model(const cliv_trainer *trainer, const 
 /* The same and all that going on needs:
  *
  *   optimizer.…            what cliv_optimizer_save writes, names and metadata, with this before each:
- *                          "optimizer.state.0.exp_avg", of the model's first parameter
+ *                          "optimizer.state.0.exp_avg", of the first parameter that it takes
+ *   rest_optimizer.…       the same of the rest's, where there is one
  *   schedule.state         float64: what plateau has made of the reports
  *   "epochs", "config"     (metadata) epochs done, which the shuffles follow from; data and options, as JSON
  *   "format"               (metadata) "cliv.checkpoint 2" */

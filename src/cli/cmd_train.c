@@ -14,8 +14,8 @@
 
 /* What the command line says, before it is checked. */
 typedef struct arguments {
-  char **targets, **settings;
-  char *missing, *model, *optimizer, *preset, *schedule, *batch, *out;
+  char **targets, **settings, **rest_settings;
+  char *missing, *model, *optimizer, *rest_optimizer, *preset, *schedule, *batch, *out;
   long long epochs, seed;
   double validation, l2;
   int no_header, resume, quiet;
@@ -150,7 +150,7 @@ static size_t length(char *const *list) {
 }
 
 /* NAME=NUMBER into *out; name is a copy. */
-static bool read_setting(cli *c, const char *text, cliv_setting *out) {
+static bool read_setting(cli *c, const char *option, const char *text, cliv_setting *out) {
   const char *const equals = strchr(text, '=');
   char *end = NULL;
   if (equals && equals > text && equals[1]) {
@@ -158,8 +158,24 @@ static bool read_setting(cli *c, const char *text, cliv_setting *out) {
     if (!*end) out->name = strndup(text, (size_t)(equals - text));
   }
   if (out->name) return true;
-  cli_report(c, CLIV_VALUE, "option '--set' takes NAME=NUMBER, such as lr=1e-3, not '%s'", text);
+  cli_report(c, CLIV_VALUE, "option '%s' takes NAME=NUMBER, such as lr=1e-3, not '%s'", option, text);
   return false;
+}
+
+/* All of a list, into memory that is `out`'s now; NULL where there are none. */
+static bool read_settings(cli *c, const char *option, char *const *list, const cliv_setting **out) {
+  const size_t count = length(list);
+  cliv_setting *settings = count ? calloc(count + 1, sizeof *settings) : NULL;
+  *out = settings;
+  if (count && !settings) cli_report(c, CLIV_HOST_MEMORY, "out of memory");
+  bool good = !count || settings;
+  for (size_t i = 0; good && i < count; i++) good = read_setting(c, option, list[i], &settings[i]);
+  return good;
+}
+
+static void free_settings(const cliv_setting *settings) {
+  for (size_t i = 0; settings && settings[i].name; i++) free((void *)(uintptr_t)settings[i].name);
+  free((void *)(uintptr_t)settings);
 }
 
 static bool read_batch(cli *c, const char *text, size_t *out) {
@@ -203,8 +219,8 @@ typedef struct request {
   cliv_train_options training;
 } request;
 
-/* Fills `to`; `settings` has room for all. */
-static bool read_arguments(cli *c, const arguments *a, cliv_setting *settings, request *to) {
+/* Fills `to`, whose settings are to be freed in any case. */
+static bool read_arguments(cli *c, const arguments *a, request *to) {
   if (!length(a->targets)) return refuse(c, "no target column is given: --target NAME (or a number from 0)");
   if (!a->model)
     return refuse(c, "no model is given: --model linear (numbers), logistic (two classes) or softmax (classes)");
@@ -226,14 +242,15 @@ static bool read_arguments(cli *c, const arguments *a, cliv_setting *settings, r
                                       .optimizer = a->optimizer,
                                       .preset = a->preset,
                                       .schedule = a->schedule,
-                                      .settings = settings,
+                                      .setting_count = length(a->settings),
+                                      .rest_optimizer = a->rest_optimizer,
+                                      .rest_setting_count = length(a->rest_settings),
                                       .epochs = (size_t)a->epochs,
                                       .seed = (uint64_t)a->seed,
                                       .l2 = a->l2};
-  if (!read_missing(c, a->missing, &to->data.missing) || !read_batch(c, a->batch, &to->training.batch)) return false;
-  for (size_t i = 0; i < length(a->settings); i++, to->training.setting_count++)
-    if (!read_setting(c, a->settings[i], &settings[i])) return false;
-  return true;
+  return read_missing(c, a->missing, &to->data.missing) && read_batch(c, a->batch, &to->training.batch) &&
+         read_settings(c, "--set", a->settings, &to->training.settings) &&
+         read_settings(c, "--rest-set", a->rest_settings, &to->training.rest_settings);
 }
 
 static void train(cli *c, const arguments *a, cliv_run_options *run) {
@@ -264,6 +281,9 @@ int cmd_train(int argc, const char **argv) {
       {"preset", 0, POPT_ARG_STRING, &a.preset, 0,
        "Whose formula and defaults hold: torch, keras, ...; default: the rule's first", "NAME"},
       {"set", 0, POPT_ARG_ARGV, &a.settings, 0, "A hyper-parameter of the rule, such as lr=1e-3", "NAME=NUMBER"},
+      {"rest-optimizer", 0, POPT_ARG_STRING, &a.rest_optimizer, 0,
+       "Rule of biases, where --optimizer takes matrices only (muon, shampoo, soap); default: adamw", "RULE"},
+      {"rest-set", 0, POPT_ARG_ARGV, &a.rest_settings, 0, "A hyper-parameter of that rule", "NAME=NUMBER"},
       {"schedule", 0, POPT_ARG_STRING, &a.schedule, 0, "Of lr, such as \"warmup(2epochs) linear(98epochs)\"", "TEXT"},
       {"epochs", 0, POPT_ARG_LONGLONG | POPT_ARGFLAG_SHOW_DEFAULT, &a.epochs, 0,
        "Times to go through the training rows", "N"},
@@ -294,13 +314,10 @@ int cmd_train(int argc, const char **argv) {
       .most = 1};
   cli c;
   if (cli_parse(&c, &usage, argc, argv)) {
-    request wanted;
-    const size_t count = length(a.settings);
-    cliv_setting *const settings = calloc(count + 1, sizeof *settings);
-    if (!settings) cli_report(&c, CLIV_HOST_MEMORY, "out of memory");
-    else if (read_arguments(&c, &a, settings, &wanted)) train(&c, &a, &wanted.run);
-    for (size_t i = 0; settings && i < count; i++) free((void *)(uintptr_t)settings[i].name);
-    free(settings);
+    request wanted = {0};
+    if (read_arguments(&c, &a, &wanted)) train(&c, &a, &wanted.run);
+    free_settings(wanted.training.settings);
+    free_settings(wanted.training.rest_settings);
   }
   return cli_done(&c);
 }

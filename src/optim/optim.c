@@ -317,6 +317,10 @@ static cliv_status grow(cliv_optimizer *o) {
   return CLIV_OK;
 }
 
+bool cliv__takes(const cliv_optimizer *o, const cliv_tensor *param) {
+  return !cliv__takes_matrices(o->rule) || param->ndim >= 2;
+}
+
 cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tensor *grad, int group) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, param);
@@ -329,7 +333,7 @@ cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tenso
   char a[160], b[160];
   REQUIRE(o->ctx, cliv__same_shape(param, grad), SHAPE, "the parameter is %s, its gradient %s",
           cliv__describe(param, a), cliv__describe(grad, b));
-  REQUIRE(o->ctx, !cliv__takes_matrices(o->rule) || param->ndim >= 2, SHAPE,
+  REQUIRE(o->ctx, cliv__takes(o, param), SHAPE,
           "%s steps matrices, and the parameter is %s: it needs two axes or more; give it to another optimizer",
           o->rule->info.name, cliv__describe(param, a));
   TRY(check_sides(o, param));

@@ -275,6 +275,9 @@ cliv_status cliv__norming_decide(const cliv_optimizer *o);
 void cliv__scalars(const cliv_optimizer *o, const double *hyper, uint64_t t, const double *memory, size_t param,
                    double *out);
 
+/* Whether the rule steps parameters of this many axes. */
+bool cliv__takes(const cliv_optimizer *o, const cliv_tensor *param);
+
 /* Takes the last step back from the count. */
 void cliv__step_untaken(cliv_optimizer *o);
 /* Freezes the parameters of another optimizer over the same ones as they are frozen in this one. */

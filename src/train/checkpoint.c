@@ -14,7 +14,9 @@
 #define MODEL_FORMAT "cliv.model 1"
 #define CHECKPOINT_FORMAT "cliv.checkpoint 2"
 #define SCHEDULE_STATE "schedule.state"
-#define OPTIMIZER "optimizer." /* before what cliv_optimizer_save writes */
+/* Before what cliv_optimizer_save writes. */
+#define OPTIMIZER "optimizer."
+#define REST "rest_optimizer."
 
 /* ---- the configuration ---- */
 
@@ -52,15 +54,16 @@ static json_t *hyper_parameters(const cliv_optimizer *optimizer) {
 
 json_t *cliv__trainer_config(const cliv_trainer *t) {
   const cliv_data_info *info = cliv_data_describe(t->data);
-  return json_pack("{s:s, s:s, s:o, s:s?, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "model",
-                   cliv_model_kind(t->model)->name, "optimizer", cliv_optimizer_rule(t->optimizer)->name,
-                   "hyper_parameters", hyper_parameters(t->optimizer), "schedule", t->schedule_text, "batch",
-                   (json_int_t)t->batch, "seed", (json_int_t)t->seed, "l2", t->l2, "training_rows",
-                   (json_int_t)info->rows[CLIV_TRAINING], "validation_rows", (json_int_t)info->rows[CLIV_VALIDATION],
-                   "classes", (json_int_t)info->classes, "features",
-                   cliv__json_texts(info->feature_names, info->features), "targets",
-                   cliv__json_texts(info->target_names, info->targets), "class_names",
-                   cliv__json_texts(info->class_names, info->classes), "data", data_hash(t->data));
+  return json_pack(
+      "{s:s, s:s, s:o, s:s?, s:o, s:s?, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "model",
+      cliv_model_kind(t->model)->name, "optimizer", cliv_optimizer_rule(t->optimizer)->name, "hyper_parameters",
+      hyper_parameters(t->optimizer), "rest_optimizer", t->rest ? cliv_optimizer_rule(t->rest)->name : NULL,
+      "rest_hyper_parameters", t->rest ? hyper_parameters(t->rest) : json_null(), "schedule", t->schedule_text, "batch",
+      (json_int_t)t->batch, "seed", (json_int_t)t->seed, "l2", t->l2, "training_rows",
+      (json_int_t)info->rows[CLIV_TRAINING], "validation_rows", (json_int_t)info->rows[CLIV_VALIDATION], "classes",
+      (json_int_t)info->classes, "features", cliv__json_texts(info->feature_names, info->features), "targets",
+      cliv__json_texts(info->target_names, info->targets), "class_names",
+      cliv__json_texts(info->class_names, info->classes), "data", data_hash(t->data));
 }
 
 /* ---- writing ---- */
@@ -111,7 +114,9 @@ static cliv_status add_progress(const cliv_trainer *t, cliv__bundle *b) {
   TRY(cliv__bundle_text(b, "epochs", cliv__format("%zu", t->epochs)));
   TRY(add_schedule(t, b));
   b->prefix = OPTIMIZER;
-  return cliv__state_dict_add(t->optimizer, b);
+  TRY(cliv__state_dict_add(t->optimizer, b));
+  b->prefix = REST;
+  return t->rest ? cliv__state_dict_add(t->rest, b) : CLIV_OK;
 }
 
 static cliv_status save_parameters(const cliv_trainer *t, const char *path, bool checkpoint) {
@@ -181,7 +186,7 @@ static cliv_status read_count(const cliv_trainer *t, const cliv_safetensors *fil
 typedef struct loaded {
   uint64_t epochs;
   cliv_array *parameters, schedule;
-  cliv__state_dict *states;
+  cliv__state_dict *states, *rest;
 } loaded;
 
 static cliv_status read_parameters(const cliv_trainer *t, const cliv_safetensors *file, const char *shown,
@@ -217,12 +222,15 @@ static cliv_status read_all(const cliv_trainer *t, const cliv_safetensors *file,
   TRY(read_parameters(t, file, shown, l->parameters));
   TRY(read_schedule(t, file, shown, &l->schedule));
   TRY(cliv__state_dict_read(t->optimizer, file, OPTIMIZER, shown, &l->states));
-  return cliv__state_dict_place(l->states);
+  if (t->rest) TRY(cliv__state_dict_read(t->rest, file, REST, shown, &l->rest));
+  TRY(cliv__state_dict_place(l->states));
+  return l->rest ? cliv__state_dict_place(l->rest) : CLIV_OK;
 }
 
 /* Only the device can fail now. */
 static cliv_status take_over(cliv_trainer *t, const loaded *l) {
   TRY(cliv__state_dict_keep(l->states));
+  if (l->rest) TRY(cliv__state_dict_keep(l->rest));
   for (size_t i = 0; i < cliv_model_parameters(t->model); i++) {
     const cliv_array *a = &l->parameters[i];
     TRY(cliv_tensor_write(cliv_model_parameter(t->model, i), a->data, cliv_array_count(a) * cliv_dtype_size(a->dtype)));
@@ -238,6 +246,7 @@ static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const c
     status = cliv__relay(t->ctx, cliv_schedule_restore(t->schedule, l.schedule.data, cliv_array_count(&l.schedule)));
   if (!status) status = take_over(t, &l);
   cliv__state_dict_free(l.states);
+  cliv__state_dict_free(l.rest);
   for (size_t i = 0; l.parameters && i < cliv_model_parameters(t->model); i++) cliv_array_free(&l.parameters[i]);
   cliv_array_free(&l.schedule);
   free(l.parameters);

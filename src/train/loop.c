@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/options.h"
+#include "optim/optim.h"
 #include "train/trainer.h"
 
 enum {
@@ -73,14 +74,28 @@ static cliv_status create_room(cliv_trainer *t) {
   return CLIV_OK;
 }
 
-static cliv_status create_optimizer(cliv_trainer *t, const cliv_train_options *o) {
-  const cliv_optimizer_options options = {.size = sizeof options, .preset = o->preset};
-  TRY(cliv_optimizer_create(t->ctx, o->optimizer ? o->optimizer : "adamw", &options, &t->optimizer));
-  for (size_t i = 0; i < o->setting_count; i++)
-    TRY(cliv_optimizer_set(t->optimizer, CLIV_ALL_GROUPS, o->settings[i].name, o->settings[i].value));
-  for (size_t i = 0; i < cliv_model_parameters(t->model); i++)
-    TRY(cliv_optimizer_add(t->optimizer, cliv_model_parameter(t->model, i), cliv_model_gradient(t->model, i),
-                           CLIV_DEFAULT_GROUP));
+static cliv_status make_optimizer(cliv_trainer *t, const char *rule, const char *preset, const cliv_setting *settings,
+                                  size_t count, cliv_optimizer **out) {
+  const cliv_optimizer_options options = {.size = sizeof options, .preset = preset};
+  TRY(cliv_optimizer_create(t->ctx, rule ? rule : "adamw", &options, out));
+  for (size_t i = 0; i < count; i++)
+    TRY(cliv_optimizer_set(*out, CLIV_ALL_GROUPS, settings[i].name, settings[i].value));
+  return CLIV_OK;
+}
+
+/* A parameter is the rest's where the first optimizer does not take it. */
+static cliv_status create_optimizers(cliv_trainer *t, const cliv_train_options *o) {
+  TRY(make_optimizer(t, o->optimizer, o->preset, o->settings, o->setting_count, &t->optimizer));
+  for (size_t i = 0; i < cliv_model_parameters(t->model); i++) {
+    cliv_tensor *p = cliv_model_parameter(t->model, i);
+    const bool rest = !cliv__takes(t->optimizer, p);
+    if (rest && !t->rest)
+      TRY(make_optimizer(t, o->rest_optimizer, NULL, o->rest_settings, o->rest_setting_count, &t->rest));
+    TRY(cliv_optimizer_add(rest ? t->rest : t->optimizer, p, cliv_model_gradient(t->model, i), CLIV_DEFAULT_GROUP));
+  }
+  REQUIRE(t->ctx, t->rest || (!o->rest_optimizer && !o->rest_setting_count), VALUE,
+          "%s takes all parameters of the model: nothing is left to an optimizer of the rest",
+          cliv_optimizer_rule(t->optimizer)->name);
   return CLIV_OK;
 }
 
@@ -91,13 +106,16 @@ static cliv_status create_schedule(cliv_trainer *t, const char *text) {
   TRY(cliv_schedule_create(t->ctx, text, &options, &t->schedule));
   t->schedule_text = strdup(text);
   REQUIRE(t->ctx, t->schedule_text != NULL, HOST_MEMORY, "no memory for a schedule");
-  return cliv_optimizer_schedule(t->optimizer, CLIV_ALL_GROUPS, "lr", t->schedule);
+  TRY(cliv_optimizer_schedule(t->optimizer, CLIV_ALL_GROUPS, "lr", t->schedule));
+  return t->rest ? cliv_optimizer_schedule(t->rest, CLIV_ALL_GROUPS, "lr", t->schedule) : CLIV_OK;
 }
 
 static cliv_status check_options(cliv_context *ctx, const cliv_data_info *info, const cliv_train_options *o) {
   REQUIRE(ctx, o->model != NULL, VALUE, "no model is given; choose linear, logistic or softmax");
   REQUIRE(ctx, o->setting_count == 0 || o->settings != NULL, NULL, "%zu settings are announced and NULL given",
           o->setting_count);
+  REQUIRE(ctx, o->rest_setting_count == 0 || o->rest_settings != NULL, NULL,
+          "%zu settings of the rest are announced and NULL given", o->rest_setting_count);
   REQUIRE(ctx, isfinite(o->l2) && o->l2 >= 0, VALUE, "l2 must be 0 or more, not %g", o->l2);
   const cliv_model_info *kind = cliv_model_find(o->model);
   REQUIRE(ctx, !kind || !kind->classes || info->classes > 0, DATA,
@@ -114,7 +132,7 @@ static cliv_status create(cliv_trainer *t, const cliv_train_options *o) {
   t->l2 = o->l2;
   t->batch = least(o->batch ? o->batch : DEFAULT_BATCH, info->rows[CLIV_TRAINING]);
   TRY(cliv_model_create(t->ctx, o->model, info->features, info->classes ? info->classes : info->targets, &t->model));
-  TRY(create_optimizer(t, o));
+  TRY(create_optimizers(t, o));
   TRY(upload_part(t, CLIV_TRAINING));
   TRY(upload_part(t, CLIV_VALIDATION));
   TRY(create_schedule(t, o->schedule));
@@ -143,6 +161,7 @@ cliv_status cliv_trainer_create(cliv_context *ctx, const cliv_data *data, const 
 void cliv_trainer_free(cliv_trainer *t) {
   if (!t) return;
   cliv_optimizer_free(t->optimizer);
+  cliv_optimizer_free(t->rest);
   cliv_schedule_free(t->schedule);
   free(t->schedule_text);
   cliv_model_free(t->model);
@@ -159,6 +178,7 @@ size_t cliv_trainer_epochs(const cliv_trainer *t) { return t ? t->epochs : 0; }
 size_t cliv_trainer_batches(const cliv_trainer *t) { return t ? (t->part[0].rows + t->batch - 1) / t->batch : 0; }
 cliv_model *cliv_trainer_model(const cliv_trainer *t) { return t ? t->model : NULL; }
 cliv_optimizer *cliv_trainer_optimizer(const cliv_trainer *t) { return t ? t->optimizer : NULL; }
+cliv_optimizer *cliv_trainer_rest_optimizer(const cliv_trainer *t) { return t ? t->rest : NULL; }
 cliv_schedule *cliv_trainer_schedule(const cliv_trainer *t) { return t ? t->schedule : NULL; }
 const cliv_data *cliv_trainer_data(const cliv_trainer *t) { return t ? t->data : NULL; }
 
@@ -189,7 +209,8 @@ static cliv_status enqueue_batch(cliv_trainer *t, size_t rows, cliv_tensor *cons
   TRY(cliv_loss(t->ctx, cliv_model_kind(t->model)->loss, view[Z], view[TARGETS], 1 / (double)rows, view[LOSSES],
                 view[Z], NULL));
   TRY(cliv_model_backward(t->model, view[X], view[Z], t->l2, NULL));
-  return cliv_optimizer_step(t->optimizer, NULL);
+  TRY(cliv_optimizer_step(t->optimizer, NULL));
+  return t->rest ? cliv_optimizer_step(t->rest, NULL) : CLIV_OK;
 }
 
 static cliv_status train_batch(cliv_trainer *t, size_t first, size_t rows) {
@@ -320,7 +341,8 @@ static void finish_score(const tally *sum, const cliv_trainer *t, cliv_part whic
 
 cliv_status cliv__trainer_turn(const cliv_trainer *t, int on, int *was) {
   *was = cliv_optimizer_evaluating(t->optimizer);
-  return cliv_optimizer_evaluate(t->optimizer, on, NULL);
+  TRY(cliv_optimizer_evaluate(t->optimizer, on, NULL));
+  return t->rest ? cliv_optimizer_evaluate(t->rest, on, NULL) : CLIV_OK;
 }
 
 static cliv_status add_stretches(cliv_trainer *t, cliv_part which, tally *sum) {

@@ -224,19 +224,24 @@ static void add_data(cliv__text *out, const cliv__report *r) {
   cliv__text_add(out, "</table></section>\n");
 }
 
+static void add_optimizer(cliv__text *out, const char *what, const cliv_optimizer *o) {
+  const cliv_rule_info *rule = cliv_optimizer_rule(o);
+  cliv__text_add(out, "<tr><th>%s<td>%s", what, rule->name);
+  for (size_t h = 0; h < rule->hyper_count; h++) {
+    double value = NAN;
+    if (!cliv_optimizer_get(o, CLIV_DEFAULT_GROUP, rule->hypers[h].name, &value))
+      cliv__text_add(out, "%s%s %g", h ? ", " : ": ", rule->hypers[h].name, value);
+  }
+}
+
 static void add_configuration(cliv__text *out, const cliv__report *r) {
   const cliv_trainer *t = r->trainer;
-  const cliv_rule_info *rule = cliv_optimizer_rule(t->optimizer);
   const cliv_device_info *facts = &t->ctx->facts;
   cliv__text_add(out, "<section><h2>Configuration</h2><table>");
   add_row(out, "model", cliv_model_kind(t->model)->name);
   add_row(out, "loss", cliv_model_kind(t->model)->loss);
-  cliv__text_add(out, "<tr><th>optimizer<td>%s", rule->name);
-  for (size_t h = 0; h < rule->hyper_count; h++) {
-    double value = NAN;
-    if (!cliv_optimizer_get(t->optimizer, CLIV_DEFAULT_GROUP, rule->hypers[h].name, &value))
-      cliv__text_add(out, "%s%s %g", h ? ", " : ": ", rule->hypers[h].name, value);
-  }
+  add_optimizer(out, "optimizer", t->optimizer);
+  if (t->rest) add_optimizer(out, "optimizer of the rest", t->rest);
   if (t->schedule) add_row(out, "schedule of lr", t->schedule_text);
   cliv__text_add(out, "<tr><th>batch<td>%zu rows, %zu batches an epoch<tr><th>l2<td>%g<tr><th>seed<td>%" PRIu64,
                  t->batch, cliv_trainer_batches(t), t->l2, t->seed);

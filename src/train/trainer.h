@@ -18,8 +18,8 @@ struct cliv_trainer {
   cliv_context *ctx;
   const cliv_data *data;
   cliv_model *model;
-  cliv_optimizer *optimizer;
-  char *schedule_text; /* NULL: none */
+  cliv_optimizer *optimizer, *rest; /* rest: of the parameters that the first does not take; NULL: there are none */
+  char *schedule_text;              /* NULL: none */
   cliv_schedule *schedule;
   size_t epochs, batch;
   uint64_t seed;

@@ -82,6 +82,23 @@ def test_digits_out_of_the_box(tmp_path, slow):
     assert time.monotonic() - began < 100
 
 
+def test_biases_beside_matrices(tmp_path, slow):
+    """Rules that take matrices leave biases to adamw, or to whom is asked for."""
+    if slow:
+        pytest.skip("on this device it takes minutes")
+    result = softmax("--optimizer", "muon", "--set", "lr=0.02", "--epochs", 20, "--out", tmp_path / "run")
+    assert result["test"]["accuracy"] >= 0.95
+    training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
+    assert training["rest_optimizer"] == "adamw" and training["rest_hyper_parameters"]["lr"] == 1e-3
+    arrays, metadata = safetensors(tmp_path / "run" / "checkpoint.safetensors")
+    assert metadata["optimizer.rule"] == "muon" and metadata["rest_optimizer.rule"] == "adamw"
+    assert arrays["rest_optimizer.state.0.exp_avg"].shape == arrays["0.bias"].shape
+    result = softmax("--optimizer", "soap", "--rest-optimizer", "sgd", "--rest-set", "lr=0.1", "--rest-set",
+                     "momentum=0.9", "--epochs", 20, "--out", tmp_path / "soap")
+    assert result["test"]["accuracy"] >= 0.95
+    assert "momentum 0.9" in (tmp_path / "soap" / "report.html").read_text()
+
+
 @pytest.mark.skipif(SMALL, reason="too large for a checked device")
 def test_model_is_the_same_in_both_walks(tmp_path):
     for walk in "cpu", "gpu":
@@ -258,6 +275,9 @@ BAD_OPTIONS = [
     (["--model", "linear", "--set", "lr=nan"], 2, "nan"),
     (["--model", "linear", "--set", "lr"], 2, "NAME=NUMBER"),
     (["--model", "linear", "--set", "lr=3x"], 2, "NAME=NUMBER"),
+    (["--model", "linear", "--rest-set", "lr"], 2, "'--rest-set' takes NAME=NUMBER"),
+    (["--model", "linear", "--rest-optimizer", "sgd"], 2, "adamw takes all parameters"),
+    (["--model", "linear", "--optimizer", "muon", "--rest-optimizer", "fast"], 2, "'fast'"),
     (["--model", "linear", "--epochs", "0"], 2, "--epochs"),
     (["--model", "linear", "--batch", "0"], 2, "--batch"),
     (["--model", "linear", "--batch", "some"], 2, "--batch"),
