@@ -18,9 +18,12 @@
  *   -D PREPARE               no step: what optim_prepare.cl needs, which follows
  *   -D CAUTIOUS              with NUMBERED: elements of the step that disagree with the gradient are left out, others
  *                            multiplied by what optim_decide.cl left; with PREPARE: those that agree are counted
+ *   -D P_ANYWHERE            parameters lie in shared virtual memory, each in its own: chunks have their addresses
+ *   -D G_ANYWHERE            gradients do
  *
- * The tensors lie anywhere in the buffers p and g. They are cut into chunks of a few thousand elements; a row holds the
- * scalars of the chunk's parameter group for this step. Chunks are independent, so nothing depends on who takes which.
+ * The tensors lie anywhere in the buffers p and g, or in many. They are cut into chunks of a few thousand elements; a
+ * row holds the scalars of the chunk's parameter group for this step. Chunks are independent, so nothing depends on who
+ * takes which.
  *
  * CPU walk: work-item r takes the chunks from runs[r] to runs[r + 1], which the host has made equally heavy, W elements
  * at a time. GPU walk: work-group k takes chunk first + k, its work-items neighbouring elements.
@@ -30,9 +33,25 @@ typedef CAT(G_T, _t) stored_gradient;
 typedef CAT(RULE, _state) state;
 
 typedef struct {
-  ulong p, g, s; /* first element in the parameters', the gradients' and the states' buffers */
+  ulong p, g, s; /* first element in the parameters', the gradients' and the states' buffers; of p and g, or address */
   uint count, row;
 } chunk;
+
+/* An index from an argument's pointer would not do for memory that is another's: compilers may take it for 32 bits. */
+#ifdef P_ANYWHERE
+#define P_STEP sizeof(stored_parameter)
+#define PARAMETER (__global stored_parameter *)(size_t)c.p, AT(0)
+#else
+#define P_STEP 1
+#define PARAMETER p, AT(c.p)
+#endif
+#ifdef G_ANYWHERE
+#define G_STEP sizeof(stored_gradient)
+#define GRADIENTS (__global const stored_gradient *)(size_t)c.g, AT(0)
+#else
+#define G_STEP 1
+#define GRADIENTS g, AT(c.g)
+#endif
 
 #ifdef CAUTIOUS
 typedef struct {
@@ -142,19 +161,19 @@ enum { s0_bit = 1, s1_bit = 2, s2_bit = 4, s3_bit = 8, s4_bit = 16 };
 #define WEIGHT_LOAD real w = READ(f32)(master, AT(c.s));
 #define WEIGHT_STORE                \
   WRITE(f32)(w, master, AT(c.s)); \
-  WRITE(P_T)(w, p, AT(c.p));
+  WRITE(P_T)(w, PARAMETER);
 #elif defined(WEIGHTS_kahan)
 #define WEIGHT_ARGUMENT , __global stored_parameter *restrict compensation
 #define WEIGHT_PASS , compensation
 #define WEIGHT_LOAD               \
-  real w = READ(P_T)(p, AT(c.p)); \
+  real w = READ(P_T)(PARAMETER);  \
   const real before = w;
 #define WEIGHT_STORE                                                                          \
   const real kept = choose(w == 0.0f, (real)0.0f, READ(P_T)(compensation, AT(c.s)));          \
   const real due = kept + (w - before);                         \
   w = AS_STORED(before + AS_STORED(due));                                                     \
   const real lost = due - (w - before);                                                       \
-  WRITE(P_T)(w, p, AT(c.p));                                                                  \
+  WRITE(P_T)(w, PARAMETER);                                                                  \
   WRITE(P_T)(choose(is_finite(lost), lost, (real)0.0f), compensation, AT(c.s));
 #define ROUND_f16(x) F16_LOAD(F16_STORE(x))
 #define ROUND_bf16(x) BF16_LOAD(BF16_STORE(x))
@@ -167,10 +186,10 @@ typedef struct {
 } origin;
 #define WEIGHT_ARGUMENT , __global const origin *restrict origins, ulong seed, ulong steps
 #define WEIGHT_PASS , origins, seed, steps
-#define WEIGHT_LOAD real w = READ(P_T)(p, AT(c.p));
+#define WEIGHT_LOAD real w = READ(P_T)(PARAMETER);
 #define WEIGHT_STORE                                                     \
   w = CAT(round_randomly_, P_T)(w, dice_throw(&thrown, thrown.start + i)); \
-  WRITE(P_T)(w, p, AT(c.p));
+  WRITE(P_T)(w, PARAMETER);
 
 /* Sixteen random bits for each element of a tensor in each step. 128 elements have 16 blocks of philox.cl: element e
  * has half a word of block e % 16, the (e / 16 % 8)th. */
@@ -221,8 +240,8 @@ static real round_randomly_f16(real x, ureal bits) {
 #else
 #define WEIGHT_ARGUMENT
 #define WEIGHT_PASS
-#define WEIGHT_LOAD real w = READ(P_T)(p, AT(c.p));
-#define WEIGHT_STORE WRITE(P_T)(w, p, AT(c.p));
+#define WEIGHT_LOAD real w = READ(P_T)(PARAMETER);
+#define WEIGHT_STORE WRITE(P_T)(w, PARAMETER);
 #endif
 #ifndef WEIGHTS_stochastic
 #define DICE_OF_CHUNK
@@ -284,7 +303,7 @@ static real proximal(real w, float threshold, float shrink) {
   {                                                                     \
     WEIGHT_LOAD                                                         \
     real x = (real)0.0f;                                                \
-    if (READS >> 31) x = READ(G_T)(g, AT(c.g));                         \
+    if (READS >> 31) x = READ(G_T)(GRADIENTS);                         \
     state s;                                                            \
     EACH_STATE(STATE_LOAD)                                              \
     apply_rule(&w, GRADIENT(x), &s, h.rule NUMBERS);                    \
@@ -332,7 +351,7 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
     const pieces u = pieces_of[k];
     uint n = u.unit, at = 0;
     for (uint end = min(u.rest, c.count); at < c.count; end = min(end + u.length, c.count), n++) {
-      const chunk part = {c.p + at, c.g + at, c.s + at, end - at, c.row};
+      const chunk part = {c.p + at * P_STEP, c.g + at * G_STEP, c.s + at, end - at, c.row};
       step_chunk(part, h NUMBERS_AT(c.row), bound, units[n] DICE_AT(k), p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
       at = end;
     }

@@ -63,7 +63,7 @@ static real inverse_of(uint greatest) {
 #define UPDATE_CODED                                     \
   {                                                      \
     WEIGHT_LOAD                                          \
-    const real held = w, x = READ(G_T)(g, AT(c.g));      \
+    const real held = w, x = READ(G_T)(GRADIENTS);      \
     const ireal lives = LIVES(x);                        \
     state s;                                             \
     EACH_STATE(BLOCK_LOAD)                               \

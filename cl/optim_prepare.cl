@@ -104,7 +104,7 @@ enum { at_m0, at_m1, at_m2, at_m3 };
     const chunk c = *here;                                                          \
     const row h = *line;                                                            \
     WEIGHT_LOAD                                                                     \
-    const real x = READ(G_T)(g, AT(c.g));                                           \
+    const real x = READ(G_T)(GRADIENTS);                                           \
     FIND_UNITS                                                                      \
     state s;                                                                        \
     EACH_STATE(STATE_LOAD)                                                          \

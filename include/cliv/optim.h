@@ -12,10 +12,11 @@
  * Parameters and gradients are float32, float16 or bfloat16 in any mixture. Arithmetic is in float32, but for muon's
  * products, which are of bfloat16 numbers unless its `bfloat16` is 0. States are float32, and a narrow parameter is
  * rounded once, to nearest even, when it is stored, unless cliv_optimizer_options say otherwise. All tensors whose
- * parameters share a cl_mem and whose gradients share one (an arena, see cliv/tensor.h) step in one launch; other
- * tensors cost one launch for each pair of buffers. Launches are cut where one would exceed 2²⁸ elements. Rules with
- * norms (lars, lamb, …), and others for groups whose hyper-parameter `cautious` is 1, take two such launches, and two
- * or three small ones for all tensors between them. Rules that
+ * parameters share a cl_mem and whose gradients share one (an arena, see cliv/tensor.h) step in one launch, and so do
+ * all that lie in shared virtual memory (cliv_tensor_wrap_svm), in however many allocations; other tensors cost one
+ * launch for each pair of buffers. Launches are cut where one would exceed 2²⁸ elements. Rules with norms (lars, lamb,
+ * …), and others for groups whose hyper-parameter `cautious` is 1, take two such launches, and two or three small ones
+ * for all tensors between them. Rules that
  * take parameters as matrices (muon, shampoo, soap), which have two axes or more, take two or three such launches, and
  * products of matrices, one parameter after another, between them.
  *

@@ -60,6 +60,7 @@ extern "C" {
   X(DEVICE_DTYPE, 401, "the device lacks this element type")             \
   X(DEVICE_MEMORY, 402, "the device has not enough memory")              \
   X(DEVICE_LIMIT, 403, "a limit of the device is exceeded")              \
+  X(DEVICE_ABILITY, 404, "the device lacks what was asked for")          \
   X(OPENCL, 501, "an OpenCL call failed")                                \
   X(BUILD, 502, "a kernel did not compile")                              \
   X(CLBLAST, 503, "a CLBlast call failed")                               \

@@ -2,7 +2,8 @@
  *
  * A tensor is a dtype, a shape, and a place: a cl_mem, an offset in bytes, and strides. Tensors made by create own
  * their memory; views and wrapped tensors hold a reference to the cl_mem (OpenCL's counts), so they may outlive what
- * they came from. Memory is row-major. A tensor of no elements (a 0 in its shape) is legal and holds no memory.
+ * they came from (but for shared virtual memory, which has no counts). Memory is row-major. A tensor of no elements (a
+ * 0 in its shape) is legal and holds no memory.
  *
  * Layout: the last axis is contiguous, the others may have one common pitch, so that a tensor is `rows` runs of
  * `columns` elements, `pitch` elements apart. Matrix products take any pitch; where an operation needs pitch == columns
@@ -28,6 +29,21 @@ CLIV_API cliv_status cliv_tensor_create(cliv_context *ctx, cliv_dtype dtype, int
  * offset + bytes must lie within the buffer. */
 CLIV_API cliv_status cliv_tensor_wrap(cliv_context *ctx, cl_mem mem, size_t offset, cliv_dtype dtype, int ndim,
                                       const size_t *shape, cliv_tensor **out) CLIV_MUST_CHECK;
+
+/* A tensor over the caller's shared virtual memory, `offset` bytes into what clSVMAlloc gave in the context's
+ * cl_context, coarse-grained or fine-grained; `svm` is that pointer itself. svm + offset must be a multiple of the
+ * element size, and offset + bytes must lie within the allocation, which cannot be checked. It is as any other tensor,
+ * over a cl_mem of its own that is the same memory; and optimizers step all that lie in shared virtual memory in one
+ * launch, however many allocations that are (cliv/optim.h).
+ *
+ * The memory stays the caller's: it is freed after the tensor, its views, the optimizers that have it, and all that was
+ * enqueued on it. Host access keeps to OpenCL's rules: coarse-grained memory is mapped before it, and unmapped before
+ * the next command that uses it (clEnqueueSVMMap, clEnqueueSVMUnmap), in the order of the queue or by events. Overlaps
+ * are seen between such tensors, not between one and a cl_mem of the caller's over the same memory. Fails with
+ * DEVICE_ABILITY (the device or the loader has no shared virtual memory), DTYPE, DEVICE_DTYPE, SHAPE, NULL, VALUE
+ * (alignment; a pointer that clSVMAlloc did not give), OPENCL, HOST_MEMORY. */
+CLIV_API cliv_status cliv_tensor_wrap_svm(cliv_context *ctx, void *svm, size_t offset, cliv_dtype dtype, int ndim,
+                                          const size_t *shape, cliv_tensor **out) CLIV_MUST_CHECK;
 
 /* A view of other shape into the memory of `base`, `offset` elements from base's first; pitch: elements from one row to
  * the next, 0 for dense. The view must lie within what base spans. */

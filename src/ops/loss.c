@@ -68,8 +68,7 @@ static cliv_status check(cliv_context *ctx, const cliv_loss_info *loss, const cl
             "the losses share memory with logits or targets");
   }
   if (gradient) {
-    const bool same =
-        gradient->mem == logits->mem && gradient->offset == logits->offset && gradient->pitch == logits->pitch;
+    const bool same = cliv__same_start(gradient, logits) && gradient->pitch == logits->pitch;
     REQUIRE(ctx, gradient->dtype == CLIV_F32, DTYPE, "the gradient's tensor must be float32, not %s",
             cliv__describe(gradient, a));
     REQUIRE(ctx, gradient->ndim == 2 && gradient->rows == logits->rows && gradient->columns == logits->columns, SHAPE,

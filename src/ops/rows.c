@@ -134,7 +134,7 @@ static cliv_status run(cliv_context *ctx, const request *q, const char *half, cl
   const cl_ulong out_first = cliv__first(out), out_pitch = out->pitch;
   const place weight = place_of(q->o.weight, x), bias = place_of(q->o.bias, x);
   const place mean = place_of(q->o.mean, out), rstd = place_of(q->o.rstd, out);
-  const cl_uint within = out->mem == x->mem || out->mem == y->mem;
+  const cl_uint within = cliv__same_memory(out, x) || cliv__same_memory(out, y);
   const cl_float eps = (cl_float)q->o.eps;
   cl_ulong share;
   const cliv__range range = share_out(ctx, rows * per_row, columns, at_once, &share);

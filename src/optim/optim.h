@@ -53,14 +53,15 @@ typedef struct cliv__bank {
   cliv_tensor *plane[CLIV__PLANES]; /* NULL for one that is not kept */
 } cliv__bank;
 
-/* One launch: tensors in one pair of buffers, with states in one bank. */
+/* One launch: tensors in one pair of buffers, or in shared virtual memory, with states in one bank. */
 typedef struct cliv__batch {
-  cl_kernel kernel, prepare;          /* the context's; prepare: of rules with norms or cautious, else NULL */
+  cl_kernel kernel, prepare;          /* the context's or the plan's; prepare: with norms or cautious, else NULL */
   cl_kernel phases[CLIV__MAX_PHASES]; /* of rules that take matrices, `kernel` the last of them, else NULL */
-  cl_mem p, g;                        /* the tensors' */
+  cl_mem p, g;                        /* the tensors'; of those in shared virtual memory the first one's */
   size_t bank;
   size_t local;         /* GPU walk: work-items a group */
   bool random;          /* it rounds by chance */
+  bool owns;            /* the kernels are the plan's, see svm.c; of batches that share them the first */
   cl_uint first, count; /* CPU walk: runs; GPU walk: chunks */
 } cliv__batch;
 
@@ -260,6 +261,9 @@ cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sy
 cliv_status cliv__plan_make(cliv_optimizer *o);
 /* Waits for scalars under way. */
 void cliv__plan_free(cliv__plan *plan);
+/* Of a launch over these parameters: where they lie in shared virtual memory, its kernels become the batch's. */
+cliv_status cliv__batch_own(const cliv_optimizer *o, const size_t *params, size_t count, cliv__batch *batch);
+void cliv__batch_free(cliv__batch *batch);
 /* The two launches of a rule with norms, plan->norming.of, need what is between them: made for a plan whose tensors
  * that have elements follow each other in its chunks in this order. */
 cliv_status cliv__norming_make(const cliv_optimizer *o, cliv__plan *plan, const size_t *order, size_t count,

@@ -61,6 +61,7 @@ void cliv__plan_free(cliv__plan *plan) {
   cliv__norming_free(&plan->norming);
   free(plan->places);
   free(plan->banks);
+  for (size_t i = 0; i < plan->batch_count; i++) cliv__batch_free(&plan->batches[i]);
   free(plan->batches);
   free(plan->rows);
   *plan = (cliv__plan){0};
@@ -247,11 +248,15 @@ static cliv_status make_squares(const cliv_optimizer *o, cliv__plan *plan) {
 
 /* ---- launches ---- */
 
+/* Within reach of one launch. */
+static bool together(const cliv_tensor *a, const cliv_tensor *b) {
+  return a->dtype == b->dtype && (a->svm ? b->svm != NULL : !b->svm && a->mem == b->mem);
+}
+
 static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t a, size_t b) {
   const cliv_tensor *p = o->params[a].p, *q = o->params[b].p, *g = cliv__gradient(o, a), *h = cliv__gradient(o, b);
-  return p->mem == q->mem && g->mem == h->mem && p->dtype == q->dtype && g->dtype == h->dtype &&
-         plan->places[a].bank == plan->places[b].bank && plan->places[a].prox == plan->places[b].prox &&
-         plan->places[a].cautious == plan->places[b].cautious;
+  return together(p, q) && together(g, h) && plan->places[a].bank == plan->places[b].bank &&
+         plan->places[a].prox == plan->places[b].prox && plan->places[a].cautious == plan->places[b].cautious;
 }
 
 static bool same_row(const cliv__row *a, const cliv__row *b) {
@@ -361,6 +366,8 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
   if (o->own && states) cliv__text_add(&text, " -D STATE_NAMES=%s", o->rule->state_names);
   if (weights) cliv__text_add(&text, " -D WEIGHTS_%s", weights);
+  if (x->p->svm) cliv__text_add(&text, " -D P_ANYWHERE");
+  if (cliv__gradient(o, param)->svm) cliv__text_add(&text, " -D G_ANYWHERE");
   if (coded) cliv__text_add(&text, " -D CODED");
   if (coded && o->ctx->walk == CLIV_WALK_GPU) cliv__text_add(&text, " -D GROUP=%zu", local);
   if (plan->places[param].cautious) cliv__text_add(&text, " -D CAUTIOUS");
@@ -432,6 +439,11 @@ static pieces pieces_at(const cliv_optimizer *o, const tables *t, size_t param, 
   return (pieces){(cl_uint)(t->unit[param] + i / length), capped(length - i % length), capped(length)};
 }
 
+/* Of a tensor's element i, as kernels have it. */
+static cl_ulong where(const cliv_tensor *t, size_t i) {
+  return t->svm ? cliv__address(t) + i * cliv_dtype_size(t->dtype) : cliv__first(t) + i;
+}
+
 static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, tables *t) {
   const cliv__param *x = &o->params[param];
   const cl_uint row = (cl_uint)plan->places[param].row;
@@ -439,8 +451,8 @@ static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, 
     const size_t rest = x->p->count - i, count = rest < plan->chunk ? rest : plan->chunk;
     if (t->pieces) t->pieces[t->chunk_count] = pieces_at(o, t, param, i);
     if (t->origins) t->origins[t->chunk_count] = (origin){.start = i, .born = x->born, .param = (cl_uint)param};
-    t->chunks[t->chunk_count++] = (chunk){cliv__first(x->p) + i, cliv__first(cliv__gradient(o, param)) + i,
-                                          plan->places[param].first + i, (cl_uint)count, row};
+    t->chunks[t->chunk_count++] =
+        (chunk){where(x->p, i), where(cliv__gradient(o, param), i), plan->places[param].first + i, (cl_uint)count, row};
   }
 }
 
@@ -485,12 +497,15 @@ static cliv_status find_kernels(const cliv_optimizer *o, const cliv__plan *plan,
 }
 
 /* The chunks of one launch from `from` on, in as many batches as the limit of a launch asks for. */
-static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, tables *t) {
+static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, const size_t *params, size_t count,
+                               size_t from, tables *t) {
+  const size_t param = params[0];
   const cliv__param *x = &o->params[param];
   cliv__batch batch = {.p = x->p->mem, .g = cliv__gradient(o, param)->mem, .bank = plan->places[param].bank};
   batch.random = cliv__random(&o->precision, x->p->dtype);
   batch.local = group_size(o, cliv__coded(plan->places[param].kept));
   TRY(find_kernels(o, plan, param, &batch));
+  TRY(cliv__batch_own(o, params, count, &batch));
   while (from < t->chunk_count) {
     size_t end = from, elements = 0;
     while (end < t->chunk_count && elements < o->launch) elements += t->chunks[end++].count;
@@ -502,6 +517,7 @@ static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, size_t
       batch.count = (cl_uint)t->run_count - batch.first;
     }
     plan->batches[plan->batch_count++] = batch;
+    batch.owns = false;
     from = end;
   }
   return CLIV_OK;
@@ -534,10 +550,10 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
   if (o->precision.weights == CLIV__WEIGHTS_STOCHASTIC) TRY(ALLOCATE(o->ctx, chunks, &t->origins));
   TRY(ALLOCATE(o->ctx, t->launch_count + chunks * plan->chunk / o->launch, &plan->batches));
   for (size_t i = 0; i < t->order_count;) {
-    const size_t from = t->chunk_count, first = t->order[i];
+    const size_t from = t->chunk_count, *first = &t->order[i];
     do add_chunks(o, plan, t->order[i++], t);
-    while (i < t->order_count && t->launch[t->order[i]] == t->launch[first]);
-    TRY(add_batches(o, plan, first, from, t));
+    while (i < t->order_count && t->launch[t->order[i]] == t->launch[*first]);
+    TRY(add_batches(o, plan, first, (size_t)(&t->order[i] - first), from, t));
   }
   return CLIV_OK;
 }

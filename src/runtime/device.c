@@ -166,6 +166,13 @@ static void read_partitions(reader *r, cliv_device_info *info) {
       info->max_subdevices = read_uint(r, CL_DEVICE_PARTITION_MAX_SUB_DEVICES);
 }
 
+/* "OpenCL 1.2 ..." -> 120; 0 for anything else. */
+static int parse_version(const char *text) {
+  int major = 0, minor = 0;
+  if (sscanf(text, "OpenCL %d.%d", &major, &minor) != 2 || major < 1 || major > 99 || minor < 0 || minor > 9) return 0;
+  return major * 100 + minor * 10;
+}
+
 static void read_foundations(reader *r, cliv_device_info *info) {
   memset(info, 0, sizeof *info);
   info->device = r->device;
@@ -173,6 +180,7 @@ static void read_foundations(reader *r, cliv_device_info *info) {
   read_text(r, false, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
   read_text(r, false, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
   read_text(r, false, CL_DEVICE_VERSION, info->version, sizeof info->version);
+  info->opencl = parse_version(info->version);
   if (read_value(r, CL_DEVICE_PLATFORM, &r->platform, sizeof r->platform) && r->platform) {
     read_text(r, true, CL_PLATFORM_NAME, info->platform_name, sizeof info->platform_name);
     read_text(r, true, CL_PLATFORM_VENDOR, info->platform_vendor, sizeof info->platform_vendor);
@@ -196,13 +204,6 @@ static const char *kind_of(cl_device_type type) {
   return type & CL_DEVICE_TYPE_CPU ? "cpu" : "custom";
 }
 
-/* "OpenCL 1.2 ..." -> 120; 0 for anything else. */
-static int parse_version(const char *text) {
-  int major = 0, minor = 0;
-  if (sscanf(text, "OpenCL %d.%d", &major, &minor) != 2 || major < 1 || major > 99 || minor < 0 || minor > 9) return 0;
-  return major * 100 + minor * 10;
-}
-
 cl_int cliv__device_foundations(cl_device_id device, cliv_device_info *out) {
   reader r = {.device = device, .code = CL_SUCCESS};
   read_foundations(&r, out);
@@ -213,7 +214,6 @@ void cliv__device_read(cl_device_id device, cliv_device_info *out) {
   reader r = {.device = device};
   read_foundations(&r, out);
   read_text(&r, false, CL_DEVICE_OPENCL_C_VERSION, out->c_version, sizeof out->c_version);
-  out->opencl = parse_version(out->version);
   char *extensions = query_text(&r, false, CL_DEVICE_EXTENSIONS);
   read_abilities(&r, extensions ? extensions : "", out);
   read_identity(&r, extensions ? extensions : "", out);

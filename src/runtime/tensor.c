@@ -10,6 +10,7 @@
 
 #include "runtime/launch.h"
 #include "runtime/quirks.h"
+#include "runtime/svm.h"
 
 static cliv_status check_type(cliv_context *ctx, cliv_dtype dtype) {
   REQUIRE(ctx, cliv_dtype_size(dtype) > 0, DTYPE, "%d is not an element type", (int)dtype);
@@ -154,13 +155,34 @@ cliv_status cliv_tensor_wrap(cliv_context *ctx, cl_mem mem, size_t offset, cliv_
   return new_reference(&t, mem, out);
 }
 
+cliv_status cliv_tensor_wrap_svm(cliv_context *ctx, void *svm, size_t offset, cliv_dtype dtype, int ndim,
+                                 const size_t *shape, cliv_tensor **out) {
+  REQUIRE_NOT_NULL(ctx, out);
+  *out = NULL;
+  REQUIRE_NOT_NULL(ctx, ctx);
+  TRY(cliv__svm_check(ctx));
+  TRY(check_type(ctx, dtype));
+  cliv_tensor t = {.ctx = ctx, .dtype = dtype, .offset = offset, .svm = svm};
+  TRY(set_shape(ctx, &t, ndim, shape, 0));
+  REQUIRE(ctx, svm != NULL || t.count == 0, NULL, "cliv_tensor_wrap_svm: argument 'svm' is NULL");
+  REQUIRE(ctx, offset % cliv_dtype_size(dtype) == 0 && cliv__address(&t) % cliv_dtype_size(dtype) == 0, VALUE,
+          "address %p and an offset of %zu bytes must be multiples of %zu, the size of %s", svm, offset,
+          cliv_dtype_size(dtype), cliv_dtype_name(dtype));
+  REQUIRE(ctx, offset <= SIZE_MAX - t.span, SHAPE, "%zu bytes at offset %zu are more than memory can address", t.span,
+          offset);
+  if (t.count) TRY(cliv__svm_buffer(ctx, svm, offset + t.span, &t.mem));
+  const cliv_status status = new_tensor(&t, out);
+  if (status && t.mem) clReleaseMemObject(t.mem);
+  return status;
+}
+
 cliv_status cliv_tensor_view(const cliv_tensor *base, size_t offset, int ndim, const size_t *shape, size_t pitch,
                              cliv_tensor **out) {
   cliv_context *ctx = base ? base->ctx : NULL;
   REQUIRE_NOT_NULL(ctx, out);
   *out = NULL;
   REQUIRE_NOT_NULL(ctx, base);
-  cliv_tensor t = {.ctx = ctx, .dtype = base->dtype};
+  cliv_tensor t = {.ctx = ctx, .dtype = base->dtype, .svm = base->svm};
   TRY(set_shape(ctx, &t, ndim, shape, pitch));
   const size_t element = cliv_dtype_size(t.dtype);
   REQUIRE(ctx, offset <= base->span / element && t.span <= base->span - offset * element, SHAPE,
@@ -189,8 +211,19 @@ bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b) {
   return a->ndim == b->ndim && (a->ndim == 0 || !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape));
 }
 
+bool cliv__same_memory(const cliv_tensor *a, const cliv_tensor *b) { return a->mem == b->mem || (a->svm && b->svm); }
+
+/* In bytes, of one of two tensors in the same memory. */
+static cl_ulong position(const cliv_tensor *t, const cliv_tensor *of) {
+  return t->svm && of->svm ? cliv__address(t) : t->offset;
+}
+
+bool cliv__same_start(const cliv_tensor *a, const cliv_tensor *b) {
+  return cliv__same_memory(a, b) && position(a, b) == position(b, a);
+}
+
 bool cliv__same_place(const cliv_tensor *a, const cliv_tensor *b) {
-  return a->mem == b->mem && a->offset == b->offset && cliv_dtype_size(a->dtype) == cliv_dtype_size(b->dtype) &&
+  return cliv__same_start(a, b) && cliv_dtype_size(a->dtype) == cliv_dtype_size(b->dtype) &&
          (a->rows <= 1 || a->pitch == b->pitch);
 }
 
@@ -203,11 +236,12 @@ size_t cliv__row_length(const cliv_tensor *t) {
 size_t cliv__row_pitch(const cliv_tensor *t) { return t->ndim == 2 ? t->pitch : cliv__row_length(t); }
 
 bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b) {
-  if (!a->mem || a->mem != b->mem || a->offset >= b->offset + b->span || b->offset >= a->offset + a->span) return false;
+  const cl_ulong at = position(a, b), other = position(b, a);
+  if (!a->mem || !b->mem || !cliv__same_memory(a, b) || at >= other + b->span || other >= at + a->span) return false;
   /* Blocks of columns of one matrix lie side by side: equal pitches, and neither's columns reach the other's. */
   const size_t element = cliv_dtype_size(a->dtype), pitch = a->pitch * element;
   if (a->rows <= 1 || b->rows <= 1 || pitch != b->pitch * cliv_dtype_size(b->dtype)) return true;
-  const size_t apart = (b->offset + (a->offset / pitch + 1) * pitch - a->offset) % pitch; /* from a's columns to b's */
+  const cl_ulong apart = (other + (at / pitch + 1) * pitch - at) % pitch; /* from a's columns to b's */
   return apart < a->columns * element || apart + b->columns * cliv_dtype_size(b->dtype) > pitch;
 }
 

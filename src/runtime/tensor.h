@@ -9,6 +9,7 @@
 struct cliv_tensor {
   cliv_context *ctx;
   cl_mem mem;    /* one reference is ours; NULL when there are no elements */
+  void *svm;     /* where mem begins, in shared virtual memory; NULL: elsewhere */
   size_t offset; /* bytes from the start of mem to the first element */
   size_t span;   /* bytes from the first element to the end of the last */
   cliv_dtype dtype;
@@ -24,9 +25,15 @@ static inline size_t cliv__matrix_rows(const cliv_tensor *t) { return t->ndim ? 
 static inline size_t cliv__matrix_columns(const cliv_tensor *t) {
   return t->count ? t->count / cliv__matrix_rows(t) : 0;
 }
+/* Its address in shared virtual memory. */
+static inline cl_ulong cliv__address(const cliv_tensor *t) { return (cl_ulong)(uintptr_t)t->svm + t->offset; }
 static inline bool cliv__dense(const cliv_tensor *t) { return t->rows <= 1 || t->pitch == t->columns; }
 bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b);
-/* True when the two share a byte of device memory (only seen within one cl_mem). */
+/* In one cl_mem, or both in shared virtual memory: whether one has bytes of the other can be told. */
+bool cliv__same_memory(const cliv_tensor *a, const cliv_tensor *b);
+/* Their first elements begin at one byte. */
+bool cliv__same_start(const cliv_tensor *a, const cliv_tensor *b);
+/* True when the two share a byte of device memory (only seen within the same memory). */
 bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b);
 /* Of tensors of one shape: exactly the same elements, so that each may be read before it is written. */
 bool cliv__same_place(const cliv_tensor *a, const cliv_tensor *b);

@@ -225,6 +225,29 @@ static cliv_status scatter(cliv_context *ctx, float *result) {
   return status;
 }
 
+/* Two allocations of shared virtual memory, a parameter and a gradient in each, by a rule of two launches. */
+static cliv_status shared_memory(cliv_context *ctx, float *result) {
+  cliv_tensor *t[4] = {NULL};
+  cliv_optimizer *opt = NULL;
+  void *svm[2];
+  for (int i = 0; i < 2; i++) svm[i] = clSVMAlloc(ctx->context, CL_MEM_READ_WRITE, 2 * sizeof numbers, 0);
+  cliv_status status = cliv_optimizer_create(ctx, "lamb", NULL, &opt);
+  for (int i = 0; i < 4; i++) {
+    const size_t offset = i % 2 ? sizeof numbers : 0;
+    if (!status) status = cliv_tensor_wrap_svm(ctx, svm[i / 2], offset, CLIV_F32, 2, shape, &t[i]);
+    if (!status) status = cliv_tensor_write(t[i], numbers, sizeof numbers);
+  }
+  if (!status) status = cliv_optimizer_add(opt, t[0], t[1], CLIV_DEFAULT_GROUP);
+  if (!status) status = cliv_optimizer_add(opt, t[2], t[3], CLIV_DEFAULT_GROUP);
+  if (!status) status = cliv_optimizer_step(opt, NULL);
+  if (!status) status = cliv_tensor_read(t[2], result, sizeof numbers);
+  cliv_optimizer_free(opt);
+  for (int i = 0; i < 4; i++) cliv_tensor_free(t[i]);
+  clFinish(ctx->queue);
+  for (int i = 0; i < 2; i++) clSVMFree(ctx->context, svm[i]);
+  return status;
+}
+
 /* Two parameters in different buffers, a gradient each, and an event of the last step. */
 static cliv_status optimizer(cliv_context *ctx, float *result) {
   cliv_tensor *t[4] = {NULL};
@@ -468,6 +491,7 @@ static const struct work {
     {"scatter", scatter, OPENED, 5},
     {"optimizer", optimizer, OPENED, 1},
     {"optimizer out of order", optimizer, WRAPPING, 1},
+    {"shared virtual memory", shared_memory, OPENED, 5},
     {"averages", averaged, OPENED, 7},
     {"gradients", looked_at, OPENED, 3},
     {"gradients out of order", looked_at, WRAPPING, 7},
