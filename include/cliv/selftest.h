@@ -30,7 +30,7 @@ typedef struct cliv_selftest_case {
   cliv_status status;    /* of the operation */
   const char *message;   /* its sentence where it failed, otherwise "" */
   int passed;
-  int skipped; /* 1: the device lacks the element type; neither passed nor failed */
+  int skipped; /* 1: the device lacks the element type or the kind of memory; neither passed nor failed */
 } cliv_selftest_case;
 
 typedef struct cliv_selftest_options {

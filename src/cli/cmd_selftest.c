@@ -71,7 +71,7 @@ static void print_kinds(const tally *t) {
     if (!(k->passed + k->failed + k->skipped)) continue;
     printf("%-7s %4zu passed", cliv_selftest_kind(i), k->passed);
     if (k->failed) printf(", %zu FAILED", k->failed);
-    if (k->skipped) printf(", %zu skipped (the device lacks the element type)", k->skipped);
+    if (k->skipped) printf(", %zu skipped (the device lacks the element type, or shared virtual memory)", k->skipped);
     putchar('\n');
   }
 }

@@ -10,6 +10,7 @@
 #include "cli/average.h"
 #include "cli/op.h"
 #include "cli/own_rule.h"
+#include "cli/svm.h"
 
 typedef struct step_options {
   char *rule, *preset, *schedule, *param, *grads, *load, *save, *states, *average, *output;
@@ -19,7 +20,7 @@ typedef struct step_options {
   const char **set; /* NAME=VALUE, ended by NULL; may be NULL */
   char *nonfinite;
   double clip_norm, clip_value, clip_each, agc, smooth, scale;
-  int centralize, evaluate;
+  int centralize, evaluate, svm;
   char *store, *weights;
   long long seed;
   own_rule_options own;
@@ -236,11 +237,26 @@ static bool check_names(op_run *run, const cliv_optimizer *optimizer) {
   return true;
 }
 
-static bool step(op_run *run, const step_options *o, const own_rule *own, states *s, cliv_schedule **schedule) {
-  cliv_tensor *grad;
-  cliv_tensor *const param = run->tensor[0];
-  return create(run, o, own, &s->optimizer) && check_shapes(run) &&
-         op_make(run, cliv_tensor_dtype(run->tensor[1]), cliv_tensor_ndim(param), cliv_tensor_shape(param), &grad) &&
+/* Where the steps are taken: the parameter as it was read, and room for a gradient; or both in shared virtual memory.
+ */
+static bool make_tensors(op_run *run, const step_options *o, op_svm *svm, cliv_tensor **param, cliv_tensor **grad) {
+  const cliv_tensor *const read = run->tensor[0];
+  const cliv_dtype dtypes[] = {cliv_tensor_dtype(read), cliv_tensor_dtype(run->tensor[1])};
+  const int ndim = cliv_tensor_ndim(read);
+  const size_t *shape = cliv_tensor_shape(read);
+  *param = run->tensor[0];
+  if (!o->svm) return op_make(run, dtypes[1], ndim, shape, grad);
+  for (int k = 0; k < 2; k++)
+    if (!op_svm_make(run, k, dtypes[k], ndim, shape, svm)) return false;
+  *param = svm->tensor[0];
+  *grad = svm->tensor[1];
+  return op_check(run, cliv_tensor_copy(read, *param, NULL));
+}
+
+static bool step(op_run *run, const step_options *o, const own_rule *own, states *s, cliv_schedule **schedule,
+                 op_svm *svm) {
+  cliv_tensor *param, *grad;
+  return create(run, o, own, &s->optimizer) && check_shapes(run) && make_tensors(run, o, svm, &param, &grad) &&
          op_check(run, cliv_optimizer_add(s->optimizer, param, grad, CLIV_DEFAULT_GROUP)) &&
          settle(run, o, s->optimizer, schedule) &&
          (!o->average ||
@@ -256,12 +272,14 @@ static int run_step(cli *c, const step_options *o) {
   op_run run = {.c = c, .output = o->output, .settle = name_states, .with = &s};
   cliv_schedule *schedule = NULL;
   own_rule own = {0};
+  op_svm svm = {0};
   if (check_options(c, o) && own_rule_read(c, o->rule, &o->own, &own) && op_read(&run, o->param) &&
       op_read(&run, o->grads) && op_open(&run))
-    step(&run, o, &own, &s, &schedule);
+    step(&run, o, &own, &s, &schedule, &svm);
   drop_states(&s);
   cliv_average_free(s.average);
   cliv_optimizer_free(s.optimizer);
+  op_svm_free(&run, &svm);
   cliv_schedule_free(schedule);
   own_rule_free(&own);
   return op_finish(&run);
@@ -314,6 +332,7 @@ int op_step(int argc, const char **argv) {
        "An average of the parameter, for DIR/average.npy, such as \"ema decay=0.99\"", "KIND [NAME=NUMBER]..."},
       {"evaluate", 0, POPT_ARG_NONE, &o.evaluate, 0,
        "Write the weights to evaluate, which schedule-free rules have beside those they train", NULL},
+      {"svm", 0, POPT_ARG_NONE, &o.svm, 0, "Parameter and gradient lie in shared virtual memory", NULL},
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write: the parameter after T steps", "OUT.npy"},
       POPT_TABLEEND};
   const cli_usage usage = {

@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 
-#ifdef __GNUC__
-#pragma weak clSetKernelExecInfo /* NULL in a program that is linked with a loader of OpenCL 1.2 */
+#ifdef __GNUC__ /* NULL in a program that is linked with a loader of OpenCL 1.2 */
+#pragma weak clSetKernelExecInfo
+#pragma weak clSVMAlloc
+#pragma weak clSVMFree
 #endif
 
 cliv_status cliv__svm_check(cliv_context *ctx) {
@@ -17,6 +19,18 @@ cliv_status cliv__svm_check(cliv_context *ctx) {
           "are to step in one launch in one (cliv_tensor_wrap, cliv_arena_create)",
           ctx->facts.name, asked || ctx->facts.opencl < 200 ? "" : " by this OpenCL loader, which is of version 1.2");
   return CLIV_OK;
+}
+
+cliv_status cliv__svm_allocate(cliv_context *ctx, size_t bytes, void **out) {
+  TRY(cliv__svm_check(ctx));
+  *out = clSVMAlloc(ctx->context, CL_MEM_READ_WRITE, bytes, 0);
+  REQUIRE(ctx, *out != NULL, DEVICE_MEMORY, "device '%s' gives no %zu bytes of shared virtual memory", ctx->facts.name,
+          bytes);
+  return CLIV_OK;
+}
+
+void cliv__svm_free(cliv_context *ctx, void *svm) {
+  if (svm) clSVMFree(ctx->context, svm);
 }
 
 cliv_status cliv__svm_buffer(cliv_context *ctx, void *svm, size_t bytes, cl_mem *out) {

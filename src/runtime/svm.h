@@ -7,6 +7,9 @@
 
 /* DEVICE_ABILITY where the context's device has no shared virtual memory. */
 cliv_status cliv__svm_check(cliv_context *ctx);
+/* Coarse-grained memory, on a device that has it; free of NULL does nothing. What uses it is done by then. */
+cliv_status cliv__svm_allocate(cliv_context *ctx, size_t bytes, void **out);
+void cliv__svm_free(cliv_context *ctx, void *svm);
 /* A buffer that is the first `bytes` at `svm`, which clSVMAlloc gave; VALUE where that is something else. */
 cliv_status cliv__svm_buffer(cliv_context *ctx, void *svm, size_t bytes, cl_mem *out);
 /* A kernel of the caller's own, of the program and name that `kernel` has, for launches that reach allocations by

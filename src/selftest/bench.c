@@ -6,6 +6,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "runtime/svm.h"
+
 enum { SEED = 0x5eed, GUARD = 64, GUARD_BYTE = 0xa5 };
 
 /* ---- values: integer arithmetic, so that they are the same everywhere ---- */
@@ -102,6 +104,19 @@ cliv_status cliv__bench_fill(cliv__bench *bench, cliv_tensor *tensor, cliv__valu
   return status;
 }
 
+/* The next base. */
+static cliv_status make_base(cliv__bench *bench, cliv_dtype dtype, size_t total) {
+  cliv_tensor **const base = &bench->base[bench->count];
+  void **const memory = &bench->memory[bench->count];
+  if (!bench->svm) return cliv_tensor_create(bench->ctx, dtype, 1, &total, base);
+  TRY(cliv__svm_allocate(bench->ctx, total * cliv_dtype_size(dtype), memory));
+  const cliv_status status = cliv_tensor_wrap_svm(bench->ctx, *memory, 0, dtype, 1, &total, base);
+  if (!status) return CLIV_OK;
+  cliv__svm_free(bench->ctx, *memory);
+  *memory = NULL;
+  return status;
+}
+
 cliv_status cliv__bench_add(cliv__bench *bench, cliv_dtype dtype, int ndim, const size_t *shape, size_t shift,
                             cliv__values values, uint64_t stream, cliv_tensor **out) {
   REQUIRE(bench->ctx, bench->count < CLIV__BENCH_TENSORS, INTERNAL, "more than %d tensors in a case",
@@ -110,7 +125,7 @@ cliv_status cliv__bench_add(cliv__bench *bench, cliv_dtype dtype, int ndim, cons
   for (int i = 0; i < ndim; i++) count *= shape[i];
   total += count;
   cliv_tensor **const base = &bench->base[bench->count], **const view = &bench->view[bench->count];
-  TRY(cliv_tensor_create(bench->ctx, dtype, 1, &total, base));
+  TRY(make_base(bench, dtype, total));
   bench->count++;
   TRY(cliv__bench_fill(bench, *base, CLIV__GUARD, 0));
   TRY(cliv_tensor_view(*base, shift, ndim, shape, 0, view));
@@ -136,10 +151,13 @@ cliv_status cliv__bench_hash(const cliv__bench *bench, const cliv_tensor *tensor
 }
 
 void cliv__bench_clear(cliv__bench *bench) {
+  const bool done = !bench->svm || !cliv_context_finish(bench->ctx); /* else the device still has the memory */
   for (int i = 0; i < bench->count; i++) {
     cliv_tensor_free(bench->view[i]);
     cliv_tensor_free(bench->base[i]);
+    if (done) cliv__svm_free(bench->ctx, bench->memory[i]);
     bench->view[i] = bench->base[i] = NULL;
+    bench->memory[i] = NULL;
   }
   bench->count = 0;
 }

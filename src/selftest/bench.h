@@ -22,6 +22,8 @@ typedef struct cliv__bench {
   cliv_context *ctx;
   int count;
   cliv_tensor *base[CLIV__BENCH_TENSORS], *view[CLIV__BENCH_TENSORS];
+  bool svm; /* they lie in shared virtual memory, which is then `memory` */
+  void *memory[CLIV__BENCH_TENSORS];
 } cliv__bench;
 
 /* One more tensor, `shift` elements into its memory. stream: inputs of different streams are independent. The bench
@@ -47,7 +49,7 @@ typedef struct cliv__selftest {
 /* True when a case of so many elements is wanted. */
 bool cliv__selftest_wants(const cliv__selftest *test, size_t elements);
 /* Compares and reports one case: what the operation gave, and the hash where that is OK. dtype: of its tensors, so that
- * a device without it skips. */
+ * a device without it skips, as does one without another ability that the case needs. */
 void cliv__selftest_report(cliv__selftest *test, const char *name, cliv_dtype dtype, cliv_status status, uint64_t hash);
 
 /* The kinds. */

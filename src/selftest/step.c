@@ -86,6 +86,9 @@ static const struct look {
 };
 static const struct variant looked_at = {.set = {{"lr", 0.1}, {"momentum", 0.9}}};
 
+/* Tensors in allocations of shared virtual memory: what their defaults give elsewhere. */
+static const struct variant shared = {.name = "in shared virtual memory"};
+
 /* What is stored between steps, by adamw. */
 static const struct storage {
   struct variant v;
@@ -147,8 +150,8 @@ static cliv_status take_steps(cliv__bench *bench, cliv_optimizer *optimizer, con
 }
 
 static void run_stored(cliv__selftest *test, const struct variant *v, const struct look *look,
-                       const cliv_optimizer_options *options, cliv_dtype dtype) {
-  cliv__bench bench = {.ctx = test->ctx};
+                       const cliv_optimizer_options *options, cliv_dtype dtype, bool svm) {
+  cliv__bench bench = {.ctx = test->ctx, .svm = svm};
   cliv_optimizer *optimizer = NULL;
   uint64_t hash = 0;
   char name[96];
@@ -161,7 +164,7 @@ static void run_stored(cliv__selftest *test, const struct variant *v, const stru
 }
 
 static void run_case(cliv__selftest *test, const struct variant *v, const struct look *look, cliv_dtype dtype) {
-  run_stored(test, v, look, NULL, dtype);
+  run_stored(test, v, look, NULL, dtype, false);
 }
 
 /* All on float32. How a narrow parameter is read and rounded does not depend on the rule, so the first stands for
@@ -179,7 +182,8 @@ void cliv__selftest_steps(cliv__selftest *test) {
     for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
       if (!strcmp(variants[v].rule, test->operation)) run_case(test, &variants[v], NULL, CLIV_F32);
     for (size_t s = 0; !strcmp(test->operation, "adamw") && s < sizeof storages / sizeof *storages; s++)
-      run_stored(test, &storages[s].v, NULL, &storages[s].options, storages[s].dtype);
+      run_stored(test, &storages[s].v, NULL, &storages[s].options, storages[s].dtype, false);
+    if (!strcmp(test->operation, "adamw")) run_stored(test, &shared, NULL, NULL, CLIV_F32, true);
     for (size_t l = 0; i == 0 && l < sizeof looks / sizeof *looks; l++) run_case(test, &looked_at, &looks[l], CLIV_F32);
   }
 }

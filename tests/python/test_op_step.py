@@ -117,6 +117,23 @@ def test_accumulated(tmp_path):
     assert failed.returncode == 2 and "--accumulate" in failed.stderr
 
 
+def test_shared_virtual_memory(tmp_path):
+    """The same bits; where the device has none, that is said."""
+    rng = np.random.default_rng(2)
+    np.save(tmp_path / "p.npy", rng.standard_normal((3, 4)).astype(np.float32))
+    np.save(tmp_path / "g.npy", rng.standard_normal((2, 3, 4)).astype(np.float32))
+    arguments = ("op", "step", "--rule", "adamw", "--param", tmp_path / "p.npy", "--grads", tmp_path / "g.npy", "-o")
+    found = document("devices")
+    if found["devices"][found["taken"]["index"]]["svm"]:
+        done(*arguments, tmp_path / "svm.npy", "--svm")
+        done(*arguments, tmp_path / "out.npy")
+        assert (tmp_path / "svm.npy").read_bytes() == (tmp_path / "out.npy").read_bytes()
+    else:
+        failed = cliv(*arguments, tmp_path / "svm.npy", "--svm")
+        assert failed.returncode == 1 and "shared virtual memory" in failed.stderr
+        assert not (tmp_path / "svm.npy").exists()
+
+
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_perturbed(adaptive, tmp_path):
     """Where SAM looks: lr 0 leaves the weights where they were before."""
