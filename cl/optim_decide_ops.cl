@@ -34,6 +34,12 @@ static void novograd_decide(const float *m, float elements, novograd_numbers *n,
   n->size = square_root((h.ams > 0.0f ? n->max_exp_avg_sq : n->exp_avg_sq) + h.eps_root) + h.eps;
 }
 
+static void mars_decide(const float *m, float elements, mars_numbers *n, mars_scalars h) {
+  (void)elements;
+  const float norm = square_root(m[0]);
+  n->size = norm <= h.most ? 1.0f : divide(norm, h.most);
+}
+
 static float at_least(float x, float least) { return x < least ? least : x; }
 
 static void dog_decide(const float *m, float elements, dog_numbers *n, dog_scalars h) {

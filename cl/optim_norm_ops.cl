@@ -95,6 +95,37 @@ static void novograd(real *w, real g, novograd_state *s, novograd_scalars h, nov
   *w = fused((real)h.minus_lr, s->exp_avg, *w * h.keep);
 }
 
+/* Gradients corrected by how they have changed, shortened tensor by tensor; then AdamW, or the sign of their mean. */
+typedef struct {
+  real exp_avg, exp_avg_sq, last_grad;
+} mars_state;
+typedef struct {
+  float minus_lr, keep, change, beta1, one_minus_beta1, beta2, one_minus_beta2, correction1, root_correction, eps, most;
+} mars_scalars;
+typedef struct {
+  float size;
+} mars_numbers;
+static real mars_corrected(real g, real before, float change) { return change * (g - before) + g; }
+static void mars_prepare(real w, real g, mars_state *s, mars_scalars h, mars_numbers n, real *m) {
+  (void)w;
+  (void)n;
+  const real c = mars_corrected(g, s->last_grad, h.change);
+  m[0] = c * c;
+}
+static void mars(real *w, real g, mars_state *s, mars_scalars h, mars_numbers n) {
+  const real c = divide(mars_corrected(g, s->last_grad, h.change), (real)n.size);
+  s->last_grad = g;
+  s->exp_avg = fused((real)h.one_minus_beta1, c, h.beta1 * s->exp_avg);
+#ifdef WITH_exp_avg_sq
+  s->exp_avg_sq = fused(h.one_minus_beta2 * c, c, h.beta2 * s->exp_avg_sq);
+  const real size = divide(square_root(s->exp_avg_sq), (real)h.root_correction) + h.eps;
+  const real direction = divide(divide(s->exp_avg, (real)h.correction1), size);
+#else
+  const real direction = sign_of(s->exp_avg);
+#endif
+  *w = fused((real)h.minus_lr, direction, *w * h.keep);
+}
+
 /* The rate is a distance over gradients: the furthest that the weights have been from where they began, by the length
  * of all gradients so far. Of a tensor that comes later the first distance is 0. first: the tensor has taken no step;
  * begun: one of those that share its numbers has. */

@@ -71,7 +71,7 @@ static void fill(cliv_tensor *t, uint64_t seed, double scale) {
   put(t, x);
 }
 
-/* Beside each other, or each alone, off its natural alignment. mixed: parameters and gradients of every type. */
+/* Beside each other, or each alone, off its natural alignment. mixed: parameters of every type, unlike gradients. */
 static training begin_with(cliv_context *ctx, cliv_optimizer *o, bool arena, bool mixed) {
   static const cliv_dtype types[] = {CLIV_F32, CLIV_BF16, CLIV_F16};
   training t = {.ctx = ctx, .o = o};
@@ -86,7 +86,7 @@ static training begin_with(cliv_context *ctx, cliv_optimizer *o, bool arena, boo
       const size_t room = sizes[i] + 3;
       cliv_tensor *p, *g;
       ASSERT_OK(ctx, cliv_tensor_create(ctx, mixed ? types[i % 3] : CLIV_F32, 1, &room, &p));
-      ASSERT_OK(ctx, cliv_tensor_create(ctx, mixed ? types[i / 3 % 3] : CLIV_F32, 1, &room, &g));
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, mixed ? types[(i + 1) % 3] : CLIV_F32, 1, &room, &g));
       ASSERT_OK(ctx, cliv_tensor_view(p, 3, 1, &sizes[i], 0, &t.p[i]));
       ASSERT_OK(ctx, cliv_tensor_view(g, 1, 1, &sizes[i], 0, &t.g[i]));
       cliv_tensor_free(p), cliv_tensor_free(g);

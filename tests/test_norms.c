@@ -121,6 +121,32 @@ static void ref_lamb(const cliv_optimizer *o, int t, tensor *x) {
   free(size);
 }
 
+static void ref_mars(const cliv_optimizer *o, int t, tensor *x) {
+  const double lr = hyper(o, "lr"), b1 = hyper(o, "beta1"), b2 = hyper(o, "beta2"), wd = hyper(o, "weight_decay");
+  const double most = hyper(o, "max_norm"), root = sqrt(1 - pow(b2, t)), eps = hyper(o, "eps");
+  const double change = t > 1 || hyper(o, "from_zero") != 0 ? hyper(o, "gamma") * b1 / (1 - b1) : 0;
+  double *c = test_alloc((x->n + 1) * sizeof *c);
+  for (size_t i = 0; i < x->n; i++) c[i] = x->g[i] + change * (x->g[i] - x->s[2][i]);
+  const double norm = sqrt(squares(c, x->n)), factor = most > 0 && norm > most ? most / norm : 1;
+  for (size_t i = 0; i < x->n; i++) {
+    const double size = factor * (fabs(x->g[i]) + change * (fabs(x->g[i]) + fabs(x->s[2][i])));
+    x->state_weight[2][i] = fabs(x->g[i]);
+    x->s[2][i] = x->g[i];
+    x->state_weight[0][i] = b1 * fabs(x->s[0][i]) + (1 - b1) * size;
+    x->s[0][i] = b1 * x->s[0][i] + (1 - b1) * factor * c[i];
+    double step = (x->s[0][i] > 0) - (x->s[0][i] < 0), step_size = 1;
+    if (x->s[1]) {
+      x->state_weight[1][i] = b2 * x->s[1][i] + (1 - b2) * size * size;
+      x->s[1][i] = b2 * x->s[1][i] + (1 - b2) * pow(factor * c[i], 2);
+      const double under = (1 - pow(b1, t)) * (sqrt(x->s[1][i]) / root + eps);
+      step = x->s[0][i] / under, step_size = x->state_weight[0][i] / under;
+    }
+    x->weight[i] = fabs(x->w[i]) * (1 + lr * wd) + lr * step_size;
+    x->w[i] -= lr * step + lr * wd * x->w[i];
+  }
+  free(c);
+}
+
 static void ref_novograd(const cliv_optimizer *o, int t, tensor *x) {
   const double lr = hyper(o, "lr"), b1 = hyper(o, "beta1"), b2 = hyper(o, "beta2"), wd = hyper(o, "weight_decay");
   const bool decoupled = hyper(o, "decoupled_weight_decay") != 0;
@@ -295,10 +321,9 @@ static const struct reference {
   void (*step)(const cliv_optimizer *o, int t, tensor *x);
   void (*together)(const cliv_optimizer *o, int t, tensor *x, size_t count);
 } references[] = {
-    {"lars", ref_lars, NULL},         {"lamb", ref_lamb, NULL},
-    {"novograd", ref_novograd, NULL}, {"dog", NULL, ref_dog},
-    {"ldog", ref_ldog, NULL},         {"dowg", NULL, ref_dowg},
-    {"prodigy", NULL, ref_prodigy},   {"dadapt_adam", NULL, ref_dadapt_adam},
+    {"lars", ref_lars, NULL},         {"lamb", ref_lamb, NULL},       {"mars", ref_mars, NULL},
+    {"novograd", ref_novograd, NULL}, {"dog", NULL, ref_dog},         {"ldog", ref_ldog, NULL},
+    {"dowg", NULL, ref_dowg},         {"prodigy", NULL, ref_prodigy}, {"dadapt_adam", NULL, ref_dadapt_adam},
 };
 
 static const struct variant {
@@ -313,6 +338,9 @@ static const struct variant {
     {"lamb", "lr=0.1 beta1=0.5 beta2=0.5 eps=0.1 weight_decay=0.5 grad_averaging=0 maximize=1"},
     {"lamb", "lr=0.1 weight_decay=0.5 decoupled_weight_decay=1 trust_clip=1 eps_root=0.01"},
     {"lamb", "weight_decay=0 always_adapt=0 bias_correction=0"},
+    {"mars", ""},
+    {"mars", "lr=0.1 beta1=0.5 beta2=0.5 eps=0.1 weight_decay=0.5 gamma=0.5 max_norm=0 from_zero=1"},
+    {"mars", "lr=0.1 lion=1 gamma=0.25 max_norm=2 weight_decay=0.1 maximize=1"},
     {"novograd", ""},
     {"novograd", "lr=0.1 beta1=0.5 beta2=0.5 weight_decay=0.1 amsgrad=1 begins_nonzero=1 maximize=1"},
     {"novograd", "lr=0.1 grad_averaging=1 weight_decay=0.5 decoupled_weight_decay=1 eps=0.1 eps_root=0.1"},

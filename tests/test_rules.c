@@ -353,7 +353,8 @@ static void ref_adadelta(const cliv_optimizer *o, int t, element *e) {
 static void ref_adam(const cliv_optimizer *o, int t, element *e) {
   const double lr = hyper(o, "lr"), b1 = hyper(o, "beta1"), b2 = hyper(o, "beta2"), eps = hyper(o, "eps");
   double size;
-  ref_decay(o, lr, e, &size);
+  const bool corrected = hyper(o, "max_lr") > 0 && hyper(o, "decoupled_weight_decay") != 0;
+  ref_decay(o, corrected ? lr * lr / hyper(o, "max_lr") : lr, e, &size);
   ref_mean(e, 0, b1, e->g, size);
   ref_mean(e, 1, b2, e->g * e->g, size * size);
   const bool correct = hyper(o, "bias_correction") != 0;
@@ -744,6 +745,7 @@ static const struct variant {
     {"adam", "beta1=0.4 beta2=0.6 lr=0.1"},
     {"adamw", ""},
     {"adamw", "lr=0.1 weight_decay=0.5 beta1=0.95"},
+    {"adamw", "lr=0.1 weight_decay=0.5 max_lr=0.2"},
     {"adamw", "bias_correction=0 maximize=1"},
     {"lion", ""},
     {"lion", "lr=0.1 weight_decay=0.5 beta1=0.3 beta2=0.6 maximize=1"},

@@ -128,6 +128,7 @@ unsigned cliv__other_states(const cliv__rule *rule);
   X(lars)                \
   X(lamb)                \
   X(novograd)            \
+  X(mars)                \
   X(muon)                \
   X(shampoo)             \
   X(soap)                \

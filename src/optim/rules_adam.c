@@ -16,19 +16,22 @@ enum {
   ADAM_EPS_ROOT,
   ADAM_WEIGHT_DECAY,
   ADAM_DECOUPLED,
+  ADAM_MAX_LR,
   ADAM_BIAS_CORRECTION,
   ADAM_AMSGRAD,
   ADAM_CORRECTED_MAX,
   ADAM_MAXIMIZE
 };
-#define ADAM_HYPERS(decay, decoupled)                                                                          \
-  {                                                                                                            \
-    [ADAM_LR] = LR(1e-3), [ADAM_BETA1] = BETA1, [ADAM_BETA2] = BETA2, [ADAM_EPS] = EPS(1e-8),                  \
-    [ADAM_EPS_HAT] = EPS_HAT(0), [ADAM_EPS_ROOT] = EPS_ROOT(0), [ADAM_WEIGHT_DECAY] = DECAY(decay),            \
-    [ADAM_DECOUPLED] = DECOUPLED(decoupled), [ADAM_BIAS_CORRECTION] = BIAS_CORRECTION,                         \
-    [ADAM_AMSGRAD] = FLAG("amsgrad", 0, "divide by the root of the largest mean square so far"),               \
-    [ADAM_CORRECTED_MAX] = FLAG("corrected_max", 0, "amsgrad's largest is of the bias-corrected mean square"), \
-    [ADAM_MAXIMIZE] = MAXIMIZE_CAUTIOUS,                                                                       \
+#define ADAM_HYPERS(decay, decoupled)                                                                            \
+  {                                                                                                              \
+    [ADAM_LR] = LR(1e-3), [ADAM_BETA1] = BETA1, [ADAM_BETA2] = BETA2, [ADAM_EPS] = EPS(1e-8),                    \
+    [ADAM_EPS_HAT] = EPS_HAT(0), [ADAM_EPS_ROOT] = EPS_ROOT(0), [ADAM_WEIGHT_DECAY] = DECAY(decay),              \
+    [ADAM_DECOUPLED] = DECOUPLED(decoupled),                                                                     \
+    [ADAM_MAX_LR] = POSITIVE("max_lr", 0, "above 0: decoupled decay is by lr*lr/max_lr in place of lr (AdamC)"), \
+    [ADAM_BIAS_CORRECTION] = BIAS_CORRECTION,                                                                    \
+    [ADAM_AMSGRAD] = FLAG("amsgrad", 0, "divide by the root of the largest mean square so far"),                 \
+    [ADAM_CORRECTED_MAX] = FLAG("corrected_max", 0, "amsgrad's largest is of the bias-corrected mean square"),   \
+    [ADAM_MAXIMIZE] = MAXIMIZE_CAUTIOUS,                                                                         \
   }
 static const cliv_hyper_info adam_hypers[] = ADAM_HYPERS(0, 0), adamw_hypers[] = ADAM_HYPERS(1e-2, 1);
 static const cliv_state_info adam_states[] = {
@@ -60,9 +63,10 @@ static void adam_scalars(const double *h, uint64_t t, const double *memory, doub
   const double correction1 = correct ? 1 - cliv__power(h[ADAM_BETA1], t) : 1;
   const double correction2 = correct ? 1 - cliv__power(h[ADAM_BETA2], t) : 1;
   const double root = corrected_max ? 1 : sqrt(correction2);
+  const double fading = h[ADAM_MAX_LR] > 0 ? h[ADAM_LR] / h[ADAM_MAX_LR] : 1;
   GIVE(out, -((hat ? h[ADAM_LR] * root : h[ADAM_LR]) / correction1), COUPLED(h[ADAM_WEIGHT_DECAY], h[ADAM_DECOUPLED]),
-       KEEP(h[ADAM_LR], h[ADAM_WEIGHT_DECAY], h[ADAM_DECOUPLED]), 1 - h[ADAM_BETA1], h[ADAM_BETA2], 1 - h[ADAM_BETA2],
-       hat ? 1 : root, h[ADAM_EPS], hat ? h[ADAM_EPS_ROOT] : h[ADAM_EPS_ROOT] * root * root,
+       KEEP(h[ADAM_LR] * fading, h[ADAM_WEIGHT_DECAY], h[ADAM_DECOUPLED]), 1 - h[ADAM_BETA1], h[ADAM_BETA2],
+       1 - h[ADAM_BETA2], hat ? 1 : root, h[ADAM_EPS], hat ? h[ADAM_EPS_ROOT] : h[ADAM_EPS_ROOT] * root * root,
        corrected_max ? 1 / correction2 : 1);
 }
 

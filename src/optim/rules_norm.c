@@ -221,3 +221,67 @@ const cliv__rule cliv__rule_novograd = {
               .prepare = {.reads = CLIV__GRADIENT},
               .step = {.reads = CLIV__GRADIENT | STATE(0), .writes = STATE(0)}},
 };
+
+/* ---- mars ---- */
+
+enum {
+  MARS_LR,
+  MARS_BETA1,
+  MARS_BETA2,
+  MARS_EPS,
+  MARS_EPS_HAT,
+  MARS_WEIGHT_DECAY,
+  MARS_GAMMA,
+  MARS_MAX_NORM,
+  MARS_FROM_ZERO,
+  MARS_LION,
+  MARS_MAXIMIZE
+};
+static const cliv_hyper_info mars_hypers[] = {
+    [MARS_LR] = LR(3e-3),
+    [MARS_BETA1] = BETA("beta1", 0.9, "how much of the mean corrected gradient is kept"),
+    [MARS_BETA2] = BETA("beta2", 0.99, "how much of the mean square is kept"),
+    [MARS_EPS] = EPS(1e-8),
+    [MARS_EPS_HAT] = EPS_HAT(0),
+    [MARS_WEIGHT_DECAY] = PLAIN_DECAY(0),
+    [MARS_GAMMA] = POSITIVE("gamma", 0.025, "a gradient is corrected by this times beta1/(1 - beta1) of its change"),
+    [MARS_MAX_NORM] = POSITIVE("max_norm", 1, "the corrected gradient of a tensor is shortened to this; 0: it is not"),
+    [MARS_FROM_ZERO] = FLAG("from_zero", 0, "the first gradient is corrected, too, as if 0 had been the one before"),
+    [MARS_LION] = FLAG("lion", 0, "steps take the sign of the mean, without a mean square (MARS-Lion)"),
+    [MARS_MAXIMIZE] = MAXIMIZE,
+};
+static const cliv_state_info mars_states[] = {
+    {"exp_avg", NULL, "running mean of corrected gradients", CLIV_STATE_SIGNED},
+    {"exp_avg_sq", NULL, "running mean of their squares; kept without lion", CLIV_STATE_NONNEGATIVE},
+    {"last_grad", NULL, "the gradient before", CLIV_STATE_SIGNED}};
+static const cliv_preset_info mars_presets[] = {
+    SAME("timm", "timm.optim.Mars 1.0.31 with optimize_1d"),
+    PRESET("pytorch_optimizer", "pytorch_optimizer.MARS 4.1 with optimize_1d", {"beta1", 0.95}, {"eps_hat", 1},
+           {"from_zero", 1}),
+};
+
+static unsigned mars_kept(const double *h) { return h[MARS_LION] != 0 ? 5 : 7; }
+
+static void mars_scalars(const double *h, uint64_t t, const double *memory, double *out) {
+  (void)memory;
+  const double root = sqrt(1 - cliv__power(h[MARS_BETA2], t));
+  const int corrects = t > 1 || h[MARS_FROM_ZERO] != 0;
+  GIVE(out, -h[MARS_LR], 1 - h[MARS_LR] * h[MARS_WEIGHT_DECAY],
+       corrects ? h[MARS_GAMMA] * (h[MARS_BETA1] / (1 - h[MARS_BETA1])) : 0, h[MARS_BETA1], 1 - h[MARS_BETA1],
+       h[MARS_BETA2], 1 - h[MARS_BETA2], 1 - cliv__power(h[MARS_BETA1], t), root,
+       h[MARS_EPS_HAT] != 0 ? h[MARS_EPS] / root : h[MARS_EPS],
+       h[MARS_MAX_NORM] > 0 ? h[MARS_MAX_NORM] : (double)INFINITY);
+}
+
+const cliv__rule cliv__rule_mars = {
+    INFO("mars", "gradients corrected by their change, shortened, then adamw or lion",
+         "timm.optim.Mars 1.0.31; arXiv 2411.10438", mars_hypers, mars_states, mars_presets),
+    .function = "mars",
+    .scalar_count = 11,
+    .scalars = mars_scalars,
+    .kept = mars_kept,
+    .norms = {.measures = 1,
+              .numbers = 1,
+              .prepare = {.reads = CLIV__GRADIENT | STATE(2)},
+              .step = {.reads = CLIV__GRADIENT | 7, .writes = 7}},
+};

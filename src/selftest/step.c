@@ -62,6 +62,8 @@ static const struct variant {
     {"lars", "joint norm", {{"joint_norm", 1}, {"lr_in_momentum", 0}, {"nesterov", 1}, {"weight_decay", 0.1}}, 0},
     {"lamb", "clipped", {{"trust_clip", 1}, {"lr", 0.1}, {"eps_root", 1e-3}, {"weight_decay", 0.1}}, 10},
     {"novograd", "amsgrad", {{"amsgrad", 1}, {"beta2", 0.5}, {"eps_root", 1e-3}, {"weight_decay", 0.1}}, 0},
+    {"mars", "weight decay", {{"gamma", 0.5}, {"eps_hat", 1}, {"from_zero", 1}, {"weight_decay", 0.1}}, 0},
+    {"mars", "lion", {{"lion", 1}, {"gamma", 0.5}, {"max_norm", 2}, {"weight_decay", 0.1}}, 0},
     {"muon", "float32", {{"lr", 0.1}, {"bfloat16", 0}, {"rms_rate", 0.2}, {"weight_decay", 0.1}}, 0},
     {"shampoo", "momentum", {{"lr", 0.1}, {"momentum", 0.5}, {"matrix_eps", 1}, {"weight_decay", 0.1}}, 0},
     {"schedule_free_sgd", "warm-up", {{"lr", 0.1}, {"momentum", 0.5}, {"warmup_steps", 9}, {"weight_decay", 0.1}}, 7},

@@ -42,6 +42,11 @@ def start():
 
 RUNS = Runs([(6, 5), (7,), (3,)], start())
 
+
+def timm_mars(params, lion=False, **options):
+    return timm.optim.Mars(params, mars_type="lion" if lion else "adamw", optimize_1d=True, **options)
+
+
 CASES = [
     # rule, preset, optimizer, hyper-parameters
     ("lars", "optax", RUNS.of_optax(optax.lars, 0.1), [
@@ -64,6 +69,11 @@ CASES = [
     ("novograd", "timm", RUNS.of_torch(timm.optim.NvNovoGrad, (0.95, 0.98), decoupled_weight_decay="decoupled_decay"), [
         {}, dict(lr=0.01, grad_averaging=True, weight_decay=0.1), dict(amsgrad=True, beta2=0.5),
         dict(lr=0.01, weight_decay=0.1, decoupled_weight_decay=True)]),
+    ("mars", "timm", RUNS.of_torch(timm_mars, (0.9, 0.99)), [
+        {}, dict(lr=0.01, weight_decay=0.1, gamma=0.5, beta1=0.5), dict(lr=0.01, eps=1e-3, beta2=0.9),
+        dict(lr=0.01, lion=True, weight_decay=0.1)]),
+    ("mars", "pytorch_optimizer", RUNS.of_torch(pytorch_optimizer.MARS, (0.95, 0.99), fixed=dict(
+        optimize_1d=True, foreach=False)), [{}, dict(lr=0.01, weight_decay=0.1, gamma=0.5, beta1=0.5)]),
     ("dog", "dog", RUNS.of_torch(dog.DoG), [
         {}, dict(reps_rel=1e-3, weight_decay=0.1, lr=0.5), dict(init_eta=0.01, eps=1e-3)]),
     ("dog", "optax", RUNS.of_optax(optax.contrib.dog), [{}, dict(weight_decay=0.1, eps=1e-3)]),

@@ -37,6 +37,7 @@ import schedulefree
 import timm.optim
 import torch
 from adabelief_pytorch import AdaBelief
+from timm.optim.adamw import AdamWLegacy
 from trajectories import describe, follow, start, write
 
 
@@ -140,6 +141,13 @@ def of_torch(cls, betas=(), names=None, **fixed):
     return make
 
 
+def corrected_adamw(params, lr, max_lr, **options):
+    """timm takes the first lr for the greatest."""
+    optimizer = AdamWLegacy(params, lr=max_lr, corrected_weight_decay=True, foreach=False, **options)
+    optimizer.param_groups[0]["lr"] = lr
+    return optimizer
+
+
 def qhadam(h):
     nus = (h.pop("nu1", 1.0), h.pop("nu2", 1.0))
     return of_torch(qhoptim.pyt.QHAdam, (0.9, 0.999), {"decoupled_weight_decay": "decouple_weight_decay"}, nus=nus)(h)
@@ -222,6 +230,8 @@ CASES = [
         {}, dict(lr=0.01, beta2=0.9, weight_decay=0.1)]),
     ("adagrad", "mlx", of_mlx(mlx.optimizers.Adagrad, 1e-2), [{}]),
     ("adam", "mlx", of_mlx(mlx.optimizers.Adam, 1e-3), [{}, dict(beta2=0.9, bias_correction=True)]),
+    ("adamw", "torch", of_torch(corrected_adamw, (0.9, 0.999)), [
+        dict(lr=0.01, max_lr=0.1, weight_decay=0.5), dict(lr=0.1, beta1=0.5, max_lr=0.2, weight_decay=0.5)]),
     ("adamw", "mlx", of_mlx(mlx.optimizers.AdamW, 1e-3), [{}, dict(beta1=0.8, weight_decay=0.1)]),
     ("adamax", "mlx", of_mlx(mlx.optimizers.Adamax, 2e-3), [{}, dict(beta2=0.9, eps=1e-3)]),
     ("signum", "optax", of_optax(optax.signum, 1e-4), [{}, dict(lr=0.01, beta=0.5), dict(lr=1e-3, beta=0.99)]),
