@@ -77,32 +77,23 @@ static real inverse_of(uint greatest) {
 #ifdef WALK_CPU
 enum { PER_BLOCK = BLOCK / W };
 
-/* Sixteen numbers looked up one by one are faster here than sixteen worked out at once: the maps, once a work-item. */
-#define MAPS_ARGUMENT , const float *map_signed8, const float *map_unsigned8
-#define MAPS_PASS , map_signed8, map_unsigned8
-#define MAPS_BEGIN                                                                 \
-  float map_signed8[256], map_unsigned8[256];                                      \
-  for (uint k = 0; k < 256 / W; k++) {                                             \
-    const ureal codes = as_ureal(LANES) + k * W;                                   \
-    STORE_PRIVATE(decode_signed8(codes), map_signed8 + k * W);                     \
-    STORE_PRIVATE(decode_unsigned8(codes), map_unsigned8 + k * W);                 \
-  }
-#define STORE_PRIVATE(x, p) CAT(vstore, W)((x), 0, (p))
-#define LOOK(k) map[codes[i + k]]
-static real look_up(const float *map, __global const uchar *codes, size_t i) {
-  return (real)(LOOK(0), LOOK(1), LOOK(2), LOOK(3), LOOK(4), LOOK(5), LOOK(6), LOOK(7), LOOK(8), LOOK(9), LOOK(10),
-                LOOK(11), LOOK(12), LOOK(13), LOOK(14), LOOK(15));
+/* Blocks begin on whole vectors. */
+typedef WIDE(uchar) codes;
+static ureal load_codes(__global const uchar *p, size_t i) {
+  return CONVERT_U32(*(__global const codes *)(p + i));
 }
-static real look_up_part(const float *map, __global const uchar *codes, size_t i, uint n, uint none) {
-  float lanes[W];
-  for (uint k = 0; k < W; k++) lanes[k] = map[k < n ? codes[i + k] : none];
+static void store_codes(ureal x, __global uchar *p, size_t i) {
+  *(__global codes *)(p + i) = CAT(convert_, WIDE(uchar))(x);
+}
+static ureal load_codes_part(__global const uchar *p, size_t i, uint n, uint none) {
+  uint lanes[W];
+  for (uint k = 0; k < W; k++) lanes[k] = k < n ? p[i + k] : none;
   return CAT(vload, W)(0, lanes);
 }
-#define STORE_CODES(codes, p, i) STORE_W(CAT(convert_, WIDE(uchar))(codes), p, i)
-static void store_codes_part(ureal codes, __global uchar *p, size_t i, uint n) {
-  uchar lanes[W];
-  CAT(vstore, W)(CAT(convert_, WIDE(uchar))(codes), 0, lanes);
-  for (uint k = 0; k < n; k++) p[i + k] = lanes[k];
+static void store_codes_part(ureal x, __global uchar *p, size_t i, uint n) {
+  uint lanes[W];
+  CAT(vstore, W)(x, 0, lanes);
+  for (uint k = 0; k < n; k++) p[i + k] = (uchar)lanes[k];
 }
 static uint greatest_lane(ureal x) {
   const uint8 a = max(x.lo, x.hi);
@@ -111,35 +102,44 @@ static uint greatest_lane(ureal x) {
   return max(d.x, d.y);
 }
 #define LANES (ireal)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+static uint least_lane(ureal x) { return ~greatest_lane(~x); }
 
-/* Doubts are settled for a whole block, which one in fifty has. */
-#define WRITE_CODES(T, buffer)                                                                                        \
-  {                                                                                                                   \
-    const uint greatest = greatest_lane(CAT(buffer, _greatest));                                                      \
-    const real inverse = inverse_of(greatest);                                                                        \
-    const size_t first = (size_t)(c.s + start);                                                                       \
-    ireal doubt = 0;                                                                                                  \
-    CAT(buffer, _absmax)[block] = scale_of(greatest);                                                                 \
-    for (uint k = 0; k < whole; k++)                                                                                  \
-      STORE_CODES(CAT(try_, T)(CAT(buffer, _new)[k] * inverse, &doubt), buffer, first + k * W);                       \
-    if (any_lane(doubt))                                                                                              \
-      for (uint k = 0; k < whole; k++)                                                                                \
-        STORE_CODES(CAT(encode_, T)(CAT(buffer, _new)[k] * inverse), buffer, first + k * W);                          \
-    if (rest)                                                                                                         \
-      store_codes_part(CAT(encode_, T)(CAT(buffer, _new)[whole] * inverse), buffer, first + whole * W, rest);         \
+/* What is stored of a block that has been stepped. Doubts are settled for all of it, which one in a hundred has, and so
+ * is one of NaN. */
+#define BLOCK_SCALE(buffer, name, T) CAT(BLOCK_SCALE_, T)(buffer)
+#define BLOCK_SCALE_signed8(buffer)                                            \
+  const uint CAT(buffer, _most) = greatest_lane(CAT(buffer, _greatest));       \
+  const real CAT(buffer, _inverse) = inverse_of(CAT(buffer, _most));           \
+  ureal CAT(buffer, _least) = ~(ureal)0;                                       \
+  CAT(buffer, _absmax)[block] = scale_of(CAT(buffer, _most));
+#define BLOCK_SCALE_unsigned8(buffer) BLOCK_SCALE_signed8(buffer)
+#define BLOCK_SCALE_f32(buffer)
+#define BLOCK_STORE_VECTOR(buffer, name, T) CAT(BLOCK_STORE_VECTOR_, T)(T, buffer)
+#define BLOCK_STORE_VECTOR_signed8(T, buffer)                                                                      \
+  store_codes(CAT(codes_of_, T)(CAT(buffer, _new)[k] * CAT(buffer, _inverse), &CAT(buffer, _least)), buffer, \
+              (size_t)(c.s + i));
+#define BLOCK_STORE_VECTOR_unsigned8(T, buffer) BLOCK_STORE_VECTOR_signed8(T, buffer)
+#define BLOCK_STORE_VECTOR_f32(T, buffer)
+#define WRITE_CODES(T, buffer)                                                                                   \
+  {                                                                                                              \
+    const bool again = least_lane(CAT(buffer, _least)) == 0 || CAT(buffer, _most) >= INFINITY_BITS;              \
+    for (k = again ? 0 : whole, i = start + k * W; i < start + n; k++, i += W)                                   \
+      store_codes_part(CAT(encode_, T)(CAT(buffer, _new)[k] * CAT(buffer, _inverse)), buffer, (size_t)(c.s + i), \
+                       min(start + n - i, (uint)W));                                                             \
   }
 
 /* Elements `start` to `start` + n of a chunk. */
 void step_block(chunk c, uint start, uint n, row h, float bound DICE_OF_CHUNK, __global stored_parameter *restrict p,
                 __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT
-                EACH_STATE(ABSMAX_ARGUMENT) MAPS_ARGUMENT) {
+                EACH_STATE(ABSMAX_ARGUMENT)) {
   const size_t block = (size_t)(c.s + start) / BLOCK;
   const uint whole = n / W, rest = n % W;
   EACH_STATE(BLOCK_BEGIN)
 #define READ(T) CAT(load_, T)
 #define WRITE(T) CAT(store_, T)
 #define AT(first) (size_t)((first) + i)
-#define READ_CODES(T, buffer, none) look_up(CAT(map_, T), buffer, (size_t)(c.s + i))
+#define READ_CODES(T, buffer, none) \
+  CAT(numbers_of_, T)(load_codes(buffer, (size_t)(c.s + i)))
 #define LIVES(x) is_finite(x)
   uint k = 0, i = start;
   for (; k < whole; k++, i += W) UPDATE_CODED
@@ -151,9 +151,14 @@ void step_block(chunk c, uint start, uint n, row h, float bound DICE_OF_CHUNK, _
 #define READ(T) CAT(CAT(load_, T), _part)
 #define WRITE(T) CAT(CAT(store_, T), _part)
 #define AT(first) (size_t)((first) + i), rest
-#define READ_CODES(T, buffer, none) look_up_part(CAT(map_, T), buffer, (size_t)(c.s + i), rest, none)
+#define READ_CODES(T, buffer, none) \
+  CAT(numbers_of_, T)(load_codes_part(buffer, (size_t)(c.s + i), rest, none))
 #define LIVES(x) (is_finite(x) & (LANES < (ireal)(int)rest))
   if (rest) UPDATE_CODED
+  EACH_STATE(BLOCK_SCALE)
+  for (k = 0, i = start; k < whole; k++, i += W) {
+    EACH_STATE(BLOCK_STORE_VECTOR)
+  }
   EACH_STATE(BLOCK_STORE)
 }
 
@@ -164,7 +169,6 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
   const size_t r = get_global_id(0);
   if (r >= count) return;
   STOP_OR_CONTROL
-  MAPS_BEGIN
   const uint end = runs[first + r + 1];
   for (uint k = runs[first + r]; k < end; k++) {
     const chunk c = chunks[k];
@@ -173,7 +177,7 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
     DICE_BEGIN(k)
     for (uint i = 0; i < c.count; i += BLOCK)
       step_block(c, i, min(c.count - i, (uint)BLOCK), h, bound DICE_PASS, p,
-                 g EACH_STATE(STATE_PASS) WEIGHT_PASS EACH_STATE(ABSMAX_PASS) MAPS_PASS);
+                 g EACH_STATE(STATE_PASS) WEIGHT_PASS EACH_STATE(ABSMAX_PASS));
   }
 }
 #else

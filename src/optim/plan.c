@@ -290,10 +290,11 @@ static const struct {
 } programs[] = {
     [ONLY] = {"divide.cl fused.cl optim_math.cl optim_ops.cl optim_row.cl optim.cl", "optim_step"},
     [OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user optim_row.cl optim.cl", "optim_step"},
-    [CODED] = {"divide.cl fused.cl optim_math.cl optim_ops.cl dynamic_map.cl optim_row.cl optim.cl optim_8bit.cl",
+    [CODED] = {"divide.cl fused.cl optim_math.cl optim_ops.cl dynamic_map.cl dynamic_map_lines.cl optim_row.cl "
+               "optim.cl optim_8bit.cl",
                "optim_step"},
-    [CODED_OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user dynamic_map.cl optim_row.cl optim.cl "
-                   "optim_8bit.cl",
+    [CODED_OWN] = {"divide.cl fused.cl math.cl optim_math.cl optim_user.cl user dynamic_map.cl dynamic_map_lines.cl "
+                   "optim_row.cl optim.cl optim_8bit.cl",
                    "optim_step"},
     [LOOK] = {"divide.cl fused.cl optim_math.cl optim_ops.cl block.cl optim_row.cl optim.cl optim_prepare.cl",
               "optim_prepare"},
@@ -369,6 +370,7 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
   if (x->p->svm) cliv__text_add(&text, " -D P_ANYWHERE");
   if (cliv__gradient(o, param)->svm) cliv__text_add(&text, " -D G_ANYWHERE");
   if (coded) cliv__text_add(&text, " -D CODED");
+  if (coded && o->ctx->walk == CLIV_WALK_CPU && o->ctx->facts.vector_width >= 16) cliv__text_add(&text, " -D PICKS=16");
   if (coded && o->ctx->walk == CLIV_WALK_GPU) cliv__text_add(&text, " -D GROUP=%zu", local);
   if (plan->places[param].cautious) cliv__text_add(&text, " -D CAUTIOUS");
   if (plan->places[param].cautious && which != LOOK && which != LOOK_OWN) cliv__text_add(&text, " -D NUMBERED");

@@ -152,7 +152,6 @@ static void read_abilities(reader *r, const char *extensions, cliv_device_info *
   info->available = read_uint(r, CL_DEVICE_AVAILABLE) != 0;
   info->compiler = read_uint(r, CL_DEVICE_COMPILER_AVAILABLE) != 0;
   info->clock_mhz = read_uint(r, CL_DEVICE_MAX_CLOCK_FREQUENCY);
-  info->vector_width = read_uint(r, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
   info->subgroup_hint = info->opencl >= 300 ? read_size(r, CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE) : 0;
   info->cache_bytes = read_ulong(r, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
 }
@@ -181,6 +180,7 @@ static void read_foundations(reader *r, cliv_device_info *info) {
   read_text(r, false, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
   read_text(r, false, CL_DEVICE_VERSION, info->version, sizeof info->version);
   info->opencl = parse_version(info->version);
+  info->vector_width = read_uint(r, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
   if (read_value(r, CL_DEVICE_PLATFORM, &r->platform, sizeof r->platform) && r->platform) {
     read_text(r, true, CL_PLATFORM_NAME, info->platform_name, sizeof info->platform_name);
     read_text(r, true, CL_PLATFORM_VENDOR, info->platform_vendor, sizeof info->platform_vendor);
