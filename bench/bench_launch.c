@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "bench.h"
+#include "runtime/svm.h"
 
 /* So many launches wait in the queue at most: a step waits for the one 32 before it. */
 enum { BATCH = 16 };
@@ -130,34 +131,59 @@ static bool stepped(void *arg, char *why, size_t room) {
   return false;
 }
 
-/* AdamW over so many tensors of one element. */
-static void step_row(bench *b, size_t count) {
-  enum { MOST = 1000 };
-  static const int no_axes[MOST];
+enum { MOST_TENSORS = 10000 };
+static void *memory[2 * MOST_TENSORS];
+
+/* `count` tensors of one element that are 3, in one arena, or each in an allocation of shared virtual memory. */
+static void make_tensors(const calls *c, size_t count, void **svm, cliv_tensor **out) {
+  static const int no_axes[MOST_TENSORS];
   static const size_t no_shape[1];
-  static cliv_tensor *p[MOST], *g[MOST];
+  if (!svm) BENCH_OK(c->ctx, cliv_arena_create(c->ctx, CLIV_F32, count, no_axes, no_shape, out));
+  for (size_t i = 0; i < count; i++) {
+    if (svm) BENCH_OK(c->ctx, cliv__svm_allocate(c->ctx, sizeof(float), &svm[i]));
+    if (svm) BENCH_OK(c->ctx, cliv_tensor_wrap_svm(c->ctx, svm[i], 0, CLIV_F32, 0, NULL, &out[i]));
+    BENCH_OK(c->ctx, cliv_tensor_fill(out[i], 3, NULL));
+  }
+}
+
+static void free_tensors(const calls *c, size_t count, void **svm, cliv_tensor **tensors) {
+  for (size_t i = 0; i < count; i++) {
+    cliv_tensor_free(tensors[i]);
+    if (svm) cliv__svm_free(c->ctx, svm[i]);
+  }
+}
+
+/* AdamW over so many tensors of one element. */
+static void step_row(bench *b, size_t count, bool svm) {
+  static cliv_tensor *p[MOST_TENSORS], *g[MOST_TENSORS];
+  void **const p_in = svm ? memory : NULL, **const g_in = svm ? memory + MOST_TENSORS : NULL;
   char size[32];
-  snprintf(size, sizeof size, count == 1 ? "%zu tensor" : "%zu tensors", count);
+  snprintf(size, sizeof size, "%zu tensor%s%s", count, count == 1 ? "" : "s", svm ? " in SVM" : "");
   if (!bench_wants(b, "call of AdamW", size)) return;
   calls c = {.ctx = bench_context(b), .call = call_step};
-  BENCH_OK(c.ctx, cliv_optimizer_create(c.ctx, "adamw", NULL, &c.optimizer));
-  BENCH_OK(c.ctx, cliv_arena_create(c.ctx, CLIV_F32, count, no_axes, no_shape, p));
-  BENCH_OK(c.ctx, cliv_arena_create(c.ctx, CLIV_F32, count, no_axes, no_shape, g));
-  for (size_t i = 0; i < count; i++) {
-    BENCH_OK(c.ctx, cliv_tensor_fill(p[i], 3, NULL));
-    BENCH_OK(c.ctx, cliv_tensor_fill(g[i], 3, NULL));
-    BENCH_OK(c.ctx, cliv_optimizer_add(c.optimizer, p[i], g[i], CLIV_DEFAULT_GROUP));
+  if (svm && cliv__svm_check(c.ctx)) {
+    bench_skip(b, "call of AdamW", size, "the device has no shared virtual memory");
+    return;
   }
+  BENCH_OK(c.ctx, cliv_optimizer_create(c.ctx, "adamw", NULL, &c.optimizer));
+  make_tensors(&c, count, p_in, p);
+  make_tensors(&c, count, g_in, g);
+  for (size_t i = 0; i < count; i++) BENCH_OK(c.ctx, cliv_optimizer_add(c.optimizer, p[i], g[i], CLIV_DEFAULT_GROUP));
   c.x = p[count - 1];
   measure(b, "call of AdamW", size, 20, &c, stepped);
   cliv_optimizer_free(c.optimizer);
-  for (size_t i = 0; i < count; i++) cliv_tensor_free(p[i]), cliv_tensor_free(g[i]);
+  BENCH_OK(c.ctx, cliv_context_finish(c.ctx));
+  free_tensors(&c, count, p_in, p);
+  free_tensors(&c, count, g_in, g);
 }
 
 void bench_launch(bench *b) {
   static const size_t sizes[] = {1, 64, 4096};
   for (size_t i = 0; i < 3; i++) array_row(b, "call of sum", call_sum, sizes[i]);
   for (size_t i = 0; i < 3; i++) array_row(b, "call of add", call_add, sizes[i]);
-  step_row(b, 1);
-  step_row(b, 1000);
+  for (int svm = 0; svm < 2; svm++) {
+    step_row(b, 1, svm);
+    step_row(b, bench_size(b, 1000, 100), svm);
+    if (!bench_quick(b)) step_row(b, MOST_TENSORS, svm);
+  }
 }

@@ -10,12 +10,19 @@
 #include "native.h"
 #include "native_rules.h"
 #include "optim/rules.h"
+#include "runtime/svm.h"
+
+/* Where tensors lie: in an arena for parameters and one for gradients, or each by itself, in a cl_mem or in an
+ * allocation of shared virtual memory. */
+typedef enum place { ARENA, BUFFERS, SVM } place;
 
 /* Weights start from the shared data's first array, gradients are its second. */
 typedef struct steps {
   cliv_context *ctx;
   cliv_optimizer *optimizer;
   cliv_tensor **p, **g;
+  place place;
+  void **svm;
   size_t count, each, n; /* tensors, elements of one, of all */
   const float *p0, *g0;
   float *got;
@@ -38,23 +45,42 @@ static float *zeros(size_t n) {
   return x;
 }
 
-/* `count` tensors of `each` elements, one arena for parameters and one for gradients. */
-static void add_tensors(steps *s) {
+static void make_arenas(steps *s) {
   int *ndims = bench_alloc(s->count * sizeof *ndims);
   size_t *shapes = bench_alloc(s->count * sizeof *shapes);
   for (size_t i = 0; i < s->count; i++) {
     ndims[i] = 1;
     shapes[i] = s->each;
   }
-  const size_t bytes = s->each * sizeof(float);
   BENCH_OK(s->ctx, cliv_arena_create(s->ctx, CLIV_F32, s->count, ndims, shapes, s->p));
   BENCH_OK(s->ctx, cliv_arena_create(s->ctx, CLIV_F32, s->count, ndims, shapes, s->g));
+  free(ndims), free(shapes);
+}
+
+/* Tensor i of all: parameters, then gradients. */
+static void make_apart(const steps *s, size_t i, cliv_tensor **out) {
+  if (s->place == BUFFERS) {
+    BENCH_OK(s->ctx, cliv_tensor_create(s->ctx, CLIV_F32, 1, &s->each, out));
+    return;
+  }
+  BENCH_OK(s->ctx, cliv__svm_allocate(s->ctx, s->each * sizeof(float), &s->svm[i]));
+  BENCH_OK(s->ctx, cliv_tensor_wrap_svm(s->ctx, s->svm[i], 0, CLIV_F32, 1, &s->each, out));
+}
+
+/* `count` tensors of `each` elements. */
+static void add_tensors(steps *s) {
+  const size_t bytes = s->each * sizeof(float);
+  if (s->place == ARENA) make_arenas(s);
+  if (s->place == SVM) s->svm = bench_alloc(2 * s->count * sizeof *s->svm);
+  for (size_t i = 0; s->place != ARENA && i < s->count; i++) {
+    make_apart(s, i, &s->p[i]);
+    make_apart(s, s->count + i, &s->g[i]);
+  }
   for (size_t i = 0; i < s->count; i++) {
     BENCH_OK(s->ctx, cliv_tensor_write(s->p[i], s->p0 + i * s->each, bytes));
     BENCH_OK(s->ctx, cliv_tensor_write(s->g[i], s->g0 + i * s->each, bytes));
     BENCH_OK(s->ctx, cliv_optimizer_add(s->optimizer, s->p[i], s->g[i], CLIV_DEFAULT_GROUP));
   }
-  free(ndims), free(shapes);
 }
 
 static steps begin(bench *b, const char *rule, const char *state, size_t count, size_t each) {
@@ -75,7 +101,8 @@ static void end(steps *s) {
     cliv_tensor_free(s->p[i]);
     cliv_tensor_free(s->g[i]);
   }
-  free(s->p), free(s->g), free(s->got);
+  for (size_t i = 0; s->svm && i < 2 * s->count; i++) cliv__svm_free(s->ctx, s->svm[i]);
+  free(s->svm), free(s->p), free(s->g), free(s->got);
 }
 
 static void read_weights(const steps *s) {
@@ -112,9 +139,15 @@ static bool peer_right(void *arg, const float *result, char *why, size_t room) {
   return first_step(arg, result, why, room);
 }
 
-static void adamw_row(bench *b, const char *size, size_t count, size_t each, double goal, double torch_goal) {
+static void adamw_row(bench *b, const char *size, place where, size_t count, size_t each, double goal,
+                      double torch_goal) {
   if (!bench_wants(b, "AdamW", size)) return;
+  if (where == SVM && cliv__svm_check(bench_context(b))) {
+    bench_skip(b, "AdamW", size, "the device has no shared virtual memory");
+    return;
+  }
   steps s = begin(b, "adamw", NULL, count, each);
+  s.place = where;
   BENCH_OK(s.ctx, cliv_optimizer_set(s.optimizer, CLIV_ALL_GROUPS, "weight_decay", DECAY));
   add_tensors(&s);
   s.adamw = (native_adamw){.p = bench_alloc(s.n * sizeof(float)),
@@ -139,7 +172,7 @@ static void adamw_row(bench *b, const char *size, size_t count, size_t each, dou
                                 .check = adamw_right,
                                 .check_peer = peer_right,
                                 .check_arg = &s,
-                                .task = &task,
+                                .task = where == ARENA ? &task : NULL,
                                 .sides = {{"cliv", ours, &s, NULL}, {"native loop", native_loop, &s, NULL}}});
   free(s.adamw.p), free(s.adamw.m), free(s.adamw.v);
   end(&s);
@@ -258,8 +291,10 @@ static void rule_row(bench *b, const cliv__rule *rule) {
 }
 
 void bench_optim(bench *b) {
-  adamw_row(b, "16Mi", 1, bench_elements(b), 1, 1);
-  adamw_row(b, "1000 tensors of 1000", bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0, 10);
+  adamw_row(b, "16Mi", ARENA, 1, bench_elements(b), 1, 1);
+  adamw_row(b, "1000 tensors of 1000", ARENA, bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0, 10);
+  adamw_row(b, "1000 tensors of 1000 in SVM", SVM, bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0, 0);
+  adamw_row(b, "1000 tensors of 1000 in buffers", BUFFERS, bench_size(b, 1000, 20), bench_size(b, 1000, 100), 0, 0);
   narrow_row(b, "AdamW bfloat16", "bfloat16", 4);
   narrow_row(b, "AdamW 8-bit", "8bit", 2 + 8.0 / 256);
   for (size_t i = 0; cliv_rule_get(i); i++) rule_row(b, cliv__rule_find(cliv_rule_get(i)->name));

@@ -9,15 +9,23 @@
 #pragma weak clSVMFree
 #endif
 
+static bool can_ask(const cliv_context *ctx) { return ctx->facts.opencl >= 200 && clSetKernelExecInfo != NULL; }
+
+static cliv_status read_abilities(cliv_context *ctx, cl_device_svm_capabilities *has) {
+  *has = 0;
+  if (can_ask(ctx))
+    CL_TRY(ctx, clGetDeviceInfo(ctx->device, CL_DEVICE_SVM_CAPABILITIES, sizeof *has, has, NULL), "clGetDeviceInfo");
+  return CLIV_OK;
+}
+
 cliv_status cliv__svm_check(cliv_context *ctx) {
-  cl_device_svm_capabilities has = 0;
-  const bool asked = ctx->facts.opencl >= 200 && clSetKernelExecInfo != NULL;
-  if (asked)
-    CL_TRY(ctx, clGetDeviceInfo(ctx->device, CL_DEVICE_SVM_CAPABILITIES, sizeof has, &has, NULL), "clGetDeviceInfo");
+  cl_device_svm_capabilities has;
+  TRY(read_abilities(ctx, &has));
   REQUIRE(ctx, has & CL_DEVICE_SVM_COARSE_GRAIN_BUFFER, DEVICE_ABILITY,
           "shared virtual memory is asked for, and device '%s' has none%s; keep the tensors in cl_mems, and those that "
           "are to step in one launch in one (cliv_tensor_wrap, cliv_arena_create)",
-          ctx->facts.name, asked || ctx->facts.opencl < 200 ? "" : " by this OpenCL loader, which is of version 1.2");
+          ctx->facts.name,
+          can_ask(ctx) || ctx->facts.opencl < 200 ? "" : " by this OpenCL loader, which is of version 1.2");
   return CLIV_OK;
 }
 
@@ -64,11 +72,22 @@ static cliv_status twin(cliv_context *ctx, cl_kernel kernel, cl_kernel *out) {
   return CLIV_OK;
 }
 
+/* Says what the kernel reaches. A CPU device that shares all of the process' memory needs no list, which Intel's
+ * runtime would go through for each launch. */
+static cl_int tell(const cliv_context *ctx, cl_kernel kernel, cl_device_svm_capabilities has, void *const *allocations,
+                   size_t count) {
+  const cl_bool all = (has & CL_DEVICE_SVM_FINE_GRAIN_SYSTEM) && (ctx->facts.type & CL_DEVICE_TYPE_CPU);
+  return all ? clSetKernelExecInfo(kernel, CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM, sizeof all, &all)
+             : clSetKernelExecInfo(kernel, CL_KERNEL_EXEC_INFO_SVM_PTRS, count * sizeof *allocations, allocations);
+}
+
 cliv_status cliv__svm_kernel(cliv_context *ctx, cl_kernel kernel, void *const *allocations, size_t count,
                              cl_kernel *out) {
+  cl_device_svm_capabilities has;
   cl_kernel made = NULL;
+  TRY(read_abilities(ctx, &has));
   TRY(twin(ctx, kernel, &made));
-  const cl_int code = clSetKernelExecInfo(made, CL_KERNEL_EXEC_INFO_SVM_PTRS, count * sizeof *allocations, allocations);
+  const cl_int code = tell(ctx, made, has, allocations, count);
   if (code) clReleaseKernel(made);
   CL_TRY(ctx, code, "clSetKernelExecInfo");
   *out = made;
