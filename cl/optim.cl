@@ -14,6 +14,7 @@
  *   -D WEIGHTS_stochastic    narrow parameters: rounded up or down by chance, after philox.cl
  *   -D READS=m -D WRITES=m   bit k: state S<k> is read, written; bit 31: the gradient is read, the weight written;
  *                            without: all are
+ *   -D FACTORED              the state's `factor` is an element's row's scale times its column's, from optim_scales.cl
  *   -D NUMBERED              the rule has a last argument, its tensor's RULE_numbers, which optim_decide.cl left
  *   -D PREPARE               no step: what optim_prepare.cl needs, which follows
  *   -D CAUTIOUS              with NUMBERED: elements of the step that disagree with the gradient are left out, others
@@ -297,6 +298,58 @@ static real proximal(real w, float threshold, float shrink) {
 #define AFTERWARDS(w, h)
 #endif
 
+#ifdef FACTORED
+/* The scales of a tensor's rows and columns, and of a chunk its first element's line and place in that. Lines are
+ * `length` elements, of which `inner` belong to one column each; those of a matrix lie `between` apart, and every `per`
+ * lines new matrices begin (0: there is one alone). */
+typedef struct {
+  ulong rows, columns;
+  uint line, at, length, inner, per, between;
+} lattice;
+static ulong matrix_of(lattice t, uint line) {
+  return t.per ? (ulong)(line / t.per) * t.between + line % t.between : 0;
+}
+/* Of the elements from a chunk's i on; `left` of them. */
+#if W == 1
+static real scale_at(__global const float *scales, lattice t, uint i, uint left) {
+  const uint line = t.line + (t.at + i) / t.length, at = (t.at + i) % t.length;
+  return scales[t.rows + (ulong)line * t.inner + at % t.inner] *
+         scales[t.columns + matrix_of(t, line) * t.length + at];
+}
+#else
+static real scale_at(__global const float *scales, lattice t, uint i, uint left) {
+  uint line = t.line + (t.at + i) / t.length, at = (t.at + i) % t.length;
+  ulong column = t.columns + matrix_of(t, line) * t.length;
+  if (t.inner == 1 && at + W <= t.length) return scales[t.rows + line] * load_f32(scales, column + at);
+  float lanes[W];
+  for (uint k = 0; k < W; k++) {
+    lanes[k] = k < left ? scales[t.rows + (ulong)line * t.inner + at % t.inner] * scales[column + at] : 0.0f;
+    if (++at < t.length) continue;
+    at = 0;
+    if (k + 1 < left) column = t.columns + matrix_of(t, ++line) * t.length;
+  }
+  return CAT(vload, W)(0, lanes);
+}
+#endif
+#define FACTOR_ARGUMENT , __global const float *restrict scales, __global const lattice *restrict lattices
+#define FACTOR_SOURCE , __global const float *scales, const lattice *grid
+#define FACTOR_FROM , scales, grid
+#define FACTOR_OF_CHUNK , __global const float *restrict scales, __global const lattice *restrict lattices, uint beyond
+#define FACTOR_AT(k, beyond) , scales, lattices + k, beyond
+#define FACTOR_BEGIN                 \
+  lattice grid_ = lattices[0]; \
+  grid_.at += beyond;
+#define FACTOR_LOAD(grid, left) s.factor = scale_at(scales, grid, i, left);
+#else
+#define FACTOR_ARGUMENT
+#define FACTOR_SOURCE
+#define FACTOR_FROM
+#define FACTOR_OF_CHUNK
+#define FACTOR_AT(k, beyond)
+#define FACTOR_BEGIN
+#define FACTOR_LOAD(grid, left)
+#endif
+
 #ifndef PREPARE
 /* The elements AT the chunk's index i: read, step, write. */
 #define UPDATE                                                          \
@@ -306,6 +359,7 @@ static real proximal(real w, float threshold, float shrink) {
     if (READS >> 31) x = READ(G_T)(GRADIENTS);                         \
     state s;                                                            \
     EACH_STATE(STATE_LOAD)                                              \
+    FACTOR_LOAD(grid_, c.count - i)                                     \
     apply_rule(&w, GRADIENT(x), &s, h.rule NUMBERS);                    \
     AFTERWARDS(w, h)                                                    \
     if (WRITES >> 31) {                                                 \
@@ -317,9 +371,10 @@ static real proximal(real w, float threshold, float shrink) {
 /* States that are codes are stepped by optim_8bit.cl. */
 #ifdef CODED
 #elif defined(WALK_CPU)
-void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound OWN_UNIT DICE_OF_CHUNK,
+void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound OWN_UNIT DICE_OF_CHUNK FACTOR_OF_CHUNK,
                 __global stored_parameter *restrict p,
                 __global const stored_gradient *restrict g EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT) {
+  FACTOR_BEGIN
   uint i = 0;
 #define READ(T) CAT(load_, T)
 #define WRITE(T) CAT(store_, T)
@@ -336,7 +391,7 @@ void step_chunk(chunk c, row h NUMBERS_OF_TENSOR, float bound OWN_UNIT DICE_OF_C
 }
 
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT NUMBERS_ARGUMENT,
+                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT FACTOR_ARGUMENT NUMBERS_ARGUMENT,
                          __global const chunk *restrict chunks, __global const row *restrict rows,
                          __global const uint *restrict runs, uint first, uint count) {
   const size_t r = get_global_id(0);
@@ -352,11 +407,13 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
     uint n = u.unit, at = 0;
     for (uint end = min(u.rest, c.count); at < c.count; end = min(end + u.length, c.count), n++) {
       const chunk part = {c.p + at * P_STEP, c.g + at * G_STEP, c.s + at, end - at, c.row};
-      step_chunk(part, h NUMBERS_AT(c.row), bound, units[n] DICE_AT(k), p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
+      step_chunk(part, h NUMBERS_AT(c.row), bound, units[n] DICE_AT(k) FACTOR_AT(k, at), p,
+                 g EACH_STATE(STATE_PASS) WEIGHT_PASS);
       at = end;
     }
 #else
-    step_chunk(chunks[k], h NUMBERS_AT(chunks[k].row), bound DICE_AT(k), p, g EACH_STATE(STATE_PASS) WEIGHT_PASS);
+    step_chunk(chunks[k], h NUMBERS_AT(chunks[k].row), bound DICE_AT(k) FACTOR_AT(k, 0), p,
+               g EACH_STATE(STATE_PASS) WEIGHT_PASS);
 #endif
   }
 }
@@ -365,7 +422,7 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
 #define WRITE(T) CAT(store_, T)
 #define AT(first) (size_t)((first) + i)
 __kernel void optim_step(__global stored_parameter *restrict p, __global const stored_gradient *restrict g
-                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT NUMBERS_ARGUMENT,
+                         EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT FACTOR_ARGUMENT NUMBERS_ARGUMENT,
                          __global const chunk *restrict chunks, __global const row *restrict rows, uint first,
                          uint count) {
   if (get_group_id(0) >= count) return;
@@ -375,6 +432,9 @@ __kernel void optim_step(__global stored_parameter *restrict p, __global const s
   SCALE(h)
 #ifdef NUMBERED
   const numbers numbers_ = known[c.row];
+#endif
+#ifdef FACTORED
+  const lattice grid_ = lattices[first + get_group_id(0)];
 #endif
 #ifdef UNITS
   const pieces u = pieces_of[first + get_group_id(0)];

@@ -81,6 +81,14 @@ static void dadapt_adam_decide(const float *m, float elements, dadapt_adam_numbe
   n->d = at_least(h.growth > 0.0f ? at_most(estimate, n->d * h.growth) : estimate, n->d);
 }
 
+static void adafactor_decide(const float *m, float elements, adafactor_numbers *n, adafactor_scalars h) {
+  const float length = square_root(divide(m[0], elements)) * h.decayed_first;
+  const float alpha = h.scales > 0.0f ? at_least(length, h.scale_least) * h.rho : h.rho;
+  const float ratio = h.d > 0.0f ? at_least(divide(square_root(divide(m[1], elements)), h.d), 1.0f) : 1.0f;
+  n->rate = divide(alpha, ratio);
+  n->keep = h.keep - h.decay_by_step * alpha;
+}
+
 static void uphill_decide(const float *m, float elements, uphill_numbers *n, uphill_scalars h) {
   (void)elements;
   n->scale = is_finite(m[0]) ? divide(h.rho, square_root(m[0]) + 1e-12f) : 0.0f;

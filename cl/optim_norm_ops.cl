@@ -261,3 +261,41 @@ static void uphill(real *w, real g, uphill_state *s, uphill_scalars h, uphill_nu
   const ireal back = h.back > 0.0f ? (ireal)-1 : (ireal)0, stays = n.scale == 0.0f ? (ireal)-1 : (ireal)0;
   *w = choose(back, s->old, choose(stays, *w, *w + way));
 }
+
+/* Gradients over the root of their mean square, as long as the weights are. Where the mean square is kept by rows and
+ * columns, `factor` is 1 / its root; where it is not, `variance` is the mean. */
+typedef struct {
+  real variance, exp_avg, factor;
+} adafactor_state;
+typedef struct {
+  float rho, keep, decay_by_step, beta1, one_minus_beta1, factor_keep, factor_gain, factor_added, factor_least, least,
+      most, scale_least, scales, d, decayed_first;
+} adafactor_scalars;
+typedef struct {
+  float rate, keep;
+} adafactor_numbers;
+static real adafactor_update(real g, const adafactor_state *s, const adafactor_scalars *h) {
+#ifdef FACTORED
+  return g * choose(s->factor > (real)h->most, (real)h->most, s->factor);
+#else
+  return divide(g, square_root(choose(s->variance < (real)h->least, (real)h->least, s->variance)));
+#endif
+}
+static void adafactor_prepare(real w, real g, adafactor_state *s, adafactor_scalars h, adafactor_numbers n, real *m) {
+  (void)n;
+#ifndef FACTORED
+  s->variance = fused((real)h.factor_gain, fused(g, g, (real)h.factor_added), h.factor_keep * s->variance);
+#endif
+  const real update = adafactor_update(g, s, &h);
+  m[0] = w * w;
+  m[1] = update * update;
+}
+static void adafactor(real *w, real g, adafactor_state *s, adafactor_scalars h, adafactor_numbers n) {
+  const real update = adafactor_update(g, s, &h);
+#ifdef WITH_exp_avg
+  s->exp_avg = fused((real)h.one_minus_beta1, n.rate * update, h.beta1 * s->exp_avg);
+  *w = n.keep * *w - s->exp_avg;
+#else
+  *w = fused((real)-n.rate, update, n.keep * *w);
+#endif
+}

@@ -81,14 +81,21 @@ static void find_units(__global const unit *units, pieces u, uint i, uint left, 
 #define FIND_UNITS
 #define UNIT_PASS(k)
 #endif
+#ifdef FACTORED
+#define FACTOR_PASS(k)              \
+  const lattice grid_now = lattices[k]; \
+  const lattice *grid = &grid_now;
+#else
+#define FACTOR_PASS(k)
+#endif
 
 /* Without `restrict`: what clang leaves of it when it inlines, oclgrind cannot run. */
 #define STATE_SOURCE(buffer, name, T) , __global CAT(T, _t) *buffer
 #define SOURCE \
   const chunk *here, const row *line, const numbers *known, float bound, \
       __global const stored_parameter *p, \
-      __global const stored_gradient *g EACH_STATE(STATE_SOURCE) WEIGHT_ARGUMENT UNIT_SOURCE
-#define FROM here, line, known, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM
+      __global const stored_gradient *g EACH_STATE(STATE_SOURCE) WEIGHT_ARGUMENT UNIT_SOURCE FACTOR_SOURCE
+#define FROM here, line, known, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM FACTOR_FROM
 
 #ifdef CAUTIOUS
 #define PREPARE_ELEMENT m[0] = count_agreeing(w, GRADIENT(x), &s, h.rule);
@@ -108,6 +115,7 @@ enum { at_m0, at_m1, at_m2, at_m3 };
     FIND_UNITS                                                                      \
     state s;                                                                        \
     EACH_STATE(STATE_LOAD)                                                          \
+    FACTOR_LOAD(*grid, c.count - i)                                                 \
     real m[MEASURES];                                                               \
     PREPARE_ELEMENT                                                                 \
     EACH_STATE(STATE_STORE)                                                         \
@@ -139,7 +147,7 @@ DEFINE_BLOCK(prepare_block, sums, measured, no_sums, add_sums, EACH_MEASURE)
 #endif
 #define MEASURE_STORE(type, stored, name) parts[at_##name * (size_t)total + k] = FIRST_LANE(a.name);
 __kernel void optim_prepare(__global const stored_parameter *restrict p, __global const stored_gradient *restrict g
-                            EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
+                            EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT FACTOR_ARGUMENT,
                             __global const numbers *restrict all_known, __global const chunk *restrict chunks,
                             __global const row *restrict rows, __global const uint *restrict runs, uint first,
                             uint count, __global float *restrict parts, uint total) {
@@ -153,8 +161,9 @@ __kernel void optim_prepare(__global const stored_parameter *restrict p, __globa
     SCALE(h)
     const numbers n = all_known[c.row];
     UNIT_PASS(k)
+    FACTOR_PASS(k)
     sums a;
-    prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM, c.count, &a);
+    prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM FACTOR_FROM, c.count, &a);
     EACH_MEASURE(MEASURE_STORE)
   }
 }
@@ -162,7 +171,7 @@ __kernel void optim_prepare(__global const stored_parameter *restrict p, __globa
 /* Whole groups stop, or none of a group. */
 #define MEASURE_STORE(type, stored, name) parts[at_##name * (size_t)total + k] = a.name;
 __kernel void optim_prepare(__global const stored_parameter *restrict p, __global const stored_gradient *restrict g
-                            EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT,
+                            EACH_STATE(STATE_ARGUMENT) WEIGHT_ARGUMENT CONTROL_ARGUMENT FACTOR_ARGUMENT,
                             __global const numbers *restrict all_known, __global const chunk *restrict chunks,
                             __global const row *restrict rows, uint first, uint count, __global float *restrict parts,
                             uint total) {
@@ -175,9 +184,10 @@ __kernel void optim_prepare(__global const stored_parameter *restrict p, __globa
   SCALE(h)
   const numbers n = all_known[c.row];
   UNIT_PASS(k)
+  FACTOR_PASS(k)
   sums a;
-  prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM, c.count, &a, lanes, lane,
-                (uint)get_local_size(0), (uint)LANES);
+  prepare_block(&c, &h, &n, bound, p, g EACH_STATE(STATE_PASS) WEIGHT_PASS UNIT_FROM FACTOR_FROM, c.count, &a, lanes,
+                lane, (uint)get_local_size(0), (uint)LANES);
   if (lane == 0) {
     EACH_MEASURE(MEASURE_STORE)
   }

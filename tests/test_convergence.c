@@ -68,6 +68,9 @@ static const exception exceptions[] = {
     {"schedule_free_sgd", "rosenbrock", "lr=0.004 r=2 warmup_steps=100", 5000, "constant(1)"},
     {"schedule_free_adamw", NULL, "lr=0.3 r=2", 0, "constant(1)"},
     {"schedule_free_adamw", "rosenbrock", "lr=0.1 beta1=0.98 r=2 warmup_steps=100", 5000, "constant(1)"},
+    /* Its own rate falls, and is small where weights are. */
+    {"adafactor", NULL, "lr=0.3 relative_step=0 scale_parameter=0", 0, NULL},
+    {"adafactor", "rosenbrock", "lr=0.1 beta1=0.9 beta2_decay=-0.5 relative_step=0 scale_parameter=0", 8000, NULL},
     /* Rates that grow from almost nothing, and want no schedule. */
     {"dog", NULL, "lr=1 reps_rel=0.1", 2000, "constant(1)"},
     {"dog", "rosenbrock", "lr=0.5 reps_rel=0.01", 16000, "constant(1)"},

@@ -147,7 +147,10 @@ static void goes_on_from_pytorch(void **state) {
   static const struct {
     const char *rule, *hyper;
     double value;
-  } rules[] = {{"sgd", "momentum", 0.9}, {"adam", "weight_decay", 0.1}, {"adamw", "beta2", 0.95}};
+  } rules[] = {{"sgd", "momentum", 0.9},
+               {"adam", "weight_decay", 0.1},
+               {"adamw", "beta2", 0.95},
+               {"adafactor", "eps1", 0x1p-23}};
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   char *all = golden(""), *own = test_join(folder, "own.safetensors");
   cliv_safetensors *file;

@@ -16,7 +16,8 @@
  * all that lie in shared virtual memory (cliv_tensor_wrap_svm), in however many allocations; other tensors cost one
  * launch for each pair of buffers. Launches are cut where one would exceed 2²⁸ elements. Rules with norms (lars, lamb,
  * …), and others for groups whose hyper-parameter `cautious` is 1, take two such launches, and two or three small ones
- * for all tensors between them. Rules that
+ * for all tensors between them; those that keep means by rows and columns (adafactor) one more over the gradients, and
+ * two more small ones. Rules that
  * take parameters as matrices (muon, shampoo, soap), which have two axes or more, take two or three such launches, and
  * products of matrices, one parameter after another, between them.
  *
@@ -67,7 +68,9 @@ typedef enum cliv_state_shape {
   CLIV_STATE_ELEMENT, /* a number for each element: the parameter's shape */
   CLIV_STATE_TENSOR,  /* one number: a tensor without axes */
   CLIV_STATE_LEFT,    /* of a matrix, its first axis by all others: a square matrix of its rows … */
-  CLIV_STATE_RIGHT    /* … and of its columns */
+  CLIV_STATE_RIGHT,   /* … and of its columns */
+  CLIV_STATE_ROW,     /* of two of the axes, a number for all along the later one, whose size becomes 1 … */
+  CLIV_STATE_COLUMN   /* … and for all along the earlier one */
 } cliv_state_shape;
 
 /* A value for a hyper-parameter. */
@@ -222,8 +225,9 @@ CLIV_API cliv_status cliv_optimizer_value(cliv_optimizer *optimizer, int group, 
  * as if lr had been set to the product, but for the rounding of scalars, which are rounded before the factor comes to
  * them: a decoupled decay is 1 + factor·((1 - lr·weight_decay) - 1). hyper must be "lr", the memory is referenced,
  * NULL: no more. Costs one small launch for each group that has one. Fails with NULL, NAME (another hyper-parameter),
- * VALUE (no such group; a rule whose steps are not proportional to lr, or remember it: asgd, ftrl, laprop, madgrad,
- * rprop, the schedule-free ones, one of your own), DTYPE, SHAPE, HOST_MEMORY. Not saved. */
+ * VALUE (no such group; a rule whose steps are not proportional to lr, or remember it: adafactor with relative_step,
+ * asgd, ftrl, laprop, madgrad, rprop, the schedule-free ones, one of your own), DTYPE, SHAPE, HOST_MEMORY. Not
+ * saved. */
 CLIV_API cliv_status cliv_optimizer_bind(cliv_optimizer *optimizer, int group, const char *hyper,
                                          const cliv_tensor *factor) CLIV_MUST_CHECK;
 
@@ -281,11 +285,11 @@ CLIV_API cliv_status cliv_optimizer_freeze(cliv_optimizer *optimizer, size_t par
 CLIV_API size_t cliv_optimizer_state_count(const cliv_optimizer *optimizer, size_t param);
 CLIV_API const char *cliv_optimizer_state_name(const cliv_optimizer *optimizer, size_t param, size_t k);
 
-/* A view of a state, of the parameter's shape, without axes, or square (cliv_rule_info's shapes; 0 by 0 of a parameter
- * without elements), float32 unless the options say otherwise, to read for a checkpoint or to write for resuming; the
- * caller frees it. It shows the state in use until a tensor is added, or a hyper-parameter changes which states exist:
- * ask again then. NAME: the rule has no such state. STATE: it has, but with other hyper-parameters. VALUE: no such
- * parameter. */
+/* A view of a state, of the parameter's shape, without axes, square, or with an axis of size 1 (cliv_rule_info's
+ * shapes; squares are 0 by 0 of a parameter without elements), float32 unless the options say otherwise, to read for a
+ * checkpoint or to write for resuming; the caller frees it. It shows the state in use until a tensor is added, or a
+ * hyper-parameter changes which states exist: ask again then. NAME: the rule has no such state. STATE: it has, but with
+ * other hyper-parameters, or of parameters of other axes. VALUE: no such parameter. */
 CLIV_API cliv_status cliv_optimizer_state(cliv_optimizer *optimizer, size_t param, const char *state,
                                           cliv_tensor **view) CLIV_MUST_CHECK;
 

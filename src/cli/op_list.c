@@ -141,10 +141,9 @@ static json_t *preset_json(const cliv_preset_info *preset) {
 
 /* What one of a state's numbers is for. */
 static const char *state_shape(const cliv_rule_info *rule, size_t state) {
-  static const char *const names[] = {[CLIV_STATE_ELEMENT] = "element",
-                                      [CLIV_STATE_TENSOR] = "tensor",
-                                      [CLIV_STATE_LEFT] = "rows by rows",
-                                      [CLIV_STATE_RIGHT] = "columns by columns"};
+  static const char *const names[] = {
+      [CLIV_STATE_ELEMENT] = "element",          [CLIV_STATE_TENSOR] = "tensor", [CLIV_STATE_LEFT] = "rows by rows",
+      [CLIV_STATE_RIGHT] = "columns by columns", [CLIV_STATE_ROW] = "row",       [CLIV_STATE_COLUMN] = "column"};
   return names[rule->shapes ? rule->shapes[state] : CLIV_STATE_ELEMENT];
 }
 

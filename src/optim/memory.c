@@ -72,6 +72,14 @@ static cliv_status add_norming(const cliv_optimizer *o, cliv_optimizer_usage *us
   return ADD_BUFFERS(o, &usage->tables, n->members, n->scopes);
 }
 
+/* Means by rows and columns are states. */
+static cliv_status add_factors(const cliv_optimizer *o, cliv_optimizer_usage *usage) {
+  const cliv__factors *f = &o->plan.factors;
+  TRY(ADD_TENSORS(o, &usage->states, f->states));
+  TRY(ADD_TENSORS(o, &usage->tables, f->scales, f->parts));
+  return ADD_BUFFERS(o, &usage->tables, f->jobs, f->runs, f->lists, f->stacks, o->plan.lattices);
+}
+
 static cliv_status add_control(const cliv_optimizer *o, uint64_t *sum) {
   const cliv__control *c = &o->control;
   const cliv__units *u = &c->units;
@@ -102,6 +110,7 @@ static cliv_status add_all(const cliv_optimizer *o, cliv_optimizer_usage *usage)
   TRY(ADD_BUFFERS(o, &usage->tables, plan->chunks, plan->runs, plan->scalars,
                   plan->sent == plan->scalars ? NULL : plan->sent, plan->pieces, plan->origins));
   TRY(add_norming(o, usage));
+  TRY(add_factors(o, usage));
   TRY(add_control(o, &usage->tables));
   TRY(add_sums(o, &usage->tables));
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {

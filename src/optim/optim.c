@@ -193,9 +193,11 @@ cliv_status cliv_optimizer_set(cliv_optimizer *o, int group, const char *hyper, 
     double *h = cliv__hyper(o, i);
     const unsigned before = cliv__rule_kept(o->rule, h);
     const bool prox = cliv__has_prox(o, i), cautious = cliv__is_cautious(o, i);
+    const bool other_axes = o->rule->factors_hypers >> index & 1 && h[index] != value;
     h[index] = value;
     if (cliv__rule_kept(o->rule, h) != before || cliv__has_prox(o, i) != prox || cliv__is_cautious(o, i) != cautious)
       o->stale = true;
+    if (other_axes) o->stale = true;
   }
   return CLIV_OK;
 }
@@ -337,6 +339,7 @@ cliv_status cliv_optimizer_add(cliv_optimizer *o, cliv_tensor *param, cliv_tenso
           "%s steps matrices, and the parameter is %s: it needs two axes or more; give it to another optimizer",
           o->rule->info.name, cliv__describe(param, a));
   TRY(check_sides(o, param));
+  TRY(cliv__factors_check(o, param, cliv__hyper(o, group)));
   TRY(check_overlap(o, param, grad));
   TRY(grow(o));
   cliv__param added = {.group = group, .born = o->steps};
@@ -403,8 +406,10 @@ cliv_status cliv_optimizer_state(cliv_optimizer *o, size_t param, const char *st
           o->rule->info.name, state, param, cliv__plane_meaning(o, k));
   if (o->stale) TRY(cliv__plan_make(o));
   const cliv_tensor *p = o->params[param].p;
-  if (p->count || cliv__state_shape(o->rule, k) == CLIV_STATE_TENSOR) return cliv__plane_view(o, param, k, view);
-  const cliv__shape shape = cliv__plane_shape(o->rule, p, k);
+  const cliv__shape shape = cliv__plane_shape(o->rule, p, cliv__hyper(o, o->params[param].group), k);
+  size_t numbers = 1;
+  for (int i = 0; i < shape.ndim; i++) numbers *= shape.axes[i];
+  if (p->count || (numbers && cliv__square_of(o->rule, k) < 0)) return cliv__plane_view(o, param, k, view);
   return cliv_tensor_create(o->ctx, cliv__plane_dtype(o, kept, p->dtype, k), shape.ndim, shape.axes, view);
 }
 

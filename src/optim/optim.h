@@ -6,6 +6,7 @@
 #include <cliv/segments.h>
 
 #include "optim/bind.h"
+#include "optim/factors.h"
 #include "optim/precision.h"
 #include "optim/rules.h"
 #include "optim/smooth.h"
@@ -42,6 +43,7 @@ typedef struct cliv__place {
   size_t bank, first;                      /* first element in each of the bank's planes */
   size_t row;                              /* of the plan's rows */
   cliv_tensor *squares[CLIV__MAX_SQUARES]; /* of rules that take matrices; NULL: none */
+  cliv__factor_place factors;              /* of rules that keep rows and columns */
 } cliv__place;
 
 /* Device memory for the planes of parameters that keep the same ones, each as large as the device allocates in one
@@ -61,6 +63,7 @@ typedef struct cliv__batch {
   size_t bank;
   size_t local;         /* GPU walk: work-items a group */
   bool random;          /* it rounds by chance */
+  bool factored;        /* it takes the scales of rows and columns */
   bool owns;            /* the kernels are the plan's, see svm.c; of batches that share them the first */
   cl_uint first, count; /* CPU walk: runs; GPU walk: chunks */
 } cliv__batch;
@@ -115,6 +118,8 @@ typedef struct cliv__plan {
   size_t slot;    /* the next to write */
   float *current; /* what the device has, or will have, in `scalars`; NULL: nothing yet */
   cliv__norming norming;
+  cliv__factors factors;
+  cl_mem lattices; /* of chunks, where some parameters have rows and columns */
 } cliv__plan;
 
 /* Elements of a chunk where there are norms: their sums are of blocks of it. */

@@ -51,7 +51,8 @@ void cliv__plan_free(cliv__plan *plan) {
     clReleaseEvent(plan->slots[i].written);
   }
   free(plan->slots[0].values);
-  const cl_mem buffers[] = {plan->chunks, plan->runs, plan->scalars, plan->sent, plan->pieces, plan->origins};
+  const cl_mem buffers[] = {plan->chunks, plan->runs,    plan->scalars, plan->sent,
+                            plan->pieces, plan->origins, plan->lattices};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
     if (buffers[i]) clReleaseMemObject(buffers[i]);
   for (size_t i = 0; plan->places && i < plan->param_count; i++)
@@ -59,6 +60,7 @@ void cliv__plan_free(cliv__plan *plan) {
   for (size_t i = 0; i < plan->bank_count; i++)
     for (size_t k = 0; k < CLIV__PLANES; k++) cliv_tensor_free(plan->banks[i].plane[k]);
   cliv__norming_free(&plan->norming);
+  cliv__factors_free(&plan->factors);
   free(plan->places);
   free(plan->banks);
   for (size_t i = 0; i < plan->batch_count; i++) cliv__batch_free(&plan->batches[i]);
@@ -139,7 +141,10 @@ static cliv_status state_view(const cliv_optimizer *o, const cliv__plan *plan, s
 cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cliv_tensor **out) {
   if (cliv__state_shape(o->rule, k) == CLIV_STATE_TENSOR) return cliv__norming_state(o, param, k, out);
   const cliv__place *at = &o->plan.places[param];
-  const cliv__shape shape = cliv__plane_shape(o->rule, o->params[param].p, k);
+  const cliv_state_shape kind = cliv__state_shape(o->rule, k);
+  if (kind == CLIV_STATE_ROW || kind == CLIV_STATE_COLUMN) return cliv__factors_view(o, param, k, out);
+  const double *hyper = cliv__hyper(o, o->params[param].group);
+  const cliv__shape shape = cliv__plane_shape(o->rule, o->params[param].p, hyper, k);
   const int square = cliv__square_of(o->rule, k);
   if (square >= 0) return cliv_tensor_view(at->squares[square], 0, shape.ndim, shape.axes, 0, out);
   cliv_tensor *plane = o->plan.banks[at->bank].plane[k];
@@ -236,7 +241,8 @@ static cliv_status make_squares(const cliv_optimizer *o, cliv__plan *plan) {
     for (size_t k = 0; k < o->rule->info.state_count; k++) {
       const int q = cliv__square_of(o->rule, k);
       if (q < 0 || o->params[i].p->count == 0) continue;
-      const cliv__shape shape = cliv__plane_shape(o->rule, o->params[i].p, k);
+      const double *hyper = cliv__hyper(o, o->params[i].group);
+      const cliv__shape shape = cliv__plane_shape(o->rule, o->params[i].p, hyper, k);
       const cliv_tensor *old = i < o->plan.param_count ? o->plan.places[i].squares[q] : NULL;
       cliv_tensor **to = &plan->places[i].squares[q];
       if (old) TRY(cliv_tensor_view(old, 0, shape.ndim, shape.axes, 0, to));
@@ -256,7 +262,8 @@ static bool together(const cliv_tensor *a, const cliv_tensor *b) {
 static bool share_launch(const cliv_optimizer *o, const cliv__plan *plan, size_t a, size_t b) {
   const cliv_tensor *p = o->params[a].p, *q = o->params[b].p, *g = cliv__gradient(o, a), *h = cliv__gradient(o, b);
   return together(p, q) && together(g, h) && plan->places[a].bank == plan->places[b].bank &&
-         plan->places[a].prox == plan->places[b].prox && plan->places[a].cautious == plan->places[b].cautious;
+         plan->places[a].prox == plan->places[b].prox && plan->places[a].cautious == plan->places[b].cautious &&
+         plan->places[a].factors.on == plan->places[b].factors.on;
 }
 
 static bool same_row(const cliv__row *a, const cliv__row *b) {
@@ -364,6 +371,7 @@ static cliv_status find_kernel(const cliv_optimizer *o, const cliv__plan *plan, 
                  storage(cliv__gradient(o, param)->dtype), states, o->control.on ? " -D CONTROLLED" : "",
                  cliv__by_units(&o->control) ? " -D UNITS" : "", plan->places[param].prox ? " -D PROX" : "",
                  states && names.data ? names.data : "");
+  if (plan->places[param].factors.on) cliv__text_add(&text, " -D FACTORED");
   if (o->own) cliv__text_add(&text, " -D SCALAR_NAMES=%s", o->rule->scalar_names);
   if (o->own && states) cliv__text_add(&text, " -D STATE_NAMES=%s", o->rule->state_names);
   if (weights) cliv__text_add(&text, " -D WEIGHTS_%s", weights);
@@ -392,10 +400,11 @@ typedef struct tables {
   size_t *order;  /* the parameters that take part, sorted by launch, else as added */
   size_t launch_count, order_count, chunk_count, run_count;
   chunk *chunks;
-  pieces *pieces;  /* one a chunk, where units are asked for */
-  origin *origins; /* one a chunk, where weights are rounded by chance */
-  size_t *unit;    /* the first one of each parameter */
-  cl_uint *runs;   /* first chunk of each run, then the end of the last */
+  pieces *pieces;                /* one a chunk, where units are asked for */
+  origin *origins;               /* one a chunk, where weights are rounded by chance */
+  cliv__chunk_lattice *lattices; /* one a chunk, where some parameters have rows and columns */
+  size_t *unit;                  /* the first one of each parameter */
+  cl_uint *runs;                 /* first chunk of each run, then the end of the last */
 } tables;
 
 static void tables_free(tables *t) {
@@ -404,6 +413,7 @@ static void tables_free(tables *t) {
   free(t->chunks);
   free(t->pieces);
   free(t->origins);
+  free(t->lattices);
   free(t->unit);
   free(t->runs);
 }
@@ -452,6 +462,8 @@ static void add_chunks(const cliv_optimizer *o, cliv__plan *plan, size_t param, 
   for (size_t i = 0; i < x->p->count; i += plan->chunk) {
     const size_t rest = x->p->count - i, count = rest < plan->chunk ? rest : plan->chunk;
     if (t->pieces) t->pieces[t->chunk_count] = pieces_at(o, t, param, i);
+    if (t->lattices && plan->places[param].factors.on)
+      t->lattices[t->chunk_count] = cliv__factors_at(&plan->places[param].factors, i);
     if (t->origins) t->origins[t->chunk_count] = (origin){.start = i, .born = x->born, .param = (cl_uint)param};
     t->chunks[t->chunk_count++] =
         (chunk){where(x->p, i), where(cliv__gradient(o, param), i), plan->places[param].first + i, (cl_uint)count, row};
@@ -505,6 +517,7 @@ static cliv_status add_batches(const cliv_optimizer *o, cliv__plan *plan, const 
   const cliv__param *x = &o->params[param];
   cliv__batch batch = {.p = x->p->mem, .g = cliv__gradient(o, param)->mem, .bank = plan->places[param].bank};
   batch.random = cliv__random(&o->precision, x->p->dtype);
+  batch.factored = plan->places[param].factors.on;
   batch.local = group_size(o, cliv__coded(plan->places[param].kept));
   TRY(find_kernels(o, plan, param, &batch));
   TRY(cliv__batch_own(o, params, count, &batch));
@@ -550,6 +563,7 @@ static cliv_status fill_tables(const cliv_optimizer *o, cliv__plan *plan, tables
   TRY(ALLOCATE(o->ctx, chunks + 1, &t->runs));
   TRY(number_units(o, chunks, t));
   if (o->precision.weights == CLIV__WEIGHTS_STOCHASTIC) TRY(ALLOCATE(o->ctx, chunks, &t->origins));
+  if (plan->factors.numbers) TRY(ALLOCATE(o->ctx, chunks, &t->lattices));
   TRY(ALLOCATE(o->ctx, t->launch_count + chunks * plan->chunk / o->launch, &plan->batches));
   for (size_t i = 0; i < t->order_count;) {
     const size_t from = t->chunk_count, *first = &t->order[i];
@@ -586,6 +600,7 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
   TRY(place(o, plan));
   choose_norms(o, plan);
   TRY(line_up(o, plan));
+  TRY(cliv__factors_place(o, plan));
   TRY(fill_tables(o, plan, t));
   if (t->chunk_count) {
     TRY(cliv__upload(o->ctx, t->chunks, t->chunk_count * sizeof *t->chunks, "clCreateBuffer", &plan->chunks));
@@ -595,8 +610,11 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
       TRY(cliv__upload(o->ctx, t->pieces, t->chunk_count * sizeof *t->pieces, "clCreateBuffer", &plan->pieces));
     if (t->origins)
       TRY(cliv__upload(o->ctx, t->origins, t->chunk_count * sizeof *t->origins, "clCreateBuffer", &plan->origins));
+    if (t->lattices)
+      TRY(cliv__upload(o->ctx, t->lattices, t->chunk_count * sizeof *t->lattices, "clCreateBuffer", &plan->lattices));
     TRY(make_scalars(o, plan));
   }
+  TRY(cliv__factors_make(o, plan, t->order, t->order_count));
   if (plan->norming.of) TRY(cliv__norming_make(o, plan, t->order, t->order_count, t->chunk_count));
   TRY(make_squares(o, plan));
   return make_banks(o, plan);

@@ -92,11 +92,22 @@ bool cliv__random(const cliv__precision *precision, cliv_dtype param) {
   return param != CLIV_F32 && precision->weights == CLIV__WEIGHTS_STOCHASTIC;
 }
 
+/* Of states by rows and columns and those of all other tensors, which this one has not. */
+static unsigned left_out(const cliv__rule *rule, const cliv_tensor *p, const double *hyper) {
+  cliv__lattice lattice;
+  unsigned by_factors = 0;
+  if (!rule->factors) return 0;
+  for (size_t k = 0; k < rule->info.state_count; k++)
+    if (cliv__state_shape(rule, k) == CLIV_STATE_ROW || cliv__state_shape(rule, k) == CLIV_STATE_COLUMN)
+      by_factors |= 1u << k;
+  return cliv__factored(rule, hyper, p->ndim, p->shape, &lattice) ? rule->unfactored : by_factors;
+}
+
 unsigned cliv__planes(const cliv_optimizer *o, size_t param, const double *hyper) {
   const bool narrow = o->params[param].p->dtype != CLIV_F32;
   const cliv__weights weights = o->precision.weights;
   const unsigned beside = narrow && (weights == CLIV__WEIGHTS_MASTER || weights == CLIV__WEIGHTS_KAHAN);
-  const unsigned kept = cliv__rule_kept(o->rule, hyper);
+  const unsigned kept = cliv__rule_kept(o->rule, hyper) & ~left_out(o->rule, o->params[param].p, hyper);
   unsigned all = kept | beside << CLIV__WEIGHT_PLANE;
   if (o->precision.states != CLIV_U8 || o->params[param].p->count < o->precision.least) return all;
   for (size_t k = 0; k < o->rule->info.state_count; k++)
@@ -135,7 +146,7 @@ cliv_state_kind cliv__state_kind(const cliv_optimizer *o, const char *state) {
   return o->rule->info.states[k].kind;
 }
 
-cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, size_t k) {
+cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, const double *hyper, size_t k) {
   if (cliv__state_shape(rule, k) == CLIV_STATE_TENSOR) return (cliv__shape){0};
   if (k >= CLIV__ABSMAX_PLANE) return (cliv__shape){1, {(param->count + CLIV__BLOCK - 1) / CLIV__BLOCK}};
   if (cliv__square_of(rule, k) >= 0) {
@@ -145,6 +156,10 @@ cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, 
   }
   cliv__shape shape = {.ndim = param->ndim};
   memcpy(shape.axes, param->shape, sizeof shape.axes);
+  cliv__lattice lattice;
+  if (!cliv__factored(rule, hyper, param->ndim, param->shape, &lattice)) return shape;
+  if (cliv__state_shape(rule, k) == CLIV_STATE_ROW) shape.axes[lattice.column_axis] = 1;
+  if (cliv__state_shape(rule, k) == CLIV_STATE_COLUMN) shape.axes[lattice.row_axis] = 1;
   return shape;
 }
 

@@ -59,11 +59,12 @@ cliv_dtype cliv__plane_dtype(const cliv_optimizer *o, unsigned kept, cliv_dtype 
 const char *cliv__plane_name(const cliv_optimizer *o, size_t k);
 /* When it is kept, in a phrase. */
 const char *cliv__plane_meaning(const cliv_optimizer *o, size_t k);
-/* The shape of a parameter's plane k: the parameter's, none for a number of the tensor, or one axis of its blocks. */
+/* The shape of a parameter's plane k with these hyper-parameters: the parameter's, none for a number of the tensor, one
+ * axis of its blocks, or that of a state by rows or columns. */
 typedef struct cliv__shape {
   int ndim;
   size_t axes[CLIV_MAX_DIMS];
 } cliv__shape;
-cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, size_t k);
+cliv__shape cliv__plane_shape(const cliv__rule *rule, const cliv_tensor *param, const double *hyper, size_t k);
 
 #endif

@@ -45,6 +45,18 @@ int cliv__square_of(const cliv__rule *rule, size_t k) {
   return is_square(rule, k) ? before : -1;
 }
 
+bool cliv__factored(const cliv__rule *rule, const double *hyper, int ndim, const size_t *shape, cliv__lattice *out) {
+  cliv__lattice l = {.outer = 1, .between = 1, .inner = 1};
+  if (!rule->factors || !rule->factors(hyper, ndim, shape, &l.row_axis, &l.column_axis)) return false;
+  for (int k = 0; k < ndim; k++)
+    if (k != l.row_axis && k != l.column_axis)
+      *(k < l.row_axis ? &l.outer : k < l.column_axis ? &l.between : &l.inner) *= shape[k];
+  l.rows = shape[l.row_axis];
+  l.columns = shape[l.column_axis];
+  *out = l;
+  return true;
+}
+
 int cliv__rule_hyper(const cliv__rule *rule, const char *name) {
   for (size_t i = 0; i < rule->info.hyper_count; i++)
     if (!strcmp(rule->info.hypers[i].name, name)) return (int)i;

@@ -48,6 +48,13 @@ typedef struct cliv__phase {
 } cliv__phase;
 enum { CLIV__MAX_PHASES = 3 };
 
+/* A parameter as matrices of `rows` by `columns`: its axes are `outer`, rows, `between`, columns, `inner`, where each
+ * of the three may be none or several. A line is what lies together along columns and inner. */
+typedef struct cliv__lattice {
+  size_t outer, rows, between, columns, inner;
+  int row_axis, column_axis;
+} cliv__lattice;
+
 typedef struct cliv__rule {
   cliv_rule_info info;
   const char *function; /* in cl/optim_ops.cl; rules may share one */
@@ -72,6 +79,11 @@ typedef struct cliv__rule {
   /* Of such a rule with the scope of all tensors: what it makes of its scalars that one of them has taken a step, which
    * need not be the tensor whose step it is. NULL: nothing. */
   void (*of_scope)(bool begun, double *scalars);
+  /* Of such a rule that keeps means by rows and columns of some tensors: gives the axes of the two, false where it
+   * keeps a mean for each element. Its scalars have the members that cl/optim_scales.cl asks for. NULL: it does not. */
+  bool (*factors)(const double *hyper, int ndim, const size_t *shape, int *row_axis, int *column_axis);
+  unsigned unfactored;     /* bits of states that others have */
+  unsigned factors_hypers; /* bits of hyper-parameters that `factors` looks at */
   /* States behind info.states[info.state_count - 1] in that array which are no more than room from one launch to the
    * next: nobody is shown them, and they are not saved. */
   size_t scratch_count;
@@ -95,6 +107,9 @@ static inline cliv_state_shape cliv__state_shape(const cliv__rule *rule, size_t 
 }
 /* Bits of the states that have not a number for each element. */
 unsigned cliv__other_states(const cliv__rule *rule);
+
+/* Whether a tensor of this shape is kept by rows and columns, and how. */
+bool cliv__factored(const cliv__rule *rule, const double *hyper, int ndim, const size_t *shape, cliv__lattice *out);
 
 /* Every rule, in the order in which they are listed; X(name) for each. */
 #define CLIV__RULES(X)   \
@@ -136,7 +151,8 @@ unsigned cliv__other_states(const cliv__rule *rule);
   X(ldog)                \
   X(dowg)                \
   X(prodigy)             \
-  X(dadapt_adam)
+  X(dadapt_adam)         \
+  X(adafactor)
 
 #define CLIV__DECLARE_RULE(name) extern const cliv__rule cliv__rule_##name;
 CLIV__RULES(CLIV__DECLARE_RULE)

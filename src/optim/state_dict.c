@@ -21,29 +21,47 @@ static cliv_status no_memory(const cliv_optimizer *o) {
   return cliv__fail(o->ctx, CLIV_HOST_MEMORY, "no memory for the states of %zu parameters", o->param_count);
 }
 
-/* ---- hyper-parameters: beta1, beta2, … are PyTorch's list betas ---- */
+/* ---- hyper-parameters: beta1, beta2, … are PyTorch's list betas, eps1, eps2, … its list eps ---- */
 
-/* 1, 2, … for beta1, beta2, …; 0 for others. */
-static size_t beta_number(const char *name) {
-  return !strncmp(name, "beta", 4) && name[4] >= '1' && name[4] <= '9' && !name[5] ? (size_t)(name[4] - '0') : 0;
+/* The list, and the name's place in it; NULL for a name by itself. Of a caller's own rule only betas are one. */
+static const char *list_of(const cliv_optimizer *o, const char *name, size_t *place) {
+  static const char *const heads[] = {"beta", "eps"}, *const lists[] = {"betas", "eps"};
+  for (size_t i = 0; i < (o->own ? 1 : 2); i++) {
+    const char *rest = strncmp(name, heads[i], strlen(heads[i])) ? "" : name + strlen(heads[i]);
+    if (*rest < '1' || *rest > '9' || rest[1]) continue;
+    *place = (size_t)(*rest - '1');
+    return lists[i];
+  }
+  return NULL;
+}
+
+/* Adds a value to the group's list of that name, which it makes. */
+static int append(json_t *group, const char *list, json_t *value) {
+  json_t *to = json_object_get(group, list);
+  if (!to && json_object_set_new(group, list, to = json_array())) {
+    json_decref(value);
+    return -1;
+  }
+  return json_array_append_new(to, value);
 }
 
 /* NULL without memory. */
 static json_t *group_json(const cliv_optimizer *o, int group) {
   const cliv_rule_info *rule = &o->rule->info;
-  json_t *all = json_object(), *betas = json_array(), *params = json_array();
-  int failed = !all || !betas || !params;
-  for (size_t k = 0; k < rule->hyper_count; k++) {
+  json_t *all = json_object(), *params = json_array();
+  int failed = !all || !params;
+  for (size_t i = 0; i < 2 * rule->hyper_count; i++) { /* lists last */
+    const size_t k = i % rule->hyper_count;
     const double value = cliv__hyper(o, group)[k];
+    size_t place;
+    const char *list = list_of(o, rule->hypers[k].name, &place);
+    if ((list != NULL) != (i >= rule->hyper_count)) continue;
     json_t *json = rule->hypers[k].flag ? json_boolean(value != 0) : json_real(value);
-    failed |= beta_number(rule->hypers[k].name) ? json_array_append_new(betas, json)
-                                                : json_object_set_new(all, rule->hypers[k].name, json);
+    failed |= list ? append(all, list, json) : json_object_set_new(all, rule->hypers[k].name, json);
   }
   for (size_t i = 0; i < o->param_count; i++)
     if (o->params[i].group == group) failed |= json_array_append_new(params, json_integer((json_int_t)i));
-  if (json_array_size(betas)) failed |= json_object_set(all, "betas", betas);
   failed |= json_object_set(all, "params", params);
-  json_decref(betas);
   json_decref(params);
   if (!failed) return all;
   json_decref(all);
@@ -201,8 +219,9 @@ static const char *metadata(const loaded *l, const char *key) {
 
 /* A number or truth of a group's JSON; *value stays where there is none of that name. */
 static cliv_status read_hyper(const loaded *l, const json_t *group, const char *name, double *value) {
-  const size_t beta = beta_number(name);
-  const json_t *json = beta ? json_array_get(json_object_get(group, "betas"), beta - 1) : json_object_get(group, name);
+  size_t place;
+  const char *list = list_of(l->o, name, &place);
+  const json_t *json = list ? json_array_get(json_object_get(group, list), place) : json_object_get(group, name);
   if (!json || json_is_null(json)) return CLIV_OK;
   if (!json_is_number(json) && !json_is_boolean(json)) return REFUSE(l, FORMAT, "its '%s' is no number", name);
   *value = json_is_boolean(json) ? json_is_true(json) : json_number_value(json);
@@ -347,7 +366,8 @@ static cliv_status read_states(loaded *l, size_t param) {
   const cliv_optimizer *o = l->o;
   const cliv_rule_info *rule = &o->rule->info;
   const cliv_tensor *p = o->params[param].p;
-  const unsigned kept = cliv__planes(o, param, l->hyper + (size_t)o->params[param].group * rule->hyper_count);
+  const double *hyper = l->hyper + (size_t)o->params[param].group * rule->hyper_count;
+  const unsigned kept = cliv__planes(o, param, hyper);
   for (size_t k = 0; k < CLIV__PLANES; k++) {
     const char *name = cliv__plane_name(o, k);
     cliv_array *a = &l->states[param * CLIV__PLANES + k];
@@ -360,7 +380,7 @@ static cliv_status read_states(loaded *l, size_t param) {
     if (!a->data && l->steps[param] && l->steps[param] != ABSENT)
       return REFUSE(l, DATA, "parameter %zu has taken %" PRIu64 " steps and has no %s", param, l->steps[param], name);
     const cliv_dtype dtype = cliv__plane_dtype(o, kept, p->dtype, k);
-    const cliv__shape shape = cliv__plane_shape(o->rule, p, k);
+    const cliv__shape shape = cliv__plane_shape(o->rule, p, hyper, k);
     if (a->data && a->dtype != dtype)
       return REFUSE(l, SHAPE, "'state.%zu.%s' is %s, this optimizer stores %s", param, name, cliv_dtype_name(a->dtype),
                     cliv_dtype_name(dtype));

@@ -188,6 +188,10 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, cl_
     args[n++] = ARG(o->control.units.table);
     args[n++] = ARG(plan->pieces);
   }
+  if (batch->factored) {
+    args[n++] = ARG(plan->factors.scales->mem);
+    args[n++] = ARG(plan->lattices);
+  }
   if (batch->prepare) args[n++] = ARG(norming->numbers->mem);
   args[n++] = ARG(plan->chunks);
   args[n++] = ARG(plan->scalars);
@@ -203,6 +207,10 @@ static cliv_status launch(const cliv_optimizer *o, const cliv__batch *batch, cl_
 /* What a rule with norms, or a cautious one, does before its step. */
 static cliv_status prepare(const cliv_optimizer *o, const cliv_sync *sync) {
   bool first = true;
+  if (o->plan.factors.job_count > 0) {
+    TRY(cliv__factors_enqueue(o, sync));
+    first = false;
+  }
   for (size_t i = 0; i < o->plan.batch_count; i++) {
     const cliv__batch *batch = &o->plan.batches[i];
     if (!batch->prepare) continue;

@@ -74,6 +74,7 @@ static const struct variant {
     {"prodigy", "no momentum", {{"d0", 0.01}, {"beta1", 0}, {"decoupled_weight_decay", 0}, {"weight_decay", 0.1}}, 0},
     {"prodigy", "safeguard", {{"d0", 0.01}, {"safeguard_warmup", 1}, {"bias_correction", 1}, {"growth_rate", 1.1}}, 0},
     {"dadapt_adam", "growth", {{"d0", 0.01}, {"growth_rate", 1.1}, {"bias_correction", 1}, {"weight_decay", 0.1}}, 0},
+    {"adafactor", "momentum", {{"beta1", 0.9}, {"eps_added", 1}, {"eps1", 1e-3}, {"weight_decay", 0.1}}, 10},
     {"asgd", "averages", {{"lambd", 0.1}, {"t0", 1}, {"lr", 0.1}}, 10},
 };
 
@@ -108,12 +109,13 @@ static const struct storage {
 static const size_t lengths[] = {1, 257, 4099}, sides[][2] = {{1, 1}, {16, 17}, {67, 41}};
 enum { PARAMS = sizeof lengths / sizeof *lengths };
 
-/* Vectors, or matrices for rules that take these; of rows, the last is one. */
+/* Vectors, or matrices for rules that take these; of rows, and of rules that keep rows and columns, the last is one. */
 static cliv_status add_params(cliv__bench *bench, cliv_optimizer *optimizer, cliv_dtype dtype, bool rows,
                               cliv_tensor **params, cliv_tensor **grads) {
-  const bool matrices = cliv__takes_matrices(cliv__rule_find(cliv_optimizer_rule(optimizer)->name));
+  const cliv__rule *rule = cliv__rule_find(cliv_optimizer_rule(optimizer)->name);
+  const bool matrices = cliv__takes_matrices(rule);
   for (size_t p = 0; p < PARAMS; p++) {
-    const int ndim = matrices || (rows && p == PARAMS - 1) ? 2 : 1;
+    const int ndim = matrices || ((rows || rule->factors) && p == PARAMS - 1) ? 2 : 1;
     const size_t *shape = ndim == 2 ? sides[p] : &lengths[p];
     TRY(cliv__bench_add(bench, dtype, ndim, shape, 3, CLIV__MODEST, 10 + p, &params[p]));
     TRY(cliv__bench_add(bench, dtype, ndim, shape, 5, CLIV__GUARD, 0, &grads[p]));

@@ -20,6 +20,8 @@ RULES = {
     "sgd": lambda groups: torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=0.01),
     "adam": lambda groups: torch.optim.Adam(groups, lr=0.01, weight_decay=0.1, foreach=False),
     "adamw": lambda groups: torch.optim.AdamW(groups, lr=0.01, betas=(0.8, 0.95), foreach=False),
+    "adafactor": lambda groups: torch.optim.Adafactor(groups, lr=0.05, weight_decay=0.1, eps=(2.0**-23, 1e-3),
+                                                      foreach=False),
 }
 
 

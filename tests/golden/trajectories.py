@@ -103,17 +103,17 @@ class Runs:
                 arrays |= {f"{key}.{what}": array for what, array in self.follow(maker(hyper)).items()}
         write(name, arrays, metadata)
 
-    def of_keras(self, cls, **names):
+    def of_keras(self, cls, dtype=None, **names):
         import keras
         names = dict(lr="learning_rate", beta1="beta_1", beta2="beta_2", eps="epsilon") | names
 
         def make(h):
-            weights = [keras.Variable(w) for w in self.start()]
+            weights = [keras.Variable(w, dtype=dtype) for w in self.start()]
             optimizer = cls(**renamed(h, names))
             optimizer.build(weights)
 
             def step(gradients):
-                optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients], weights)
+                optimizer.apply([keras.ops.convert_to_tensor(g, dtype=dtype) for g in gradients], weights)
                 return [keras.ops.convert_to_numpy(w) for w in weights]
             return step
         return lambda h: lambda: make(h)
