@@ -55,14 +55,17 @@ CLIV_API cliv_status cliv_average_set(cliv_average *average, const char *hyper, 
 CLIV_API cliv_status cliv_average_get(const cliv_average *average, const char *hyper, double *value) CLIV_MUST_CHECK;
 
 /* One update, for behind a step. Asynchronous. Where it is none of every `interval` it launches nothing. Fails with
- * NULL, VALUE (interval is not whole), STATE (the parameters hold the average), OPENCL. */
+ * NULL, VALUE (interval is not whole), STATE (the parameters hold the average), HOST_MEMORY, OPENCL. What fails changes
+ * nothing, unless the driver takes some of several launches and refuses the next: then averages are of two updates, and
+ * every update fails with STATE until they are loaded. */
 CLIV_API cliv_status cliv_average_update(cliv_average *average, const cliv_sync *sync) CLIV_MUST_CHECK;
 /* Updates so far, those that launched nothing too. */
 CLIV_API uint64_t cliv_average_updates(const cliv_average *average);
 
 /* Parameters that are those of training hold the average after this, rounded to their type, and those that hold it what
  * they were; with lookahead the slow weights are the average. Asynchronous. While they hold it, what they were takes
- * another float32 for each of their elements. Fails with NULL, DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+ * another float32 for each of their elements. Fails with NULL, DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY, as
+ * cliv_optimizer_evaluate does. */
 CLIV_API cliv_status cliv_average_swap(cliv_average *average, const cliv_sync *sync) CLIV_MUST_CHECK;
 CLIV_API int cliv_average_swapped(const cliv_average *average); /* 1: the parameters hold the average */
 
@@ -75,7 +78,8 @@ CLIV_API cliv_status cliv_average_tensor(cliv_average *average, size_t param, cl
 CLIV_API cliv_status cliv_average_save(cliv_average *average, const char *path) CLIV_MUST_CHECK;
 /* Reads such a file into an average of the same kind, of parameters of the same shapes; what follows is what would have
  * followed when it was saved, to the last bit. Set hyper-parameters before. Blocks. On these failures nothing is
- * changed: NULL, FILE, FORMAT, DATA (another kind, other parameters), SHAPE, HOST_MEMORY. */
+ * changed: NULL, FILE, FORMAT, DATA (another kind, other parameters), SHAPE, HOST_MEMORY. After OPENCL updates fail
+ * with STATE until it succeeds. */
 CLIV_API cliv_status cliv_average_load(cliv_average *average, const char *path) CLIV_MUST_CHECK;
 
 #ifdef __cplusplus

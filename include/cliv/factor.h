@@ -14,7 +14,8 @@
  * Memory: the context keeps a few buffers of the batch's size, made by the first call and used by all that follow.
  *
  * Errors: NULL; VALUE (options out of range, tensors of another context); DTYPE (float32 alone); SHAPE; LAYOUT;
- * OVERLAP; DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
+ * OVERLAP; DEVICE_MEMORY, HOST_MEMORY, OPENCL, BUILD from below. A call that fails has changed nothing, unless the
+ * driver takes some of its launches and refuses the next: then results are not defined.
  */
 #ifndef CLIV_FACTOR_H
 #define CLIV_FACTOR_H

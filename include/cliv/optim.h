@@ -242,11 +242,14 @@ CLIV_API cliv_status cliv_optimizer_add(cliv_optimizer *optimizer, cliv_tensor *
 CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
 
 /* One step over all parameters. Asynchronous (cliv_optimizer_gradients says what may wait); the first step after adding
- * tensors also lays out states and may compile. When it fails, the count of steps stays as it was; arguments and memory
- * are settled before anything is enqueued, but for the products of rules that take matrices: after BUILD, DEVICE_MEMORY
- * or OPENCL from these, states may be ahead of the weights. Fails with STATE (the parameters are what is to be
- * evaluated, or perturbed), VALUE (hyper-parameters that exclude each other, or that a schedule takes out of bounds),
- * DATA (gradients, where that was asked for), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+ * tensors also lays out states and may compile. When it fails, weights, states and the count of steps stay as they
+ * were: arguments, programs and memory are settled before the first launch that changes any of them is enqueued. What
+ * remains is a driver that takes some of these launches and refuses the next: then weights and states are of two steps,
+ * and from there on a step, cliv_optimizer_save and cliv_optimizer_evaluate fail with STATE, until both are loaded
+ * (cliv_optimizer_load), or written and the count set (cliv_optimizer_set_steps). A step of one launch cannot be torn.
+ * Fails with STATE (that; or the parameters are what is to be evaluated, or perturbed), VALUE (hyper-parameters that
+ * exclude each other, or that a schedule takes out of bounds), DATA (gradients, where that was asked for),
+ * DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* Adds the gradients to sums of the optimizer's own, float32, in one launch for those that lie together: a large batch
@@ -255,7 +258,9 @@ CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_s
  * gradient options' scale to 1 / count), and the sums begin anew. From the first call on a step that none came before
  * makes one itself. Scale, clipping and what is not finite are those of the mean; a step that is left out begins anew
  * too. Sums are not saved: save behind a step. A parameter that is added between two calls has the gradients of those
- * that follow. Fails with NULL, DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+ * that follow. What fails adds nothing, unless the driver takes some of several launches and refuses the next: then the
+ * sums begin anew (cliv_optimizer_accumulated says 0), and so does the batch. Fails with NULL, DEVICE_MEMORY, BUILD,
+ * OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_accumulate(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 CLIV_API uint64_t cliv_optimizer_accumulated(const cliv_optimizer *optimizer); /* calls since the last step */
 
@@ -264,7 +269,9 @@ CLIV_API uint64_t cliv_optimizer_accumulated(const cliv_optimizer *optimizer); /
  * nothing happens. Going there keeps what they were, which takes another float32 for each element, and coming back
  * gives it back, bit by bit. What is evaluated of a parameter with a `master` is made of that, and keeps another copy
  * of it. A call for what they are already does nothing. One launch for parameters that lie together. Asynchronous.
- * Fails with NULL, STATE (the weights are perturbed), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+ * Where it fails on the way there, parameters are as they were: of several launches those that the driver took are
+ * taken back, and where it refuses that too the sentence says so. On the way back it can be called again. Fails with
+ * NULL, STATE (the weights are perturbed, or a step was torn), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
 CLIV_API cliv_status cliv_optimizer_evaluate(cliv_optimizer *optimizer, int on, const cliv_sync *sync) CLIV_MUST_CHECK;
 CLIV_API int cliv_optimizer_evaluating(const cliv_optimizer *optimizer); /* 1: they are those to evaluate, not others */
 
@@ -403,10 +410,9 @@ CLIV_API cliv_status cliv_optimizer_save(cliv_optimizer *optimizer, const char *
  * steps before and the file has no memory of them (PyTorch's have none), as after cliv_optimizer_set_steps; DATA for
  * more than 2^24 of these. A file without metadata leaves hyper-parameters as they are. A parameter without states in
  * it begins anew. Schedules and gradient options are not in the file: set them first; of the loss's scale, one that
- * grows goes on. Needs room for the states twice. Blocks. On these failures nothing is changed: STATE (the parameters
- * are what is to be evaluated); FILE, FORMAT; DATA (another rule, other parameters or groups, states missing or
- * unknown); SHAPE; VALUE (a hyper-parameter out of its bounds); DEVICE_MEMORY, HOST_MEMORY. OPENCL: the device failed,
- * and states may be neither these nor those. */
+ * grows goes on. Needs room for the states twice. Blocks. What fails changes nothing: STATE (the parameters are what is
+ * to be evaluated); FILE, FORMAT; DATA (another rule, other parameters or groups, states missing or unknown); SHAPE;
+ * VALUE (a hyper-parameter out of its bounds); DEVICE_MEMORY, HOST_MEMORY, OPENCL. */
 CLIV_API cliv_status cliv_optimizer_load(cliv_optimizer *optimizer, const char *path) CLIV_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -100,8 +100,10 @@ CLIV_API void cliv_variance_free(cliv_variance *variance);
 
 /* Takes `steps` steps. order: the term of each, from 0, or NULL: the generator's; a step of sarah that takes the mean
  * passes over its own. Asynchronous, but for what the sum's functions do. Fails with NULL, VALUE (a term of `order`
- * that there is not: then nothing was done), DEVICE_MEMORY, BUILD, OPENCL, and with what a function of the sum returns:
- * then the steps before that one are taken, and cliv_variance_steps tells how many. */
+ * that there is not: then nothing was done), STATE, DEVICE_MEMORY, HOST_MEMORY, BUILD, OPENCL, and with what a function
+ * of the sum returns: then the steps before that one are taken, and cliv_variance_steps tells how many. Where the
+ * driver takes one of the launches of a step of sag or saga and refuses another, x has changed and the table has not:
+ * that call fails with OPENCL, and those that follow with STATE. */
 CLIV_API cliv_status cliv_variance_run(cliv_variance *variance, size_t steps, const int32_t *order,
                                        const cliv_sync *sync) CLIV_MUST_CHECK;
 

@@ -2,6 +2,7 @@
 #include "blas/factor.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
+#include "runtime/stage.h"
 #include "runtime/tensor.h"
 
 enum { BLOCK = 32 }; /* as in cl/cholesky.cl */
@@ -120,7 +121,16 @@ static cliv_status check_sides(cliv_context *ctx, const char *name, const cliv_t
   return CLIV_OK;
 }
 
-/* ---- operations ---- */
+/* ---- operations ----
+ *
+ * The results are worked on from the first launch on: all launches, or none. */
+
+static cliv_status cholesky(cliv_context *ctx, const cliv__stack *a, const cliv__stack *l, cl_mem info,
+                            cl_ulong info_first, const cliv_sync *sync) {
+  TRY(copy(ctx, "-D LOWER", a, l, SYNC_FIRST(sync)));
+  TRY(factor(ctx, l, info, info_first));
+  return copy(ctx, "-D LOWER", l, l, SYNC_LAST(sync));
+}
 
 cliv_status cliv_cholesky(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *l, cliv_tensor *info,
                           const cliv_sync *sync) {
@@ -139,9 +149,15 @@ cliv_status cliv_cholesky(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *
   cl_mem flags;
   cl_ulong first;
   TRY(info_of(ctx, info, from.count, &flags, &first));
-  TRY(copy(ctx, "-D LOWER", &from, &to, SYNC_FIRST(sync)));
-  TRY(factor(ctx, &to, flags, first));
-  return copy(ctx, "-D LOWER", &to, &to, SYNC_LAST(sync));
+  TRY(cliv__stage_begin(ctx));
+  return cliv__stage_end(ctx, cholesky(ctx, &from, &to, flags, first, sync), NULL);
+}
+
+static cliv_status substitute_all(cliv_context *ctx, const cliv__stack *t, bool upper, bool trans, const cliv__stack *b,
+                                  const cliv__stack *x, const cliv_sync *sync) {
+  TRY(copy(ctx, "", b, x, SYNC_FIRST(sync)));
+  TRY(solve_triangular(ctx, t, upper, trans, x));
+  return cliv__nothing(ctx, SYNC_LAST(sync));
 }
 
 cliv_status cliv_solve_triangular(cliv_context *ctx, const cliv_tensor *t, int upper, int trans, const cliv_tensor *b,
@@ -157,8 +173,20 @@ cliv_status cliv_solve_triangular(cliv_context *ctx, const cliv_tensor *t, int u
   if (x->count == 0) return cliv__nothing(ctx, sync);
 
   const cliv__stack triangle = cliv__stack_of(t), from = cliv__stack_of(b), to = cliv__stack_of(x);
-  TRY(copy(ctx, "", &from, &to, SYNC_FIRST(sync)));
-  TRY(solve_triangular(ctx, &triangle, upper != 0, trans != 0, &to));
+  TRY(cliv__stage_begin(ctx));
+  return cliv__stage_end(ctx, substitute_all(ctx, &triangle, upper != 0, trans != 0, &from, &to, sync), NULL);
+}
+
+/* By the factor of A, in l's memory. */
+static cliv_status solve(cliv_context *ctx, const cliv__stack *a, const cliv__stack *b, const cliv__stack *x,
+                         const cliv__stack *l, cl_mem info, cl_ulong info_first, const cliv_sync *sync) {
+  TRY(copy(ctx, "", a, l, SYNC_FIRST(sync)));
+  TRY(factor(ctx, l, info, info_first));
+  if (x->rows && x->columns) {
+    TRY(copy(ctx, "", b, x, NULL));
+    TRY(solve_triangular(ctx, l, false, false, x));
+    TRY(solve_triangular(ctx, l, false, true, x));
+  }
   return cliv__nothing(ctx, SYNC_LAST(sync));
 }
 
@@ -181,13 +209,15 @@ cliv_status cliv_solve(cliv_context *ctx, const cliv_tensor *a, const cliv_tenso
   cl_ulong first;
   TRY(cliv__stack_scratch(ctx, CLIV__SCRATCH_FACTOR_A, from.count, from.rows, from.columns, &l));
   TRY(info_of(ctx, info, from.count, &flags, &first));
-  TRY(copy(ctx, "", &from, &l, SYNC_FIRST(sync)));
-  TRY(factor(ctx, &l, flags, first));
-  if (x->count) {
-    TRY(copy(ctx, "", &side, &to, NULL));
-    TRY(solve_triangular(ctx, &l, false, false, &to));
-    TRY(solve_triangular(ctx, &l, false, true, &to));
-  }
+  TRY(cliv__stage_begin(ctx));
+  return cliv__stage_end(ctx, solve(ctx, &from, &side, &to, &l, flags, first, sync), NULL);
+}
+
+static cliv_status least_squares(cliv_context *ctx, const cliv__stack *a, const cliv__stack *b, const cliv__stack *x,
+                                 const cliv__stack *q, const cliv__stack *r, const cliv_sync *sync) {
+  TRY(cliv__stack_qr(ctx, a, q, r, SYNC_FIRST(sync)));
+  TRY(cliv__stack_product(ctx, true, false, 1, q, b, 0, x, NULL));
+  TRY(solve_triangular(ctx, r, true, false, x));
   return cliv__nothing(ctx, SYNC_LAST(sync));
 }
 
@@ -209,8 +239,6 @@ cliv_status cliv_least_squares(cliv_context *ctx, const cliv_tensor *a, const cl
   cliv__stack q, r;
   TRY(cliv__stack_scratch(ctx, CLIV__SCRATCH_FACTOR_G, from.count, from.rows, from.columns, &q));
   TRY(cliv__stack_scratch(ctx, CLIV__SCRATCH_FACTOR_H, from.count, from.columns, from.columns, &r));
-  TRY(cliv__stack_qr(ctx, &from, &q, &r, SYNC_FIRST(sync)));
-  TRY(cliv__stack_product(ctx, true, false, 1, &q, &side, 0, &to, NULL));
-  TRY(solve_triangular(ctx, &r, true, false, &to));
-  return cliv__nothing(ctx, SYNC_LAST(sync));
+  TRY(cliv__stage_begin(ctx));
+  return cliv__stage_end(ctx, least_squares(ctx, &from, &side, &to, &q, &r, sync), NULL);
 }

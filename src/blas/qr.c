@@ -4,6 +4,7 @@
 #include "blas/factor.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
+#include "runtime/stage.h"
 #include "runtime/tensor.h"
 
 enum { PANEL = 32, LANES = 8 }; /* as in cl/qr.cl */
@@ -136,5 +137,6 @@ cliv_status cliv_qr(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *q, cli
   if (a->count == 0) return cliv__nothing(ctx, sync);
   const cliv__stack from = cliv__stack_of(a), basis = cliv__stack_of(q),
                     upper = r ? cliv__stack_of(r) : (cliv__stack){0};
-  return cliv__stack_qr(ctx, &from, &basis, r ? &upper : NULL, sync);
+  TRY(cliv__stage_begin(ctx)); /* Q and R, or neither */
+  return cliv__stage_end(ctx, cliv__stack_qr(ctx, &from, &basis, r ? &upper : NULL, sync), NULL);
 }

@@ -91,18 +91,20 @@ cliv_status cliv_optimizer_accumulate(cliv_optimizer *o, const cliv_sync *sync) 
   REQUIRE_NOT_NULL(NULL, o);
   TRY(cliv__control_settle(o));
   TRY(begin(o));
-  TRY(cliv__optimizer_step(o->gatherer, true, sync));
-  o->gathered++;
-  return CLIV_OK;
+  const cliv_status status = cliv__optimizer_step(o->gatherer, true, sync);
+  if (!status) o->gathered++;
+  else if (o->gatherer->torn) o->gathered = 0; /* some sums have these gradients, others have not */
+  return status;
 }
 
 uint64_t cliv_optimizer_accumulated(const cliv_optimizer *o) { return o->gathered; }
 
 cliv_status cliv__gathered_step(cliv_optimizer *o, const cliv_sync *sync) {
-  const bool adds = o->gathered == 0 || o->gatherer->param_count < o->param_count;
+  const bool begins = o->gathered == 0, adds = begins || o->gatherer->param_count < o->param_count;
   if (adds) TRY(cliv_optimizer_accumulate(o, SYNC_FIRST(sync)));
   const cliv_sync rest = adds ? cliv__sync_part(sync, false, true) : sync ? *sync : (cliv_sync){0};
   const cliv_status status = cliv__optimizer_step(o, true, &rest);
-  if (!status || status == CLIV_DATA) o->gathered = 0; /* other failures leave the sums to a step that comes again */
+  /* Other failures leave sums of several calls to a step that comes again. */
+  if (!status || status == CLIV_DATA || begins) o->gathered = 0;
   return status;
 }

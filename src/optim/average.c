@@ -143,6 +143,10 @@ cliv_status cliv_average_update(cliv_average *a, const cliv_sync *sync) {
   REQUIRE_NOT_NULL(NULL, a);
   REQUIRE(a->ctx, a->lent == NULL, STATE,
           "the parameters hold their average; swap them back (cliv_average_swap) before an update");
+  REQUIRE(
+      a->ctx, !a->o->torn, STATE,
+      "averages are of two updates, since the driver or the device failed within one: load them from where they were "
+      "saved (cliv_average_load), or make an average anew");
   const double every = interval(a);
   REQUIRE(a->ctx, every == (double)(uint64_t)every, VALUE, "interval of %s is %g; it must be whole",
           a->o->rule->info.name, every);
@@ -226,9 +230,11 @@ static cliv_status read_file(const cliv_average *a, const cliv_safetensors *file
 
 static cliv_status take_over(cliv_average *a, const cliv_array *arrays, uint64_t updates) {
   TRY(cliv_optimizer_set_steps(a->o, 1 + updates / (uint64_t)interval(a)));
+  a->o->torn = true; /* until all are there */
   a->updates = updates;
   for (size_t i = 0; i < a->count; i++)
     TRY(cliv_tensor_write(a->loans[i].from, arrays[i].data, cliv_array_count(&arrays[i]) * sizeof(float)));
+  a->o->torn = false;
   return CLIV_OK;
 }
 

@@ -48,6 +48,7 @@ cliv_status cliv_optimizer_evaluate(cliv_optimizer *o, int on, const cliv_sync *
   REQUIRE_NOT_NULL(NULL, o);
   TRY(cliv__check_in_place(o));
   if (!o->rule->evaluated || (on != 0) == (o->lent != NULL)) return cliv__nothing(o->ctx, sync);
+  TRY(cliv__check_whole(o));
   return on ? turn(o, sync) : cliv__lend_back(&o->lent, sync);
 }
 

@@ -53,6 +53,24 @@ static cliv_status lend(cliv_optimizer *o, const cliv__loan *loans, size_t count
   return cliv_optimizer_step(o, sync);
 }
 
+/* Of a step that was torn, the launches that the driver took: what they keep is all that there is of the parameters. */
+static cliv_status take_back(cliv_optimizer *o) {
+  const size_t lent = o->launched, all = o->plan.batch_count;
+  if (lent == 0) return CLIV_OK;
+  cliv__error held = cliv__error_hold(o->ctx);
+  o->plan.batch_count = lent;
+  cliv_status status = cliv_optimizer_set(o, CLIV_ALL_GROUPS, "back", 1);
+  if (!status) status = cliv__optimizer_step(o, true, NULL);
+  o->plan.batch_count = all;
+  cliv__error_restore(o->ctx, &held);
+  return status
+             ? cliv__fail(o->ctx, CLIV_OPENCL,
+                          "the driver took %zu of %zu launches that change parameters for a while, refused the next, "
+                          "and refused to change these back: load the parameters from where they were saved",
+                          lent, all)
+             : CLIV_OK;
+}
+
 cliv_status cliv__lend(cliv_context *ctx, const cliv__loan *loans, size_t count, const cliv_sync *sync,
                        cliv_optimizer **out) {
   cliv_optimizer *o;
@@ -61,15 +79,19 @@ cliv_status cliv__lend(cliv_context *ctx, const cliv__loan *loans, size_t count,
   for (size_t i = 0; i < count; i++)
     if (loans[i].master) options.weights = "master";
   TRY(cliv__optimizer_make(ctx, &rule, NULL, &options, &o));
-  const cliv_status status = lend(o, loans, count, sync);
-  if (status) cliv_optimizer_free(o);
-  else *out = o;
-  return status;
+  cliv_status status = lend(o, loans, count, sync);
+  if (!status) {
+    *out = o;
+    return CLIV_OK;
+  }
+  const cliv_status back = take_back(o);
+  cliv_optimizer_free(o);
+  return back ? back : status;
 }
 
 cliv_status cliv__lend_back(cliv_optimizer **lent, const cliv_sync *sync) {
   TRY(cliv_optimizer_set(*lent, CLIV_ALL_GROUPS, "back", 1));
-  TRY(cliv_optimizer_step(*lent, sync));
+  TRY(cliv__optimizer_step(*lent, true, sync)); /* as often as it takes: what is kept stays */
   cliv_optimizer_free(*lent);
   *lent = NULL;
   return CLIV_OK;

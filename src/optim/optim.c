@@ -428,6 +428,7 @@ cliv_status cliv_optimizer_set_steps(cliv_optimizer *o, uint64_t steps) {
           "cliv_optimizer_save has written",
           o->rule->info.name, (unsigned long long)steps, (unsigned long long)CLIV__MOST_GONE_THROUGH);
   o->steps = steps;
+  o->torn = false;
   const cliv__past unknown = {.remembered = UINT64_MAX};
   for (size_t r = 0; r < o->plan.row_count; r++) o->plan.rows[r].past = unknown;
   for (size_t i = 0; i < o->param_count; i++) {

@@ -183,7 +183,9 @@ struct cliv_optimizer {
   uint64_t gathered;        /* gradients in the sums */
   cliv_optimizer *uphill;   /* what perturbs its weights, see perturb.c; NULL until that is asked for */
   bool perturbed;
-  bool moved; /* the last step came as far as its launches that change weights */
+  size_t launched; /* by the last step, of the launches that change states or weights */
+  bool moved;      /* … of those that change weights at least one */
+  bool torn;       /* … and not all of them */
 };
 
 static inline double *cliv__hyper(const cliv_optimizer *o, int group) {
@@ -258,6 +260,8 @@ cliv_status cliv__plane_view(const cliv_optimizer *o, size_t param, size_t k, cl
 double cliv__value_at(const cliv_optimizer *o, int group, int hyper, uint64_t steps);
 /* STATE while the weights are perturbed. */
 cliv_status cliv__check_in_place(const cliv_optimizer *o);
+/* STATE after a step that was torn. */
+cliv_status cliv__check_whole(const cliv_optimizer *o);
 
 /* cliv_optimizer_step without its checks. prepares: with what goes before the step's own launches. */
 cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sync *sync);

@@ -167,6 +167,7 @@ cliv_status cliv__state_dict_add(cliv_optimizer *o, cliv__bundle *b) {
     char *(*text)(const cliv_optimizer *o);
   } texts[] = {{"param_groups", groups_text}, {"steps", steps_text}, {"taken", taken_text},
                {"memory", memory_text},       {"scale", scale_text}, {"seed", seed_text}};
+  TRY(cliv__check_whole(o));
   TRY(cliv__control_settle(o));
   TRY(cliv__bundle_text(b, "format", strdup(FORMAT)));
   TRY(cliv__bundle_text(b, "rule", strdup(o->rule->info.name)));
@@ -196,13 +197,12 @@ struct cliv__state_dict {
   const cliv_safetensors *file;
   const char *prefix; /* of all that is this optimizer's in the file */
   char *shown;
-  double *hyper;       /* as o->hyper */
-  uint64_t *steps;     /* one a parameter */
-  cliv__past *pasts;   /* one a parameter */
-  uint64_t total;      /* the greatest of them, unless the file says otherwise */
-  cliv_array *states;  /* [param][CLIV__PLANES]; without data: not kept */
-  cliv_tensor **views; /* where they go */
-  cliv__plan plan;     /* the other one, see swap */
+  double *hyper;      /* as o->hyper */
+  uint64_t *steps;    /* one a parameter */
+  cliv__past *pasts;  /* one a parameter */
+  uint64_t total;     /* the greatest of them, unless the file says otherwise */
+  cliv_array *states; /* [param][CLIV__PLANES]; without data: not kept */
+  cliv__plan plan;    /* the other one, see swap */
   double scale;
   uint64_t good, skipped, seed;
   bool swapped; /* what was read is the optimizer's, and what the optimizer had is here */
@@ -533,35 +533,36 @@ static void swap(loaded *l) {
   l->total = o->steps, o->steps = total;
 }
 
-/* A plan with all states at their beginning, so that those that the file has not are there too, and a view of each that
- * it has. */
-static cliv_status make_room(loaded *l) {
+/* A plan with all states at their beginning, so that those that the file has not are there too, and then as the file
+ * has them. */
+static cliv_status fill(const loaded *l) {
   cliv_optimizer *o = l->o;
   TRY(cliv__plan_make(o));
-  for (size_t i = 0; i < o->param_count * CLIV__PLANES; i++)
-    if (l->states[i].data && cliv_array_count(&l->states[i]))
-      TRY(cliv__plane_view(o, i / CLIV__PLANES, i % CLIV__PLANES, &l->views[i]));
-  return CLIV_OK;
+  for (size_t i = 0; i < o->param_count * CLIV__PLANES; i++) {
+    const cliv_array *a = &l->states[i];
+    const size_t bytes = cliv_array_count(a) * cliv_dtype_size(a->dtype);
+    cliv_tensor *view;
+    if (!a->data || !bytes) continue;
+    TRY(cliv__plane_view(o, i / CLIV__PLANES, i % CLIV__PLANES, &view));
+    const cliv_status status = cliv_tensor_write(view, a->data, bytes);
+    cliv_tensor_free(view);
+    TRY(status);
+  }
+  return cliv__norming_share(o); /* of parameters without a step nothing was written */
 }
 
 cliv_status cliv__state_dict_place(cliv__state_dict *l) {
   swap(l);
   l->swapped = true;
-  return make_room(l);
+  return fill(l);
 }
 
-cliv_status cliv__state_dict_keep(cliv__state_dict *l) {
+void cliv__state_dict_keep(cliv__state_dict *l) {
   cliv_optimizer *o = l->o;
-  cliv_status status = CLIV_OK;
   l->swapped = false;
   o->precision.seed = l->seed;
   o->control.scale = l->scale, o->control.good = l->good, o->control.skipped = l->skipped;
-  for (size_t i = 0; !status && i < o->param_count * CLIV__PLANES; i++) {
-    const cliv_array *a = &l->states[i];
-    const size_t bytes = cliv_array_count(a) * cliv_dtype_size(a->dtype);
-    if (l->views[i]) status = cliv_tensor_write(l->views[i], a->data, bytes);
-  }
-  return status ? status : cliv__norming_share(o); /* of parameters without a step nothing was written */
+  o->torn = false;
 }
 
 void cliv__state_dict_free(cliv__state_dict *l) {
@@ -570,13 +571,9 @@ void cliv__state_dict_free(cliv__state_dict *l) {
     swap(l);
     l->o->stale = true; /* smoothed gradients that the plan refers to are gone */
   }
-  for (size_t i = 0; l->states && l->views && i < l->o->param_count * CLIV__PLANES; i++) {
-    cliv_array_free(&l->states[i]);
-    cliv_tensor_free(l->views[i]);
-  }
+  for (size_t i = 0; l->states && i < l->o->param_count * CLIV__PLANES; i++) cliv_array_free(&l->states[i]);
   cliv__plan_free(&l->plan); /* the one that is not in force, or an empty one */
   free(l->shown);
-  free(l->views);
   free(l->states);
   free(l->steps);
   free(l->pasts);
@@ -593,18 +590,22 @@ static cliv_status begin(cliv_optimizer *o, loaded *l) {
   l->hyper = malloc(hypers * sizeof *l->hyper);
   l->steps = calloc(o->param_count + 1, sizeof *l->steps);
   l->states = calloc(states + 1, sizeof *l->states);
-  l->views = calloc(states + 1, sizeof *l->views);
   l->pasts = calloc(o->param_count + 1, sizeof *l->pasts);
-  if (!l->shown || !l->hyper || !l->steps || !l->states || !l->views || !l->pasts) return no_memory(o);
+  if (!l->shown || !l->hyper || !l->steps || !l->states || !l->pasts) return no_memory(o);
   memcpy(l->hyper, o->hyper, hypers * sizeof *l->hyper);
+  return CLIV_OK;
+}
+
+static cliv_status check_trained(const cliv_optimizer *o) {
+  REQUIRE(o->ctx, o->lent == NULL, STATE,
+          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before loading");
   return CLIV_OK;
 }
 
 cliv_status cliv__state_dict_read(cliv_optimizer *o, const cliv_safetensors *file, const char *prefix,
                                   const char *shown, cliv__state_dict **out) {
   *out = NULL;
-  REQUIRE(o->ctx, o->lent == NULL, STATE,
-          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before loading");
+  TRY(check_trained(o));
   TRY(cliv__control_settle(o));
   loaded *l = calloc(1, sizeof *l);
   if (!l) return no_memory(o);
@@ -620,13 +621,14 @@ cliv_status cliv__state_dict_read(cliv_optimizer *o, const cliv_safetensors *fil
 cliv_status cliv_optimizer_load(cliv_optimizer *o, const char *path) {
   REQUIRE_NOT_NULL(NULL, o);
   REQUIRE_NOT_NULL(o->ctx, path);
+  TRY(check_trained(o));
   cliv_safetensors *file;
   cliv__state_dict *states;
   TRY(cliv__relay(o->ctx, cliv_safetensors_open(path, &file)));
   cliv_status status = cliv__state_dict_read(o, file, "", cliv__shown(path), &states);
   cliv_safetensors_free(file);
   if (!status) status = cliv__state_dict_place(states);
-  if (!status) status = cliv__state_dict_keep(states);
+  if (!status) cliv__state_dict_keep(states);
   cliv__state_dict_free(states);
   return status;
 }

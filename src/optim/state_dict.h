@@ -15,10 +15,10 @@ typedef struct cliv__state_dict cliv__state_dict;
 /* Reads and checks all of it, after which the file may be closed. shown: what it is called. */
 cliv_status cliv__state_dict_read(cliv_optimizer *o, const cliv_safetensors *file, const char *prefix,
                                   const char *shown, cliv__state_dict **out);
-/* Makes room for it on the device. */
+/* Writes it to the device, to a place of its own. */
 cliv_status cliv__state_dict_place(cliv__state_dict *states);
-/* Writes it: only the device can fail. */
-cliv_status cliv__state_dict_keep(cliv__state_dict *states);
+/* That place is the optimizer's from then on. */
+void cliv__state_dict_keep(cliv__state_dict *states);
 void cliv__state_dict_free(cliv__state_dict *states);
 
 #endif

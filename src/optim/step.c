@@ -3,7 +3,7 @@
 
 #include "optim/optim.h"
 #include "optim/user_rule.h"
-#include "runtime/launch.h"
+#include "runtime/stage.h"
 #include "runtime/tensor.h"
 
 /* Whether a schedule has made parameters cautious, or not cautious any more. */
@@ -253,7 +253,33 @@ static cliv_status left_out(cliv_optimizer *o, bool *out) {
   return cliv__control_settle(o);
 }
 
+/* What changes states and weights: the launches before the last of each tensor, and those. *before: how many come
+ * before the first that changes weights. */
+static cliv_status write_down(cliv_optimizer *o, bool norms, bool matrices, const cliv_sync *sync, size_t *before) {
+  const size_t batches = o->plan.batch_count;
+  if (norms) TRY(prepare(o, SYNC_FIRST(sync)));
+  if (matrices) TRY(work_up(o, SYNC_FIRST(sync)));
+  *before = cliv__stage_count(o->ctx);
+  for (size_t i = 0; i < batches; i++) {
+    const cliv_sync part = cliv__sync_part(sync, i == 0 && *before == 0, i + 1 == batches);
+    TRY(launch(o, &o->plan.batches[i], o->plan.batches[i].kernel, &part));
+  }
+  return CLIV_OK;
+}
+
+/* All of it or nothing, unless the driver takes some launches and refuses one: then the step is torn. */
+static cliv_status enqueue(cliv_optimizer *o, bool norms, bool matrices, const cliv_sync *sync) {
+  size_t before = 0;
+  TRY(cliv__stage_begin(o->ctx));
+  const cliv_status status = write_down(o, norms, matrices, sync, &before);
+  const cliv_status ended = cliv__stage_end(o->ctx, status, &o->launched);
+  o->moved = o->launched > before;
+  o->torn = ended && o->launched > 0;
+  return ended;
+}
+
 cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sync *sync) {
+  o->launched = 0;
   o->moved = false;
   TRY(cliv__control_settle(o));
   TRY(settle_hypers(o));
@@ -270,21 +296,25 @@ cliv_status cliv__optimizer_step(cliv_optimizer *o, bool prepares, const cliv_sy
   if (batches == 0) TRY(cliv__nothing(o->ctx, sync));
   else TRY(send_scalars(o));
   if (bound) TRY(cliv__bind_enqueue(o, smoothed || controlled ? SYNC_NONE : sync));
-  const bool begun = smoothed || controlled || bound;
-  if (norms) TRY(prepare(o, begun ? SYNC_NONE : SYNC_FIRST(sync)));
   if (matrices && controlled) {
     bool none;
     TRY(left_out(o, &none));
     if (none) return cliv__nothing(o->ctx, SYNC_LAST(sync));
   }
-  if (matrices) TRY(work_up(o, begun ? SYNC_NONE : SYNC_FIRST(sync)));
-  o->moved = true;
-  for (size_t i = 0; i < batches; i++) {
-    const cliv_sync part = cliv__sync_part(sync, i == 0 && !begun && !norms && !matrices, i + 1 == batches);
-    TRY(launch(o, &o->plan.batches[i], o->plan.batches[i].kernel, &part));
-  }
+  const cliv_sync rest = cliv__sync_part(sync, !smoothed && !controlled && !bound, true);
+  if (batches) TRY(enqueue(o, norms, matrices, &rest));
   step_taken(o);
   o->control.undecided = controlled && o->control.options.nonfinite == CLIV_NONFINITE_SKIP;
+  return CLIV_OK;
+}
+
+cliv_status cliv__check_whole(const cliv_optimizer *o) {
+  REQUIRE(
+      o->ctx, !o->torn, STATE,
+      "the driver took %zu launches of step %llu and refused the next, so that weights and states are neither those "
+      "before it nor those after: load both from where they were saved (cliv_optimizer_load), or write them and set "
+      "the count of steps (cliv_optimizer_set_steps)",
+      o->launched, (unsigned long long)o->steps + 1);
   return CLIV_OK;
 }
 
@@ -294,5 +324,6 @@ cliv_status cliv_optimizer_step(cliv_optimizer *o, const cliv_sync *sync) {
   REQUIRE(o->ctx, o->lent == NULL, STATE,
           "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before a step");
   TRY(cliv__check_in_place(o));
+  TRY(cliv__check_whole(o));
   return o->gatherer ? cliv__gathered_step(o, sync) : cliv__optimizer_step(o, true, sync);
 }

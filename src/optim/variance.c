@@ -12,6 +12,7 @@
 #include "base/options.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
+#include "runtime/stage.h"
 #include "runtime/tensor.h"
 
 typedef struct method {
@@ -33,6 +34,7 @@ struct cliv_variance {
   unsigned char *seen; /* of each term, whether the table has it */
   size_t seen_count;
   uint64_t steps, gradients;
+  bool torn; /* a step's launches were taken in part */
 };
 
 /* ---- what steps are made of ---- */
@@ -88,8 +90,6 @@ static cliv_status launch(cliv_variance *v, const cliv_tensor *g, size_t g_first
 static cliv_status step_linear(cliv_variance *v, size_t term, size_t seen, const cliv_sync *sync) {
   const cliv_tensor *rows = v->rows;
   cliv_tensor *number;
-  TRY(v->sum.slope(v->sum.with, v->x, term, v->w));
-  v->gradients++;
   TRY(cliv_tensor_view(v->t, term, 1, (const size_t[]){1}, 0, &number));
   cliv_status status = launch(v, rows, cliv__first(rows) + term * cliv__row_pitch(rows), v->t, term, seen, SYNC_NONE);
   if (!status) status = cliv_tensor_copy(v->w, number, sync);
@@ -104,19 +104,31 @@ static cliv_status add_up(cliv_variance *v, const cliv_sync *sync) {
                       : cliv_reduce(v->ctx, "sum", 0, v->t, NULL, v->s, sync);
 }
 
-static cliv_status step_table(cliv_variance *v, size_t term, const cliv_sync *sync) {
-  const size_t seen = v->seen_count + !v->seen[term], n = v->sum.terms;
-  const bool again = v->steps % n == n - 1;
+/* x and the table change together. */
+static cliv_status change(cliv_variance *v, size_t term, size_t seen, const cliv_sync *sync) {
+  const bool again = v->steps % v->sum.terms == v->sum.terms - 1;
   const cliv_sync *own = again ? SYNC_NONE : sync;
+  if (v->sum.slope) TRY(step_linear(v, term, seen, own));
+  else TRY(launch(v, v->g, 0, v->t, term * v->x->count, seen, own));
+  return again ? add_up(v, sync) : CLIV_OK;
+}
+
+static cliv_status step_table(cliv_variance *v, size_t term, const cliv_sync *sync) {
+  const size_t seen = v->seen_count + !v->seen[term];
+  size_t enqueued = 0;
   if (v->sum.slope) {
-    TRY(step_linear(v, term, seen, own));
+    TRY(v->sum.slope(v->sum.with, v->x, term, v->w));
+    v->gradients++;
   } else {
     TRY(gradient(v, v->x, term, v->g));
-    TRY(launch(v, v->g, 0, v->t, term * v->x->count, seen, own));
   }
+  TRY(cliv__stage_begin(v->ctx));
+  const cliv_status status = cliv__stage_end(v->ctx, change(v, term, seen, sync), &enqueued);
+  v->torn = status && enqueued > 0;
+  TRY(status);
   v->seen[term] = 1;
   v->seen_count = seen;
-  return again ? add_up(v, sync) : CLIV_OK;
+  return CLIV_OK;
 }
 
 static cliv_status step_svrg(cliv_variance *v, size_t term, const cliv_sync *sync) {
@@ -288,6 +300,11 @@ cliv_status cliv_variance_run(cliv_variance *v, size_t steps, const int32_t *ord
   for (size_t k = 0; order && k < steps; k++)
     REQUIRE(v->ctx, order[k] >= 0 && (size_t)order[k] < v->sum.terms, VALUE,
             "step %zu of the order takes term %ld, and there are 0 to %zu", k, (long)order[k], v->sum.terms - 1);
+  REQUIRE(
+      v->ctx, !v->torn, STATE,
+      "the driver took a part of step %llu and refused the rest, so that x has changed and the table has not: begin "
+      "anew from x, or from what it was (cliv_variance_create)",
+      (unsigned long long)v->steps + 1);
   if (steps == 0) return cliv__nothing(v->ctx, sync);
   if (sync && sync->wait_count) TRY(cliv__nothing(v->ctx, SYNC_FIRST(sync)));
   for (size_t k = 0; k < steps; k++) {

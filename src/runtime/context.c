@@ -9,6 +9,7 @@
 #include "runtime/program.h"
 #include "runtime/quirks.h"
 #include "runtime/scratch.h"
+#include "runtime/stage.h"
 
 static cliv_status read_facts(cliv_context *ctx) {
   CL_TRY(NULL, cliv__device_foundations(ctx->device, &ctx->facts), "asking the device what it is");
@@ -142,6 +143,7 @@ void cliv_context_free(cliv_context *ctx) {
   clFinish(ctx->queue);
   cliv__programs_free(ctx);
   cliv__scratch_free(ctx);
+  cliv__stage_free(ctx);
   if (ctx->last) clReleaseEvent(ctx->last);
   clReleaseCommandQueue(ctx->queue);
   clReleaseContext(ctx->context);

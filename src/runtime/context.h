@@ -23,6 +23,7 @@ struct cliv_context {
   char *cache_dir;                /* NULL: no disk cache */
   struct cliv__program *programs; /* memory cache */
   struct cliv__scratch *scratch;  /* reusable device memory, see scratch.h */
+  struct cliv__stage *stage;      /* launches that are not enqueued yet, see stage.h */
 };
 
 /* Status and sentence for an OpenCL code: "`what` failed: CL_OUT_OF_RESOURCES (-5)". */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/stage.h"
+
 cliv_status cliv__check_sync(cliv_context *ctx, const cliv_sync *sync) {
   if (!sync) return CLIV_OK;
   if (sync->done) *sync->done = NULL;
@@ -15,12 +17,17 @@ cliv_status cliv__check_sync(cliv_context *ctx, const cliv_sync *sync) {
 cliv_status cliv__order_begin(cliv_context *ctx, const cliv_sync *sync, cliv__order *order) {
   *order = (cliv__order){0};
   TRY(cliv__check_sync(ctx, sync));
+  REQUIRE(ctx, !cliv__staging(ctx), INTERNAL, "a command that is no launch comes between launches that go together");
   if (sync) {
     order->wait_count = sync->wait_count;
     order->wait = sync->wait_count ? sync->wait : NULL;
     order->done = sync->done;
   }
-  if (ctx->last) {
+  if (ctx->last && order->wait_count == 0) { /* no memory is needed, so that none can lack */
+    order->own = ctx->last;
+    order->wait_count = 1;
+    order->wait = &order->own;
+  } else if (ctx->last) {
     order->list = malloc((order->wait_count + 1) * sizeof *order->list);
     REQUIRE(ctx, order->list != NULL, HOST_MEMORY, "no memory for a list of %u events",
             (unsigned)order->wait_count + 1);
@@ -60,6 +67,7 @@ size_t cliv__share(const cliv_context *ctx, size_t n) {
 
 cliv_status cliv__nothing(cliv_context *ctx, const cliv_sync *sync) {
   if (!sync || (sync->wait_count == 0 && !sync->done)) return CLIV_OK;
+  if (cliv__staging(ctx)) return cliv__stage_add(ctx, NULL, NULL, sync, NULL, 0);
   cliv__order order;
   TRY(cliv__order_begin(ctx, sync, &order));
   return cliv__order_end(ctx, &order,
@@ -79,6 +87,24 @@ static cliv_status fail_group(cliv_context *ctx, cl_kernel kernel, const cliv__r
       ctx->facts.name, range->local[0] * range->local[1] * range->local[2], limit);
 }
 
+cliv_status cliv__enqueue(cliv_context *ctx, cl_kernel kernel, const cliv__range *range, const cliv_sync *sync) {
+  cliv__order order;
+  TRY(cliv__order_begin(ctx, sync, &order));
+  const cl_int code = clEnqueueNDRangeKernel(ctx->queue, kernel, range->dims, NULL, range->global, range->local,
+                                             order.wait_count, order.wait, order.event);
+  const cliv_status status = cliv__order_end(ctx, &order, code, "clEnqueueNDRangeKernel");
+  return code == CL_INVALID_WORK_GROUP_SIZE ? fail_group(ctx, kernel, range) : status;
+}
+
+cliv_status cliv__enqueue_copy(cliv_context *ctx, const cliv__copy *copy, const cliv_sync *sync) {
+  if (cliv__staging(ctx)) return cliv__stage_copy(ctx, copy, sync);
+  cliv__order order;
+  TRY(cliv__order_begin(ctx, sync, &order));
+  const cl_int code = clEnqueueCopyBuffer(ctx->queue, copy->from, copy->to, copy->from_at, copy->to_at, copy->bytes,
+                                          order.wait_count, order.wait, order.event);
+  return cliv__order_end(ctx, &order, code, "copying on the device");
+}
+
 cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range, const cliv_sync *sync,
                          const cliv__arg *args, size_t count) {
   size_t items = 1;
@@ -87,12 +113,8 @@ cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range,
     items *= range.global[d];
   }
   if (items == 0) return cliv__nothing(ctx, sync);
+  if (cliv__staging(ctx)) return cliv__stage_add(ctx, kernel, &range, sync, args, count);
   for (size_t i = 0; i < count; i++)
     CL_TRY(ctx, clSetKernelArg(kernel, (cl_uint)i, args[i].size, args[i].value), "clSetKernelArg");
-  cliv__order order;
-  TRY(cliv__order_begin(ctx, sync, &order));
-  const cl_int code = clEnqueueNDRangeKernel(ctx->queue, kernel, range.dims, NULL, range.global, range.local,
-                                             order.wait_count, order.wait, order.event);
-  const cliv_status status = cliv__order_end(ctx, &order, code, "clEnqueueNDRangeKernel");
-  return code == CL_INVALID_WORK_GROUP_SIZE ? fail_group(ctx, kernel, &range) : status;
+  return cliv__enqueue(ctx, kernel, &range, sync);
 }

@@ -33,6 +33,16 @@ typedef struct cliv__range {
 cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range, const cliv_sync *sync,
                          const cliv__arg *args, size_t count);
 
+/* A kernel whose arguments are set: what cliv__launch ends with. The range is of whole groups. */
+cliv_status cliv__enqueue(cliv_context *ctx, cl_kernel kernel, const cliv__range *range, const cliv_sync *sync);
+
+/* Bytes from one place of the device to another. */
+typedef struct cliv__copy {
+  cl_mem from, to;
+  size_t from_at, to_at, bytes;
+} cliv__copy;
+cliv_status cliv__enqueue_copy(cliv_context *ctx, const cliv__copy *copy, const cliv_sync *sync);
+
 /* Parts of a caller's sync (which may be NULL) for operations of several commands. */
 #define SYNC_NONE ((const cliv_sync *)NULL)
 #define SYNC_FIRST(sync) (&(const cliv_sync[]){cliv__sync_part((sync), true, false)}[0])
@@ -59,7 +69,8 @@ typedef struct cliv__order {
   const cl_event *wait;
   cl_event *event; /* NULL: none wanted */
   cl_event made;
-  cl_event *list; /* heap copy when the context's own event had to be added */
+  cl_event own;   /* the context's event, where that is all there is to wait for … */
+  cl_event *list; /* … or a heap copy of the list that it was added to */
   cl_event *done;
 } cliv__order;
 cliv_status cliv__order_begin(cliv_context *ctx, const cliv_sync *sync, cliv__order *order);

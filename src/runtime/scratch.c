@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "runtime/stage.h"
+
 struct cliv__scratch {
   cl_mem mem[CLIV__SCRATCH_SLOTS];
   size_t bytes[CLIV__SCRATCH_SLOTS];
@@ -16,9 +18,10 @@ cliv_status cliv__scratch(cliv_context *ctx, int slot, size_t bytes, cl_mem *out
   if (s->bytes[slot] < bytes || !s->mem[slot]) {
     const size_t wanted = bytes < 4096 ? 4096 : bytes;
     cl_int code;
+    TRY(cliv__stage_reserve(ctx));
     const cl_mem mem = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE, wanted, NULL, &code);
     CL_TRY(ctx, code, "allocating scratch memory");
-    if (s->mem[slot]) clReleaseMemObject(s->mem[slot]); /* commands that use it hold it until they are done */
+    if (s->mem[slot]) cliv__stage_release(ctx, s->mem[slot]);
     s->mem[slot] = mem;
     s->bytes[slot] = wanted;
   }

@@ -360,12 +360,9 @@ cliv_status cliv_tensor_fill(cliv_tensor *t, double value, const cliv_sync *sync
 static cliv_status copy_bytes(const cliv_tensor *from, cliv_tensor *to, size_t from_element, size_t to_element,
                               size_t bytes, const cliv_sync *sync) {
   const size_t element = cliv_dtype_size(from->dtype);
-  cliv__order order;
-  TRY(cliv__order_begin(from->ctx, sync, &order));
-  const cl_int code =
-      clEnqueueCopyBuffer(from->ctx->queue, from->mem, to->mem, from->offset + from_element * element,
-                          to->offset + to_element * element, bytes, order.wait_count, order.wait, order.event);
-  return cliv__order_end(from->ctx, &order, code, "copying on the device");
+  const cliv__copy copy = {from->mem, to->mem, from->offset + from_element * element, to->offset + to_element * element,
+                           bytes};
+  return cliv__enqueue_copy(from->ctx, &copy, sync);
 }
 
 static cliv_status copy_rectangle(const cliv_tensor *from, cliv_tensor *to, const cliv_sync *sync) {

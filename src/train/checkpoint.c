@@ -229,12 +229,12 @@ static cliv_status read_all(const cliv_trainer *t, const cliv_safetensors *file,
 
 /* Only the device can fail now. */
 static cliv_status take_over(cliv_trainer *t, const loaded *l) {
-  TRY(cliv__state_dict_keep(l->states));
-  if (l->rest) TRY(cliv__state_dict_keep(l->rest));
   for (size_t i = 0; i < cliv_model_parameters(t->model); i++) {
     const cliv_array *a = &l->parameters[i];
     TRY(cliv_tensor_write(cliv_model_parameter(t->model, i), a->data, cliv_array_count(a) * cliv_dtype_size(a->dtype)));
   }
+  cliv__state_dict_keep(l->states);
+  if (l->rest) cliv__state_dict_keep(l->rest);
   t->epochs = (size_t)l->epochs;
   return CLIV_OK;
 }
