@@ -74,7 +74,9 @@ static void arm(long n, int stay, const char *text) {
 
 static const char *fired(void) { return fired_name; }
 
-EXPORT const fault_layer cliv_fault_layer = {arm, fired, leaks};
+static long counted(void) { return calls; }
+
+EXPORT const fault_layer cliv_fault_layer = {arm, fired, counted, leaks};
 
 static bool begins(const char *name, const char *with) { return strncmp(name, with, strlen(with)) == 0; }
 

@@ -18,6 +18,7 @@ typedef struct fault_layer {
   /* the n-th call from now on fails; 0: none; of those alone whose name contains `only`, unless that is NULL */
   void (*arm)(long n, int sticky, const char *only);
   const char *(*fired)(void); /* the call that failed first since arm, or NULL */
+  long (*calls)(void);        /* that were counted since arm */
   const char *(*leaks)(void); /* "mem:2,event:1": what is alive now, or "none" */
 } fault_layer;
 

@@ -30,6 +30,8 @@ void memfault_arm(long n, int sticky) {
 
 int memfault_fired(void) { return fired; }
 
+long memfault_calls(void) { return calls; }
+
 static bool fails(void) {
   if (!fail_at) return false;
   const long call = atomic_fetch_add(&calls, 1) + 1;

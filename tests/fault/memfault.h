@@ -7,6 +7,8 @@
 void memfault_arm(long n, int sticky);
 /* 1: an allocation has failed since. */
 int memfault_fired(void);
+/* Allocations since, where one was to fail. */
+long memfault_calls(void);
 /* Whether Jansson's allocations count too. Not while it reads: its lexer writes beyond its memory when one fails. */
 void memfault_json(int counts);
 
