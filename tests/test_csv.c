@@ -105,7 +105,8 @@ static void names_and_indices(void **state) {
   ASSERT_OK(NULL, cliv_csv_find(t, "6", &c));
   assert_int_equal(c, 6);
   ASSERT_FAILS(NULL, cliv_csv_find(t, "7", &c), CLIV_NAME, "no column '7': there are 7, age, height, a,b, 2, twice");
-  ASSERT_FAILS(NULL, cliv_csv_find(t, "weight", &c), CLIV_NAME, "t.csv: no column 'weight'");
+  ASSERT_FAILS(NULL, cliv_csv_find(t, "weight", &c), CLIV_NAME,
+               "t.csv: no column 'weight' (did you mean height?): there");
   ASSERT_FAILS(NULL, cliv_csv_find(t, "-1", &c), CLIV_NAME, "'-1'");
   ASSERT_FAILS(NULL, cliv_csv_find(t, "99999999999999999999", &c), CLIV_NAME, NULL);
   ASSERT_FAILS(NULL, cliv_csv_find(t, "twice", &c), CLIV_NAME, "columns 4 and 5 are both named 'twice'");

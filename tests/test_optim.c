@@ -796,7 +796,8 @@ static void refuses_names_and_values(void **state) {
   ASSERT_FAILS(NULL, cliv_optimizer_create(NULL, "adam", NULL, &o), CLIV_NULL, "ctx");
   assert_null(o);
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adamx", NULL, &o), CLIV_NAME,
-               "sgd, adagrad, rmsprop, adam, adamw, lion");
+               "'adamx' is unknown (did you mean adam?); there are: sgd, adagrad, rmsprop, adam, adamw, lion");
+  ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "gradient", NULL, &o), CLIV_NAME, "'gradient' is unknown; there are: ");
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, NULL, NULL, &o), CLIV_NULL, "rule");
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adam", &(cliv_optimizer_options){.chunk = 100}, &o), CLIV_VALUE, "100");
   ASSERT_FAILS(ctx, cliv_optimizer_create(ctx, "adam", &(cliv_optimizer_options){.size = 1}, &o), CLIV_VALUE, "size");

@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/options.h"
 #include "base/status.h"
+#include "base/text.h"
 
 typedef struct row {
   size_t start; /* of its first cell's line, in the text */
@@ -355,11 +356,15 @@ int cliv_csv_is_numeric(const cliv_csv *t, size_t c) {
 
 static cliv_status no_such_column(const cliv_csv *t, const char *name) {
   char list[256];
-  size_t n = 0, c = 0;
+  const char *close = "";
+  size_t n = 0, c = 0, least = 0;
+  for (size_t k = 0; k < t->columns; k++)
+    if (cliv__closer(name, cliv_csv_name(t, k), &least)) close = cliv_csv_name(t, k);
   for (; c < t->columns && n < 160; c++)
     n += (size_t)snprintf(list + n, sizeof list - n, "%s%.60s", c ? ", " : "", cliv_csv_name(t, c));
-  return cliv__fail(NULL, CLIV_NAME, "%s: no column '%.60s': there %s %zu, %s%s", cliv__shown(t->path), name,
-                    t->columns == 1 ? "is" : "are", t->columns, list, c < t->columns ? ", …" : "");
+  return cliv__fail(NULL, CLIV_NAME, "%s: no column '%.60s'%s%.60s%s: there %s %zu, %s%s", cliv__shown(t->path), name,
+                    *close ? " (did you mean " : "", close, *close ? "?)" : "", t->columns == 1 ? "is" : "are",
+                    t->columns, list, c < t->columns ? ", …" : "");
 }
 
 cliv_status cliv_csv_find(const cliv_csv *t, const char *name, size_t *column) {

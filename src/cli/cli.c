@@ -1,12 +1,15 @@
 /* cli.c: command lines, errors and JSON, the same for every verb. */
 #include "cli/cli.h"
 
+#include <cliv/optim.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/text.h"
 
 /* ---- results and errors ---- */
 
@@ -102,33 +105,41 @@ bool cli_number(const char *text, double *value) {
 
 /* ---- did you mean ---- */
 
-/* Edit distance, at most 63 letters a side. */
-static size_t distance(const char *a, const char *b) {
-  const size_t m = strlen(a), n = strlen(b);
-  size_t row[64];
-  if (m > 63 || n > 63) return SIZE_MAX;
-  for (size_t j = 0; j <= n; j++) row[j] = j;
-  for (size_t i = 1; i <= m; i++) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= n; j++) {
-      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      const size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-      diagonal = row[j];
-      row[j] = change < step ? change : step;
-    }
-  }
-  return row[n];
+static const char *closest(const char *wrong, const char *const *names, size_t count) {
+  const char *best = NULL;
+  size_t least = 0;
+  for (size_t i = 0; i < count; i++)
+    if (names[i] && cliv__closer(wrong, names[i], &least)) best = names[i];
+  return best;
 }
 
-const char *cli_closest(const char *wrong, const char *const *names, size_t count) {
-  const char *best = NULL;
-  size_t least = strlen(wrong) / 3 + 2; /* further than this is no misspelling */
-  for (size_t i = 0; i < count; i++) {
-    const size_t d = names[i] ? distance(wrong, names[i]) : SIZE_MAX;
-    if (d < least) least = d, best = names[i];
+/* Whether some rule has a hyper-parameter that is called as the option, or as what is before its '='. */
+static bool is_hyper(const char *option) {
+  char name[64];
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(option, "="), option);
+  for (char *c = name; *c; c++)
+    if (*c == '-') *c = '_';
+  for (size_t i = 0; i < cliv_rule_count(); i++)
+    for (size_t k = 0; k < cliv_rule_get(i)->hyper_count; k++)
+      if (!strcmp(cliv_rule_get(i)->hypers[k].name, name)) return true;
+  return false;
+}
+
+static bool refuse_unknown(cli *c, const char *bad) {
+  const char *names[CLI_MAX_OPTIONS + CLI_MAX_COMMON];
+  size_t n = 0;
+  bool sets = false;
+  for (const struct poptOption *o = c->options; o->longName; o++) {
+    names[n++] = o->longName;
+    sets |= !strcmp(o->longName, "set");
   }
-  return best;
+  for (const struct poptOption *o = c->common; o->longName; o++) names[n++] = o->longName;
+  const bool is_long = !strncmp(bad, "--", 2);
+  if (sets && is_long && is_hyper(bad + 2))
+    return cli_refuse(c, "unknown option '%s'; a rule's hyper-parameters are given as --set NAME=NUMBER", bad);
+  const char *const close = is_long ? closest(bad + 2, names, n) : NULL;
+  return close ? cli_refuse(c, "unknown option '%s'; did you mean --%s?", bad, close)
+               : cli_refuse(c, "unknown option '%s'; `cliv %s --help` lists the options", bad, c->usage->verb);
 }
 
 /* ---- the command line ---- */
@@ -203,15 +214,7 @@ static bool refuse_option(cli *c, int code, const char **argv) {
   const char *const bad = poptBadOption(c->popt, POPT_BADOPTION_NOALIAS);
   const char *const verb = c->usage->verb;
   switch (code) {
-    case POPT_ERROR_BADOPT: {
-      const char *names[CLI_MAX_OPTIONS + CLI_MAX_COMMON];
-      size_t n = 0;
-      for (const struct poptOption *o = c->options; o->longName; o++) names[n++] = o->longName;
-      for (const struct poptOption *o = c->common; o->longName; o++) names[n++] = o->longName;
-      const char *const close = strncmp(bad, "--", 2) ? NULL : cli_closest(bad + 2, names, n);
-      return close ? cli_refuse(c, "unknown option '%s'; did you mean --%s?", bad, close)
-                   : cli_refuse(c, "unknown option '%s'; `cliv %s --help` lists the options", bad, verb);
-    }
+    case POPT_ERROR_BADOPT: return refuse_unknown(c, bad);
     case POPT_ERROR_NOARG: return cli_refuse(c, "option '%s' needs a value; see `cliv %s --help`", bad, verb);
     case POPT_ERROR_UNWANTEDARG:
       return cli_refuse(c, "option '%s' takes no value; leave out what follows the '='", bad);
@@ -362,7 +365,7 @@ int cli_dispatch(const cli_group *group, int argc, const char **argv) {
   }
   for (size_t i = 0; i < count; i++)
     if (!strcmp(name, names[i])) return group->commands[i].run(argc - 1, argv + 1);
-  const char *const close = cli_closest(name, names, count);
+  const char *const close = closest(name, names, count);
   snprintf(sentence, sizeof sentence, "unknown %s '%.200s'%s%s%s; choose one of: %s", group->noun, name,
            close ? " (did you mean " : "", close ? close : "", close ? "?)" : "", list);
   return report(group->prefix, json, CLIV_NAME, sentence);

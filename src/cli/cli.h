@@ -117,10 +117,6 @@ typedef struct cli_group {
 /* Runs the row that argv[1] names. */
 int cli_dispatch(const cli_group *group, int argc, const char **argv);
 
-/* The entry of `names` (count of them, NULLs skipped) closest to `wrong`, or NULL when none is close: for "did you
- * mean". */
-const char *cli_closest(const char *wrong, const char *const *names, size_t count);
-
 /* Flushes standard output; a failure to write it (disk full, closed) turns `exit_code` into CLI_FAILED with a
  * sentence. */
 int cli_flush(int exit_code);

@@ -36,10 +36,16 @@ static const char *hyper_name(const cliv_rule_info *rule, size_t i) {
 static cliv_status fail_name(cliv_context *ctx, const char *what, const char *name, names_of *names,
                              const cliv_rule_info *rule) {
   cliv__text text = {0};
-  for (size_t i = 0; names(rule, i); i++) cliv__text_add(&text, i ? ", %s" : "%s", names(rule, i));
+  const char *close = "";
+  size_t least = 0;
+  for (size_t i = 0; names(rule, i); i++) {
+    cliv__text_add(&text, i ? ", %s" : "%s", names(rule, i));
+    if (cliv__closer(name, names(rule, i), &least)) close = names(rule, i);
+  }
   char *list = cliv__text_take(&text);
-  const cliv_status status = cliv__fail(ctx, CLIV_NAME, "%s%s%s '%s' is unknown; there are: %s", what,
-                                        rule ? " of " : "", rule ? rule->name : "", name, list ? list : "?");
+  const cliv_status status = cliv__fail(ctx, CLIV_NAME, "%s%s%s '%s' is unknown%s%s%s; there are: %s", what,
+                                        rule ? " of " : "", rule ? rule->name : "", name,
+                                        *close ? " (did you mean " : "", close, *close ? "?)" : "", list ? list : "?");
   free(list);
   return status;
 }

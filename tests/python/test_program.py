@@ -38,6 +38,11 @@ def test_wrong_usage():
     refused("trian", code=2, says=["unknown verb 'trian'", "did you mean train"])
     refused("--verbose", code=2, says="unknown verb '--verbose'")
     refused("cache", "--jsn", code=2, says=["unknown option '--jsn'", "did you mean --json"])
+    for verb in ("train",), ("op", "step"):
+        for option in "--lr", "--weight-decay=0.1", "--beta1":
+            refused(*verb, option, "0.1", code=2, says=[f"unknown option '{option}'", "--set NAME=NUMBER"])
+        refused(*verb, "--preste", "torch", code=2, says="did you mean --preset")
+    refused("cache", "--lr", code=2, says=["unknown option '--lr'", "cliv cache --help"])
     refused("cache", "-x", code=2, says=["unknown option '-x'", "cliv cache --help"])
     refused("cache", "--json=1", code=2, says=["'--json=1'", "takes no value"])
     refused("cache", "info", "more", code=2, says="unexpected argument 'more'")
