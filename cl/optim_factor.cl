@@ -55,10 +55,12 @@ static uint find_job(__global const job *jobs, uint count, uint k) {
 
 #ifdef UNITS
 #define UNIT_TABLE __global const unit *restrict units,
+#define UNIT_SOURCE __global const unit *units,
 #define FIND_UNIT(at) const unit own = units[j.unit + (uint)((at) / j.unit_length)];
 #define TAKE_UNITS units,
 #else
 #define UNIT_TABLE
+#define UNIT_SOURCE
 #define FIND_UNIT(at)
 #define TAKE_UNITS
 #endif
@@ -82,8 +84,9 @@ static float join_lanes(real a) {
   return d.x + d.y;
 }
 
-static void add_tile(__global const stored_gradient *restrict g, UNIT_TABLE job j, uint k, row h, float bound,
-                     __global float *restrict parts) {
+/* Without `restrict`: what clang leaves of it when it inlines, oclgrind cannot run. */
+static void add_tile(__global const stored_gradient *g, UNIT_SOURCE job j, uint k, row h, float bound,
+                     __global float *parts) {
   enum { VECTORS = TILE_COLUMNS / W };
   tile t;
   find_tile(&j, k, &t);
