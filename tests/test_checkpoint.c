@@ -8,7 +8,8 @@
 #include "runtime/context.h"
 #include "support.h"
 
-enum { BATCH = 300 }; /* five steps an epoch */
+/* Five steps an epoch, of fewer rows where every access is looked at. */
+static size_t batch(void) { return test_small() ? 15 : 300; }
 static char *folder;
 static cliv_data *digits;
 
@@ -16,7 +17,8 @@ static int setup(void **state) {
   (void)state;
   static const char *const target = "digit";
   char *path = test_source_path("examples/data/digits.csv");
-  const cliv_data_options options = {.targets = &target, .target_count = 1, .classes = 1};
+  const cliv_data_options options = {
+      .targets = &target, .target_count = 1, .classes = 1, .validation = test_small() ? 0.96 : 0};
   ASSERT_OK(NULL, cliv_data_read(path, &options, &digits));
   folder = test_temp_dir();
   free(path);
@@ -34,7 +36,7 @@ static int teardown(void **state) {
 static cliv_trainer *begin(cliv_context *ctx, const cliv_train_options *options) {
   cliv_train_options o = *options;
   cliv_trainer *t;
-  o.model = "softmax", o.batch = BATCH, o.seed = 1;
+  o.model = "softmax", o.batch = batch(), o.seed = 1;
   ASSERT_OK(ctx, cliv_trainer_create(ctx, digits, &o, &t));
   return t;
 }
@@ -133,7 +135,7 @@ static void goes_on_where_it_stopped(void **state) {
     assert_int_equal(cliv_trainer_epochs(t), 2);
     train_epochs(ctx[1], t, 3);
     if (digest(ctx[1], t, NULL) != straight) fail_msg("%zu: %s is not as in one go", i, cases[i].options.optimizer);
-    if (numbers != cases[i].hash)
+    if (!test_small() && numbers != cases[i].hash)
       fail_msg("%zu: the numbers of %s are 0x%016llx", i, cases[i].options.optimizer, (unsigned long long)numbers);
     cliv_trainer_free(t);
   }
