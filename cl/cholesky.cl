@@ -38,7 +38,8 @@ void pivots(__global float *x_all, ulong x_first, ulong x_pitch, ulong x_each, _
     }
 }
 #else
-/* A group a matrix, a work-item a row. */
+/* A group a matrix, a work-item a row. `info` goes from work-item to work-item, past barriers that fence it too. */
+#define FENCE_BOTH (CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 __kernel __attribute__((reqd_work_group_size(BLOCK, 1, 1)))
 void pivots(__global float *x_all, ulong x_first, ulong x_pitch, ulong x_each, __global int *info_all, ulong info_first,
             ulong start, uint size_) {
@@ -50,7 +51,7 @@ void pivots(__global float *x_all, ulong x_first, ulong x_pitch, ulong x_each, _
   if (first_row == 0 && i == 0) info[b] = 0;
   if (i < size)
     for (uint k = 0; k <= i; k++) rows[i][k] = x[i * pitch + k];
-  barrier(CLK_LOCAL_MEM_FENCE);
+  barrier(FENCE_BOTH);
   for (uint j = 0; j < size; j++) {
     float s = 0.0f;
     if (i >= j && i < size) {
@@ -60,7 +61,7 @@ void pivots(__global float *x_all, ulong x_first, ulong x_pitch, ulong x_each, _
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     if (i > j && i < size) rows[i][j] = divide(s, rows[j][j]);
-    barrier(CLK_LOCAL_MEM_FENCE);
+    barrier(FENCE_BOTH);
   }
   if (i < size)
     for (uint k = 0; k <= i; k++) x[i * pitch + k] = rows[i][k];

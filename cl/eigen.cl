@@ -112,11 +112,12 @@ void turn(__global float *w_all, __global float *v_all, ulong pitch_, ulong each
   __local float as[LANES], bs[LANES], gs[LANES];
   uint p, q;
   const bool both = pair_of((uint)get_group_id(0), round, n, &p, &q);
+  const ulong length = both ? pitch : 0; /* without a pair no row is read: another group may be writing it */
   if (!both) p = q = 0;
   __global float *x = w + p * pitch, *y = w + q * pitch;
   for (uint lane = l; lane < LANES; lane += GROUP) {
     float a = 0.0f, b = 0.0f, g = 0.0f;
-    for (ulong i = lane; i < pitch; i += LANES) {
+    for (ulong i = lane; i < length; i += LANES) {
       const float xi = x[i], yi = y[i];
       a = fma(xi, xi, a), b = fma(yi, yi, b), g = fma(xi, yi, g);
     }

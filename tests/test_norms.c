@@ -34,8 +34,7 @@ static bool tries(const char *rule) {
 static const test_trajectories trajectories = {.path = "tests/golden/norms.safetensors",
                                                .tensors = 3,
                                                .ndims = (const int[]){2, 1, 1},
-                                               .shapes = (const size_t[]){6, 5, 7, 3},
-                                               .thin = true};
+                                               .shapes = (const size_t[]){6, 5, 7, 3}};
 
 static void agrees_with_packages(void **state) {
   (void)state;

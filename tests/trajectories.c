@@ -76,7 +76,7 @@ static void plain_step(const test_trajectory *x, const float *gradients, const v
 }
 
 void test_trajectory_follow(cliv_context *ctx, const test_trajectories *t, const test_case *c) {
-  const bool thin = t->thin && test_small();
+  const bool thin = test_few();
   cliv_safetensors *file = test_golden(t->path);
   float *initial = test_golden_read(file, "initial");
   for (size_t kind = 0; kind < TEST_KINDS; kind += thin ? TEST_KINDS - 1 : 1) {

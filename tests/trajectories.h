@@ -17,13 +17,13 @@ float *test_golden_read(const cliv_safetensors *file, const char *name);
 /* False where a preset is a paper's, or says that it was read and not run: it needs no trajectory. */
 bool test_has_package(const cliv_preset_info *preset);
 
-/* A file of runs over up to TEST_TENSORS tensors, with TEST_WEIGHTS elements in all. */
+/* A file of runs over up to TEST_TENSORS tensors, with TEST_WEIGHTS elements in all. Where test_few(): with two kinds of
+ * gradients, for TEST_MIDDLE steps. */
 typedef struct test_trajectories {
   const char *path;
   size_t tensors;
   const int *ndims;
   const size_t *shapes;
-  bool thin;                                   /* where test_small(): two kinds of gradients and TEST_MIDDLE steps */
   double (*tolerance)(const char *key, int t); /* of the largest weight after t steps; NULL: 2e-6 */
   const char *undefined; /* gradients that the rule has no result for, but that of somebody's rounding; NULL: none */
 } test_trajectories;
