@@ -19,8 +19,7 @@ static bool can_be_cautious(const char *rule) { return cliv__rule_hyper(cliv__ru
 static const test_trajectories trajectories = {.path = "tests/golden/cautious.safetensors",
                                                .tensors = 3,
                                                .ndims = (const int[]){2, 1, 1},
-                                               .shapes = (const size_t[]){6, 5, 7, 3},
-                                               .thin = true};
+                                               .shapes = (const size_t[]){6, 5, 7, 3}};
 
 static void agrees_with_the_package(void **state) {
   (void)state;

@@ -22,8 +22,7 @@ static double hyper(const cliv_optimizer *o, const char *name) {
 static const test_trajectories trajectories = {.path = "tests/golden/adafactor.safetensors",
                                                .tensors = 3,
                                                .ndims = (const int[]){3, 3, 1},
-                                               .shapes = (const size_t[]){3, 3, 2, 3, 2, 3, 4},
-                                               .thin = true};
+                                               .shapes = (const size_t[]){3, 3, 2, 3, 2, 3, 4}};
 
 static void agrees_with_packages(void **state) {
   (void)state;
