@@ -1,6 +1,7 @@
 """`cliv op step` against the trajectories of PyTorch and other packages in tests/golden."""
 
 import json
+import math
 import struct
 
 import numpy as np
@@ -40,12 +41,11 @@ PACKAGES = safetensors(f"{SOURCE}/tests/golden/packages.safetensors")
 NORMS = safetensors(f"{SOURCE}/tests/golden/norms.safetensors")
 MATRICES = safetensors(f"{SOURCE}/tests/golden/matrix.safetensors")
 SOAP = safetensors(f"{SOURCE}/tests/golden/soap.safetensors")
+FACTORS = safetensors(f"{SOURCE}/tests/golden/adafactor.safetensors")
 GOLDEN = TORCH[1]
 CASES = cases(TORCH, PACKAGES)
-NORM_CASES = cases(NORMS)
-MATRIX_CASES = cases(MATRICES)
-SOAP_CASES = cases(SOAP)
-OF_TENSORS = [(NORMS[1], (6, 5), NORM_CASES), (MATRICES[1], (4, 6), MATRIX_CASES), (SOAP[1], (6, 6), SOAP_CASES)]
+OF_TENSORS = [(arrays, shape, cases((metadata, arrays)))
+              for (metadata, arrays), shape in [(NORMS, (6, 5)), (MATRICES, (4, 6)), (SOAP, (6, 6)), (FACTORS, (3, 3, 2))]]
 OF_ALL_TENSORS = {"dog", "dowg", "prodigy", "dadapt_adam"}
 KINDS = [name.split(".")[1] for name in GOLDEN if name.startswith("gradients.")]
 STEPS = 20
@@ -53,7 +53,7 @@ STEPS = 20
 
 def test_every_rule_has_a_trajectory():
     rules = document("op", "list", "step")["step"]
-    assert {row["name"] for row in rules} == {rule for rule, _ in CASES | NORM_CASES | MATRIX_CASES | SOAP_CASES}
+    assert {row["name"] for row in rules} == {rule for found in (CASES, *(found for _, _, found in OF_TENSORS)) for rule, _ in found}
     for row in rules:
         presets = [preset["name"] for preset in row["presets"]]
         assert all(row["name"] != rule or preset in presets for rule, preset in CASES)
@@ -84,7 +84,7 @@ def test_matrix_after_20_steps(rule, preset, tmp_path):
     """Rules with norms, and those that take matrices: the first of the trajectory's tensors by itself."""
     arrays, shape, found = next(row for row in OF_TENSORS if (rule, preset) in row[2])
     settings, want = found[rule, preset]
-    n = shape[0] * shape[1]
+    n = math.prod(shape)
     np.save(tmp_path / "p.npy", arrays["initial"][:n].reshape(shape))
     np.save(tmp_path / "g.npy", arrays["gradients.random"][:STEPS, :n].reshape(-1, *shape))
     sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
