@@ -319,7 +319,7 @@ static void groups_are_their_own(void **state) {
   test_close(ctx);
 }
 
-/* On for two steps of a schedule, and off from then on: as if it were set so. */
+/* On for two steps of a schedule, and off until the schedule is taken away: as if it were set so. */
 static void follows_a_schedule(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
@@ -333,6 +333,11 @@ static void follows_a_schedule(void **state) {
     assert_same(&a, &b);
     assert_true((a.o->plan.batches[0].prepare != NULL) == (t < 3));
   }
+  ASSERT_OK(ctx, cliv_optimizer_schedule(a.o, CLIV_ALL_GROUPS, "cautious", NULL));
+  ASSERT_OK(ctx, cliv_optimizer_set(b.o, 0, "cautious", 1));
+  take(&a, 5), take(&b, 5);
+  assert_same(&a, &b);
+  assert_non_null(a.o->plan.batches[0].prepare);
   end(&a), end(&b);
   cliv_schedule_free(schedule);
   test_close(ctx);

@@ -62,11 +62,10 @@ enum { VARIANTS = sizeof variants / sizeof *variants };
  * does beside is left to the other stacks: a product takes a third of a second. */
 static size_t first_variant(void) { return test_small() ? VARIANTS : test_few() ? VARIANTS - 1 : 0; }
 
-/* Matrices of these sides, and one of more axes. They are small: a side costs ten launches for an eigenvector, and larger
- * ones are those of the products' own tests. */
+/* Matrices of these sides, and one of more axes. They are small: a side costs ten launches for an eigenvector, and
+ * larger ones are those of the products' own tests. */
 enum { MATRICES = 4 };
-static const test_shapes matrices = {MATRICES, (const int[]){2, 2, 2, 3},
-                                     (const size_t[]){1, 7, 9, 5, 6, 6, 5, 3, 2}};
+static const test_shapes matrices = {MATRICES, (const int[]){2, 2, 2, 3}, (const size_t[]){1, 7, 9, 5, 6, 6, 5, 3, 2}};
 
 typedef test_world world;
 
@@ -87,7 +86,7 @@ static void layouts_agree(void **state) {
     for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
       cliv_context *ctx = test_open(test_walks[w]);
       world x = world_make(ctx, &variants[v], false);
-      for (uint64_t t = 1; t <= 3; t++) world_step(&x, t);
+      for (uint64_t t = 1; t <= steps; t++) world_step(&x, t);
       ASSERT_SAME_WEIGHTS(&x, &want);
       test_world_free(&x);
       test_close(ctx);

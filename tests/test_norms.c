@@ -975,6 +975,21 @@ static void perturbs_by_the_formula(void **state) {
     }
 }
 
+/* Where all is frozen nothing moves, and the way back is no other. */
+static void frozen_weights_stay(void **state) {
+  const test_ways *ways = *state;
+  cliv_context *ctx = ways->ctx[0];
+  world x = world_make(ctx, &(struct variant){"sgd", ""}, true),
+        before = world_make(ctx, &(struct variant){"sgd", ""}, true);
+  world_give(&x, 1);
+  for (size_t i = 0; i < tensors(); i++) ASSERT_OK(ctx, cliv_optimizer_freeze(x.o, i, 1));
+  ASSERT_OK(ctx, cliv_optimizer_perturb(x.o, 0.1, 0, NULL));
+  ASSERT_FAILS(ctx, cliv_optimizer_perturb(x.o, 0.1, 0, NULL), CLIV_STATE, "already");
+  ASSERT_OK(ctx, cliv_optimizer_restore(x.o, NULL));
+  for (size_t i = 0; i < tensors(); i++) ASSERT_SAME_TENSORS(x.p[i], before.p[i]);
+  test_world_free(&x), test_world_free(&before);
+}
+
 /* Where one of several launches fails, those before it have moved weights: they come back. */
 static void half_a_way_can_be_undone(void **state) {
   const test_ways *ways = *state;
@@ -1066,6 +1081,7 @@ int main(void) {
       cmocka_unit_test(perturbs_as_the_package),
       cmocka_unit_test(weights_come_back),
       cmocka_unit_test(perturbs_by_the_formula),
+      cmocka_unit_test(frozen_weights_stay),
       cmocka_unit_test(half_a_way_can_be_undone),
       cmocka_unit_test(memory_is_counted),
   };

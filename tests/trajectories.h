@@ -17,8 +17,8 @@ float *test_golden_read(const cliv_safetensors *file, const char *name);
 /* False where a preset is a paper's, or says that it was read and not run: it needs no trajectory. */
 bool test_has_package(const cliv_preset_info *preset);
 
-/* A file of runs over up to TEST_TENSORS tensors, with TEST_WEIGHTS elements in all. Where test_few(): with two kinds of
- * gradients, for TEST_MIDDLE steps. */
+/* A file of runs over up to TEST_TENSORS tensors, with TEST_WEIGHTS elements in all. Where test_few(): with two kinds
+ * of gradients, for TEST_MIDDLE steps. */
 typedef struct test_trajectories {
   const char *path;
   size_t tensors;

@@ -258,6 +258,7 @@ cliv_status cliv_optimizer_schedule(cliv_optimizer *o, int group, const char *hy
   }
   if (schedule) o->scheduled[i] = entry;
   else if (i < o->scheduled_count) o->scheduled[i] = o->scheduled[--o->scheduled_count];
+  o->stale |= entry.hyper == o->cautious; /* launches depend on it */
   return CLIV_OK;
 }
 

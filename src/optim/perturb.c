@@ -60,7 +60,8 @@ cliv_status cliv_optimizer_perturb(cliv_optimizer *o, double rho, int adaptive, 
   hyper[UPHILL_ADAPTIVE] = adaptive != 0;
   hyper[UPHILL_BACK] = 0;
   const cliv_status status = cliv__optimizer_step(o->uphill, true, sync);
-  o->perturbed = o->uphill->moved; /* also where some of several launches failed: `old` is whole by then */
+  /* Also where some of several launches failed: `old` is whole by then. */
+  o->perturbed = !status || o->uphill->moved;
   return status;
 }
 

@@ -622,6 +622,7 @@ static cliv_status build(const cliv_optimizer *o, cliv__plan *plan, tables *t) {
 
 cliv_status cliv__plan_make(cliv_optimizer *o) {
   TRY(cliv__control_settle(o)); /* while a step's verdict is out, its rows hold the past to go back to */
+  o->stale = true;              /* until all is made: the old plan names what is remade first */
   TRY(cliv__smooth_make(o));
   cliv__plan plan = {0};
   tables t = {0};

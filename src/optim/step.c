@@ -146,9 +146,10 @@ static cliv_status send_scalars(cliv_optimizer *o) {
   cliv__plan *plan = &o->plan;
   cliv__slot *slot = &plan->slots[plan->slot];
   if (slot->written) {
-    CL_TRY(o->ctx, clWaitForEvents(1, &slot->written), "clWaitForEvents");
+    const cl_int waited = clWaitForEvents(1, &slot->written);
     clReleaseEvent(slot->written);
-    slot->written = NULL;
+    slot->written = NULL; /* what failed does so once */
+    CL_TRY(o->ctx, waited, "clWaitForEvents");
   }
   const size_t bytes = (plan->bound ? 2 : 1) * plan->row_count * plan->row_floats * sizeof(float);
   scalars_of_step(o, slot->values);

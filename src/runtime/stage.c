@@ -5,9 +5,9 @@
 #include <string.h>
 
 typedef struct argument {
+  _Alignas(16) unsigned char value[16]; /* a number, a vector of four or a handle, aligned as drivers may read it */
   size_t size;
-  bool local;             /* local memory: no value */
-  unsigned char value[8]; /* a number or a handle */
+  bool local; /* local memory: no value */
 } argument;
 
 typedef struct entry {
