@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cliv/average.h>
 #include <cliv/safetensors.h>
 
 #include "optim/average.h"
+#include "runtime/tensor.h"
 
 static const char *const kinds[] = {"ema", "swa", "lookahead"};
 enum { KINDS = 3 };
@@ -409,6 +411,45 @@ static void resumes_from_a_file(void **state) {
   test_close(ctx);
 }
 
+/* Of a load that the device refuses halfway nothing is used or saved, until another has succeeded. */
+static void torn_ones_are_refused(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  char *dir = test_temp_dir(), *path = test_join(dir, "average.safetensors"), *torn = test_join(dir, "torn");
+  for (size_t k = 0; k < KINDS; k++) {
+    set s = set_make(ctx, false, 1);
+    cliv_average *a;
+    ASSERT_OK(ctx, cliv_average_create(s.o, kinds[k], NULL, &a));
+    ASSERT_OK(ctx, cliv_average_set(a, "interval", 1));
+    sequence(&s, a, 0, 3);
+    ASSERT_OK(ctx, cliv_average_save(a, path));
+    sequence(&s, a, 3, 5);
+    size_t last = s.count;
+    while (cliv_tensor_count(a->loans[--last].from) == 0) continue;
+    cliv_tensor *const lost = a->loans[last].from;
+    const cl_mem mem = lost->mem;
+    lost->mem = NULL;
+    ASSERT_FAILS(ctx, cliv_average_load(a, path), CLIV_OPENCL, NULL);
+    lost->mem = mem;
+    assert_int_equal(cliv_average_updates(a), 5);
+    ASSERT_FAILS(ctx, cliv_average_update(a, NULL), CLIV_STATE, "cliv_average_load");
+    ASSERT_FAILS(ctx, cliv_average_swap(a, NULL), CLIV_STATE, "cliv_average_load");
+    ASSERT_FAILS(ctx, cliv_average_save(a, torn), CLIV_STATE, "cliv_average_load");
+    assert_false(access(torn, F_OK) == 0 || cliv_average_swapped(a));
+    ASSERT_OK(ctx, cliv_average_load(a, path));
+    assert_int_equal(cliv_average_updates(a), 3);
+    ASSERT_OK(ctx, cliv_average_swap(a, NULL));
+    a->o->torn = true; /* what is lent comes back all the same */
+    ASSERT_OK(ctx, cliv_average_swap(a, NULL));
+    assert_int_equal(cliv_average_swapped(a), 0);
+    cliv_average_free(a);
+    set_free(&s);
+  }
+  test_remove_tree(dir);
+  free(path), free(torn), free(dir);
+  test_close(ctx);
+}
+
 static void refuses_files(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
@@ -502,10 +543,9 @@ static void refuses_bad_calls(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(table_is_consistent), cmocka_unit_test(agrees_with_packages),
-      cmocka_unit_test(keeps_to_double),     cmocka_unit_test(layouts_agree),
-      cmocka_unit_test(swaps_exactly),       cmocka_unit_test(special_values),
-      cmocka_unit_test(resumes_from_a_file), cmocka_unit_test(refuses_files),
+      cmocka_unit_test(table_is_consistent), cmocka_unit_test(agrees_with_packages),  cmocka_unit_test(keeps_to_double),
+      cmocka_unit_test(layouts_agree),       cmocka_unit_test(swaps_exactly),         cmocka_unit_test(special_values),
+      cmocka_unit_test(resumes_from_a_file), cmocka_unit_test(torn_ones_are_refused), cmocka_unit_test(refuses_files),
       cmocka_unit_test(refuses_bad_calls),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));

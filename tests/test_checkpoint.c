@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/context.h"
+#include "runtime/tensor.h"
 #include "support.h"
 
 /* Five steps an epoch, of fewer rows where every access is looked at. */
@@ -301,11 +303,114 @@ static void refuses_another_training(void **state) {
   test_close(ctx);
 }
 
+/* ---- two optimizers ---- */
+
+static uint64_t steps_of(cliv_optimizer *o) { return cliv_optimizer_steps(o); }
+
+/* The rest's weights alone are those to evaluate: scoring and saving leave them so, and no optimizer steps. */
+static void turns_each_optimizer_back(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const cliv_train_options options = {.optimizer = "muon", .rest_optimizer = "schedule_free_sgd"};
+  char *path = test_join(folder, "turned.safetensors");
+  cliv_trainer *t = begin(ctx, &options), *other = begin(ctx, &options);
+  train_epochs(ctx, t, 1), train_epochs(ctx, other, 1);
+  cliv_optimizer *const main = cliv_trainer_optimizer(t), *const rest = cliv_trainer_rest_optimizer(t);
+  for (int on = 0; on < 2; on++) {
+    cliv_score score;
+    ASSERT_OK(ctx, cliv_optimizer_evaluate(rest, on, NULL));
+    ASSERT_OK(ctx, cliv_trainer_evaluate(t, CLIV_TRAINING, &score));
+    assert_int_equal(cliv_optimizer_evaluating(rest), on);
+    ASSERT_OK(ctx, cliv_trainer_save_model(t, path));
+    assert_int_equal(cliv_optimizer_evaluating(rest), on);
+    ASSERT_OK(ctx, cliv_trainer_save_checkpoint(t, path));
+    assert_int_equal(cliv_optimizer_evaluating(rest), on);
+  }
+  const uint64_t steps = steps_of(main);
+  ASSERT_FAILS(ctx, cliv_trainer_epoch(t, NULL, NULL, NULL), CLIV_STATE, "turn them back");
+  assert_true(steps_of(main) == steps && steps_of(rest) == steps);
+  ASSERT_OK(ctx, cliv_optimizer_evaluate(rest, 0, NULL));
+  ASSERT_OK(ctx, cliv_optimizer_perturb(rest, 0.1, 0, NULL));
+  ASSERT_FAILS(ctx, cliv_trainer_epoch(t, NULL, NULL, NULL), CLIV_STATE, "perturbed");
+  assert_true(steps_of(main) == steps && steps_of(rest) == steps);
+  ASSERT_OK(ctx, cliv_optimizer_restore(rest, NULL));
+  train_epochs(ctx, t, 1), train_epochs(ctx, other, 1);
+  assert_true(digest(ctx, t, NULL) == digest(ctx, other, NULL));
+  free(path);
+  cliv_trainer_free(t), cliv_trainer_free(other);
+  test_close(ctx);
+}
+
+static void expect_torn(cliv_context *ctx, cliv_trainer *t) {
+  char *path = test_join(folder, "torn.safetensors");
+  ASSERT_FAILS(ctx, cliv_trainer_epoch(t, NULL, NULL, NULL), CLIV_STATE, "cliv_trainer_resume");
+  ASSERT_FAILS(ctx, cliv_trainer_save_checkpoint(t, path), CLIV_STATE, "cliv_trainer_resume");
+  ASSERT_FAILS(ctx, cliv_trainer_save_model(t, path), CLIV_STATE, "cliv_trainer_resume");
+  assert_false(access(path, F_OK) == 0);
+  free(path);
+}
+
+/* One of two optimizers has stepped, or one of two parameters is the file's: nothing is built on it. */
+static void halves_are_not_gone_on_with(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const cliv_train_options options = {.optimizer = "muon", .rest_optimizer = "sgd", .schedule = "plateau(0, 0.5, 0.9)"};
+  char *path = test_join(folder, "halves.safetensors");
+  cliv_trainer *t = begin(ctx, &options), *other = begin(ctx, &options);
+  train_epochs(ctx, t, 1), train_epochs(ctx, other, 2);
+  ASSERT_OK(ctx, cliv_trainer_save_checkpoint(t, path));
+  cliv_optimizer *const main = cliv_trainer_optimizer(t), *const rest = cliv_trainer_rest_optimizer(t);
+  ASSERT_OK(ctx, cliv_optimizer_set(rest, CLIV_ALL_GROUPS, "nesterov", 1)); /* without momentum */
+  ASSERT_FAILS(ctx, cliv_trainer_epoch(t, NULL, NULL, NULL), CLIV_VALUE, "momentum");
+  assert_true(steps_of(main) == steps_of(rest) + 1);
+  ASSERT_OK(ctx, cliv_optimizer_set(rest, CLIV_ALL_GROUPS, "nesterov", 0));
+  expect_torn(ctx, t);
+  ASSERT_OK(ctx, cliv_trainer_resume(t, path));
+  cliv_tensor *const bias = cliv_model_parameter(cliv_trainer_model(t), 1);
+  const cl_mem mem = bias->mem;
+  double before[64], after[64];
+  const size_t told = cliv_schedule_state(cliv_trainer_schedule(t), before, 64);
+  cliv_schedule_report(cliv_trainer_schedule(t), 1e6);
+  cliv_schedule_state(cliv_trainer_schedule(t), before, 64);
+  bias->mem = NULL; /* the weight before it is written, and this is not */
+  ASSERT_FAILS(ctx, cliv_trainer_resume(t, path), CLIV_OPENCL, NULL);
+  bias->mem = mem;
+  cliv_schedule_state(cliv_trainer_schedule(t), after, 64);
+  ASSERT_BITS(after, before, told * sizeof *after);
+  expect_torn(ctx, t);
+  ASSERT_OK(ctx, cliv_trainer_resume(t, path));
+  train_epochs(ctx, t, 1);
+  assert_true(digest(ctx, t, NULL) == digest(ctx, other, NULL));
+  free(path);
+  cliv_trainer_free(t), cliv_trainer_free(other);
+  test_close(ctx);
+}
+
+/* A file that cannot be written, and weights that cannot be turned back: the first of them is told. */
+static void first_failure_is_told(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  char *path = test_join(folder, "nowhere/free.safetensors");
+  cliv_trainer *t = begin(ctx, &(cliv_train_options){.optimizer = "schedule_free_sgd"});
+  train_epochs(ctx, t, 1);
+  ASSERT_OK(ctx, cliv_optimizer_evaluate(cliv_trainer_optimizer(t), 1, NULL));
+  const cl_ulong most = ctx->facts.max_allocation;
+  ctx->facts.max_allocation = 1024;
+  ASSERT_FAILS(ctx, cliv_trainer_save_checkpoint(t, path), CLIV_FILE, "nowhere");
+  assert_int_equal(cliv_optimizer_evaluating(cliv_trainer_optimizer(t)), 0);
+  ASSERT_FAILS(ctx, cliv_optimizer_evaluate(cliv_trainer_optimizer(t), 1, NULL), CLIV_DEVICE_MEMORY, NULL);
+  ctx->facts.max_allocation = most;
+  free(path);
+  cliv_trainer_free(t);
+  test_close(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(goes_on_where_it_stopped),    cmocka_unit_test(has_what_the_optimizer_saves),
       cmocka_unit_test(damaged_ones_change_nothing), cmocka_unit_test(lack_of_memory_changes_nothing),
-      cmocka_unit_test(refuses_another_training),
+      cmocka_unit_test(refuses_another_training),    cmocka_unit_test(turns_each_optimizer_back),
+      cmocka_unit_test(halves_are_not_gone_on_with), cmocka_unit_test(first_failure_is_told),
   };
   return test_finish(cmocka_run_group_tests(tests, setup, teardown));
 }

@@ -229,6 +229,31 @@ static void other_rules_need_nothing(void **state) {
   test_close(ctx);
 }
 
+/* Weights of two steps are evaluated by no rule; where they are those that are trained nothing is asked of them. */
+static void torn_steps_are_refused(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const float start[] = {1, 2, 3};
+  static const char *const names[] = {"adamw", "schedule_free_sgd"};
+  test_guarded p = test_guard1(ctx, CLIV_F32, 3, 0, start), g = test_guard1(ctx, CLIV_F32, 3, 0, start);
+  for (size_t i = 0; i < 2; i++) {
+    cliv_optimizer *o;
+    ASSERT_OK(ctx, cliv_optimizer_create(ctx, names[i], NULL, &o));
+    ASSERT_OK(ctx, cliv_optimizer_add(o, p.tensor, g.tensor, 0));
+    ASSERT_OK(ctx, cliv_optimizer_step(o, NULL));
+    o->torn = true; /* as fault_steps has it done by a driver */
+    ASSERT_FAILS(ctx, cliv_optimizer_evaluate(o, 1, NULL), CLIV_STATE, "cliv_optimizer_load");
+    assert_int_equal(cliv_optimizer_evaluating(o), 0);
+    ASSERT_OK(ctx, cliv_optimizer_evaluate(o, 0, NULL));
+    ASSERT_OK(ctx, cliv_optimizer_set_steps(o, 1));
+    ASSERT_OK(ctx, cliv_optimizer_evaluate(o, 1, NULL));
+    assert_int_equal(cliv_optimizer_evaluating(o), (int)i);
+    cliv_optimizer_free(o);
+  }
+  test_guard_free(&p), test_guard_free(&g);
+  test_close(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(there_and_back),
@@ -236,6 +261,7 @@ int main(void) {
       cmocka_unit_test(arena_turns_in_one_launch),
       cmocka_unit_test(masters_are_what_is_evaluated),
       cmocka_unit_test(other_rules_need_nothing),
+      cmocka_unit_test(torn_steps_are_refused),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -57,15 +57,16 @@ CLIV_API cliv_status cliv_average_get(const cliv_average *average, const char *h
 /* One update, for behind a step. Asynchronous. Where it is none of every `interval` it launches nothing. Fails with
  * NULL, VALUE (interval is not whole), STATE (the parameters hold the average), HOST_MEMORY, OPENCL. What fails changes
  * nothing, unless the driver takes some of several launches and refuses the next: then averages are of two updates, and
- * every update fails with STATE until they are loaded. */
+ * cliv_average_update, cliv_average_save and a swap that would lend them fail with STATE until they are loaded. With
+ * lookahead parameters are of two updates then too: load them as well. */
 CLIV_API cliv_status cliv_average_update(cliv_average *average, const cliv_sync *sync) CLIV_MUST_CHECK;
 /* Updates so far, those that launched nothing too. */
 CLIV_API uint64_t cliv_average_updates(const cliv_average *average);
 
 /* Parameters that are those of training hold the average after this, rounded to their type, and those that hold it what
  * they were; with lookahead the slow weights are the average. Asynchronous. While they hold it, what they were takes
- * another float32 for each of their elements. Fails with NULL, DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY, as
- * cliv_optimizer_evaluate does. */
+ * another float32 for each of their elements. Fails with NULL, STATE (an update or a load was torn; on the
+ * way back that is not asked), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY, as cliv_optimizer_evaluate does. */
 CLIV_API cliv_status cliv_average_swap(cliv_average *average, const cliv_sync *sync) CLIV_MUST_CHECK;
 CLIV_API int cliv_average_swapped(const cliv_average *average); /* 1: the parameters hold the average */
 
@@ -74,12 +75,14 @@ CLIV_API int cliv_average_swapped(const cliv_average *average); /* 1: the parame
 CLIV_API cliv_status cliv_average_tensor(cliv_average *average, size_t param, cliv_tensor **view) CLIV_MUST_CHECK;
 
 /* Writes averages as a safetensors file: "average.0", "average.1", …, and in the metadata "format" (cliv.average 1),
- * "kind", "updates". Hyper-parameters are not in it. Blocks; the file appears whole or not at all. */
+ * "kind", "updates". Hyper-parameters are not in it. Blocks; the file appears whole or not at all. STATE: an update or
+ * a load was torn. */
 CLIV_API cliv_status cliv_average_save(cliv_average *average, const char *path) CLIV_MUST_CHECK;
 /* Reads such a file into an average of the same kind, of parameters of the same shapes; what follows is what would have
  * followed when it was saved, to the last bit. Set hyper-parameters before. Blocks. On these failures nothing is
- * changed: NULL, FILE, FORMAT, DATA (another kind, other parameters), SHAPE, HOST_MEMORY. After OPENCL updates fail
- * with STATE until it succeeds. */
+ * changed: NULL, FILE, FORMAT, DATA (another kind, other parameters), SHAPE, HOST_MEMORY. When the driver or the device
+ * refuses to write (OPENCL, DEVICE_MEMORY), the count of updates stays and the averages are torn, as after an update
+ * that was, until a load succeeds. */
 CLIV_API cliv_status cliv_average_load(cliv_average *average, const char *path) CLIV_MUST_CHECK;
 
 #ifdef __cplusplus

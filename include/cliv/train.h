@@ -85,7 +85,10 @@ CLIV_API cliv_status cliv_trainer_create(cliv_context *ctx, const cliv_data *dat
 /* NULL does nothing. */
 CLIV_API void cliv_trainer_free(cliv_trainer *trainer);
 
-/* One epoch; blocks until it is done. progress, out may be NULL. DATA when the loss is not finite any more. */
+/* One epoch; blocks until it is done. progress, out may be NULL. DATA when the loss is not finite any more; STATE when
+ * an optimizer's weights are what is to be evaluated, or perturbed, or its last step was torn: then no optimizer steps.
+ * Any other failure behind the epoch's first step leaves the training between two epochs: the next epoch and both ways
+ * to save fail with STATE, until cliv_trainer_resume has succeeded. */
 CLIV_API cliv_status cliv_trainer_epoch(cliv_trainer *trainer, cliv_batch_progress progress, void *user,
                                         cliv_epoch_metrics *out) CLIV_MUST_CHECK;
 /* Blocks. DATA when the part has no rows. */
@@ -105,7 +108,8 @@ CLIV_API const cliv_data *cliv_trainer_data(const cliv_trainer *trainer);
 
 /* The model as a safetensors file: its parameters ("0.weight" …), "input.mean" and "input.std" (float64), for numbers
  * "output.mean" and "output.std", and names of features, targets and classes in the metadata. Nothing in it depends on
- * device, time or place. Blocks; the file appears whole or not at all. */
+ * device, time or place. Blocks; the file appears whole or not at all. STATE: an epoch or cliv_trainer_resume failed
+ * halfway. This and cliv_trainer_evaluate leave each optimizer's weights as they were, to evaluate or to train. */
 CLIV_API cliv_status cliv_trainer_save_model(const cliv_trainer *trainer, const char *path) CLIV_MUST_CHECK;
 /* The same and all that going on needs:
  *
@@ -119,7 +123,9 @@ CLIV_API cliv_status cliv_trainer_save_checkpoint(const cliv_trainer *trainer, c
 /* Goes on where a checkpoint was made: the epochs that follow are those that would have followed then, to the last bit.
  * The trainer is over the same data with the same options. On these failures nothing is changed: FILE, FORMAT; DATA
  * (other data or options, states of another rule, missing or unknown); SHAPE; STATE (the parameters are what is to be
- * evaluated); DEVICE_MEMORY, HOST_MEMORY. OPENCL: the device failed, and part may be taken over. */
+ * evaluated); DEVICE_MEMORY, HOST_MEMORY of what is made before the first parameter is written. When the driver or the
+ * device refuses to write parameters (OPENCL, DEVICE_MEMORY), some of them are the file's, and states, schedule and the
+ * count of epochs what they were: then epochs and saving fail with STATE until it has succeeded. */
 CLIV_API cliv_status cliv_trainer_resume(cliv_trainer *trainer, const char *path) CLIV_MUST_CHECK;
 
 /* ---- all at once ---- */

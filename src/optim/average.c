@@ -138,15 +138,21 @@ static double interval(const cliv_average *a) {
 
 /* ---- using it ---- */
 
+/* STATE after a driver or a device that took some launches or writes and refused the next. */
+static cliv_status check_whole(const cliv_average *a) {
+  REQUIRE(a->ctx, !a->o->torn, STATE,
+          "averages are of two updates, since the driver or the device failed within an update or a load: load them "
+          "from where they were saved (cliv_average_load)%s, or make an average anew",
+          in_state(a->o->rule) ? ", and the parameters that they set back too" : "");
+  return CLIV_OK;
+}
+
 cliv_status cliv_average_update(cliv_average *a, const cliv_sync *sync) {
   TRY(cliv__check_sync(a ? a->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, a);
   REQUIRE(a->ctx, a->lent == NULL, STATE,
           "the parameters hold their average; swap them back (cliv_average_swap) before an update");
-  REQUIRE(
-      a->ctx, !a->o->torn, STATE,
-      "averages are of two updates, since the driver or the device failed within one: load them from where they were "
-      "saved (cliv_average_load), or make an average anew");
+  TRY(check_whole(a));
   const double every = interval(a);
   REQUIRE(a->ctx, every == (double)(uint64_t)every, VALUE, "interval of %s is %g; it must be whole",
           a->o->rule->info.name, every);
@@ -161,7 +167,9 @@ uint64_t cliv_average_updates(const cliv_average *a) { return a->updates; }
 cliv_status cliv_average_swap(cliv_average *a, const cliv_sync *sync) {
   TRY(cliv__check_sync(a ? a->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, a);
-  return a->lent ? cliv__lend_back(&a->lent, sync) : cliv__lend(a->ctx, a->loans, a->count, sync, &a->lent);
+  if (a->lent) return cliv__lend_back(&a->lent, sync);
+  TRY(check_whole(a));
+  return cliv__lend(a->ctx, a->loans, a->count, sync, &a->lent);
 }
 
 int cliv_average_swapped(const cliv_average *a) { return a->lent != NULL; }
@@ -188,6 +196,7 @@ static cliv_status add_all(const cliv_average *a, cliv__bundle *b) {
 cliv_status cliv_average_save(cliv_average *a, const char *path) {
   REQUIRE_NOT_NULL(NULL, a);
   REQUIRE_NOT_NULL(a->ctx, path);
+  TRY(check_whole(a));
   cliv__bundle b = {.ctx = a->ctx};
   cliv_status status = add_all(a, &b);
   if (!status) status = cliv__bundle_write(&b, path);
@@ -231,10 +240,10 @@ static cliv_status read_file(const cliv_average *a, const cliv_safetensors *file
 static cliv_status take_over(cliv_average *a, const cliv_array *arrays, uint64_t updates) {
   TRY(cliv_optimizer_set_steps(a->o, 1 + updates / (uint64_t)interval(a)));
   a->o->torn = true; /* until all are there */
-  a->updates = updates;
   for (size_t i = 0; i < a->count; i++)
     TRY(cliv_tensor_write(a->loans[i].from, arrays[i].data, cliv_array_count(&arrays[i]) * sizeof(float)));
   a->o->torn = false;
+  a->updates = updates;
   return CLIV_OK;
 }
 

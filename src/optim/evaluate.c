@@ -47,8 +47,9 @@ cliv_status cliv_optimizer_evaluate(cliv_optimizer *o, int on, const cliv_sync *
   TRY(cliv__check_sync(o ? o->ctx : NULL, sync));
   REQUIRE_NOT_NULL(NULL, o);
   TRY(cliv__check_in_place(o));
-  if (!o->rule->evaluated || (on != 0) == (o->lent != NULL)) return cliv__nothing(o->ctx, sync);
+  if ((on != 0) == (o->lent != NULL)) return cliv__nothing(o->ctx, sync);
   TRY(cliv__check_whole(o));
+  if (!o->rule->evaluated) return cliv__nothing(o->ctx, sync);
   return on ? turn(o, sync) : cliv__lend_back(&o->lent, sync);
 }
 

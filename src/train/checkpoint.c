@@ -132,11 +132,11 @@ static cliv_status save_parameters(const cliv_trainer *t, const char *path, bool
 static cliv_status save(const cliv_trainer *t, const char *path, bool checkpoint) {
   REQUIRE_NOT_NULL(NULL, t);
   REQUIRE_NOT_NULL(t->ctx, path);
-  int was;
+  TRY(cliv__trainer_check_whole(t));
+  cliv__turned was;
   cliv_status status = cliv__trainer_turn(t, !checkpoint, &was);
   if (!status) status = save_parameters(t, path, checkpoint);
-  const cliv_status turned = cliv__trainer_turn(t, was, &was);
-  return status ? status : turned;
+  return cliv__trainer_turn_back(t, &was, status);
 }
 
 cliv_status cliv_trainer_save_model(const cliv_trainer *t, const char *path) { return save(t, path, false); }
@@ -227,8 +227,9 @@ static cliv_status read_all(const cliv_trainer *t, const cliv_safetensors *file,
   return l->rest ? cliv__state_dict_place(l->rest) : CLIV_OK;
 }
 
-/* Only the device can fail now. */
+/* Only the driver and the device can fail now: where they do, parameters are of two trainings. */
 static cliv_status take_over(cliv_trainer *t, const loaded *l) {
+  t->torn = true; /* until all is there */
   for (size_t i = 0; i < cliv_model_parameters(t->model); i++) {
     const cliv_array *a = &l->parameters[i];
     TRY(cliv_tensor_write(cliv_model_parameter(t->model, i), a->data, cliv_array_count(a) * cliv_dtype_size(a->dtype)));
@@ -236,14 +237,15 @@ static cliv_status take_over(cliv_trainer *t, const loaded *l) {
   cliv__state_dict_keep(l->states);
   if (l->rest) cliv__state_dict_keep(l->rest);
   t->epochs = (size_t)l->epochs;
+  if (l->schedule.data) /* its count has been checked */
+    TRY(cliv__relay(t->ctx, cliv_schedule_restore(t->schedule, l->schedule.data, cliv_array_count(&l->schedule))));
+  t->torn = false;
   return CLIV_OK;
 }
 
 static cliv_status resume(cliv_trainer *t, const cliv_safetensors *file, const char *shown) {
   loaded l = {.parameters = calloc(cliv_model_parameters(t->model), sizeof *l.parameters)};
   cliv_status status = read_all(t, file, shown, &l);
-  if (!status && l.schedule.data)
-    status = cliv__relay(t->ctx, cliv_schedule_restore(t->schedule, l.schedule.data, cliv_array_count(&l.schedule)));
   if (!status) status = take_over(t, &l);
   cliv__state_dict_free(l.states);
   cliv__state_dict_free(l.rest);

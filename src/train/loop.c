@@ -201,8 +201,25 @@ static cliv_status batch_views(const cliv_trainer *t, size_t first, size_t rows,
   return rows_of(t->losses, first, rows, &view[LOSSES]);
 }
 
+cliv_status cliv__trainer_check_whole(const cliv_trainer *t) {
+  REQUIRE(t->ctx, !t->torn, STATE,
+          "the training is between two epochs, since one, or going on with a checkpoint, failed halfway: go on with a "
+          "checkpoint (cliv_trainer_resume), or make a trainer anew");
+  return CLIV_OK;
+}
+
+/* What its step would refuse, before another optimizer has taken one. */
+static cliv_status check_steps(const cliv_optimizer *o) {
+  REQUIRE(o->ctx, o->lent == NULL, STATE,
+          "the parameters are what is to be evaluated; turn them back (cliv_optimizer_evaluate) before training");
+  TRY(cliv__check_in_place(o));
+  return cliv__check_whole(o);
+}
+
 static cliv_status enqueue_batch(cliv_trainer *t, size_t rows, cliv_tensor *const view[VIEWS]) {
   const part_tensors *data = &t->part[CLIV_TRAINING];
+  TRY(check_steps(t->optimizer));
+  if (t->rest) TRY(check_steps(t->rest));
   TRY(cliv_gather(t->ctx, data->x, view[INDEX], view[X], NULL));
   TRY(cliv_gather(t->ctx, data->targets, view[INDEX], view[TARGETS], NULL));
   TRY(cliv_model_forward(t->model, view[X], view[Z], NULL));
@@ -210,6 +227,7 @@ static cliv_status enqueue_batch(cliv_trainer *t, size_t rows, cliv_tensor *cons
                 view[Z], NULL));
   TRY(cliv_model_backward(t->model, view[X], view[Z], t->l2, NULL));
   TRY(cliv_optimizer_step(t->optimizer, NULL));
+  t->torn = true; /* until the epoch is done */
   return t->rest ? cliv_optimizer_step(t->rest, NULL) : CLIV_OK;
 }
 
@@ -234,6 +252,7 @@ cliv_status cliv_trainer_epoch(cliv_trainer *t, cliv_batch_progress progress, vo
   const size_t rows = t->part[CLIV_TRAINING].rows, batches = cliv_trainer_batches(t);
   const double start = now();
   double rate = NAN;
+  TRY(cliv__trainer_check_whole(t));
   TRY(cliv__relay(t->ctx, cliv_random_permutation(t->seed, CLIV_STREAM_SHUFFLE + t->epochs, rows, t->host_order)));
   TRY(cliv_tensor_write(t->order, t->host_order, rows * sizeof *t->host_order));
   for (size_t b = 0; b < batches; b++) {
@@ -245,6 +264,7 @@ cliv_status cliv_trainer_epoch(cliv_trainer *t, cliv_batch_progress progress, vo
   }
   TRY(cliv_tensor_read(t->losses, t->host, rows * sizeof *t->host));
   t->epochs++;
+  t->torn = false;
   double sum = 0;
   for (size_t i = 0; i < rows; i++) sum += (double)t->host[i];
   REQUIRE(t->ctx, isfinite(sum), DATA,
@@ -339,10 +359,25 @@ static void finish_score(const tally *sum, const cliv_trainer *t, cliv_part whic
   out->r2 = explained / (double)info->targets;
 }
 
-cliv_status cliv__trainer_turn(const cliv_trainer *t, int on, int *was) {
-  *was = cliv_optimizer_evaluating(t->optimizer);
+cliv_status cliv__trainer_turn(const cliv_trainer *t, int on, cliv__turned *was) {
+  was->main = cliv_optimizer_evaluating(t->optimizer);
+  was->rest = t->rest && cliv_optimizer_evaluating(t->rest);
   TRY(cliv_optimizer_evaluate(t->optimizer, on, NULL));
   return t->rest ? cliv_optimizer_evaluate(t->rest, on, NULL) : CLIV_OK;
+}
+
+static cliv_status turn_back(cliv_optimizer *o, int on, cliv_status status) {
+  if (!status) return cliv_optimizer_evaluate(o, on, NULL);
+  const cliv__error held = cliv__error_hold(o->ctx);
+  const cliv_status back = cliv_optimizer_evaluate(o, on, NULL);
+  (void)back;
+  cliv__error_restore(o->ctx, &held);
+  return status;
+}
+
+cliv_status cliv__trainer_turn_back(const cliv_trainer *t, const cliv__turned *was, cliv_status status) {
+  status = turn_back(t->optimizer, was->main, status);
+  return t->rest ? turn_back(t->rest, was->rest, status) : status;
 }
 
 static cliv_status add_stretches(cliv_trainer *t, cliv_part which, tally *sum) {
@@ -364,11 +399,10 @@ cliv_status cliv_trainer_evaluate(cliv_trainer *t, cliv_part which, cliv_score *
   REQUIRE(t->ctx, rows > 0, DATA, "no rows are held out, so there is nothing to evaluate on");
   tally sum = {.squares = calloc(logits, sizeof *sum.squares)};
   REQUIRE(t->ctx, sum.squares != NULL, HOST_MEMORY, "no memory for %zu sums", logits);
-  int was;
+  cliv__turned was;
   cliv_status status = cliv__trainer_turn(t, 1, &was);
   if (!status) status = add_stretches(t, which, &sum);
-  const cliv_status turned = cliv__trainer_turn(t, was, &was);
-  if (!status) status = turned;
+  status = cliv__trainer_turn_back(t, &was, status);
   if (!status) finish_score(&sum, t, which, out);
   free(sum.squares);
   return status;

@@ -22,6 +22,7 @@ struct cliv_trainer {
   char *schedule_text;              /* NULL: none */
   cliv_schedule *schedule;
   size_t epochs, batch;
+  bool torn; /* an epoch or a resumption failed behind its first change */
   uint64_t seed;
   double l2;
   part_tensors part[2];                           /* by cliv_part */
@@ -32,8 +33,16 @@ struct cliv_trainer {
   float *host; /* losses of an epoch, logits and losses of a stretch */
 };
 
-/* Parameters as they are to be evaluated, or trained; *was is what they were, to be turned back to. */
-cliv_status cliv__trainer_turn(const cliv_trainer *trainer, int on, int *was);
+/* Which optimizers' parameters were those to evaluate. */
+typedef struct cliv__turned {
+  int main, rest;
+} cliv__turned;
+/* Parameters as they are to be evaluated, or trained. Also where it fails they are to be turned back to *was. */
+cliv_status cliv__trainer_turn(const cliv_trainer *trainer, int on, cliv__turned *was);
+/* status: of what came before; its failure is the call's, whatever comes of turning back. */
+cliv_status cliv__trainer_turn_back(const cliv_trainer *trainer, const cliv__turned *was, cliv_status status);
+/* STATE where it is torn. */
+cliv_status cliv__trainer_check_whole(const cliv_trainer *trainer);
 
 /* The whole configuration as JSON: what was given and what was taken by default. Where, when and on what it ran is not
  * in it. NULL without memory. */
