@@ -35,8 +35,8 @@ static const test_trajectories trajectories[] = {
     {"tests/golden/soap.safetensors", 2, both, (const size_t[]){6, 6, 2, 2}, NULL, "constant"},
 };
 
-/* Thousands of products: another stack's, where test_few(). Here `layouts_agree` has the same kernels in three steps, and
- * the self-test their bits. */
+/* Thousands of products: another stack's, where test_few(). Here `layouts_agree` has the same kernels in three steps,
+ * and the self-test their bits. */
 static void agrees_with_packages(void **state) {
   (void)state;
   if (test_few()) return;
@@ -58,8 +58,8 @@ static const struct variant {
     {"soap", "lr=0.1 precondition_frequency=1 maximize=1"},
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
-/* Where only few are tried, the last has the most: products, eigenvectors, bases. Where memory is watched, what the host
- * does beside is left to the other stacks: a product takes a third of a second. */
+/* Where only few are tried, the last has the most: products, eigenvectors, bases. Where memory is watched, what the
+ * host does beside is left to the other stacks: a product takes a third of a second. */
 static size_t first_variant(void) { return test_small() ? VARIANTS : test_few() ? VARIANTS - 1 : 0; }
 
 /* Matrices of these sides, and one of more axes. They are small: a side costs ten launches for an eigenvector, and

@@ -581,8 +581,12 @@ static cliv_status make_scalars(const cliv_optimizer *o, cliv__plan *plan) {
   TRY(ALLOCATE(o->ctx, CLIV__SLOTS * floats, &plan->slots[0].values));
   for (size_t i = 1; i < CLIV__SLOTS; i++) plan->slots[i].values = plan->slots[0].values + i * floats;
   TRY(cliv__upload(o->ctx, plan->slots[0].values, floats * sizeof(float), "clCreateBuffer", &plan->sent));
-  if (plan->bound)
-    return cliv__upload(o->ctx, plan->slots[0].values, read * sizeof(float), "clCreateBuffer", &plan->scalars);
+  if (plan->bound) { /* a kernel writes them */
+    cl_int code;
+    plan->scalars = clCreateBuffer(o->ctx->context, CL_MEM_READ_WRITE, read * sizeof(float), NULL, &code);
+    CL_TRY(o->ctx, code, "clCreateBuffer");
+    return CLIV_OK;
+  }
   plan->scalars = plan->sent;
   CL_TRY(o->ctx, clRetainMemObject(plan->scalars), "clRetainMemObject");
   return CLIV_OK;

@@ -44,8 +44,8 @@ SOAP = safetensors(f"{SOURCE}/tests/golden/soap.safetensors")
 FACTORS = safetensors(f"{SOURCE}/tests/golden/adafactor.safetensors")
 GOLDEN = TORCH[1]
 CASES = cases(TORCH, PACKAGES)
-OF_TENSORS = [(arrays, shape, cases((metadata, arrays)))
-              for (metadata, arrays), shape in [(NORMS, (6, 5)), (MATRICES, (4, 6)), (SOAP, (6, 6)), (FACTORS, (3, 3, 2))]]
+FIRST_SHAPES = [(NORMS, (6, 5)), (MATRICES, (4, 6)), (SOAP, (6, 6)), (FACTORS, (3, 3, 2))]
+OF_TENSORS = [(arrays, shape, cases((metadata, arrays))) for (metadata, arrays), shape in FIRST_SHAPES]
 OF_ALL_TENSORS = {"dog", "dowg", "prodigy", "dadapt_adam"}
 KINDS = [name.split(".")[1] for name in GOLDEN if name.startswith("gradients.")]
 STEPS = 20
@@ -53,7 +53,8 @@ STEPS = 20
 
 def test_every_rule_has_a_trajectory():
     rules = document("op", "list", "step")["step"]
-    assert {row["name"] for row in rules} == {rule for found in (CASES, *(found for _, _, found in OF_TENSORS)) for rule, _ in found}
+    assert {row["name"] for row in rules} == {
+        rule for found in (CASES, *(found for _, _, found in OF_TENSORS)) for rule, _ in found}
     for row in rules:
         presets = [preset["name"] for preset in row["presets"]]
         assert all(row["name"] != rule or preset in presets for rule, preset in CASES)
