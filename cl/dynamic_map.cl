@@ -2,7 +2,6 @@
  *
  *   real decode_T(codes)      T signed8 or unsigned8; codes as ureal
  *   ureal encode_T(x)         of the value nearest to x; a tie goes to the one nearer to 0, a NaN to 0
- *   ureal try_T(x, ireal *d)  the same at half the cost; where it may be off by one, *d gets bits: then ask encode_T
  *
  * Magnitudes lie in seven decades up to 1, 1, 2, 4 … 64 of them (unsigned: 2, 4 … 128), then 1 itself. In a decade they
  * are the middles of equal parts: of as many floats as PyTorch's linspace(0.1, 1) puts there, whose roundings are
@@ -78,9 +77,7 @@ static ureal code_signed8(real x, real count) {
   return as_ureal(127 + choose(x < 0.0f, -min(steps, (ireal)127), steps));
 }
 static ureal encode_signed8(real x) { return code_signed8(x, decided_signed8(size_signed8(x))); }
-static ureal try_signed8(real x, ireal *doubt) { return code_signed8(x, count_signed8(size_signed8(x), doubt)); }
 
 static real decode_unsigned8(ureal code) { return magnitude_of(to_real(code) + 1.0f, 2.0f); }
 static real size_unsigned8(real x) { return choose(x > 0.0f, x, (real)0.0f); }
 static ureal encode_unsigned8(real x) { return to_ureal(decided_unsigned8(size_unsigned8(x))) - 1; }
-static ureal try_unsigned8(real x, ireal *doubt) { return to_ureal(count_unsigned8(size_unsigned8(x), doubt)) - 1; }

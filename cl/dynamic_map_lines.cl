@@ -14,12 +14,12 @@
 #define INLINE __attribute__((always_inline))
 
 #if PICKS >= 16
-static real pick(real table, ureal k) { return __builtin_shufflevector(table, k & 15); }
+static real pick_(real table, ureal k) { return __builtin_shufflevector(table, k & 15); }
 #else
-static float8 pick_half(real table, uint8 k) {
+static float8 pick_half_(real table, uint8 k) {
   return select(shuffle(table.lo, k), shuffle(table.hi, k), as_int8(k << 28));
 }
-static real pick(real table, ureal k) { return (real)(pick_half(table, k.lo), pick_half(table, k.hi)); }
+static real pick_(real table, ureal k) { return (real)(pick_half_(table, k.lo), pick_half_(table, k.hi)); }
 #endif
 
 /* ---- numbers of codes: from 0 on, each half of a decade is a line, from which roundings lead up by 0 to 3 units of
@@ -27,7 +27,7 @@ static real pick(real table, ureal k) { return (real)(pick_half(table, k.lo), pi
  * slopes and intercepts, until that was so. */
 #define DECODING_LINE(F, SLOPES, INTERCEPTS) \
   const ureal k = as_ureal(F) >> 22;         \
-  const real line = fma((F), pick((real)SLOPES, k), pick((real)INTERCEPTS, k));
+  const real line = fma((F), pick_((real)SLOPES, k), pick_((real)INTERCEPTS, k));
 INLINE static real line_of_signed8(ureal codes) {
   const real place = to_real(codes) - 127.0f, count = fabs(place) + 0.90625f;
   DECODING_LINE(count, (0, 0, 0x1.797cc6p-16f, 0x1.797ccp-16f, 0x1.d7dbf6p-14f, 0x1.d7dbf6p-14f, 0x1.26e976p-11f,
@@ -49,18 +49,18 @@ INLINE static real line_of_unsigned8(ureal codes) {
 }
 
 /* Code c's two bits are turned to the lowest by turning its word by 2c. */
-static real raised(real line, ureal codes, ureal words) {
-  const ureal word = as_ureal(pick(as_real(words), codes >> 4));
+static real raised_(real line, ureal codes, ureal words) {
+  const ureal word = as_ureal(pick_(as_real(words), codes >> 4));
   return as_real(as_ureal(line) + (rotate(word, codes + codes) & 3));
 }
 INLINE static real numbers_of_signed8(ureal codes) {
-  return raised(line_of_signed8(codes), codes,
+  return raised_(line_of_signed8(codes), codes,
                 (ureal)(0x51104400, 0x01404011, 0x00441104, 0x45155528, 0x952449a4, 0x44155555, 0x55565561, 0x28540002,
                         0x00054a20, 0x55655556, 0x55550455, 0x9846158a, 0x15551446, 0x11044000, 0x00405011,
                         0x04411140));
 }
 INLINE static real numbers_of_unsigned8(ureal codes) {
-  return raised(line_of_unsigned8(codes), codes,
+  return raised_(line_of_unsigned8(codes), codes,
                 (ureal)(0x040b4510, 0x5150040d, 0xe99e4553, 0x5985105a, 0x62492c86, 0x61454058, 0x859165a7, 0x5956aaae,
                         0xf699b66f, 0x98555155, 0x55154550, 0x64550445, 0x51545515, 0x45515451, 0x24491245,
                         0x91244910));
@@ -70,11 +70,11 @@ INLINE static real numbers_of_unsigned8(ureal codes) {
  * so that the code is eight bits of the mantissa; where none follow, the number may lie on either side. */
 enum { REST_OF_LINE = 0x7fff };
 #define ENCODING_LINE(A, BOUNDS, SLOPES, INTERCEPTS, MOST)                                     \
-  const ureal from = as_ureal(A) >> 24, k = choose((A) > pick((real)BOUNDS, from), from + 1, from); \
-  const real intercept = pick((real)INTERCEPTS, k), most = fma(intercept, (real)2.25f, (real)MOST);  \
-  const real line = fma((A), pick((real)SLOPES, k), intercept), steps = choose(line > most, most, line);
+  const ureal from = as_ureal(A) >> 24, k = choose((A) > pick_((real)BOUNDS, from), from + 1, from); \
+  const real intercept = pick_((real)INTERCEPTS, k), most = fma(intercept, (real)2.25f, (real)MOST);  \
+  const real line = fma((A), pick_((real)SLOPES, k), intercept), steps = choose(line > most, most, line);
 #define LEAST_COUNTED 0x1p-23f
-static ureal code_on(real line, ureal *least) {
+static ureal code_on_(real line, ureal *least) {
   *least = min(*least, as_ureal(line) & REST_OF_LINE);
   return (as_ureal(line) >> 15) & 255;
 }
@@ -87,7 +87,7 @@ INLINE static ureal codes_of_signed8(real x, ureal *least) {
                 (128, 0, 0, 0, 0, 1, 0x1.471cp0f, 0x1.471cp0f, 0x1.871cp1f, 0x1.871cp1f, 0x1.a71c8p2f, 0x1.b71c8p3f,
                  0x1.b71c8p3f, 0x1.bf1c8p4f, 0x1.c31c7p5f, 0x1.c31c7p5f), 0.375f)
   const real place = 383.5f + as_real(as_ureal(steps) | (as_ureal(x) & 0x80000000u));
-  return code_on(choose(place > 256.5f, place, (real)256.5f), least); /* there is none for -1 */
+  return code_on_(choose(place > 256.5f, place, (real)256.5f), least); /* there is none for -1 */
 }
 INLINE static ureal codes_of_unsigned8(real x, ureal *least) {
   const real a = choose(x > LEAST_COUNTED, x, (real)LEAST_COUNTED);
@@ -99,6 +99,6 @@ INLINE static ureal codes_of_unsigned8(real x, ureal *least) {
                  0x1.028e38p8f, 0x1.061c72p8f, 0x1.0d38e4p8f, 0x1.0d38e4p8f, 0x1.1b71c8p8f, 0x1.1b71c8p8f,
                  0x1.37e38ep8f, 0x1.70c71cp8f, 0x1.70c71cp8f),
                 -319)
-  return code_on(steps, least);
+  return code_on_(steps, least);
 }
 #endif

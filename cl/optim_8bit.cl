@@ -78,12 +78,12 @@ static real inverse_of(uint greatest) {
 enum { PER_BLOCK = BLOCK / W };
 
 /* Blocks begin on whole vectors. */
-typedef WIDE(uchar) codes;
+typedef WIDE(uchar) codes_;
 static ureal load_codes(__global const uchar *p, size_t i) {
-  return CONVERT_U32(*(__global const codes *)(p + i));
+  return CONVERT_U32(*(__global const codes_ *)(p + i));
 }
 static void store_codes(ureal x, __global uchar *p, size_t i) {
-  *(__global codes *)(p + i) = CAT(convert_, WIDE(uchar))(x);
+  *(__global codes_ *)(p + i) = CAT(convert_, WIDE(uchar))(x);
 }
 static ureal load_codes_part(__global const uchar *p, size_t i, uint n, uint none) {
   uint lanes[W];

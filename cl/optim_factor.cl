@@ -71,11 +71,7 @@ static uint find_job(__global const job *jobs, uint count, uint k) {
 #endif
 
 #ifdef WALK_CPU
-#if W == 1
-#define LANES_OF_VECTOR 0
-#else
 #define LANES_OF_VECTOR ((ireal)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
-#endif
 /* Lanes by halves. */
 static float join_lanes(real a) {
   const float8 b = a.lo + a.hi;

@@ -221,7 +221,7 @@ static void decays_as_without(void **state) {
 
 static const char options[] = "lr=0.0625 beta1=0.5 weight_decay=0.125 cautious=1";
 
-/* In both walks, together or apart, and whatever the chunks. */
+/* In both walks, together or apart. `chunk` is ignored: the count goes by blocks of 4096 elements. */
 static void layouts_agree(void **state) {
   (void)state;
   const cliv_optimizer_options chunks = {.size = sizeof chunks, .chunk = 64};
@@ -314,6 +314,11 @@ static void groups_are_their_own(void **state) {
   assert_true(plain.o->plan.batch_count == 1 && !plain.o->plan.batches[0].prepare && !plain.o->plan.norming.of);
   assert_true(all.o->plan.batch_count == 1 && all.o->plan.batches[0].prepare);
   assert_true(both.o->plan.batch_count == 2 && !both.o->plan.batches[0].prepare && both.o->plan.batches[1].prepare);
+  /* The only cautious one waits, and those beside it go on. */
+  ASSERT_OK(ctx, cliv_optimizer_freeze(both.o, tensors(), 1));
+  take(&plain, 3), take(&both, 3);
+  assert_same(&both, &plain);
+  ASSERT_SAME_TENSORS(p, all.p[tensors() - 1]);
   cliv_tensor_free(p), cliv_tensor_free(g);
   end(&plain), end(&all), end(&both);
   test_close(ctx);
@@ -468,8 +473,20 @@ static void takes_rules_of_ones_own(void **state) {
   }
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
   cliv_optimizer *o;
+  rule.text =
+      "static void mine(real *w, real g, mine_state *s, mine_scalars h) {\n"
+      "  s->exp_avg = h.beta * s->exp_avg + h.one_minus_beta * g;\n"
+      "  step_along(w, g, *w * h.keep, (real)h.minus_lr, sign_of(s->exp_avg));\n"
+      "}";
+  ASSERT_OK(ctx, cliv_optimizer_create_user(ctx, &rule, NULL, &o));
+  training mine = begin_with(ctx, o, true, false);
+  training theirs = begin(ctx, "signum", "lr=0.1 beta=0.5 weight_decay=0.125 cautious=1", true);
+  take(&mine, 1), take(&theirs, 1);
+  assert_same(&mine, &theirs);
+  end(&mine), end(&theirs);
   rule.text = "static void mine(real *w, real g, mine_state *s, mine_scalars h) { *w = *w * h.keep - h.lr * g; }";
   ASSERT_FAILS(ctx, cliv_optimizer_create_user(ctx, &rule, NULL, &o), CLIV_VALUE, "no step_weight(w, g, kept, step)");
+  ASSERT_FAILS(ctx, cliv_optimizer_create_user(ctx, &rule, NULL, &o), CLIV_VALUE, "no step_along(w, g, kept, rate,");
   test_close(ctx);
 }
 

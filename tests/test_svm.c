@@ -121,6 +121,7 @@ static const feature features[] = {
     {.rule = "sgd", .hypers = "lr=0.1", .gradients = {.smooth = 1}, .g = CLIV_F16},
     {.rule = "lamb", .hypers = "lr=0.1", .gradients = {.clip_each = 1, .centralize = 1}, .few = true},
     {.rule = "muon", .hypers = "lr=0.1", .matrices = true},
+    {.rule = "adafactor", .hypers = "lr=0.1 beta1=0.5", .matrices = true},
     {.rule = "adamw", .hypers = "lr=0.1 cautious=1", .gradients = {.clip_value = 1}},
     {.rule = "adamw",
      .hypers = "lr=0.1",

@@ -172,7 +172,8 @@ typedef struct cliv_user_rule {
    * OpenCL's built-in functions, and the library's of cl/divide.cl, cl/math.cl, cl/fused.cl and cl/optim_math.cl, which
    * have one result everywhere: divide, square_root, real_exp, fused, interpolate, sign_of … A rule that lists
    * `cautious` ends with step_weight(w, g, kept, step), or step_along(w, g, kept, rate, direction), in place of
-   * *w = kept + step, or *w = fused(rate, direction, kept): w is its own argument, g what the step is to agree with. */
+   * *w = kept + step, or *w = fused(rate, direction, kept): w is its own argument, g what the step is to agree with. A
+   * text that assigns *w itself takes no masked step. */
   const char *text;
   size_t hyper_count, state_count, scalar_count; /* 1 to 20; at most 5; with the hyper-parameters at most 31 */
   const cliv_hyper_info *hypers; /* min and max both 0: any finite float; `maximize`, `cautious`, and beside an `lr`
@@ -226,8 +227,8 @@ CLIV_API cliv_status cliv_optimizer_value(cliv_optimizer *optimizer, int group, 
  * them: a decoupled decay is 1 + factor·((1 - lr·weight_decay) - 1). hyper must be "lr", the memory is referenced,
  * NULL: no more. Costs one small launch for each group that has one. Fails with NULL, NAME (another hyper-parameter),
  * VALUE (no such group; a rule whose steps are not proportional to lr, or remember it: adafactor with relative_step,
- * asgd, ftrl, laprop, madgrad, rprop, the schedule-free ones, one of your own), DTYPE, SHAPE, HOST_MEMORY. Not
- * saved. */
+ * adam and adamw with max_lr, asgd, ftrl, laprop, madgrad, rprop, the schedule-free ones, one of your own), DTYPE,
+ * SHAPE, HOST_MEMORY. Not saved. */
 CLIV_API cliv_status cliv_optimizer_bind(cliv_optimizer *optimizer, int group, const char *hyper,
                                          const cliv_tensor *factor) CLIV_MUST_CHECK;
 
@@ -248,8 +249,11 @@ CLIV_API size_t cliv_optimizer_param_count(const cliv_optimizer *optimizer);
  * and from there on a step, cliv_optimizer_save and cliv_optimizer_evaluate fail with STATE, until both are loaded
  * (cliv_optimizer_load), or written and the count set (cliv_optimizer_set_steps). A step of one launch cannot be torn.
  * Fails with STATE (that; or the parameters are what is to be evaluated, or perturbed), VALUE (hyper-parameters that
- * exclude each other, or that a schedule takes out of bounds), DATA (gradients, where that was asked for),
- * DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. */
+ * exclude each other, or that a schedule takes out of bounds), SHAPE (adafactor: a parameter of 2^31 rows or more, over
+ * all its matrices, or of rows of more than 2^30 elements), DEVICE_LIMIT (2^32 tiles of rows and columns, rows of all
+ * gradients, or pieces of tensors, are the most: give some parameters to another optimizer), DATA (gradients, where
+ * that was asked for), DEVICE_MEMORY, BUILD, OPENCL, HOST_MEMORY. Passes over gradients (clip_norm and the like) and
+ * adafactor's sums take one launch for each tensor that was wrapped in SVM, not for each allocation. */
 CLIV_API cliv_status cliv_optimizer_step(cliv_optimizer *optimizer, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* Adds the gradients to sums of the optimizer's own, float32, in one launch for those that lie together: a large batch

@@ -20,7 +20,8 @@ enum {
   RUN_LEAST = 4096,
   RUN_ENOUGH = 32768,
   TILE_WEIGHT = 64,
-  LENGTH_MAX = 1 << 30 /* of a line: what a chunk adds to it is within 32 bits */
+  LENGTH_MAX = 1 << 30, /* of a line: what a chunk adds to it is within 32 bits */
+  LINES_MAX = INT32_MAX /* of a parameter: so is what is added to a row's number */
 };
 
 /* As in cl/optim_factor.cl. */
@@ -60,8 +61,8 @@ cliv_status cliv__factors_check(const cliv_optimizer *o, const cliv_tensor *para
   cliv__lattice l;
   if (!cliv__factored(o->rule, hyper, param->ndim, param->shape, &l)) return CLIV_OK;
   const size_t lines = l.outer * l.rows * l.between, length = l.columns * l.inner;
-  REQUIRE(o->ctx, lines < CL_UINT_MAX && length <= LENGTH_MAX, SHAPE,
-          "%s keeps rows and columns of a parameter of %zu lines of %zu elements; lines may be up to 2^32 - 2, their "
+  REQUIRE(o->ctx, lines <= LINES_MAX && length <= LENGTH_MAX, SHAPE,
+          "%s keeps rows and columns of a parameter of %zu lines of %zu elements; lines may be up to 2^31 - 1, their "
           "elements up to 2^30: give it to another optimizer",
           o->rule->info.name, lines, length);
   return CLIV_OK;
@@ -270,12 +271,18 @@ static void cut_runs(const cliv_optimizer *o, const tables *t, size_t from, size
   runs[*count] = (cl_uint)end;
 }
 
+/* Tiles a launch: one at least, however little a launch may take. */
+static size_t tiles_of_launch(const cliv_optimizer *o) {
+  const size_t tiles = o->launch / (TILE_ROWS * TILE_COLUMNS);
+  return tiles ? tiles : 1;
+}
+
 /* Tiles from `from` to `end`, of gradients in the buffer of parameter `param`. */
 static cliv_status add_launches(const cliv_optimizer *o, cliv__plan *plan, size_t param, size_t from, size_t end,
                                 tables *t) {
   cliv__factors *f = &plan->factors;
   const cliv_tensor *g = cliv__gradient(o, param);
-  const size_t most = o->launch / (TILE_ROWS * TILE_COLUMNS);
+  const size_t most = tiles_of_launch(o);
   cliv__factor_launch launch = {.g = g->mem, .local = cliv__group(o->ctx, GROUP_SIZE)};
   TRY(find_sums(o, g->dtype, &launch.kernel));
   for (size_t next; from < end; from = next) {
@@ -308,8 +315,12 @@ static cliv_status add_all(const cliv_optimizer *o, cliv__plan *plan, const size
   tile[count] = t->tiles;
   cliv_status status = t->tiles < CL_UINT_MAX && t->matrices < CL_UINT_MAX
                            ? CLIV_OK
-                           : cliv__fail(o->ctx, CLIV_DEVICE_LIMIT, "the parameters have more than 2^32 matrices");
-  const size_t most = t->tiles / (o->launch / (TILE_ROWS * TILE_COLUMNS)) + count + 1;
+                           : cliv__fail(o->ctx, CLIV_DEVICE_LIMIT,
+                                        "the parameters have %zu tiles of rows and columns, and may have 2^32 - 2: "
+                                        "give some to another optimizer, or set min_dim_size_to_factor above the "
+                                        "axes of those with many small matrices",
+                                        t->tiles);
+  const size_t most = t->tiles / tiles_of_launch(o) + count + 1;
   if (!status && o->ctx->walk == CLIV_WALK_CPU) t->runs = malloc((t->tiles + 1) * sizeof *t->runs);
   plan->factors.launches = calloc(most, sizeof *plan->factors.launches);
   if (!status && (!plan->factors.launches || (o->ctx->walk == CLIV_WALK_CPU && !t->runs)))

@@ -108,9 +108,11 @@ static cliv_status check_hypers(cliv_context *ctx, const cliv_user_rule *r) {
     for (size_t k = 0; k < i; k++)
       REQUIRE(ctx, strcmp(r->hypers[i].name, r->hypers[k].name) != 0, NAME,
               "rule '%s': two hyper-parameters are called %s", r->name, r->hypers[i].name);
-    REQUIRE(ctx, strcmp(r->hypers[i].name, "cautious") != 0 || strstr(r->text, "step_weight"), VALUE,
-            "rule '%s' lists cautious, and its text has no step_weight(w, g, kept, step): end the function with it, "
-            "where it says what is kept of the weight and what the step is",
+    const bool ends = strstr(r->text, "step_weight") || strstr(r->text, "step_along");
+    REQUIRE(ctx, strcmp(r->hypers[i].name, "cautious") != 0 || ends, VALUE,
+            "rule '%s' lists cautious, and its text has no step_weight(w, g, kept, step) and no step_along(w, g, kept, "
+            "rate, direction): end the function with one of them, where it says what is kept of the weight and what "
+            "the step is",
             r->name);
   }
   return check_betas(ctx, r);

@@ -44,12 +44,13 @@ typedef struct cliv__selftest {
   const cliv_selftest_options *options;
   cliv_selftest_result *result;
   const char *kind, *operation;
+  bool svm; /* the case that is run needs shared virtual memory */
 } cliv__selftest;
 
 /* True when a case of so many elements is wanted. */
 bool cliv__selftest_wants(const cliv__selftest *test, size_t elements);
 /* Compares and reports one case: what the operation gave, and the hash where that is OK. dtype: of its tensors, so that
- * a device without it skips, as does one without another ability that the case needs. */
+ * a device without it skips, as does one without shared virtual memory where the case needs that. */
 void cliv__selftest_report(cliv__selftest *test, const char *name, cliv_dtype dtype, cliv_status status, uint64_t hash);
 
 /* The kinds. */

@@ -162,7 +162,9 @@ static void run_stored(cliv__selftest *test, const struct variant *v, const stru
   snprintf(name, sizeof name, "%s, %s", cliv_dtype_name(dtype), look ? look->name : v->name);
   cliv_status status = cliv_optimizer_create(test->ctx, test->operation, options, &optimizer);
   if (!status) status = take_steps(&bench, optimizer, v, look, dtype, &hash);
+  test->svm = svm;
   cliv__selftest_report(test, name, dtype, status, hash);
+  test->svm = false;
   cliv_optimizer_free(optimizer);
   cliv__bench_clear(&bench);
 }
