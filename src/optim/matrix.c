@@ -7,21 +7,25 @@
 #include "runtime/scratch.h"
 #include "runtime/tensor.h"
 
-/* Its first axis by all others. */
-static void sides(const cliv_tensor *p, size_t shape[2]) {
-  shape[0] = p->shape[0];
-  shape[1] = p->count / p->shape[0];
-}
-
 cliv_status cliv__plane_matrix(const cliv_optimizer *o, size_t param, size_t state, cliv_tensor **view) {
-  size_t shape[2];
+  const cliv_tensor *p = o->params[param].p;
+  const size_t shape[] = {cliv__matrix_rows(p), cliv__matrix_columns(p)};
   cliv_tensor *plane;
   *view = NULL;
-  sides(o->params[param].p, shape);
   TRY(cliv__plane_view(o, param, state, &plane));
   const cliv_status status = cliv_tensor_view(plane, 0, 2, shape, 0, view);
   cliv_tensor_free(plane);
   return status;
+}
+
+const cliv_blas_options cliv__exact = {.size = sizeof cliv__exact, .provider = CLIV_PROVIDER_EXACT};
+
+cliv_status cliv__room(cliv_context *ctx, int slot, cliv_dtype dtype, size_t rows, size_t columns, cliv_tensor **out) {
+  const size_t shape[] = {rows, columns};
+  cl_mem mem;
+  *out = NULL;
+  TRY(cliv__scratch(ctx, slot, rows * columns * cliv_dtype_size(dtype), &mem));
+  return cliv_tensor_wrap(ctx, mem, 0, dtype, 2, shape, out);
 }
 
 /* ---- muon ---- */
@@ -45,8 +49,6 @@ cliv_status cliv__muon_orthogonalize(cliv_optimizer *o, size_t param) {
 
 /* ---- shampoo ---- */
 
-static const cliv_blas_options exact = {.size = sizeof exact, .provider = CLIV_PROVIDER_EXACT};
-
 /* The matrices of one parameter; NULL where they have not been had. */
 typedef struct shampoo {
   cliv_tensor *update, *left, *right, *left_root, *right_root, *between;
@@ -55,16 +57,12 @@ typedef struct shampoo {
 static cliv_status shampoo_open(cliv_optimizer *o, size_t param, shampoo *s) {
   enum { LEFT = 1, RIGHT, LEFT_ROOT, RIGHT_ROOT, UPDATE };
   const cliv_tensor *p = o->params[param].p;
-  size_t shape[2];
-  cl_mem room;
-  sides(p, shape);
   TRY(cliv__plane_matrix(o, param, UPDATE, &s->update));
   TRY(cliv__plane_view(o, param, LEFT, &s->left));
   TRY(cliv__plane_view(o, param, RIGHT, &s->right));
   TRY(cliv__plane_view(o, param, LEFT_ROOT, &s->left_root));
   TRY(cliv__plane_view(o, param, RIGHT_ROOT, &s->right_root));
-  TRY(cliv__scratch(o->ctx, CLIV__SCRATCH_OPTIM, p->count * sizeof(float), &room));
-  return cliv_tensor_wrap(o->ctx, room, 0, CLIV_F32, 2, shape, &s->between);
+  return cliv__room(o->ctx, CLIV__SCRATCH_OPTIM, CLIV_F32, cliv__matrix_rows(p), cliv__matrix_columns(p), &s->between);
 }
 
 static void shampoo_close(const shampoo *s) {
@@ -77,14 +75,14 @@ static cliv_status shampoo_work(cliv_optimizer *o, size_t param, const shampoo *
   const uint64_t t = cliv__age(o, param) + 1;
   const unsigned root = (unsigned)h[CLIV__SHAMPOO_ROOT];
   const cliv_inverse_root_options least = {.size = sizeof least, .ridge = 1e-6, .floor = 1e-30};
-  TRY(cliv_gemm(o->ctx, 0, 1, 1, s->update, s->update, 1, s->left, &exact, NULL));
-  TRY(cliv_gemm(o->ctx, 1, 0, 1, s->update, s->update, 1, s->right, &exact, NULL));
+  TRY(cliv_gemm(o->ctx, 0, 1, 1, s->update, s->update, 1, s->left, &cliv__exact, NULL));
+  TRY(cliv_gemm(o->ctx, 1, 0, 1, s->update, s->update, 1, s->right, &cliv__exact, NULL));
   if (t == 1 || t % (uint64_t)h[CLIV__SHAMPOO_FREQUENCY] == 0) {
     TRY(cliv_inverse_root(o->ctx, s->left, root, s->left_root, &least, NULL));
     TRY(cliv_inverse_root(o->ctx, s->right, root, s->right_root, &least, NULL));
   }
-  TRY(cliv_gemm(o->ctx, 0, 0, 1, s->left_root, s->update, 0, s->between, &exact, NULL));
-  return cliv_gemm(o->ctx, 0, 0, 1, s->between, s->right_root, 0, s->update, &exact, NULL);
+  TRY(cliv_gemm(o->ctx, 0, 0, 1, s->left_root, s->update, 0, s->between, &cliv__exact, NULL));
+  return cliv_gemm(o->ctx, 0, 0, 1, s->between, s->right_root, 0, s->update, &cliv__exact, NULL);
 }
 
 cliv_status cliv__shampoo_precondition(cliv_optimizer *o, size_t param) {

@@ -3,6 +3,8 @@
 #ifndef CLIV_OPTIM_MATRIX_H
 #define CLIV_OPTIM_MATRIX_H
 
+#include <cliv/blas.h>
+
 #include "optim/rules.h"
 
 /* Hyper-parameters of the rules whose hooks look at them. */
@@ -50,6 +52,11 @@ enum {
 
 /* A parameter's plane as a matrix: its first axis by all others. */
 cliv_status cliv__plane_matrix(const cliv_optimizer *o, size_t param, size_t state, cliv_tensor **view);
+
+/* A matrix in a slot of scratch memory. */
+cliv_status cliv__room(cliv_context *ctx, int slot, cliv_dtype dtype, size_t rows, size_t columns, cliv_tensor **out);
+/* For products whose bits are the same everywhere. */
+extern const cliv_blas_options cliv__exact;
 
 /* Hooks: on parameter `param`, after the launch they stand behind. Asynchronous, in the order of the queue. */
 cliv_status cliv__muon_orthogonalize(cliv_optimizer *o, size_t param);

@@ -13,21 +13,10 @@
 
 enum { EXP_AVG, EXP_AVG_SQ, SIDES, BASES = SIDES + 2, UPDATE = BASES + 2, PROJECTED }; /* the rule's states */
 
-static const cliv_blas_options exact = {.size = sizeof exact, .provider = CLIV_PROVIDER_EXACT};
-
 /* The matrices of one parameter; of two, the first is its rows', the other its columns'. */
 typedef struct soap {
   cliv_tensor *mean, *square, *side[2], *basis[2], *update, *projected, *between;
 } soap;
-
-/* A matrix in a slot of scratch memory. */
-static cliv_status room(cliv_context *ctx, int slot, cliv_dtype dtype, size_t rows, size_t columns, cliv_tensor **out) {
-  const size_t shape[] = {rows, columns};
-  cl_mem mem;
-  *out = NULL;
-  TRY(cliv__scratch(ctx, slot, rows * columns * cliv_dtype_size(dtype), &mem));
-  return cliv_tensor_wrap(ctx, mem, 0, dtype, 2, shape, out);
-}
 
 static cliv_status soap_open(const cliv_optimizer *o, size_t param, soap *s) {
   TRY(cliv__plane_matrix(o, param, EXP_AVG, &s->mean));
@@ -38,7 +27,7 @@ static cliv_status soap_open(const cliv_optimizer *o, size_t param, soap *s) {
     TRY(cliv__plane_view(o, param, SIDES + k, &s->side[k]));
     TRY(cliv__plane_view(o, param, BASES + k, &s->basis[k]));
   }
-  return room(o->ctx, CLIV__SCRATCH_OPTIM, CLIV_F32, s->mean->shape[0], s->mean->shape[1], &s->between);
+  return cliv__room(o->ctx, CLIV__SCRATCH_OPTIM, CLIV_F32, s->mean->shape[0], s->mean->shape[1], &s->between);
 }
 
 static void soap_close(const soap *s) {
@@ -49,14 +38,14 @@ static void soap_close(const soap *s) {
 
 /* to = Qᵀ x P with the bases Q of rows and P of columns, or with `back` Q x Pᵀ. to may be x. */
 static cliv_status project(cliv_context *ctx, const soap *s, bool back, const cliv_tensor *x, cliv_tensor *to) {
-  TRY(cliv_gemm(ctx, !back, 0, 1, s->basis[0], x, 0, s->between, &exact, NULL));
-  return cliv_gemm(ctx, 0, back, 1, s->between, s->basis[1], 0, to, &exact, NULL);
+  TRY(cliv_gemm(ctx, !back, 0, 1, s->basis[0], x, 0, s->between, &cliv__exact, NULL));
+  return cliv_gemm(ctx, 0, back, 1, s->between, s->basis[1], 0, to, &cliv__exact, NULL);
 }
 
 /* The running mean of G Gᵀ, or of Gᵀ G, of the gradient in `update`. */
 static cliv_status take_squares(cliv_context *ctx, const soap *s, double beta) {
   for (int k = 0; k < 2; k++)
-    TRY(cliv_gemm(ctx, k == 1, k == 0, 1 - beta, s->update, s->update, beta, s->side[k], &exact, NULL));
+    TRY(cliv_gemm(ctx, k == 1, k == 0, 1 - beta, s->update, s->update, beta, s->side[k], &cliv__exact, NULL));
   return CLIV_OK;
 }
 
@@ -68,10 +57,10 @@ typedef struct sorting {
 } sorting;
 
 static cliv_status sorting_open(cliv_context *ctx, size_t n, sorting *s) {
-  TRY(room(ctx, CLIV__SCRATCH_OPTIM_A, CLIV_F32, n, n, &s->rows));
-  TRY(room(ctx, CLIV__SCRATCH_OPTIM_B, CLIV_F32, n, n, &s->other));
-  TRY(room(ctx, CLIV__SCRATCH_OPTIM_C, CLIV_F32, 1, n, &s->sizes));
-  return room(ctx, CLIV__SCRATCH_OPTIM_D, CLIV_I64, 1, n, &s->places);
+  TRY(cliv__room(ctx, CLIV__SCRATCH_OPTIM_A, CLIV_F32, n, n, &s->rows));
+  TRY(cliv__room(ctx, CLIV__SCRATCH_OPTIM_B, CLIV_F32, n, n, &s->other));
+  TRY(cliv__room(ctx, CLIV__SCRATCH_OPTIM_C, CLIV_F32, 1, n, &s->sizes));
+  return cliv__room(ctx, CLIV__SCRATCH_OPTIM_D, CLIV_I64, 1, n, &s->places);
 }
 
 static void sorting_close(const sorting *s) {
@@ -88,7 +77,7 @@ static cliv_status transpose(cliv_context *ctx, const cliv_tensor *x, const cliv
 static cliv_status iterate(cliv_context *ctx, const cliv_tensor *a, cliv_tensor *basis, const sorting *s) {
   const size_t n = basis->shape[0];
   cliv_tensor *sizes, *places;
-  TRY(cliv_gemm(ctx, 1, 0, 1, basis, a, 0, s->rows, &exact, NULL)); /* (A Q)ᵀ: A is its own transpose */
+  TRY(cliv_gemm(ctx, 1, 0, 1, basis, a, 0, s->rows, &cliv__exact, NULL)); /* (A Q)ᵀ: A is its own transpose */
   TRY(transpose(ctx, basis, s->other));
   TRY(cliv_map2(ctx, "mul", s->other, s->rows, s->other, NULL));
   TRY(cliv_tensor_view(s->sizes, 0, 1, &n, 0, &sizes));
@@ -108,9 +97,9 @@ static cliv_status reorder(cliv_context *ctx, size_t k, const soap *s, const sor
   const size_t m = s->square->shape[0], n = s->square->shape[1], count = k ? n : m;
   cliv_tensor *places, *turned = NULL;
   TRY(cliv_tensor_view(order->places, 0, 1, &count, 0, &places));
-  cliv_status status = k ? room(ctx, CLIV__SCRATCH_OPTIM_A, CLIV_F32, n, m, &turned) : CLIV_OK;
+  cliv_status status = k ? cliv__room(ctx, CLIV__SCRATCH_OPTIM_A, CLIV_F32, n, m, &turned) : CLIV_OK;
   cliv_tensor *mixed = NULL;
-  if (!status) status = room(ctx, CLIV__SCRATCH_OPTIM_B, CLIV_F32, count, k ? m : n, &mixed);
+  if (!status) status = cliv__room(ctx, CLIV__SCRATCH_OPTIM_B, CLIV_F32, count, k ? m : n, &mixed);
   if (!status && k) status = transpose(ctx, s->square, turned);
   if (!status) status = cliv_gather(ctx, k ? turned : s->square, places, mixed, NULL);
   if (!status) status = k ? transpose(ctx, mixed, s->square) : cliv_tensor_copy(mixed, s->square, NULL);

@@ -4,7 +4,6 @@
  * OPENCL_LAYERS=…/libfault_layer.so. */
 #include <cliv/cliv.h>
 #include <cliv/reduce.h>
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -689,12 +688,7 @@ static void write_rows(void) {
 
 static int prepare(void **state) {
   (void)state;
-  const char *path = getenv("OPENCL_LAYERS");
-  cl_uint count;
-  if (path) (void)clGetPlatformIDs(0, NULL, &count); /* the loader loads its layers */
-  void *library = path ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : NULL;
-  layer = library ? dlsym(library, FAULT_LAYER_SYMBOL) : NULL;
-  if (!layer) fail_msg("OPENCL_LAYERS does not name the fault layer, or the OpenCL loader does not load layers");
+  layer = fault_layer_find();
   for (size_t i = 0; i < COUNT; i++) numbers[i] = (float)test_uniform(1, i, -1, 1);
   write_rows();
   return 0;

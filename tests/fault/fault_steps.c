@@ -3,7 +3,6 @@
  * before, the same call succeeds, and leaves what it leaves without a fault; nothing stays alive. What may be torn are
  * launches that go together, where the driver takes one and refuses another: then the library says so until it is told
  * that all is as it should be. Needs the fault layer: OPENCL_LAYERS=…/libfault_layer.so. */
-#include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,12 +271,7 @@ static void cold(void **state) {
 static int prepare(void **state) {
   (void)state;
   static const char *const names[SCENE_FILES] = {"states.safetensors", "averages.safetensors"};
-  const char *path = getenv("OPENCL_LAYERS");
-  cl_uint count;
-  if (path) (void)clGetPlatformIDs(0, NULL, &count); /* the loader loads its layers */
-  void *library = path ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : NULL;
-  layer = library ? dlsym(library, FAULT_LAYER_SYMBOL) : NULL;
-  if (!layer) fail_msg("OPENCL_LAYERS does not name the fault layer, or the OpenCL loader does not load layers");
+  layer = fault_layer_find();
   if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 0); /* a file is written for every fault */
   dir = test_temp_dir();
   for (size_t i = 0; i < SCENE_FILES; i++) files[i] = test_join(dir, names[i]);

@@ -24,5 +24,7 @@ typedef struct fault_layer {
 
 /* Exported by the layer under this name. */
 #define FAULT_LAYER_SYMBOL "cliv_fault_layer"
+/* The layer in this process; the running test fails where it is not there (find_layer.c). */
+const fault_layer *fault_layer_find(void);
 
 #endif
