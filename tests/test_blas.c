@@ -121,8 +121,8 @@ static cliv__gemm describe(const product *p, const operands *o) {
 #define MATRIX(t) \
   { (t)->mem, cliv__first(t), (t)->rows, (t)->columns, (t)->pitch }
   return (cliv__gemm){
-      p->dtype,         p->ta, p->tb, p->m, p->n, p->k, p->alpha, p->beta, MATRIX(o->a.view), MATRIX(o->b.view),
-      MATRIX(o->c.view)};
+      p->dtype,          p->ta, p->tb, p->m, p->n, p->k, p->alpha, p->beta, MATRIX(o->a.view), MATRIX(o->b.view),
+      MATRIX(o->c.view), false};
 }
 
 /* Bits of C, its gaps and its surroundings against the chains on the host. */
@@ -273,6 +273,44 @@ static void cuts(void **state) {
                          .what_c = i & 4 ? NORMAL : NANS,
                          .seed = 7 + i};
       check_exact(ctx, &p, &all[i / 8]);
+    }
+    test_close(ctx);
+  }
+}
+
+/* A product in two calls of which the second goes on from the sums of the first: the same bits as one. */
+static void resumed(void **state) {
+  (void)state;
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (unsigned i = 0; i < 12; i++) {
+      const product p = {.dtype = CLIV_F32,
+                         .m = i / 4 == 1 ? 1 : 23,
+                         .n = i / 4 == 2 ? 1 : 37,
+                         .k = 29,
+                         .ta = i & 1,
+                         .tb = i & 2,
+                         .alpha = 1,
+                         .gap = i % 3,
+                         .what = hardest(ctx, 3),
+                         .what_c = NANS,
+                         .seed = 170 + i};
+      operands o = make_operands(ctx, &p);
+      const cl_ulong cut = 11;
+      for (int part = 0; part < 2; part++) {
+        cliv__gemm g = describe(&p, &o);
+        g.resumes = part;
+        g.k = part ? p.k - cut : cut;
+        if (part) g.a.first += cut * (p.ta ? g.a.pitch : 1);
+        if (part) g.b.first += cut * (p.tb ? 1 : g.b.pitch);
+        *(p.ta ? &g.a.rows : &g.a.columns) = *(p.tb ? &g.b.columns : &g.b.rows) = g.k;
+        ASSERT_OK(ctx, cliv__exact_gemm(ctx, &g, &(cliv__cuts){.block_k = i % 2 ? 5 : 0}, NULL));
+      }
+      reference(&o.a, p.ta, &o.b, p.tb, p.k, 1, 0, &o.c);
+      void *got = test_read(o.c.base.tensor);
+      ASSERT_SAME(p.dtype, got, o.c.host, o.c.total);
+      free(got);
+      free_operands(&o);
     }
     test_close(ctx);
   }
@@ -667,11 +705,14 @@ static int forget_programs(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(random_shapes),  cmocka_unit_test(double_precision), cmocka_unit_test(cuts),
-      cmocka_unit_test(thin),           cmocka_unit_test(long_sums),        cmocka_unit_test(groups),
-      cmocka_unit_test(nothing_to_sum), cmocka_unit_test(vectors),          cmocka_unit_test(axpy),
-      cmocka_unit_test(clblast),        cmocka_unit_test(choice),           cmocka_unit_test(events),
-      cmocka_unit_test(refusals),       cmocka_unit_test(forgets),
+      cmocka_unit_test(random_shapes), cmocka_unit_test(double_precision),
+      cmocka_unit_test(cuts),          cmocka_unit_test(resumed),
+      cmocka_unit_test(thin),          cmocka_unit_test(long_sums),
+      cmocka_unit_test(groups),        cmocka_unit_test(nothing_to_sum),
+      cmocka_unit_test(vectors),       cmocka_unit_test(axpy),
+      cmocka_unit_test(clblast),       cmocka_unit_test(choice),
+      cmocka_unit_test(events),        cmocka_unit_test(refusals),
+      cmocka_unit_test(forgets),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));
 }

@@ -151,8 +151,8 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
   alpha = rounded(c->dtype, alpha);
   beta = rounded(c->dtype, beta);
   if (c->count == 0 || k == 0 || alpha == 0) return scale(ctx, c, beta, sync);
-  const cliv__gemm g = {c->dtype, trans_a != 0, trans_b != 0, m,           n, k, alpha,
-                        beta,     matrix_of(a), matrix_of(b), matrix_of(c)};
+  const cliv__gemm g = {c->dtype,     trans_a != 0, trans_b != 0, m,    n, k, alpha, beta,
+                        matrix_of(a), matrix_of(b), matrix_of(c), false};
   return provider->gemm(ctx, &g, sync);
 }
 

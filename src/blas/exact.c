@@ -295,6 +295,10 @@ static cliv_status pack_block(const job *j, cl_ulong k, cl_ulong depth) {
   return pack(j, j->pack_b, &g->b, b_first, j->room_b, j->n, j->width, depth, j->pack_a ? SYNC_NONE : &part);
 }
 
+static cl_uint parts_of(const job *j, const piece *p) {
+  return (p->first && !j->g->resumes ? PART_FIRST : 0u) | (p->last ? PART_LAST : 0u);
+}
+
 static cliv_status multiply_cpu(const job *j, const piece *p) {
   const cliv__gemm *g = j->g;
   cl_mem a = g->a.mem, b = g->b.mem;
@@ -313,7 +317,7 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
     b_panel = p->depth * j->width;
     b_step = j->width;
   }
-  const cl_uint parts = (p->first ? PART_FIRST : 0u) | (p->last ? PART_LAST : 0u);
+  const cl_uint parts = parts_of(j, p);
   cl_ulong sums_pitch;
   const cl_ulong sums_first = sums_of(j, p, &sums_pitch), c_first = g->c.first + p->i * g->c.pitch + p->j;
   const cl_ulong tiles = cliv__div_up(p->m, j->rows), panels = cliv__div_up(p->n, j->width);
@@ -335,7 +339,7 @@ static cliv_status multiply_gpu(const job *j, const piece *p) {
                  b_first = g->b.first + p->j * b_column + p->k * b_step;
   cl_ulong sums_pitch;
   const cl_ulong sums_first = sums_of(j, p, &sums_pitch), c_first = g->c.first + p->i * g->c.pitch + p->j;
-  const cl_uint parts = (p->first ? PART_FIRST : 0u) | (p->last ? PART_LAST : 0u);
+  const cl_uint parts = parts_of(j, p);
   const scalar alpha = scalar_of(g->dtype, g->alpha), beta = scalar_of(g->dtype, g->beta);
   const cliv__range range = RANGE2(cliv__div_up(p->n, j->width) * j->group_x, cliv__div_up(p->m, j->rows) * j->group_y,
                                    j->group_x, j->group_y);
@@ -374,7 +378,7 @@ static cliv_status multiply_round(const job *j) {
 }
 
 cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {
-  if ((g->n == 1 || g->m == 1) && !(cuts && cuts->no_gemv)) {
+  if ((g->n == 1 || g->m == 1) && !g->resumes && !(cuts && cuts->no_gemv)) {
     const cliv__gemv v = as_gemv(g);
     return cliv__exact_gemv(ctx, &v, cuts, sync);
   }

@@ -28,6 +28,9 @@ typedef struct cliv__gemm {
   cl_ulong m, n, k;
   double alpha, beta;
   cliv__matrix a, b, c;
+  /* exact alone: C holds the sums over values of k before these, made with alpha 1 and beta 0, and its chains go on from
+   * them; alpha is 1 and beta 0 here, too. */
+  bool resumes;
 } cliv__gemm;
 
 /* y = alpha op(A) x + beta y: m elements of y, k of x. The same promises. */
