@@ -7,7 +7,9 @@
  *
  * Layout: the last axis is contiguous, the others may have one common pitch, so that a tensor is `rows` runs of
  * `columns` elements, `pitch` elements apart. Matrix products take any pitch; where an operation needs pitch == columns
- * its header says so.
+ * its header says so. A view may have any strides instead (a transposed matrix, every second column, a plane of
+ * complex parts): copies, reads and writes take them, and whatever says so in its header; all else fails with LAYOUT,
+ * and takes a dense copy.
  */
 #ifndef CLIV_TENSOR_H
 #define CLIV_TENSOR_H
@@ -50,16 +52,25 @@ CLIV_API cliv_status cliv_tensor_wrap_svm(cliv_context *ctx, void *svm, size_t o
 CLIV_API cliv_status cliv_tensor_view(const cliv_tensor *base, size_t offset, int ndim, const size_t *shape,
                                       size_t pitch, cliv_tensor **out) CLIV_MUST_CHECK;
 
+/* A view with a stride for each axis, in elements: element [i, j, …] lies at offset + i·strides[0] + j·strides[1] + …
+ * from base's first. No two elements may lie in one place (VALUE): each stride must be greater than what the axes of
+ * smaller strides reach together; that of an axis of extent 1 does not matter. Where a pitch says the same, the view is
+ * as one by cliv_tensor_view. Two tensors of which one is strided count as overlapping where their ranges of memory
+ * do, even if their elements alternate. */
+CLIV_API cliv_status cliv_tensor_view_strided(const cliv_tensor *base, size_t offset, int ndim, const size_t *shape,
+                                              const size_t *strides, cliv_tensor **out) CLIV_MUST_CHECK;
+
 /* NULL does nothing. Work already enqueued on the memory still runs. */
 CLIV_API void cliv_tensor_free(cliv_tensor *tensor);
 
 CLIV_API cliv_dtype cliv_tensor_dtype(const cliv_tensor *tensor);
 CLIV_API int cliv_tensor_ndim(const cliv_tensor *tensor);
-CLIV_API const size_t *cliv_tensor_shape(const cliv_tensor *tensor); /* ndim values */
-CLIV_API size_t cliv_tensor_count(const cliv_tensor *tensor);        /* elements */
-CLIV_API size_t cliv_tensor_pitch(const cliv_tensor *tensor);        /* elements from row to row */
-CLIV_API size_t cliv_tensor_offset(const cliv_tensor *tensor);       /* bytes from the start of the cl_mem */
-CLIV_API cl_mem cliv_tensor_mem(const cliv_tensor *tensor);          /* not retained; NULL for no elements */
+CLIV_API const size_t *cliv_tensor_shape(const cliv_tensor *tensor);   /* ndim values */
+CLIV_API size_t cliv_tensor_count(const cliv_tensor *tensor);          /* elements */
+CLIV_API size_t cliv_tensor_pitch(const cliv_tensor *tensor);          /* elements from row to row; 0: strided */
+CLIV_API const size_t *cliv_tensor_strides(const cliv_tensor *tensor); /* ndim values, in elements; any tensor's */
+CLIV_API size_t cliv_tensor_offset(const cliv_tensor *tensor);         /* bytes from the start of the cl_mem */
+CLIV_API cl_mem cliv_tensor_mem(const cliv_tensor *tensor);            /* not retained; NULL for no elements */
 CLIV_API cliv_context *cliv_tensor_context(const cliv_tensor *tensor);
 
 /* Blocking copies between the tensor and a dense host array of the same dtype and count; bytes must be count × element
@@ -70,7 +81,7 @@ CLIV_API cliv_status cliv_tensor_read(const cliv_tensor *tensor, void *host, siz
 /* Sets every element to `value` rounded to the dtype (integers: must be exactly representable). Dense tensors. */
 CLIV_API cliv_status cliv_tensor_fill(cliv_tensor *tensor, double value, const cliv_sync *sync) CLIV_MUST_CHECK;
 
-/* Enqueues a copy; same dtype and count. */
+/* Enqueues a copy; same dtype and count, and the same shape where one of them is strided (SHAPE). */
 CLIV_API cliv_status cliv_tensor_copy(const cliv_tensor *from, cliv_tensor *to, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* From and to host arrays (dtype and shape travel along). Both block. */

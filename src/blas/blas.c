@@ -70,8 +70,7 @@ static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, b
 
 static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
   char a[160], b[160];
-  REQUIRE(ctx, operand->ctx == ctx && result->ctx == ctx, VALUE,
-          "a tensor belongs to another context: make a view or a copy of it in this one");
+  REQUIRE_TENSORS(ctx, operand, result);
   REQUIRE(ctx, result->dtype == CLIV_F32 || result->dtype == CLIV_F64, DTYPE,
           "matrix products are computed in float32 and float64, not for %s", cliv__describe(result, b));
   REQUIRE(ctx, operand->dtype == result->dtype, DTYPE, "the operand %s and the result %s differ in type",

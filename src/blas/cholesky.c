@@ -91,8 +91,7 @@ static cliv_status check_info(cliv_context *ctx, const char *name, const cliv_te
   char text[160];
   const size_t matrices = a->ndim == 3 ? a->shape[0] : 1;
   if (!info) return CLIV_OK;
-  REQUIRE(ctx, info->ctx == ctx, VALUE, "%s: info belongs to another context: make a view or a copy of it in this one",
-          name);
+  REQUIRE_TENSORS(ctx, info);
   REQUIRE(ctx, info->dtype == CLIV_I32, DTYPE, "%s: info is int32, not %s", name, cliv__describe(info, text));
   REQUIRE(ctx, info->count == matrices, SHAPE, "%s: info has an element for each of %zu matrices, not %s", name,
           matrices, cliv__describe(info, text));

@@ -103,8 +103,7 @@ static cliv_status check(cliv_context *ctx, const cliv_tensor *a, const cliv_ten
   TRY(cliv__check_square(ctx, "eigen", vectors));
   TRY(cliv__check_alike(ctx, "eigen", a, vectors));
   TRY(cliv__check_apart(ctx, "eigen", a, vectors));
-  REQUIRE(ctx, values->ctx == ctx, VALUE,
-          "eigen: a tensor belongs to another context: make a view or a copy of it in this one");
+  REQUIRE_TENSORS(ctx, values);
   REQUIRE(ctx, values->dtype == CLIV_F32, DTYPE, "eigen: eigenvalues are float32, not %s", cliv__describe(values, x));
   bool fits = values->ndim == a->ndim - 1;
   for (int d = 0; fits && d < values->ndim; d++) fits = values->shape[d] == a->shape[d];

@@ -105,8 +105,7 @@ cliv__range cliv__stack_range(const cliv_context *ctx, const cliv__stack *x) {
 
 cliv_status cliv__check_matrices(cliv_context *ctx, const char *name, const cliv_tensor *t) {
   char text[160];
-  REQUIRE(ctx, t->ctx == ctx, VALUE, "%s: a tensor belongs to another context: make a view or a copy of it in this one",
-          name);
+  REQUIRE_TENSORS(ctx, t);
   REQUIRE(ctx, t->dtype == CLIV_F32, DTYPE, "%s: matrices must be float32, not %s", name, cliv__describe(t, text));
   REQUIRE(ctx, t->ndim == 2 || t->ndim == 3, SHAPE,
           "%s: a matrix has two axes, a batch of matrices three; %s has neither", name, cliv__describe(t, text));

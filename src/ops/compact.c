@@ -18,8 +18,7 @@ enum {
 static cliv_status check(cliv_context *ctx, const cliv_tensor *x, const cliv_tensor *mask, const cliv_tensor *out,
                          const cliv_tensor *count) {
   char a[160], b[160];
-  REQUIRE(ctx, x->ctx == ctx && mask->ctx == ctx && out->ctx == ctx && count->ctx == ctx, VALUE,
-          "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, x, mask, out, count);
   REQUIRE(ctx, mask->dtype == CLIV_U8, DTYPE, "a mask is uint8, not %s", cliv__describe(mask, a));
   REQUIRE(ctx, cliv__same_shape(x, mask), SHAPE, "%s needs a mask of the same shape, not %s", cliv__describe(x, a),
           cliv__describe(mask, b));

@@ -15,8 +15,7 @@ enum {
 static cliv_status check(cliv_context *ctx, const cliv_tensor *table, const cliv_tensor *indices,
                          const cliv_tensor *out) {
   char a[160], b[160];
-  REQUIRE(ctx, table->ctx == ctx && indices->ctx == ctx && out->ctx == ctx, VALUE,
-          "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, table, indices, out);
   REQUIRE(ctx, indices->dtype == CLIV_I32 || indices->dtype == CLIV_I64, DTYPE,
           "indices must be int32 or int64, not %s", cliv__describe(indices, a));
   REQUIRE(ctx, indices->ndim == 1, SHAPE, "indices must have one axis, not %s", cliv__describe(indices, a));

@@ -100,7 +100,7 @@ cliv_status cliv_histogram(cliv_context *ctx, const cliv_tensor *x, size_t bins,
   REQUIRE_NOT_NULL(NULL, ctx);
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, counts);
-  REQUIRE(ctx, x->ctx == ctx && counts->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, x, counts);
   REQUIRE(ctx, bins > 0, VALUE, "a histogram has at least one bin");
   REQUIRE(ctx, low < high && isfinite(high - low), VALUE,
           "bins from %g to %g: they need finite ends, the first below the second", low, high);

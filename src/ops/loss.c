@@ -42,10 +42,7 @@ static cliv_status find(cliv_context *ctx, const char *name, size_t *index) {
 static cliv_status check(cliv_context *ctx, const cliv_loss_info *loss, const cliv_tensor *logits,
                          const cliv_tensor *targets, const cliv_tensor *losses, const cliv_tensor *gradient) {
   char a[160], b[160];
-  REQUIRE(ctx,
-          logits->ctx == ctx && targets->ctx == ctx && (!losses || losses->ctx == ctx) &&
-              (!gradient || gradient->ctx == ctx),
-          VALUE, "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, logits, targets, losses, gradient);
   REQUIRE(ctx, logits->dtype == CLIV_F32, DTYPE, "%s takes float32 logits, not %s", loss->name,
           cliv__describe(logits, a));
   REQUIRE(ctx, logits->ndim == 2 && logits->columns > 0, SHAPE, "%s takes logits of shape [rows, outputs], not %s",

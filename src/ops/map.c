@@ -152,7 +152,7 @@ static cliv_status check_x(cliv_context *ctx, const call *c) {
 static cliv_status check_y(cliv_context *ctx, call *c) {
   char a[160], b[160];
   const cliv_tensor *x = c->x, *y = c->y;
-  REQUIRE(ctx, y->ctx == ctx, VALUE, "map '%s': a tensor belongs to another context", c->op->name);
+  REQUIRE_TENSORS(ctx, y);
   REQUIRE(ctx, y->dtype == x->dtype, DTYPE, "map '%s' needs two inputs of one dtype, not %s and %s", c->op->name,
           cliv__describe(x, a), cliv__describe(y, b));
   if (cliv__same_shape(x, y)) c->source = Y_EACH;
@@ -211,7 +211,7 @@ static cliv_status begin(cliv_context *ctx, const char *name, const cliv_map_inf
   REQUIRE(ctx, out != NULL, NULL, "map '%s': out is NULL", name);
   *c = (call){.op = op, .x = x, .out = out};
   if (!op) TRY(find(ctx, name, arity, &c->op));
-  REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "map '%s': a tensor belongs to another context", name);
+  REQUIRE_TENSORS(ctx, x, out);
   return check_x(ctx, c);
 }
 

@@ -216,7 +216,7 @@ cliv_status cliv_random_fill(cliv_context *ctx, const char *distribution, const 
   const row *r = find(distribution);
   char text[160];
   REQUIRE(ctx, r != NULL, NAME, "there is no distribution '%s'; `cliv op list random` names them all", distribution);
-  REQUIRE(ctx, out->ctx == ctx, VALUE, "the tensor belongs to another context than the one given");
+  REQUIRE_TENSORS(ctx, out);
   REQUIRE(ctx, cliv_random_takes(&r->info, out->dtype), DTYPE, "'%s' does not fill %s", distribution,
           cliv__describe(out, text));
   REQUIRE(ctx, cliv__dense(out), LAYOUT,

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/dtype.h"
-#include "ops/axes.h"
 #include "ops/blocks.h"
 #include "ops/segments.h"
+#include "runtime/axes.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -430,8 +430,7 @@ static cliv_status check_types(cliv_context *ctx, const request *q) {
   const bool widened = q->out->dtype == CLIV_F32 && (natural == CLIV_F16 || natural == CLIV_BF16);
   REQUIRE(ctx, q->out->dtype == natural || widened, DTYPE, "'%s' of %s gives %s, but out is %s", q->name,
           cliv_dtype_name(q->x->dtype), cliv_dtype_name(natural), cliv_dtype_name(q->out->dtype));
-  REQUIRE(ctx, q->x->ctx == ctx && q->out->ctx == ctx && (!q->y || q->y->ctx == ctx), VALUE,
-          "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, q->x, q->out, q->y);
   return CLIV_OK;
 }
 
@@ -485,7 +484,7 @@ cliv_status cliv_stats(cliv_context *ctx, const cliv_over *over, const cliv_tens
   REQUIRE_NOT_NULL(ctx, counts);
   request q = {.op = &stats_row, .name = "stats", .x = x, .out = values, .counts = counts};
   REQUIRE(ctx, counts->dtype == CLIV_I64, DTYPE, "stats' counts are int64, not %s", cliv_dtype_name(counts->dtype));
-  REQUIRE(ctx, counts->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, counts);
   REQUIRE(ctx, !cliv__overlap(values, counts), OVERLAP, "stats' values and counts overlap in memory");
   TRY(check(ctx, over, &q));
   return values->count ? run(ctx, &q, sync) : cliv__nothing(ctx, sync);

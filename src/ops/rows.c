@@ -214,8 +214,7 @@ static cliv_status run_all(cliv_context *ctx, const request *q, const cliv_sync 
 
 static cliv_status check_out(cliv_context *ctx, const request *q, const cliv_tensor *in, const char *name) {
   char a[160], b[160];
-  REQUIRE(ctx, in->ctx == ctx && q->out->ctx == ctx, VALUE,
-          "'%s': the tensors belong to another context than the one given", q->op->info.name);
+  REQUIRE_TENSORS(ctx, in, q->out);
   REQUIRE(ctx, in->dtype == q->out->dtype && cliv__same_shape(in, q->out), SHAPE,
           "'%s' takes tensors of one type and shape, but %s is %s and out is %s", q->op->info.name, name,
           cliv__describe(in, a), cliv__describe(q->out, b));
@@ -254,7 +253,7 @@ static cliv_status check_companion(cliv_context *ctx, const request *q, const co
   REQUIRE(ctx, t || !c->needed, NULL, "'%s' needs %s, which the operation before it gave", op, c->name);
   if (!t) return CLIV_OK;
   REQUIRE(ctx, c->taken, VALUE, "'%s' takes no %s; leave it NULL", op, c->name);
-  REQUIRE(ctx, t->ctx == ctx, VALUE, "'%s': the tensors belong to another context than the one given", op);
+  REQUIRE_TENSORS(ctx, t);
   const cliv_dtype dtype = c->per_row ? CLIV_F32 : x->dtype;
   REQUIRE(ctx, t->dtype == dtype, DTYPE, "'%s' of %s takes a %s of %s, not %s", op, cliv__describe(x, a), c->name,
           cliv_dtype_name(dtype), cliv__describe(t, b));

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/dtype.h"
-#include "ops/axes.h"
 #include "ops/blocks.h"
 #include "ops/segments.h"
+#include "runtime/axes.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -393,7 +393,7 @@ static cliv_status begin(cliv_context *ctx, const char *op, const row *r, cliv_s
           op ? op : "(NULL)");
   REQUIRE(ctx, kind == CLIV_INCLUSIVE || kind == CLIV_EXCLUSIVE, VALUE,
           "a scan is inclusive (0) or exclusive (1), not %d", (int)kind);
-  REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, x, out);
   q->block = ctx->walk == CLIV_WALK_GPU && cliv__is_wide(x->dtype) ? BLOCK_WIDE : BLOCK;
   return check_types(ctx, q);
 }

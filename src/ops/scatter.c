@@ -16,8 +16,7 @@ enum {
 
 static cliv_status check(cliv_context *ctx, const cliv_tensor *x, const cliv_tensor *indices, const cliv_tensor *out) {
   char a[160], b[160];
-  REQUIRE(ctx, x->ctx == ctx && indices->ctx == ctx && out->ctx == ctx, VALUE,
-          "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, x, indices, out);
   REQUIRE(ctx, indices->dtype == CLIV_I32 || indices->dtype == CLIV_I64, DTYPE,
           "indices must be int32 or int64, not %s", cliv__describe(indices, a));
   REQUIRE(ctx, indices->ndim == 1 && cliv__dense(indices), SHAPE, "indices must have one axis, not %s",

@@ -135,7 +135,7 @@ static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *syn
 
 static cliv_status check_input(cliv_context *ctx, int axis, const cliv_tensor *x, request *q) {
   const bool all = axis == CLIV_ALL_AXES;
-  REQUIRE(ctx, x->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, x);
   REQUIRE(ctx, all || (axis >= -x->ndim && axis < x->ndim), VALUE, "axis %d of a tensor with %d axes", axis, x->ndim);
   REQUIRE(ctx, all || axis == -1 || axis == x->ndim - 1, NOT_IN_BUILD,
           "sorting along axis %d of %d: this version sorts all elements or along the last axis", axis, x->ndim);
@@ -157,7 +157,7 @@ static cliv_status check_result(cliv_context *ctx, const cliv_tensor *x, const c
   memcpy(shape, x->shape, sizeof shape);
   const int ndim = all && !whole ? 1 : x->ndim;
   if (!whole) shape[ndim - 1] = length;
-  REQUIRE(ctx, out->ctx == ctx, VALUE, "the tensors belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, out);
   REQUIRE(ctx, out->dtype == dtype, DTYPE, "a result of %s is needed, not %s", cliv_dtype_name(dtype),
           cliv__describe(out, b));
   REQUIRE(ctx, out->ndim == ndim && !memcmp(out->shape, shape, (size_t)ndim * sizeof *shape), SHAPE,

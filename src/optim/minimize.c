@@ -291,7 +291,7 @@ cliv_status cliv_minimize(cliv_context *ctx, const char *method, const cliv_obje
   TRY(check_options(ctx, &m.options));
   const char *lacks = m.method->lacks(&m.objective);
   REQUIRE(ctx, !lacks, VALUE, "%s needs %s of its objective: %s is NULL", method, m.method->info.needs, lacks);
-  REQUIRE(ctx, x->ctx == ctx, VALUE, "x belongs to another context than the one given");
+  REQUIRE_TENSORS(ctx, x);
   REQUIRE(ctx, x->dtype == CLIV_F32, DTYPE, "%s takes a float32 x, not %s", method, cliv__describe(x, text));
   REQUIRE(ctx, cliv__dense(x), LAYOUT, "%s takes a dense x, not one with pitch %zu: %s", method, x->pitch,
           cliv__describe(x, text));

@@ -239,7 +239,7 @@ static cliv_status check_sum(cliv_context *ctx, const method *m, cliv_sum *sum, 
   REQUIRE(ctx, sum->gradient || sum->slope, NULL, "%s needs the sum's gradient: it is NULL", m->info.name);
   const cliv_tensor *rows = sum->rows;
   if (!rows) return CLIV_OK;
-  REQUIRE(ctx, rows->ctx == ctx, VALUE, "rows belong to another context than the one given");
+  REQUIRE_TENSORS(ctx, rows);
   REQUIRE(ctx, rows->dtype == CLIV_F32, DTYPE, "rows must be float32, not %s", cliv__describe(rows, text));
   REQUIRE(ctx, rows->ndim == 2 && rows->shape[0] == sum->terms && rows->shape[1] == x->count, SHAPE,
           "%zu terms and %zu elements need rows of shape [%zu, %zu], not %s", sum->terms, x->count, sum->terms,
@@ -263,7 +263,7 @@ cliv_status cliv_variance_create(cliv_context *ctx, const char *name, const cliv
   TRY(OPTIONS(ctx, sum, &made.sum));
   TRY(OPTIONS(ctx, options, &made.options));
   TRY(check_options(ctx, &made.sum, &made.options));
-  REQUIRE(ctx, x->ctx == ctx, VALUE, "x belongs to another context than the one given");
+  REQUIRE_TENSORS(ctx, x);
   REQUIRE(ctx, x->dtype == CLIV_F32, DTYPE, "%s takes a float32 x, not %s", name, cliv__describe(x, text));
   REQUIRE(ctx, cliv__dense(x), LAYOUT, "%s takes a dense x, not one with pitch %zu: %s", name, x->pitch,
           cliv__describe(x, text));

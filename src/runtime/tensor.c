@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "runtime/axes.h"
 #include "runtime/launch.h"
 #include "runtime/quirks.h"
+#include "runtime/scratch.h"
 #include "runtime/svm.h"
 
 static cliv_status check_type(cliv_context *ctx, cliv_dtype dtype) {
@@ -42,6 +44,8 @@ static cliv_status set_shape(cliv_context *ctx, cliv_tensor *t, int ndim, const 
   t->pitch = pitch ? pitch : t->columns;
   REQUIRE(ctx, t->pitch >= t->columns, VALUE, "a pitch of %zu elements is shorter than a row of %zu", pitch,
           t->columns);
+  size_t stride = 1;
+  for (int d = ndim - 1; d >= 0; stride = d == ndim - 1 ? t->pitch : stride * shape[d], d--) t->strides[d] = stride;
   if (t->count == 0) return CLIV_OK;
   REQUIRE(ctx, t->rows <= 1 || t->pitch <= SIZE_MAX / element / t->rows, SHAPE,
           "%zu rows with a pitch of %zu elements are more than memory can address", t->rows, t->pitch);
@@ -176,20 +180,80 @@ cliv_status cliv_tensor_wrap_svm(cliv_context *ctx, void *svm, size_t offset, cl
   return status;
 }
 
+/* `made` has dtype, shape and span; it gets its place. */
+static cliv_status new_view(const cliv_tensor *base, size_t offset, cliv_tensor *made, cliv_tensor **out) {
+  const size_t element = cliv_dtype_size(made->dtype);
+  REQUIRE(base->ctx, offset <= base->span / element && made->span <= base->span - offset * element, SHAPE,
+          "a view of %zu bytes at element %zu reaches past its base, which spans %zu bytes", made->span, offset,
+          base->span);
+  made->svm = base->svm;
+  made->offset = base->offset + offset * element;
+  return new_reference(made, base->mem, out);
+}
+
 cliv_status cliv_tensor_view(const cliv_tensor *base, size_t offset, int ndim, const size_t *shape, size_t pitch,
                              cliv_tensor **out) {
   cliv_context *ctx = base ? base->ctx : NULL;
   REQUIRE_NOT_NULL(ctx, out);
   *out = NULL;
   REQUIRE_NOT_NULL(ctx, base);
-  cliv_tensor t = {.ctx = ctx, .dtype = base->dtype, .svm = base->svm};
+  cliv_tensor t = {.ctx = ctx, .dtype = base->dtype};
   TRY(set_shape(ctx, &t, ndim, shape, pitch));
-  const size_t element = cliv_dtype_size(t.dtype);
-  REQUIRE(ctx, offset <= base->span / element && t.span <= base->span - offset * element, SHAPE,
-          "a view of %zu bytes at element %zu reaches past its base, which spans %zu bytes", t.span, offset,
-          base->span);
-  t.offset = base->offset + offset * element;
-  return new_reference(&t, base->mem, out);
+  return new_view(base, offset, &t, out);
+}
+
+/* The pitch with which `strides` say what rows of it do; 0: none. */
+static size_t pitch_of(const cliv_tensor *t, const size_t *strides) {
+  size_t pitch = t->columns, dense = 1; /* dense: elements that inner rows take, in pitches */
+  for (int d = t->ndim - 1; d >= 0; d--) {
+    const bool last = d == t->ndim - 1;
+    if (t->shape[d] == 1) continue;
+    if (!last && dense == 1) pitch = strides[d];
+    if (strides[d] != (last ? 1 : dense * pitch)) return 0;
+    if (!last) dense *= t->shape[d];
+  }
+  return pitch >= t->columns ? pitch : 0;
+}
+
+/* Span and strides of a tensor that has its shape; no element may lie where another does. */
+static cliv_status set_strides(cliv_context *ctx, cliv_tensor *t, const size_t *strides) {
+  const size_t element = cliv_dtype_size(t->dtype);
+  size_t reach = 0; /* from the first element to the last that inner axes reach: axes by their strides, least first */
+  unsigned done = 0;
+  t->strided = true;
+  t->pitch = 0;
+  memcpy(t->strides, strides, (size_t)t->ndim * sizeof *strides);
+  for (int axis = 0; axis < t->ndim; axis++) {
+    int d = -1;
+    for (int i = 0; i < t->ndim; i++)
+      if (!(done >> i & 1) && (d < 0 || strides[i] < strides[d])) d = i;
+    done |= 1u << d;
+    if (t->shape[d] == 1) continue;
+    REQUIRE(ctx, strides[d] > reach, VALUE,
+            "with a stride of %zu along axis %d elements of the view would lie in one place: inner axes reach %zu "
+            "elements far",
+            strides[d], d, reach);
+    REQUIRE(ctx, strides[d] <= (SIZE_MAX / element - reach - 1) / (t->shape[d] - 1), SHAPE,
+            "axis %d of %zu with a stride of %zu elements is more than memory can address", d, t->shape[d], strides[d]);
+    reach += (t->shape[d] - 1) * strides[d];
+  }
+  t->span = (reach + 1) * element;
+  return CLIV_OK;
+}
+
+cliv_status cliv_tensor_view_strided(const cliv_tensor *base, size_t offset, int ndim, const size_t *shape,
+                                     const size_t *strides, cliv_tensor **out) {
+  cliv_context *ctx = base ? base->ctx : NULL;
+  REQUIRE_NOT_NULL(ctx, out);
+  *out = NULL;
+  REQUIRE_NOT_NULL(ctx, base);
+  REQUIRE(ctx, ndim <= 0 || strides != NULL, NULL, "the strides of a view of %d axes are NULL", ndim);
+  cliv_tensor t = {.ctx = ctx, .dtype = base->dtype};
+  TRY(set_shape(ctx, &t, ndim, shape, 0));
+  const size_t pitch = t.count ? pitch_of(&t, strides) : t.columns;
+  if (pitch || t.count == 0) return cliv_tensor_view(base, offset, ndim, shape, pitch, out);
+  TRY(set_strides(ctx, &t, strides));
+  return new_view(base, offset, &t, out);
 }
 
 void cliv_tensor_free(cliv_tensor *t) {
@@ -203,6 +267,7 @@ int cliv_tensor_ndim(const cliv_tensor *t) { return t->ndim; }
 const size_t *cliv_tensor_shape(const cliv_tensor *t) { return t->shape; }
 size_t cliv_tensor_count(const cliv_tensor *t) { return t->count; }
 size_t cliv_tensor_pitch(const cliv_tensor *t) { return t->pitch; }
+const size_t *cliv_tensor_strides(const cliv_tensor *t) { return t->strides; }
 size_t cliv_tensor_offset(const cliv_tensor *t) { return t->offset; }
 cl_mem cliv_tensor_mem(const cliv_tensor *t) { return t->mem; }
 cliv_context *cliv_tensor_context(const cliv_tensor *t) { return t->ctx; }
@@ -223,8 +288,10 @@ bool cliv__same_start(const cliv_tensor *a, const cliv_tensor *b) {
 }
 
 bool cliv__same_place(const cliv_tensor *a, const cliv_tensor *b) {
-  return cliv__same_start(a, b) && cliv_dtype_size(a->dtype) == cliv_dtype_size(b->dtype) &&
-         (a->rows <= 1 || a->pitch == b->pitch);
+  if (!cliv__same_start(a, b) || cliv_dtype_size(a->dtype) != cliv_dtype_size(b->dtype)) return false;
+  if (a->strided || b->strided)
+    return a->strided && b->strided && !memcmp(a->strides, b->strides, (size_t)a->ndim * sizeof *a->strides);
+  return a->rows <= 1 || a->pitch == b->pitch;
 }
 
 size_t cliv__row_length(const cliv_tensor *t) {
@@ -240,9 +307,25 @@ bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b) {
   if (!a->mem || !b->mem || !cliv__same_memory(a, b) || at >= other + b->span || other >= at + a->span) return false;
   /* Blocks of columns of one matrix lie side by side: equal pitches, and neither's columns reach the other's. */
   const size_t element = cliv_dtype_size(a->dtype), pitch = a->pitch * element;
-  if (a->rows <= 1 || b->rows <= 1 || pitch != b->pitch * cliv_dtype_size(b->dtype)) return true;
+  if (a->strided || b->strided || a->rows <= 1 || b->rows <= 1 || pitch != b->pitch * cliv_dtype_size(b->dtype))
+    return true;
   const cl_ulong apart = (other + (at / pitch + 1) * pitch - at) % pitch; /* from a's columns to b's */
   return apart < a->columns * element || apart + b->columns * cliv_dtype_size(b->dtype) > pitch;
+}
+
+cliv_status cliv__check_tensors(cliv_context *ctx, const cliv_tensor *const *tensors, size_t count) {
+  char text[160];
+  for (size_t i = 0; i < count; i++) {
+    const cliv_tensor *t = tensors[i];
+    if (!t) continue;
+    REQUIRE(ctx, t->ctx == ctx, VALUE,
+            "%s belongs to another context than the one given: make a view or a copy of it in this one",
+            cliv__describe(t, text));
+    REQUIRE(ctx, !t->strided, LAYOUT,
+            "this does not work on strided views such as %s: make a dense copy of it by cliv_tensor_copy",
+            cliv__describe(t, text));
+  }
+  return CLIV_OK;
 }
 
 const char *cliv__describe(const cliv_tensor *t, char room[static 160]) {
@@ -267,6 +350,21 @@ static rectangle rectangle_of(const cliv_tensor *t) {
   return (rectangle){{t->offset, 0, 0}, {row, dense ? 1 : t->rows, 1}, dense ? 0 : t->pitch * element, dense ? 0 : row};
 }
 
+/* Between tensors of one shape, one of them at least of strides. */
+static cliv_status copy_strided(const cliv_tensor *from, const cliv_tensor *to, const cliv_sync *sync) {
+  cliv__axis axes[CLIV_MAX_DIMS];
+  const int count = cliv__axes(from, to, 0, axes);
+  return cliv__copy_axes(from->ctx, from->dtype, &(cliv__origin){from->mem, cliv__first(from)},
+                         &(cliv__origin){to->mem, cliv__first(to)}, axes, count, sync);
+}
+
+/* A dense tensor of t's shape in the context's room for such, which is not counted. */
+static cliv_status dense_scratch(const cliv_tensor *t, cliv_tensor *out) {
+  *out = (cliv_tensor){.ctx = t->ctx, .dtype = t->dtype};
+  TRY(set_shape(t->ctx, out, t->ndim, t->shape, 0));
+  return cliv__scratch(t->ctx, CLIV__SCRATCH_STRIDED, out->span, &out->mem);
+}
+
 static cliv_status check_host(const cliv_tensor *t, const void *host, size_t bytes) {
   cliv_context *ctx = t->ctx;
   const size_t wanted = t->count * cliv_dtype_size(t->dtype);
@@ -279,6 +377,13 @@ cliv_status cliv_tensor_write(cliv_tensor *t, const void *host, size_t bytes) {
   REQUIRE_NOT_NULL(NULL, t);
   TRY(check_host(t, host, bytes));
   if (t->count == 0) return CLIV_OK;
+  cliv_tensor dense;
+  if (t->strided) {
+    TRY(dense_scratch(t, &dense));
+    TRY(cliv_tensor_write(&dense, host, bytes));
+    TRY(copy_strided(&dense, t, NULL));
+    return cliv_context_finish(t->ctx);
+  }
   const rectangle r = rectangle_of(t);
   cliv__order order;
   TRY(cliv__order_begin(t->ctx, NULL, &order));
@@ -295,6 +400,12 @@ cliv_status cliv_tensor_read(const cliv_tensor *t, void *host, size_t bytes) {
   REQUIRE_NOT_NULL(NULL, t);
   TRY(check_host(t, host, bytes));
   if (t->count == 0) return CLIV_OK;
+  cliv_tensor dense;
+  if (t->strided) {
+    TRY(dense_scratch(t, &dense));
+    TRY(copy_strided(t, &dense, NULL));
+    return cliv_tensor_read(&dense, host, bytes);
+  }
   const rectangle r = rectangle_of(t);
   cliv__order order;
   TRY(cliv__order_begin(t->ctx, NULL, &order));
@@ -386,9 +497,14 @@ cliv_status cliv_tensor_copy(const cliv_tensor *from, cliv_tensor *to, const cli
           "a copy needs the same type and count; from is %s, to is %s", cliv__describe(from, a), cliv__describe(to, b));
   REQUIRE(ctx, to->ctx == ctx, VALUE, "the two tensors belong to different contexts");
   REQUIRE(ctx, !cliv__overlap(from, to), OVERLAP, "the two tensors overlap in memory");
-  REQUIRE(ctx, (cliv__dense(from) && cliv__dense(to)) || from->columns == to->columns, LAYOUT,
-          "tensors with a pitch are copied row by row: the rows have %zu and %zu elements", from->columns, to->columns);
+  REQUIRE(ctx, !(from->strided || to->strided) || cliv__same_shape(from, to), SHAPE,
+          "tensors of strides are copied to tensors of their shape; from is %s, to is %s", cliv__describe(from, a),
+          cliv__describe(to, b));
+  REQUIRE(ctx, from->strided || to->strided || (cliv__dense(from) && cliv__dense(to)) || from->columns == to->columns,
+          LAYOUT, "tensors with a pitch are copied row by row: the rows have %zu and %zu elements", from->columns,
+          to->columns);
   if (from->count == 0) return cliv__nothing(ctx, sync);
+  if (from->strided || to->strided) return copy_strided(from, to, sync);
   const bool dense = cliv__dense(from) && cliv__dense(to);
   /* OpenCL refuses rectangles of different pitches within one buffer: those go row by row. */
   if (!dense && from->mem == to->mem && from->pitch != to->pitch) {

@@ -15,7 +15,9 @@ struct cliv_tensor {
   cliv_dtype dtype;
   int ndim;
   size_t shape[CLIV_MAX_DIMS];
-  size_t count, columns, rows, pitch; /* rows × columns == count; pitch in elements */
+  size_t count, columns, rows, pitch; /* rows × columns == count; pitch in elements, where not strided */
+  size_t strides[CLIV_MAX_DIMS];      /* elements from one index to the next */
+  bool strided;                       /* no pitch says how it lies: only its strides do */
 };
 
 /* First element's index in mem, in elements: offset is a multiple of the element size. */
@@ -27,7 +29,13 @@ static inline size_t cliv__matrix_columns(const cliv_tensor *t) {
 }
 /* Its address in shared virtual memory. */
 static inline cl_ulong cliv__address(const cliv_tensor *t) { return (cl_ulong)(uintptr_t)t->svm + t->offset; }
-static inline bool cliv__dense(const cliv_tensor *t) { return t->rows <= 1 || t->pitch == t->columns; }
+static inline bool cliv__dense(const cliv_tensor *t) { return !t->strided && (t->rows <= 1 || t->pitch == t->columns); }
+/* What every operation asks of its tensors, NULL among them skipped: that they are of its context (VALUE), and that
+ * rows and a pitch say how they lie (LAYOUT). */
+#define REQUIRE_TENSORS(ctx, ...)                                           \
+  TRY(cliv__check_tensors((ctx), (const cliv_tensor *const[]){__VA_ARGS__}, \
+                          sizeof((const cliv_tensor *const[]){__VA_ARGS__}) / sizeof(cliv_tensor *)))
+cliv_status cliv__check_tensors(cliv_context *ctx, const cliv_tensor *const *tensors, size_t count);
 bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b);
 /* In one cl_mem, or both in shared virtual memory: whether one has bytes of the other can be told. */
 bool cliv__same_memory(const cliv_tensor *a, const cliv_tensor *b);
