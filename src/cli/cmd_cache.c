@@ -1,4 +1,4 @@
-/* cliv cache: what is kept of compiled programs. */
+/* cliv cache: what is kept of compiled programs, and of measurements. */
 #include <cliv/cache.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,13 +33,25 @@ static void print_path(cli *c, const cliv_cache_info *info) {
   else printf("%s\n", folder(info));
 }
 
+/* The same three for programs and for notes. */
+static const struct {
+  cliv_status (*inspect)(const char *dir, cliv_cache_info *out);
+  cliv_status (*clear)(const char *dir, size_t *removed);
+} kinds[] = {{cliv_cache_inspect, cliv_cache_clear}, {cliv_notes_inspect, cliv_notes_clear}};
+
 int cmd_cache(int argc, const char **argv) {
+  int notes = 0;
+  const struct poptOption options[] = {
+      {"notes", 0, POPT_ARG_NONE, &notes, 0, "Not the programs, but what was measured on the devices", NULL},
+      POPT_TABLEEND};
   const cli_usage usage = {.verb = "cache",
                            .arguments = "[OPTION]... [info|clear|path]",
                            .about =
-                               "Compiled programs kept on disk, so that the next process need not compile them.\n"
+                               "Compiled programs kept on disk, so that the next process need not compile them; with\n"
+                               "--notes what was measured on devices: tuned parameters, which provider is faster.\n"
                                "info (the default) tells how many; clear removes them; path prints the folder.",
-                           .example = "cliv cache\ncliv cache clear",
+                           .example = "cliv cache\ncliv cache clear\ncliv cache --notes",
+                           .options = options,
                            .most = 1,
                            .no_device = true};
   cli c;
@@ -51,10 +63,10 @@ int cmd_cache(int argc, const char **argv) {
   if (chosen == 3) return cli_fail(&c, CLIV_NAME, "unknown action '%s'; choose one of: info, clear, path", action);
 
   cliv_cache_info info;
-  cliv_status status = cliv_cache_inspect(NULL, &info);
+  cliv_status status = kinds[notes].inspect(NULL, &info);
   if (status) return cli_fail_with(&c, NULL, status);
   size_t removed = 0;
-  if (chosen == 1) status = cliv_cache_clear(NULL, &removed);
+  if (chosen == 1) status = kinds[notes].clear(NULL, &removed);
   if (status) return cli_fail_with(&c, NULL, status);
   if (chosen == 0) print_info(&c, &info);
   if (chosen == 1) print_cleared(&c, &info, removed);

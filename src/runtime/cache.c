@@ -82,6 +82,13 @@ unsigned char *cliv__cache_load(const char *dir, const char *key_text, size_t ke
   return payload;
 }
 
+bool cliv__cache_remove(const char *dir, const char *key_text, size_t key_length) {
+  char *path = entry_path(dir, key_text, key_length);
+  const bool removed = path && unlink(path) == 0;
+  free(path);
+  return removed;
+}
+
 /* ---- walking the folder ---- */
 
 typedef struct entry {

@@ -17,6 +17,8 @@ unsigned char *cliv__cache_load(const char *dir, const char *key_text, size_t ke
 /* Keeps a payload: written aside, flushed, renamed. Failure is no error: false. */
 bool cliv__cache_store(const char *dir, const char *key_text, size_t key_length, const unsigned char *payload,
                        size_t bytes);
+/* Removes an entry; false where there is none. */
+bool cliv__cache_remove(const char *dir, const char *key_text, size_t key_length);
 /* Removes the entries used longest ago until the rest fits `cap` bytes; store does so with the cache's cap. */
 void cliv__cache_trim(const char *dir, size_t cap);
 

@@ -99,3 +99,6 @@ def test_cache_is_a_folder_of_ones_own(tmp_path):
     assert info["cap"] >= 2**20
     assert done("cache", "path", env=env) == f"{tmp_path}/cliv\n"
     assert document("cache", "clear", env=env)["removed"] == 0
+    notes = document("cache", "--notes", env=env)
+    assert (notes["dir"], notes["entries"]) == (f"{tmp_path}/cliv/notes", 0)
+    assert document("cache", "--notes", "clear", env=env)["removed"] == 0
