@@ -12,6 +12,7 @@
 #include <cliv/device.h>
 #include <cliv/dtype.h>
 #include <cliv/factor.h>
+#include <cliv/fft.h>
 #include <cliv/gather.h>
 #include <cliv/histogram.h>
 #include <cliv/loss.h>

@@ -143,6 +143,7 @@ void cliv_context_free(cliv_context *ctx) {
   clFinish(ctx->queue);
   cliv__programs_free(ctx);
   cliv__scratch_free(ctx);
+  if (ctx->fft_plans_free) ctx->fft_plans_free(ctx);
   cliv__stage_free(ctx);
   if (ctx->last) clReleaseEvent(ctx->last);
   clReleaseCommandQueue(ctx->queue);

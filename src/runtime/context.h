@@ -16,14 +16,16 @@ struct cliv_context {
   cl_event last; /* out-of-order queues only: what the next command waits for */
   bool out_of_order;
   cliv_walk walk;
-  size_t group_size;              /* 0: kernel's own */
-  cliv_device_info facts;         /* what cliv__device_foundations tells, read once */
-  unsigned quirks;                /* CLIV__QUIRK_… */
-  bool rounds_divide;             /* division and square root correctly rounded by the build option */
-  char *cache_dir;                /* NULL: no disk cache */
-  struct cliv__program *programs; /* memory cache */
-  struct cliv__scratch *scratch;  /* reusable device memory, see scratch.h */
-  struct cliv__stage *stage;      /* launches that are not enqueued yet, see stage.h */
+  size_t group_size;                                /* 0: kernel's own */
+  cliv_device_info facts;                           /* what cliv__device_foundations tells, read once */
+  unsigned quirks;                                  /* CLIV__QUIRK_… */
+  bool rounds_divide;                               /* division and square root correctly rounded by the build option */
+  char *cache_dir;                                  /* NULL: no disk cache */
+  struct cliv__program *programs;                   /* memory cache */
+  struct cliv__scratch *scratch;                    /* reusable device memory, see scratch.h */
+  struct cliv__fft_plan *fft_plans;                 /* see fft/plan.h … */
+  void (*fft_plans_free)(struct cliv_context *ctx); /* … which knows how; NULL while there are none */
+  struct cliv__stage *stage;                        /* launches that are not enqueued yet, see stage.h */
 };
 
 /* Status and sentence for an OpenCL code: "`what` failed: CL_OUT_OF_RESOURCES (-5)". */

@@ -1,0 +1,90 @@
+/* fft_group.cl: the GPU walk of fft_radix.cl: a work-group does some columns, in two rooms of local memory that passes
+ * go between; a work-item does one butterfly after another. */
+
+/* How columns lie in a room: whole transforms one behind the other, parts of longer ones element by element, as they
+ * do in global memory. */
+typedef struct shape {
+  uint length, columns;    /* there, of which some may be none */
+  uint step, column_step;  /* from element to element, from column to column */
+  bool whole;
+} shape;
+
+/* Which column and which of `count` things of it: neighbours in memory to neighbouring work-items. */
+static void deal(const shape *s, uint id, uint count, uint *c, uint *i) {
+  *c = s->whole ? id / count : id % s->columns;
+  *i = s->whole ? id % count : id / s->columns;
+}
+
+#define DEFINE_PASS(R)                                                                                            \
+  static void pass##R(__local const float2 *x, __local float2 *y, __global const float *w, const shape *s, uint l, \
+                      ulong before, ulong inner, ulong first, uint id, uint group) {                              \
+    const uint m = s->length / R;                                                                                 \
+    const ulong plane = before * l * (R - 1);                                                                     \
+    for (uint n = id; n < m * s->columns; n += group) {                                                           \
+      uint c, j;                                                                                                  \
+      deal(s, n, m, &c, &j);                                                                                      \
+      __local const float2 *from = x + c * s->column_step;                                                        \
+      __local float2 *to = y + c * s->column_step;                                                                \
+      const uint k = j % l, o = (j - k) * R + k;                                                                  \
+      V a[R], b[R];                                                                                               \
+      _Pragma("unroll") for (uint t = 0; t < R; t++) {                                                            \
+        const float2 z = from[(j + t * m) * s->step];                                                             \
+        a[t] = z.x, b[t] = z.y;                                                                                   \
+      }                                                                                                           \
+      if (before * l > 1) {                                                                                       \
+        __global const float *turns = w + before * k + (s->whole ? 0 : (first + c) / inner % before);             \
+        _Pragma("unroll") for (uint t = 1; t < R; t++)                                                            \
+            turn(a + t, b + t, turns[(t - 1) * before * l], turns[plane + (t - 1) * before * l]);                 \
+      }                                                                                                           \
+      dft##R(a, b);                                                                                               \
+      _Pragma("unroll") for (uint u = 0; u < R; u++) to[(o + u * l) * s->step] = (float2)(a[u], b[u]);            \
+    }                                                                                                             \
+  }
+DEFINE_PASS(2) DEFINE_PASS(3) DEFINE_PASS(4) DEFINE_PASS(5) DEFINE_PASS(8)
+
+/* width: columns of a group; rooms: 2·length·width complex numbers. */
+__kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
+  LOCALS
+  const uint id = (uint)get_local_id(0), group = (uint)get_local_size(0), width = width_;
+  const ulong first = get_group_id(0) * (ulong)width, stride = apart * before * inner;
+  shape s;
+  s.length = length, s.columns = width, s.whole = stride == 1;
+  s.step = s.whole ? 1 : width;
+  s.column_step = s.whole ? length : 1;
+  __local float2 *from = rooms, *to = rooms + length * width;
+  for (uint n = id; n < length * width; n += group) {
+    uint c, i;
+    deal(&s, n, length, &c, &i);
+    const column k = column_of(min(first + c, columns - 1), length, before, apart, inner);
+    const float2 z = vload2(0, x + 2 * (k.in + i * stride));
+    from[c * s.column_step + i * s.step] = swap & SWAP_IN ? z.yx : z;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  uint l = 1;
+  __global const float *table = w;
+  for (ulong rest = radices; rest; rest >>= 4) {
+    const uint r = (uint)(rest & 15);
+    switch (r) {
+    case 2: pass2(from, to, table, &s, l, before, inner, first, id, group); break;
+    case 3: pass3(from, to, table, &s, l, before, inner, first, id, group); break;
+    case 4: pass4(from, to, table, &s, l, before, inner, first, id, group); break;
+    case 5: pass5(from, to, table, &s, l, before, inner, first, id, group); break;
+    default: pass8(from, to, table, &s, l, before, inner, first, id, group);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (before * l > 1) table += 2 * (r - 1) * before * l;
+    l *= r;
+    __local float2 *const other = from;
+    from = to, to = other;
+  }
+  const bool runs = before * inner == 1; /* a column's results are neighbours */
+  for (uint n = id; n < length * width; n += group) {
+    const uint c = runs ? n / length : n % width, i = runs ? n % length : n / width;
+    if (first + c >= columns) continue;
+    const column k = column_of(first + c, length, before, apart, inner);
+    float2 z = from[c * s.column_step + i * s.step];
+    if (swap & SWAP_OUT) z = z.yx;
+    if (last) z = (float2)(last_of(z.x, scale), last_of(z.y, scale));
+    vstore2(z, 0, y + 2 * (k.out + i * (before * inner)));
+  }
+}

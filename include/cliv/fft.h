@@ -1,0 +1,74 @@
+/* cliv/fft.h: discrete Fourier transforms of float32.
+ *
+ *   cliv_fft(ctx, x, x, NULL, NULL);                                         of every line along the last axis, in place
+ *   cliv_fft(ctx, x, y, &(cliv_fft_options){.inverse = 1}, NULL);                  and back
+ *   cliv_fft(ctx, x, y, &(cliv_fft_options){.axis_count = 2, .axes = (const int[]){-2, -1}}, NULL);     in two dimensions
+ *
+ * A complex array is a float32 tensor whose last axis is a pair, the real and the imaginary part: [rows, n, 2] is what
+ * NumPy has as complex64 [rows, n]. Tensors are dense. Everything is enqueued in the context's order; nothing here
+ * blocks, but the first call of a kind compiles its kernels, and the first of a length makes its tables on the host
+ * (kept with the context for the 32 lengths used last).
+ *
+ *   forward   X[k] = f · Σ x[j]·exp(-2πi·jk/n)          inverse   x[j] = f · Σ X[k]·exp(+2πi·jk/n)
+ *
+ *   norm      f, forward     f, inverse      (n: the product of the lengths along all axes of the call)
+ *   BACKWARD  1              1/n             as NumPy has it, and the default
+ *   ORTHO     1/√n           1/√n
+ *   FORWARD   1/n            1
+ *
+ * Lengths: any from 1 to 2^26. Those of no other factors than 2, 3 and 5 are transformed directly, with an error of
+ * less than 2e-7 of the result's length (the Euclidean one); all others as a convolution of the next power of two above
+ * 2n - 2 (Bluestein), which takes three to five times as long, with less than 4e-7.
+ *
+ * The result has one definition, so its bits are the same on every conforming device, in both walks, at every launch
+ * shape, batched or alone, in place or not. A direct transform decimates in time and sorts itself: with the length's
+ * radices — as many eights as there are, rather two fours than an eight and a two, a two where 2 divides it but once,
+ * then fives, then threes — a pass of radix r, after passes whose radices' product is l, does for j = 0 … n/r - 1, with
+ * q = j mod l,
+ *     v[t] = x[j + t·n/r] · w^(q·t), w = exp(-2πi/(r·l))    t = 1 … r - 1, in all passes but the first; v[0] = x[j]
+ *     y[(j - q)·r + q + u·l] = V[u]                         V: the short transform of v, as cl/fft_radix.cl has it
+ * and a product is re = fma(a, c, -(b·d)), im = fma(a, d, b·c). The inverse is the forward transform with real and
+ * imaginary parts changing places at both ends. Then each part is multiplied by f, rounded to float32 once: f is that
+ * of all axes together, applied behind the last. The powers of w are computed on the host in double, to 1e-15, and
+ * rounded once. Axes are done in the order given. A NaN that is stored is the canonical one; an infinity or NaN makes
+ * most or all of its line NaN, and no other. (Subnormal numbers are as cliv/blas.h says.)
+ *
+ * Errors: NULL; DTYPE (not float32); SHAPE (no pair at the end, x and out of different shapes, a length of 0 or beyond
+ * 2^26 along an axis); LAYOUT (a tensor with a pitch); OVERLAP (x and out overlap and are not the same place); VALUE (an
+ * axis out of range or named twice, the norm, tensors of another context, the options' size); DEVICE_MEMORY, OPENCL,
+ * BUILD from below. A call that fails before its work is enqueued has changed nothing.
+ *
+ * Memory: lengths that one launch does not do take as much as x again, or twice, with the context; others than those
+ * of 2, 3 and 5 up to 64 MiB or one line's.
+ */
+#ifndef CLIV_FFT_H
+#define CLIV_FFT_H
+
+#include <cliv/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum cliv_fft_norm { CLIV_FFT_BACKWARD = 0, CLIV_FFT_ORTHO, CLIV_FFT_FORWARD } cliv_fft_norm;
+
+typedef struct cliv_fft_options {
+  size_t size;        /* sizeof(cliv_fft_options) of the caller; 0: this version's */
+  int inverse;        /* 0: forward */
+  cliv_fft_norm norm; /* 0: BACKWARD */
+  int axis_count;     /* 0: the last axis */
+  const int *axes;    /* of the complex array: the pair does not count; negative ones from the end. Read in the call */
+} cliv_fft_options;
+
+/* "backward", "ortho", "forward" and back; "?" for a value that is no norm, status NAME for a name that is none. */
+CLIV_API const char *cliv_fft_norm_name(cliv_fft_norm norm);
+CLIV_API cliv_status cliv_fft_norm_parse(const char *name, cliv_fft_norm *out) CLIV_MUST_CHECK;
+
+/* The transform of x along the axes. out: x's shape; may be x itself. options, sync: may be NULL. Asynchronous. */
+CLIV_API cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
+                              const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

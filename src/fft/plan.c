@@ -1,0 +1,231 @@
+/* Radices, tables in double, plans kept by length. */
+#include "fft/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/scratch.h"
+#include "runtime/stage.h"
+
+enum { PLANS = 32 };
+
+/* ---- powers of w ---- */
+
+/* cos and sin of x·π/4, x in [0, 1]: the C library's may differ from machine to machine. */
+static void eighth(double x, double *c, double *s) {
+  static const double cosines[] = {-1.0 / 2,       1.0 / 24,        -1.0 / 720,         1.0 / 40320,
+                                   -1.0 / 3628800, 1.0 / 479001600, -1.0 / 87178291200, 1.0 / 20922789888000};
+  static const double sines[] = {-1.0 / 6,        1.0 / 120,        -1.0 / 5040,          1.0 / 362880,
+                                 -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368000, 1.0 / 355687428096000};
+  const double r = x * 0.78539816339744830962, square = r * r;
+  double c_sum = 0, s_sum = 0;
+  for (int k = 7; k >= 0; k--) {
+    c_sum = (c_sum + cosines[k]) * square;
+    s_sum = (s_sum + sines[k]) * square;
+  }
+  *c = 1 + c_sum;
+  *s = r + r * s_sum;
+}
+
+void cliv__fft_turn(uint64_t k, uint64_t n, double *re, double *im) {
+  const uint64_t eighths = 8 * k / n, rest = 8 * k % n;
+  const bool beyond = eighths & 1; /* measured back from the next quarter */
+  const uint64_t quarters = (eighths + beyond) / 2;
+  double c, s;
+  eighth((double)(beyond ? n - rest : rest) / (double)n, &c, &s);
+  if (beyond) s = -s;
+  const double cosine[] = {c, -s, -c, s}, sine[] = {s, c, -s, -c};
+  *re = cosine[quarters & 3];
+  *im = -sine[quarters & 3];
+}
+
+/* ---- radices ---- */
+
+int cliv__fft_radices(size_t n, uint8_t radix[CLIV__FFT_RADICES]) {
+  int twos = 0, count = 0;
+  for (; n % 2 == 0 && n; n /= 2) twos++;
+  for (; twos > 4 || twos == 3; twos -= 3) radix[count++] = 8;
+  for (; twos > 1; twos -= 2) radix[count++] = 4;
+  if (twos) radix[count++] = 2;
+  for (; n % 5 == 0 && n; n /= 5) radix[count++] = 5;
+  for (; n % 3 == 0 && n; n /= 3) radix[count++] = 3;
+  return n == 1 ? count : -1;
+}
+
+/* Floats of a pass' powers of w: for t = 1 … r-1 those of q = 0 … l-1, first all real parts, then all imaginary ones;
+ * none for the first pass. */
+static size_t pass_floats(size_t l, size_t r) { return l > 1 ? 2 * (r - 1) * l : 0; }
+
+static cliv_status make_table(cliv_context *ctx, cliv__fft_plan *plan) {
+  size_t floats = 0, l = 1, at = 0;
+  for (int p = 0; p < plan->count; l *= plan->radix[p++]) floats += pass_floats(l, plan->radix[p]);
+  const size_t bytes = (floats + 8) * sizeof(float); /* never none */
+  float *const table = calloc(1, bytes);
+  REQUIRE(ctx, table != NULL, HOST_MEMORY, "no memory for the %zu bytes of tables of a transform of %zu", bytes,
+          plan->length);
+  l = 1;
+  for (int p = 0; p < plan->count; l *= plan->radix[p++]) {
+    const size_t r = plan->radix[p], plane = (r - 1) * l;
+    for (size_t t = 1; l > 1 && t < r; t++)
+      for (size_t q = 0; q < l; q++) {
+        double re, im;
+        cliv__fft_turn(q * t, r * l, &re, &im);
+        table[at + (t - 1) * l + q] = (float)re;
+        table[at + plane + (t - 1) * l + q] = (float)im;
+      }
+    at += pass_floats(l, r);
+  }
+  const cliv_status status = cliv__upload(ctx, table, bytes, "allocating a transform's table", &plan->table);
+  free(table);
+  return status;
+}
+
+/* ---- other lengths ---- */
+
+/* The forward transform of m complex numbers in double, m a power of two; `turns`: room for m. */
+static void transform_double(double *z, size_t m, double *turns) {
+  for (size_t k = 0; k < m / 2; k++) cliv__fft_turn(k, m, turns + 2 * k, turns + 2 * k + 1);
+  for (size_t i = 0, j = 0; i < m; i++) {
+    if (i < j) {
+      for (int part = 0; part < 2; part++) {
+        const double other = z[2 * i + (size_t)part];
+        z[2 * i + (size_t)part] = z[2 * j + (size_t)part];
+        z[2 * j + (size_t)part] = other;
+      }
+    }
+    size_t bit = m >> 1;
+    for (; bit && j & bit; bit >>= 1) j ^= bit;
+    j |= bit;
+  }
+  for (size_t half = 1; half < m; half *= 2)
+    for (size_t first = 0; first < m; first += 2 * half)
+      for (size_t k = 0; k < half; k++) {
+        double *const a = z + 2 * (first + k), *const b = a + 2 * half, *const w = turns + 2 * (k * (m / 2 / half));
+        const double re = b[0] * w[0] - b[1] * w[1], im = b[0] * w[1] + b[1] * w[0];
+        b[0] = a[0] - re, b[1] = a[1] - im;
+        a[0] += re, a[1] += im;
+      }
+}
+
+static void fill_chirp(const cliv__fft_plan *plan, double *z, double *turns, float *chirp, float *filter) {
+  const size_t n = plan->length, m = plan->whole;
+  for (size_t k = 0; k < n; k++) {
+    double re, im;
+    cliv__fft_turn((uint64_t)k * k % (2 * n), 2 * n, &re, &im);
+    chirp[2 * k] = (float)re, chirp[2 * k + 1] = (float)im;
+    const size_t mirror = k ? m - k : 0;
+    z[2 * k] = z[2 * mirror] = re;
+    z[2 * k + 1] = z[2 * mirror + 1] = -im;
+  }
+  transform_double(z, m, turns);
+  for (size_t k = 0; k < 2 * m; k++) filter[k] = (float)(z[k] / (double)m);
+}
+
+static cliv_status make_chirp(cliv_context *ctx, cliv__fft_plan *plan) {
+  const size_t n = plan->length;
+  size_t m = 1;
+  while (m < 2 * n - 1) m *= 2;
+  plan->whole = m;
+  double *const z = calloc(2 * m, sizeof *z), *const turns = malloc(m * sizeof *turns);
+  float *const chirp = malloc(2 * n * sizeof *chirp), *const filter = malloc(2 * m * sizeof *filter);
+  cliv_status status = CLIV_OK;
+  if (!z || !turns || !chirp || !filter)
+    status = cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for the tables of a transform of %zu", n);
+  if (!status) fill_chirp(plan, z, turns, chirp, filter);
+  const char *const what = "allocating a transform's table";
+  if (!status) status = cliv__upload(ctx, chirp, 2 * n * sizeof *chirp, what, &plan->chirp);
+  if (!status) status = cliv__upload(ctx, filter, 2 * m * sizeof *filter, what, &plan->filter);
+  free(z);
+  free(turns);
+  free(chirp);
+  free(filter);
+  return status;
+}
+
+/* ---- plans ---- */
+
+static void plan_free(cliv__fft_plan *plan) {
+  if (plan->table) clReleaseMemObject(plan->table);
+  if (plan->chirp) clReleaseMemObject(plan->chirp);
+  if (plan->filter) clReleaseMemObject(plan->filter);
+  free(plan);
+}
+
+static cliv_status plan_make(cliv_context *ctx, size_t length, cliv__fft_plan **out) {
+  cliv__fft_plan *const plan = calloc(1, sizeof *plan);
+  REQUIRE(ctx, plan != NULL, HOST_MEMORY, "no memory for the plan of a transform of %zu", length);
+  plan->length = length;
+  plan->count = cliv__fft_radices(length, plan->radix);
+  if (plan->count < 0) plan->count = 0, plan->whole = 1;
+  const cliv_status status = plan->whole ? make_chirp(ctx, plan) : make_table(ctx, plan);
+  if (!status) *out = plan;
+  else plan_free(plan);
+  return status;
+}
+
+static void plans_free(cliv_context *ctx) {
+  while (ctx->fft_plans) {
+    cliv__fft_plan *const old = ctx->fft_plans;
+    ctx->fft_plans = old->next;
+    plan_free(old);
+  }
+}
+
+void cliv__fft_plans_trim(cliv_context *ctx) {
+  int kept = 0;
+  cliv__fft_plan **at = &ctx->fft_plans;
+  if (cliv__staging(ctx)) return;
+  for (; *at && kept < PLANS; at = &(*at)->next) kept++;
+  while (*at) {
+    cliv__fft_plan *const old = *at;
+    *at = old->next;
+    plan_free(old);
+  }
+}
+
+cliv_status cliv__fft_plan_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out) {
+  cliv__fft_plan **at = &ctx->fft_plans, *plan = NULL;
+  while (*at && (*at)->length != length) at = &(*at)->next;
+  if (*at) {
+    plan = *at;
+    *at = plan->next;
+  } else {
+    TRY(plan_make(ctx, length, &plan));
+  }
+  plan->next = ctx->fft_plans;
+  ctx->fft_plans = plan;
+  ctx->fft_plans_free = plans_free;
+  *out = plan;
+  return CLIV_OK;
+}
+
+/* ---- launches ---- */
+
+/* In order, each as many as fit in `most`. */
+static int fill(const cliv__fft_plan *plan, size_t most, cliv__fft_launch launch[CLIV__FFT_LAUNCHES]) {
+  int count = 0;
+  size_t l = 1;
+  cl_ulong table = 0;
+  launch[0] = (cliv__fft_launch){1, 1, 0, 0};
+  for (int p = 0, passes = 0; p < plan->count; p++, passes++) {
+    const size_t r = plan->radix[p];
+    if (launch[count].length * r > most && passes) {
+      if (++count == CLIV__FFT_LAUNCHES) return CLIV__FFT_LAUNCHES + 1;
+      launch[count] = (cliv__fft_launch){1, l, 0, table};
+      passes = 0;
+    }
+    launch[count].length *= r;
+    launch[count].radices |= (cl_ulong)r << (4 * passes);
+    table += pass_floats(l, r);
+    l *= r;
+  }
+  return count + 1;
+}
+
+int cliv__fft_share(const cliv__fft_plan *plan, size_t most, int least, cliv__fft_launch launch[CLIV__FFT_LAUNCHES]) {
+  int wanted = fill(plan, most, launch);
+  if (wanted < least && least <= plan->count) wanted = least;
+  size_t even = 8;
+  while (even < most && fill(plan, even, launch) > wanted) even += even / 4;
+  return fill(plan, even < most ? even : most, launch);
+}

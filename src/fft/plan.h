@@ -1,0 +1,45 @@
+/* What a length needs: its radices, tables on the device, and how its passes are shared out among launches. */
+#ifndef CLIV_FFT_PLAN_H
+#define CLIV_FFT_PLAN_H
+
+#include "runtime/context.h"
+
+enum {
+  CLIV__FFT_LONGEST = 1 << 26,
+  CLIV__FFT_RADICES = 26, /* at most: 3^16, 2^26 in eights */
+  CLIV__FFT_LAUNCHES = 8
+};
+
+typedef struct cliv__fft_plan {
+  struct cliv__fft_plan *next; /* in the context, the one used last first */
+  size_t length;
+  int count;                        /* radices; 0 for a length of 1, or where `whole` is set */
+  uint8_t radix[CLIV__FFT_RADICES]; /* in the order of the passes */
+  cl_mem table;                     /* powers of w, by pass: see cliv__fft_table */
+  size_t whole;                     /* 0: by radices; otherwise a convolution of this length … */
+  cl_mem chirp, filter;             /* … with these: c and h of cl/fft_chirp.cl */
+} cliv__fft_plan;
+
+/* exp(-2πi·k/n), k < n, n < 2^60, within 1e-15, the same bits everywhere. */
+void cliv__fft_turn(uint64_t k, uint64_t n, double *re, double *im);
+
+/* The radices of n in their order; -1 when it has other factors than 2, 3 and 5. */
+int cliv__fft_radices(size_t n, uint8_t radix[CLIV__FFT_RADICES]);
+
+/* The plan of a length, made or found. The context owns it; it is there until the next trim. */
+cliv_status cliv__fft_plan_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out);
+/* Drops all but the 32 used last; nothing where launches are written down that may name them. */
+void cliv__fft_plans_trim(cliv_context *ctx);
+
+/* Passes that one launch does. */
+typedef struct cliv__fft_launch {
+  size_t length, before; /* products of its radices, and of those before */
+  cl_ulong radices;      /* four bits each, the first lowest */
+  cl_ulong table;        /* where its powers of w begin, in floats */
+} cliv__fft_launch;
+
+/* As few launches as do with no more than `most` elements a column each, at least `least` of them where there are so
+ * many radices; even lengths rather than uneven. Gives how many. */
+int cliv__fft_share(const cliv__fft_plan *plan, size_t most, int least, cliv__fft_launch launch[CLIV__FFT_LAUNCHES]);
+
+#endif

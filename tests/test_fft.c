@@ -1,0 +1,403 @@
+/* cliv/fft.h: errors against sums in double, bits between walks, axes and launches, what is refused. */
+#include <cliv/fft.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fft/plan.h"
+#include "support.h"
+
+#define PI 3.14159265358979323846
+
+static bool has_other_factors(size_t n) {
+  while (n % 2 == 0) n /= 2;
+  while (n % 3 == 0) n /= 3;
+  while (n % 5 == 0) n /= 5;
+  return n != 1;
+}
+
+/* What the manual promises. */
+static double bound(size_t n) { return has_other_factors(n) ? 4e-7 : 2e-7; }
+
+/* ---- references in double, written apart from the library: the sum itself, and for long lengths a radix-p
+ * recursion with the C library's sine and cosine ---- */
+
+static void sum_directly(const double *x, size_t n, size_t stride, double sign, double *out) {
+  double *const turns = test_alloc(2 * n * sizeof(double));
+  for (size_t k = 0; k < n; k++) {
+    turns[2 * k] = cos(2 * PI * (double)k / (double)n);
+    turns[2 * k + 1] = sign * sin(2 * PI * (double)k / (double)n);
+  }
+  for (size_t k = 0; k < n; k++) {
+    double re = 0, im = 0;
+    for (size_t j = 0; j < n; j++) {
+      const double *const z = x + 2 * j * stride, *const w = turns + 2 * ((uint64_t)j * k % n);
+      re += z[0] * w[0] - z[1] * w[1];
+      im += z[0] * w[1] + z[1] * w[0];
+    }
+    out[2 * k] = re;
+    out[2 * k + 1] = im;
+  }
+  free(turns);
+}
+
+static size_t least_factor(size_t n) {
+  for (size_t p = 2; p * p <= n; p++)
+    if (n % p == 0) return p;
+  return n;
+}
+
+static void reference(const double *x, size_t n, size_t stride, double sign, double *out) {
+  const size_t p = least_factor(n), m = n / p;
+  if (n <= 32 || m == 1) {
+    sum_directly(x, n, stride, sign, out);
+    return;
+  }
+  double *const parts = test_alloc(2 * n * sizeof(double));
+  for (size_t t = 0; t < p; t++) reference(x + 2 * t * stride, m, p * stride, sign, parts + 2 * t * m);
+  for (size_t k = 0; k < n; k++) {
+    double re = 0, im = 0;
+    for (size_t t = 0; t < p; t++) {
+      const double angle = 2 * PI * (double)((uint64_t)t * k % n) / (double)n, c = cos(angle), s = sign * sin(angle);
+      const double *const z = parts + 2 * (t * m + k % m);
+      re += z[0] * c - z[1] * s;
+      im += z[0] * s + z[1] * c;
+    }
+    out[2 * k] = re;
+    out[2 * k + 1] = im;
+  }
+  free(parts);
+}
+
+static double *widened(const float *x, size_t n) {
+  double *const wide = test_alloc(n * sizeof(double));
+  for (size_t i = 0; i < n; i++) wide[i] = x[i];
+  return wide;
+}
+
+/* ||got - want·scale|| / ||want·scale|| of one line. */
+static double error_of(const float *got, const double *want, size_t n, double scale) {
+  double apart = 0, length = 0;
+  for (size_t i = 0; i < 2 * n; i++) {
+    const double w = want[i] * scale;
+    apart += ((double)got[i] - w) * ((double)got[i] - w);
+    length += w * w;
+  }
+  return length > 0 ? sqrt(apart / length) : apart;
+}
+
+/* ---- running one ---- */
+
+static float *transform(cliv_context *ctx, const float *x, int ndim, const size_t *shape, const cliv_fft_options *o,
+                        size_t shift, bool in_place) {
+  test_guarded in = test_guard(ctx, CLIV_F32, ndim, shape, shift, x);
+  test_guarded out = test_guard(ctx, CLIV_F32, ndim, shape, shift ? 3 : 0, NULL);
+  ASSERT_OK(ctx, cliv_fft(ctx, in.tensor, in_place ? in.tensor : out.tensor, o, NULL));
+  float *const y = test_read(in_place ? in.tensor : out.tensor);
+  if (!in_place) {
+    float *const before = test_read(in.tensor);
+    ASSERT_BITS(before, x, cliv_tensor_count(in.tensor) * sizeof(float));
+    free(before);
+  }
+  test_guard_free(&in);
+  test_guard_free(&out);
+  return y;
+}
+
+/* In every way: errors of the first way by the reference, bits of the others by the first. Lines that are looked at: the
+ * first and the last. */
+static void try_length(const test_ways *c, size_t lines, size_t n, const cliv_fft_options *o) {
+  const size_t shape[] = {lines, n, 2}, floats = lines * n * 2;
+  float *const x = test_alloc(floats * sizeof(float)), *first = NULL;
+  test_fill_normal(x, floats, n * 131 + lines);
+  for (size_t w = 0; w < c->count; w++) {
+    float *const y = transform(c->ctx[w], x, 3, shape, o, w + n % 3, (w + n) % 2);
+    if (first) ASSERT_SAME(CLIV_F32, y, first, floats);
+    if (first) free(y);
+    else first = y;
+  }
+  const bool inverse = o && o->inverse;
+  const double scale = !o || o->norm == CLIV_FFT_BACKWARD ? (inverse ? 1 / (double)n : 1)
+                       : o->norm == CLIV_FFT_ORTHO        ? 1 / sqrt((double)n)
+                                                          : (inverse ? 1 : 1 / (double)n);
+  double *const want = test_alloc(2 * n * sizeof(double));
+  for (size_t line = 0; line<lines; line += lines> 1 ? lines - 1 : 1) {
+    double *const wide = widened(x + line * 2 * n, 2 * n);
+    reference(wide, n, 1, inverse ? 1 : -1, want);
+    const double error = error_of(first + line * 2 * n, want, n, scale);
+    if (!(error <= bound(n)))
+      fail_msg("length %zu, line %zu of %zu: error %.3g, where %.3g is promised", n, line, lines, error, bound(n));
+    free(wide);
+  }
+  free(want);
+  free(first);
+  free(x);
+}
+
+/* ---- tests ---- */
+
+static void powers_of_w(void **state) {
+  (void)state;
+  static const uint64_t lengths[] = {1, 2, 3, 7, 8, 12, 45, 64, 97, 1000, 4097, 65536, 1000003, UINT64_C(1) << 27};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    const uint64_t n = lengths[i], step = n / 1000 + 1;
+    for (uint64_t k = 0; k < n; k += step) {
+      double re, im;
+      cliv__fft_turn(k, n, &re, &im);
+      const long double angle = 2 * 3.14159265358979323846264338327950288L * (long double)k / (long double)n;
+      ASSERT_NEAR(re, (double)cosl(angle), 1e-15);
+      ASSERT_NEAR(im, (double)-sinl(angle), 1e-15);
+    }
+  }
+}
+
+static void radices(void **state) {
+  (void)state;
+  static const struct {
+    size_t n;
+    const char *radices;
+  } rows[] = {{1, ""},        {2, "2"},          {3, "3"},    {4, "4"},      {5, "5"},     {6, "23"},
+              {8, "8"},       {16, "44"},        {32, "84"},  {64, "88"},    {128, "844"}, {30, "253"},
+              {1000, "8555"}, {65536, "888844"}, {7, "none"}, {4097, "none"}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    uint8_t radix[CLIV__FFT_RADICES];
+    const int count = cliv__fft_radices(rows[i].n, radix);
+    char text[CLIV__FFT_RADICES + 1] = "none";
+    for (int p = 0; p < count; p++) text[p] = (char)('0' + radix[p]);
+    if (count >= 0) text[count] = 0;
+    assert_string_equal(text, rows[i].radices);
+  }
+}
+
+/* Lengths by launches: whatever the share, products and tables are those of the whole list. */
+static void shares(void **state) {
+  (void)state;
+  for (size_t n = 1; n <= 300000; n += n / 64 + 1) {
+    cliv__fft_plan plan = {.length = n};
+    plan.count = cliv__fft_radices(n, plan.radix);
+    if (plan.count < 0) continue;
+    for (size_t most = 16; most <= 4096; most *= 4)
+      for (int least = 1; least <= 2; least++) {
+        cliv__fft_launch l[CLIV__FFT_LAUNCHES];
+        const int count = cliv__fft_share(&plan, most, least, l);
+        size_t product = 1;
+        int passes = 0;
+        assert_in_range(count, 1, CLIV__FFT_LAUNCHES);
+        for (int i = 0; i < count; i++) {
+          assert_int_equal(l[i].before, product);
+          assert_true(l[i].length <= most);
+          for (cl_ulong rest = l[i].radices; rest; rest >>= 4) assert_int_equal(rest & 15, plan.radix[passes++]);
+          product *= l[i].length;
+        }
+        assert_int_equal(product, n);
+        assert_int_equal(passes, plan.count);
+      }
+  }
+}
+
+static void short_lengths(void **state) {
+  const test_ways *const c = *state;
+  for (size_t n = 1; n <= 64; n++) try_length(c, 1 + n % 19, n, NULL);
+}
+
+static void long_lengths(void **state) {
+  const test_ways *const c = *state;
+  static const size_t lengths[] = {72,   75,   96,   100,  101,  125,  127,  128,  243,  256,  257,  384,  625, 720,
+                                   1000, 1009, 1024, 1250, 2048, 2187, 2310, 3125, 3840, 4000, 4095, 4096, 4097};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i += test_small() ? 5 : 1) {
+    try_length(c, 1, lengths[i], NULL);
+    if (lengths[i] < 1100) try_length(c, 21, lengths[i], NULL);
+  }
+  if (test_small()) return;
+  try_length(c, 1, 8192, NULL);
+  try_length(c, 1, 19683, NULL);
+  try_length(c, 1, 65536, NULL);
+}
+
+static void many_lines(void **state) {
+  const test_ways *const c = *state;
+  static const size_t lengths[] = {2, 4, 8, 15, 64, 7};
+  if (test_small()) return;
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) try_length(c, 1009, lengths[i], NULL);
+  try_length(c, 80, 1024, NULL);
+}
+
+static void normalised(void **state) {
+  const test_ways *const c = *state;
+  static const size_t lengths[] = {1, 6, 17, 64, 300};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+    for (int norm = 0; norm < 3; norm++)
+      for (int inverse = 0; inverse < 2; inverse++)
+        try_length(c, 3, lengths[i], &(cliv_fft_options){.inverse = inverse, .norm = (cliv_fft_norm)norm});
+}
+
+/* A line's bits do not depend on its neighbours, nor on how it lies. */
+static void alone_or_not(void **state) {
+  const test_ways *const c = *state;
+  enum { LINES = 11 };
+  static const size_t lengths[] = {5, 12, 13, 48, 512, 600};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    const size_t n = lengths[i], rows[] = {LINES, n, 2}, columns[] = {n, LINES, 2}, one[] = {n, 2};
+    float *const x = test_alloc(LINES * n * 2 * sizeof *x), *const turned = test_alloc(LINES * n * 2 * sizeof *x);
+    test_fill_normal(x, LINES * n * 2, 17 + n);
+    for (size_t l = 0; l < LINES; l++)
+      for (size_t k = 0; k < n; k++) memcpy(turned + 2 * (k * LINES + l), x + 2 * (l * n + k), 2 * sizeof *x);
+    for (size_t w = 0; w < c->count; w++) {
+      float *const all = transform(c->ctx[w], x, 3, rows, NULL, 0, false);
+      float *const across = transform(c->ctx[w], turned, 3, columns,
+                                      &(cliv_fft_options){.axis_count = 1, .axes = (const int[]){0}}, 1, w % 2);
+      for (size_t l = 0; l < LINES; l++) {
+        float *const single = transform(c->ctx[w], x + 2 * l * n, 2, one, NULL, l % 2, false);
+        ASSERT_SAME(CLIV_F32, single, all + 2 * l * n, 2 * n);
+        for (size_t k = 0; k < n; k++) ASSERT_BITS(across + 2 * (k * LINES + l), single + 2 * k, 2 * sizeof *x);
+        free(single);
+      }
+      free(all);
+      free(across);
+    }
+    free(x);
+    free(turned);
+  }
+}
+
+/* Several axes against the reference along one after another. */
+static void several_axes(void **state) {
+  const test_ways *const c = *state;
+  enum { A = 6, B = 7, C = 20 };
+  const size_t shape[] = {A, B, C, 2};
+  const size_t n[] = {A, B, C}, steps[] = {B * C, C, 1};
+  float x[A * B * C * 2], *first = NULL;
+  test_fill_normal(x, A * B * C * 2, 23);
+  double *const z = widened(x, A * B * C * 2);
+  for (int axis = 0; axis < 3; axis++)
+    for (size_t i = 0; i < A * B * C; i++) {
+      double line[2 * C];
+      if (i / steps[axis] % n[axis]) continue;
+      reference(z + 2 * i, n[axis], steps[axis], 1, line);
+      for (size_t k = 0; k < n[axis]; k++) memcpy(z + 2 * (i + k * steps[axis]), line + 2 * k, 2 * sizeof *z);
+    }
+  const cliv_fft_options o = {sizeof o, 1, CLIV_FFT_BACKWARD, 3, (const int[]){0, 1, -1}};
+  for (size_t w = 0; w < c->count; w++) {
+    float *const y = transform(c->ctx[w], x, 4, shape, &o, w, w % 2);
+    assert_true(error_of(y, z, A * B * C, 1.0 / (A * B * C)) < 4e-7);
+    if (first) ASSERT_SAME(CLIV_F32, y, first, A * B * C * 2);
+    if (first) free(y);
+    else first = y;
+  }
+  free(first);
+  free(z);
+}
+
+/* A NaN or an infinity spoils its own line and no other; what is stored is the canonical NaN, the same in every way. */
+static void not_finite(void **state) {
+  const test_ways *const c = *state;
+  enum { LINES = 10 };
+  static const size_t lengths[] = {1, 2, 9, 16, 40, 11, 256};
+  const uint32_t odd_nan = 0xffc12345u;
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    const size_t n = lengths[i], shape[] = {LINES, n, 2}, floats = LINES * n * 2;
+    float *const x = test_alloc(floats * sizeof *x), *first = NULL;
+    test_fill_normal(x, floats, 5 + n);
+    memcpy(x + 2 * (3 * n + n / 2), &odd_nan, sizeof odd_nan);
+    x[2 * (7 * n + n - 1) + 1] = -INFINITY;
+    for (size_t w = 0; w < c->count; w++) {
+      float *const y = transform(c->ctx[w], x, 3, shape, NULL, 1, false);
+      for (size_t k = 0; k < floats; k++) {
+        const size_t line = k / (2 * n);
+        uint32_t bits;
+        memcpy(&bits, y + k, sizeof bits);
+        if (line != 3 && line != 7) assert_true(isfinite(y[k]));
+        if (isnan(y[k])) assert_int_equal(bits, 0x7fc00000u);
+      }
+      assert_true(isnan(y[2 * 3 * n]) && !isfinite(y[2 * 7 * n + 1]));
+      if (first) ASSERT_BITS(y, first, floats * sizeof *y);
+      if (first) free(y);
+      else first = y;
+    }
+    free(first);
+    free(x);
+  }
+}
+
+/* More lengths than plans are kept, twice, with work in the queue. */
+static void many_plans(void **state) {
+  const test_ways *const c = *state;
+  cliv_context *const ctx = c->ctx[0];
+  float *before[45];
+  float x[2 * 45];
+  test_fill_normal(x, 2 * 45, 3);
+  for (int round = 0; round < 2; round++)
+    for (size_t n = 1; n <= 45; n++) {
+      float *const y = transform(ctx, x, 2, (size_t[]){n, 2}, NULL, 0, false);
+      if (round) ASSERT_BITS(y, before[n - 1], 2 * n * sizeof *y);
+      if (round) free(before[n - 1]);
+      if (round) free(y);
+      else before[n - 1] = y;
+    }
+}
+
+static void refused(void **state) {
+  const test_ways *const c = *state;
+  cliv_context *const ctx = c->ctx[0];
+  const size_t shape[] = {4, 6, 2}, long_shape[] = {9, 6, 2};
+  float x[9 * 6 * 2];
+  test_fill_normal(x, 9 * 6 * 2, 1);
+  test_guarded a = test_guard(ctx, CLIV_F32, 3, shape, 0, x), b = test_guard(ctx, CLIV_F32, 3, shape, 0, NULL);
+  test_guarded big = test_guard(ctx, CLIV_F32, 3, long_shape, 0, x);
+  test_guarded half = test_guard(ctx, CLIV_F16, 3, shape, 0, NULL);
+  cliv_tensor *empty, *none, *odd, *over, *under, *pitched;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 3, (size_t[]){4, 0, 2}, &empty));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 3, (size_t[]){0, 4, 2}, &none));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){4, 3}, &odd));
+  ASSERT_OK(ctx, cliv_tensor_view(big.tensor, 0, 3, shape, 0, &over));
+  ASSERT_OK(ctx, cliv_tensor_view(big.tensor, 12, 3, shape, 0, &under));
+  ASSERT_OK(ctx, cliv_tensor_view(big.tensor, 0, 3, shape, 4, &pitched));
+  cliv_tensor *const t = a.tensor, *const y = b.tensor;
+  ASSERT_FAILS(NULL, cliv_fft(NULL, t, y, NULL, NULL), CLIV_NULL, "ctx");
+  ASSERT_FAILS(ctx, cliv_fft(ctx, NULL, y, NULL, NULL), CLIV_NULL, "'x'");
+  ASSERT_FAILS(ctx, cliv_fft(ctx, t, NULL, NULL, NULL), CLIV_NULL, "'out'");
+  ASSERT_FAILS(ctx, cliv_fft(ctx, half.tensor, half.tensor, NULL, NULL), CLIV_DTYPE, "float16");
+  ASSERT_FAILS(ctx, cliv_fft(ctx, odd, odd, NULL, NULL), CLIV_SHAPE, "[4, 3]");
+  ASSERT_FAILS(ctx, cliv_fft(ctx, t, big.tensor, NULL, NULL), CLIV_SHAPE, "must be equal");
+  ASSERT_FAILS(ctx, cliv_fft(ctx, empty, empty, NULL, NULL), CLIV_SHAPE, "length 0");
+  ASSERT_FAILS(ctx, cliv_fft(ctx, over, under, NULL, NULL), CLIV_OVERLAP, "share");
+  ASSERT_FAILS(ctx, cliv_fft(ctx, pitched, y, NULL, NULL), CLIV_LAYOUT, "dense");
+#define REFUSES(status, part, ...) \
+  ASSERT_FAILS(ctx, cliv_fft(ctx, t, y, &(cliv_fft_options){__VA_ARGS__}, NULL), status, part)
+  REFUSES(CLIV_VALUE, "norm", .norm = (cliv_fft_norm)3);
+  REFUSES(CLIV_VALUE, "3 axes", .axis_count = 3, .axes = (const int[]){0, 1, 2});
+  REFUSES(CLIV_VALUE, "-1 axes", .axis_count = -1);
+  REFUSES(CLIV_NULL, "axes is NULL", .axis_count = 1);
+  REFUSES(CLIV_VALUE, "no axis 2", .axis_count = 1, .axes = (const int[]){2});
+  REFUSES(CLIV_VALUE, "no axis -3", .axis_count = 1, .axes = (const int[]){-3});
+  REFUSES(CLIV_VALUE, "twice", .axis_count = 2, .axes = (const int[]){1, -1});
+  REFUSES(CLIV_VALUE, NULL, .size = 1000);
+  if (c->count > 1) ASSERT_FAILS(c->ctx[1], cliv_fft(c->ctx[1], t, y, NULL, NULL), CLIV_VALUE, "another context");
+  ASSERT_OK(ctx, cliv_fft(ctx, none, none, NULL, NULL));
+  float *const still = test_read(t);
+  ASSERT_BITS(still, x, sizeof(float) * 4 * 6 * 2);
+  free(still);
+  cliv_fft_norm norm;
+  ASSERT_FAILS(NULL, cliv_fft_norm_parse("unitary", &norm), CLIV_NAME, "unitary");
+  for (int i = 0; i < 3; i++) {
+    ASSERT_OK(NULL, cliv_fft_norm_parse(cliv_fft_norm_name((cliv_fft_norm)i), &norm));
+    assert_int_equal(norm, i);
+  }
+  assert_string_equal(cliv_fft_norm_name((cliv_fft_norm)3), "?");
+  cliv_tensor *const views[] = {empty, none, odd, over, under, pitched};
+  for (size_t i = 0; i < sizeof views / sizeof *views; i++) cliv_tensor_free(views[i]);
+  test_guard_free(&a);
+  test_guard_free(&b);
+  test_guard_free(&big);
+  test_guard_free(&half);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(powers_of_w),   cmocka_unit_test(radices),      cmocka_unit_test(shares),
+      cmocka_unit_test(short_lengths), cmocka_unit_test(long_lengths), cmocka_unit_test(many_lines),
+      cmocka_unit_test(normalised),    cmocka_unit_test(alone_or_not), cmocka_unit_test(several_axes),
+      cmocka_unit_test(not_finite),    cmocka_unit_test(many_plans),   cmocka_unit_test(refused),
+  };
+  return test_finish(cmocka_run_group_tests(tests, test_setup_all, test_teardown_all));
+}
