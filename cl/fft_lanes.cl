@@ -28,7 +28,8 @@ static void transpose8(V *v) {
 
 static V last_lanes(V x, float scale) {
   const V y = x * scale;
-  return as_float8(select(as_uint8(y), (uint8)CANONICAL_NAN_BITS, (as_uint8(y) & MAGNITUDE_BITS) > (uint8)INFINITY_BITS));
+  const uint8 bits = as_uint8(y);
+  return as_float8(select(bits, (uint8)CANONICAL_NAN_BITS, (bits & MAGNITUDE_BITS) > (uint8)INFINITY_BITS));
 }
 
 /* How the eight columns lie: one behind the other, or not; with the same q, or successive ones, or neither. */

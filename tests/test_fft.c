@@ -104,8 +104,8 @@ static float *transform(cliv_context *ctx, const float *x, int ndim, const size_
   return y;
 }
 
-/* In every way: errors of the first way by the reference, bits of the others by the first. Lines that are looked at: the
- * first and the last. */
+/* In every way: errors of the first way by the reference, bits of the others by the first. Lines that are looked at:
+ * the first and the last. */
 static void try_length(const test_ways *c, size_t lines, size_t n, const cliv_fft_options *o) {
   const size_t shape[] = {lines, n, 2}, floats = lines * n * 2;
   float *const x = test_alloc(floats * sizeof(float)), *first = NULL;

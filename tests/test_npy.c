@@ -321,9 +321,60 @@ static void refused_calls(void **state) {
   free(dir);
 }
 
+/* complex64 as pairs, as NumPy writes it: in C order, in Fortran order, and what is no such file. */
+static void complex_numbers(void **state) {
+  (void)state;
+  static const struct {
+    const char *name, *header;
+    float data[12];
+  } rows[] = {
+      {"c", "{'descr': '<c8', 'fortran_order': False, 'shape': (2, 3), }", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
+      {"f", "{'descr': '<c8', 'fortran_order': True, 'shape': (2, 3), }", {0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11}},
+  };
+  char *dir = test_temp_dir(), *path = test_join(dir, "x.npy");
+  cliv_array a;
+  int pairs = -1;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const made m = make(1, rows[i].header, rows[i].data, sizeof rows[i].data);
+    test_write_file(path, m.bytes, m.n);
+    ASSERT_FAILS(NULL, cliv_npy_read(path, &a), CLIV_DTYPE, "c8");
+    ASSERT_OK(NULL, cliv_npy_read_pairs(path, &a, &pairs));
+    assert_int_equal(pairs, 1);
+    assert_int_equal(a.dtype, CLIV_F32);
+    assert_int_equal(a.ndim, 3);
+    for (int d = 0; d < 3; d++) assert_int_equal(a.shape[d], ((const size_t[]){2, 3, 2})[d]);
+    for (size_t k = 0; k < 12; k++) assert_true(((const float *)a.data)[k] == (float)k);
+    ASSERT_OK(NULL, cliv_npy_write_pairs(path, &a));
+    cliv_array_free(&a);
+    ASSERT_OK(NULL, cliv_npy_read_pairs(path, &a, &pairs));
+    assert_int_equal(pairs, 1);
+    for (size_t k = 0; k < 12; k++) assert_true(((const float *)a.data)[k] == (float)k);
+    ASSERT_OK(NULL, cliv_npy_write(path, &a)); /* as they are: float32 [2, 3, 2] */
+    cliv_array_free(&a);
+    ASSERT_OK(NULL, cliv_npy_read_pairs(path, &a, &pairs));
+    assert_int_equal(pairs, 0);
+    assert_int_equal(a.ndim, 3);
+    cliv_array_free(&a);
+  }
+  const made deep = make(1, "{'descr': '<c8', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1), }", rows[0].data, 8);
+  test_write_file(path, deep.bytes, deep.n);
+  ASSERT_FAILS(NULL, cliv_npy_read_pairs(path, &a, &pairs), CLIV_SHAPE, "7 at most");
+  ASSERT_FAILS(NULL, cliv_npy_read_pairs(path, &a, NULL), CLIV_NULL, "pairs");
+  ASSERT_FAILS(NULL, cliv_npy_read_pairs(NULL, &a, &pairs), CLIV_NULL, "path");
+  float x[3] = {0};
+  cliv_array odd = {CLIV_F32, 1, {3}, x};
+  ASSERT_FAILS(NULL, cliv_npy_write_pairs(path, &odd), CLIV_SHAPE, "axis of 2");
+  odd.dtype = CLIV_I32;
+  ASSERT_FAILS(NULL, cliv_npy_write_pairs(path, &odd), CLIV_DTYPE, "int32");
+  test_remove_tree(dir);
+  free(path);
+  free(dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(round_trips),
+      cmocka_unit_test(complex_numbers),
       cmocka_unit_test(written_header),
       cmocka_unit_test(versions_and_spellings),
       cmocka_unit_test(other_integers_widen),

@@ -1,8 +1,8 @@
 /* cliv/fft.h: discrete Fourier transforms of float32.
  *
- *   cliv_fft(ctx, x, x, NULL, NULL);                                         of every line along the last axis, in place
- *   cliv_fft(ctx, x, y, &(cliv_fft_options){.inverse = 1}, NULL);                  and back
- *   cliv_fft(ctx, x, y, &(cliv_fft_options){.axis_count = 2, .axes = (const int[]){-2, -1}}, NULL);     in two dimensions
+ *   cliv_fft(ctx, x, x, NULL, NULL);                                  of every line along the last axis, in place
+ *   cliv_fft(ctx, x, y, &(cliv_fft_options){.inverse = 1}, NULL);           and back
+ *   cliv_fft(ctx, x, y, &(cliv_fft_options){.axis_count = 2, .axes = (const int[]){-2, -1}}, NULL);      in the plane
  *
  * A complex array is a float32 tensor whose last axis is a pair, the real and the imaginary part: [rows, n, 2] is what
  * NumPy has as complex64 [rows, n]. Tensors are dense. Everything is enqueued in the context's order; nothing here
@@ -34,9 +34,9 @@
  * most or all of its line NaN, and no other. (Subnormal numbers are as cliv/blas.h says.)
  *
  * Errors: NULL; DTYPE (not float32); SHAPE (no pair at the end, x and out of different shapes, a length of 0 or beyond
- * 2^26 along an axis); LAYOUT (a tensor with a pitch); OVERLAP (x and out overlap and are not the same place); VALUE (an
- * axis out of range or named twice, the norm, tensors of another context, the options' size); DEVICE_MEMORY, OPENCL,
- * BUILD from below. A call that fails before its work is enqueued has changed nothing.
+ * 2^26 along an axis); LAYOUT (a tensor with a pitch); OVERLAP (x and out overlap and are not the same place); VALUE
+ * (an axis out of range or named twice, the norm, tensors of another context, the options' size); DEVICE_MEMORY,
+ * OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
  *
  * Memory: lengths that one launch does not do take as much as x again, or twice, with the context; others than those
  * of 2, 3 and 5 up to 64 MiB or one line's.

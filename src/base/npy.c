@@ -53,6 +53,7 @@ DEFINE_WIDEN(widen_u32, uint32_t, int64_t)
 typedef struct header {
   const struct layout *layout;
   bool swapped, fortran;
+  bool takes_pairs, pairs; /* whether complex64 is read, as pairs of float32; whether it is that */
   int ndim;
   size_t shape[CLIV_MAX_DIMS];
   size_t data; /* where the data begin */
@@ -131,6 +132,10 @@ static cliv_status take_type(cursor *c, header *h) {
   for (int i = 0; i < LAYOUTS && !h->layout; i++)
     if (n - marked == strlen(layouts[i].code) && memcmp(code, layouts[i].code, n - marked) == 0)
       h->layout = &layouts[i];
+  if (h->takes_pairs && n - marked == 2 && memcmp(code, "c8", 2) == 0) {
+    h->layout = &layouts[0];
+    h->pairs = true;
+  }
   REQUIRE(NULL, h->layout != NULL, DTYPE,
           "%s: holds elements of type '%.*s'; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 b1 and bfloat16 (V2) can be read",
           cliv__shown(c->name), n < 20 ? (int)n : 20, text);
@@ -188,7 +193,7 @@ static cliv_status read_header(const cliv__source *source, header *h) {
   char *text = malloc(length + 1);
   REQUIRE(NULL, text != NULL, HOST_MEMORY, "%s: out of memory", cliv__shown(source->name));
   cursor c = {.p = text, .end = text + length, .name = source->name};
-  *h = (header){.data = begin + length};
+  *h = (header){.data = begin + length, .takes_pairs = h->takes_pairs};
   cliv_status status = cliv__source_read(source, begin, text, length);
   if (!status) status = parse_dictionary(&c, h);
   free(text);
@@ -207,17 +212,19 @@ static void swap_bytes(unsigned char *data, size_t count, size_t bytes) {
   }
 }
 
-/* Column-major data of `array` into row-major: the target is walked in order, the source by its strides. */
-static cliv_status transpose(cliv_array *array, const char *name) {
-  const size_t size = cliv_dtype_size(array->dtype), count = cliv_array_count(array);
+/* Column-major data of `array` into row-major: the target is walked in order, the source by its strides. pairs: the
+ * last axis is within an element. */
+static cliv_status transpose(cliv_array *array, bool pairs, const char *name) {
+  const int ndim = array->ndim - pairs;
+  const size_t size = cliv_dtype_size(array->dtype) << pairs, count = cliv_array_count(array) >> pairs;
   size_t stride[CLIV_MAX_DIMS], index[CLIV_MAX_DIMS] = {0}, from = 0;
-  if (array->ndim < 2 || count == 0) return CLIV_OK;
+  if (ndim < 2 || count == 0) return CLIV_OK;
   unsigned char *target = malloc(count * size);
   REQUIRE(NULL, target != NULL, HOST_MEMORY, "%s: out of memory for %zu bytes", cliv__shown(name), count * size);
-  for (int d = 0; d < array->ndim; d++) stride[d] = d == 0 ? 1 : stride[d - 1] * array->shape[d - 1];
+  for (int d = 0; d < ndim; d++) stride[d] = d == 0 ? 1 : stride[d - 1] * array->shape[d - 1];
   for (size_t i = 0; i < count; i++) {
     memcpy(target + i * size, (const unsigned char *)array->data + from * size, size);
-    for (int d = array->ndim - 1; d >= 0; d--) {
+    for (int d = ndim - 1; d >= 0; d--) {
       from += stride[d];
       if (++index[d] < array->shape[d]) break;
       from -= stride[d] * index[d];
@@ -229,9 +236,16 @@ static cliv_status transpose(cliv_array *array, const char *name) {
   return CLIV_OK;
 }
 
-static cliv_status read_array(const cliv__source *source, cliv_array *out) {
-  header h;
+/* pairs: NULL where complex numbers are refused. */
+static cliv_status read_array(const cliv__source *source, cliv_array *out, int *pairs) {
+  header h = {.takes_pairs = pairs != NULL};
   TRY(read_header(source, &h));
+  if (pairs) *pairs = h.pairs;
+  if (h.pairs) {
+    REQUIRE(NULL, h.ndim < CLIV_MAX_DIMS, SHAPE, "%s: has %d dimensions; complex numbers can be read in %d at most",
+            cliv__shown(source->name), h.ndim, CLIV_MAX_DIMS - 1);
+    h.shape[h.ndim++] = 2;
+  }
   const size_t there = source->size - h.data;
   size_t count;
   REQUIRE(NULL, cliv__shape_size(h.layout->dtype, h.ndim, h.shape, &count, NULL), FORMAT,
@@ -244,7 +258,7 @@ static cliv_status read_array(const cliv__source *source, cliv_array *out) {
   cliv_status status = cliv__source_read(source, h.data, out->data, there);
   if (!status && h.swapped) swap_bytes(out->data, count, h.layout->bytes);
   if (!status && h.layout->widen) h.layout->widen(out->data, count);
-  if (!status && h.fortran) status = transpose(out, source->name);
+  if (!status && h.fortran) status = transpose(out, h.pairs, source->name);
   if (status) cliv_array_free(out);
   return status;
 }
@@ -252,33 +266,46 @@ static cliv_status read_array(const cliv__source *source, cliv_array *out) {
 cliv_status cliv__npy_parse(const void *bytes, size_t n, const char *name, cliv_array *out) {
   const cliv__source source = cliv__source_memory(bytes, n, name);
   *out = (cliv_array){0};
-  return read_array(&source, out);
+  return read_array(&source, out, NULL);
+}
+
+static cliv_status read_file(const char *path, cliv_array *out, int *pairs) {
+  cliv__source source;
+  TRY(cliv__source_open(path, &source));
+  const cliv_status status = read_array(&source, out, pairs);
+  cliv__source_close(&source);
+  return status;
 }
 
 cliv_status cliv_npy_read(const char *path, cliv_array *out) {
   REQUIRE_NOT_NULL(NULL, out);
   *out = (cliv_array){0};
   REQUIRE_NOT_NULL(NULL, path);
-  cliv__source source;
-  TRY(cliv__source_open(path, &source));
-  const cliv_status status = read_array(&source, out);
-  cliv__source_close(&source);
-  return status;
+  return read_file(path, out, NULL);
+}
+
+cliv_status cliv_npy_read_pairs(const char *path, cliv_array *out, int *pairs) {
+  REQUIRE_NOT_NULL(NULL, out);
+  *out = (cliv_array){0};
+  REQUIRE_NOT_NULL(NULL, path);
+  REQUIRE_NOT_NULL(NULL, pairs);
+  *pairs = 0;
+  return read_file(path, out, pairs);
 }
 
 /* ---- writing ---- */
 
 /* Magic, version, length and dictionary, padded with blanks to a multiple of 64 bytes as NumPy does, so that the data
  * are aligned. */
-static size_t format_header(const cliv_array *array, char room[512]) {
+static size_t format_header(const cliv_array *array, bool pairs, char room[512]) {
   const struct layout *layout = layouts;
   while (layout->dtype != array->dtype) layout++;
   size_t n = 10;
   n += (size_t)snprintf(room + n, 512 - n, "{'descr': '%s%s', 'fortran_order': False, 'shape': (",
-                        layout->bytes == 1 ? "|" : "<", layout->code);
-  for (int i = 0; i < array->ndim; i++)
-    n += (size_t)snprintf(room + n, 512 - n, "%s%zu", i ? ", " : "", array->shape[i]);
-  n += (size_t)snprintf(room + n, 512 - n, "%s), }", array->ndim == 1 ? "," : "");
+                        layout->bytes == 1 ? "|" : "<", pairs ? "c8" : layout->code);
+  const int ndim = array->ndim - pairs;
+  for (int i = 0; i < ndim; i++) n += (size_t)snprintf(room + n, 512 - n, "%s%zu", i ? ", " : "", array->shape[i]);
+  n += (size_t)snprintf(room + n, 512 - n, "%s), }", ndim == 1 ? "," : "");
   while (n % 64 != 63) room[n++] = ' ';
   room[n++] = '\n';
   memcpy(room, magic, sizeof magic);
@@ -289,7 +316,7 @@ static size_t format_header(const cliv_array *array, char room[512]) {
   return n;
 }
 
-cliv_status cliv_npy_write(const char *path, const cliv_array *array) {
+static cliv_status write_file(const char *path, const cliv_array *array, bool pairs) {
   REQUIRE_NOT_NULL(NULL, path);
   REQUIRE_NOT_NULL(NULL, array);
   size_t bytes;
@@ -300,7 +327,7 @@ cliv_status cliv_npy_write(const char *path, const cliv_array *array) {
           cliv__shown(path), CLIV_MAX_DIMS);
   REQUIRE(NULL, array->data != NULL || bytes == 0, NULL, "%s: the array has no data", cliv__shown(path));
   char head[512];
-  const size_t length = format_header(array, head);
+  const size_t length = format_header(array, pairs, head);
   cliv__writer *writer;
   TRY(cliv__writer_open(path, &writer));
   cliv_status status = cliv__writer_append(writer, head, length);
@@ -308,4 +335,16 @@ cliv_status cliv_npy_write(const char *path, const cliv_array *array) {
   if (!status) return cliv__writer_commit(writer);
   cliv__writer_abandon(writer);
   return status;
+}
+
+cliv_status cliv_npy_write(const char *path, const cliv_array *array) { return write_file(path, array, false); }
+
+cliv_status cliv_npy_write_pairs(const char *path, const cliv_array *array) {
+  REQUIRE_NOT_NULL(NULL, path);
+  REQUIRE_NOT_NULL(NULL, array);
+  REQUIRE(NULL, array->dtype == CLIV_F32, DTYPE, "%s: complex numbers are pairs of float32, not of %s",
+          cliv__shown(path), cliv_dtype_name(array->dtype));
+  REQUIRE(NULL, array->ndim > 0 && array->ndim <= CLIV_MAX_DIMS && array->shape[array->ndim - 1] == 2, SHAPE,
+          "%s: complex numbers are pairs, but the array does not end with an axis of 2", cliv__shown(path));
+  return write_file(path, array, true);
 }

@@ -17,6 +17,7 @@ static const cli_command kinds[] = {
     {"step", "An update rule over a sequence of gradients", op_step},
     {"schedule", "What a schedule multiplies a hyper-parameter with, step by step", op_schedule},
     {"gemm", "A product of matrices", op_gemm},
+    {"fft", "Fourier transforms along any axes", op_fft},
     {"factor", "A factorisation of matrices, or a solution by one", op_factor},
     {"list", "Every operation of every kind", op_list},
     {NULL, NULL, NULL},

@@ -27,6 +27,16 @@ bool op_read(op_run *run, const char *path) {
   return !status;
 }
 
+bool op_read_pairs(op_run *run, const char *path, bool *pairs) {
+  int found = 0;
+  if (!room_for_one_more(run)) return false;
+  const cliv_status status = cliv_npy_read_pairs(path, &run->array[run->count], &found);
+  if (status) cli_report_with(run->c, NULL, status);
+  else run->count++;
+  *pairs = found != 0;
+  return !status;
+}
+
 bool op_read_text(cli *c, const char *path, char **text) {
   unsigned char *bytes = NULL;
   size_t length = 0;
@@ -57,9 +67,10 @@ bool op_make(op_run *run, cliv_dtype dtype, int ndim, const size_t *shape, cliv_
   return true;
 }
 
-static json_t *shape_json(const cliv_array *array) {
+/* A pair is one number. */
+static json_t *shape_json(const cliv_array *array, bool pairs) {
   json_t *const shape = json_array();
-  for (int i = 0; i < array->ndim; i++) json_array_append_new(shape, json_integer((json_int_t)array->shape[i]));
+  for (int i = 0; i < array->ndim - pairs; i++) json_array_append_new(shape, json_integer((json_int_t)array->shape[i]));
   return shape;
 }
 
@@ -93,24 +104,25 @@ static void print_value(const cliv_array *array) {
 }
 
 static void print_result(op_run *run, const cliv_array *array, const char *kind, const char *operation) {
+  const char *const type = run->pairs ? "complex64" : cliv_dtype_name(array->dtype);
   if (run->c->json) {
     json_t *const document =
         json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o}", "kind", kind, "op", operation, "device",
                   cli_json_text(cliv_context_device_name(run->ctx)), "walk", cli_walk_name(run->ctx), "output",
-                  cli_json_text(run->output), "dtype", cliv_dtype_name(array->dtype), "shape", shape_json(array));
+                  cli_json_text(run->output), "dtype", type, "shape", shape_json(array, run->pairs));
     if (array->ndim == 0) json_object_set_new(document, "value", value_json(array));
     cli_print_json(run->c, document);
     return;
   }
-  printf("%s: %s [", run->output, cliv_dtype_name(array->dtype));
-  for (int i = 0; i < array->ndim; i++) printf("%s%zu", i ? ", " : "", array->shape[i]);
+  printf("%s: %s [", run->output, type);
+  for (int i = 0; i < array->ndim - run->pairs; i++) printf("%s%zu", i ? ", " : "", array->shape[i]);
   putchar(']');
   if (array->ndim == 0) print_value(array);
   putchar('\n');
 }
 
 static bool write_array(op_run *run, const cliv_array *array, const char *path) {
-  const cliv_status status = cliv_npy_write(path, array);
+  const cliv_status status = run->pairs ? cliv_npy_write_pairs(path, array) : cliv_npy_write(path, array);
   if (status) cli_report_with(run->c, NULL, status);
   return !status;
 }

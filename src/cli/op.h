@@ -15,6 +15,7 @@ enum { OP_MAX_TENSORS = 8 };
 typedef struct op_run {
   cli *c;
   const char *output;
+  bool pairs; /* the result is complex numbers, as pairs */
   cliv_context *ctx;
   int count;                        /* inputs read, then tensors */
   cliv_array array[OP_MAX_TENSORS]; /* empty once uploaded */
@@ -31,6 +32,8 @@ bool op_require(cli *c, const char *value, const char *option, const char *hint)
 bool op_read(op_run *run, const char *path);
 /* A text file, malloc'd. False: reported. */
 bool op_read_text(cli *c, const char *path, char **text);
+/* The same where complex numbers are taken, as pairs of float32. */
+bool op_read_pairs(op_run *run, const char *path, bool *pairs);
 /* Opens the device and makes a tensor of every input. */
 bool op_open(op_run *run);
 /* One more tensor, of a result. */
@@ -69,6 +72,11 @@ typedef struct op_factor_info {
   const char *second;
 } op_factor_info;
 const op_factor_info *op_factor_get(size_t index);
+/* The same of `op fft`. */
+typedef struct op_fft_info {
+  const char *name, *summary;
+} op_fft_info;
+const op_fft_info *op_fft_get(size_t index);
 
 int op_reduce(int argc, const char **argv);
 int op_scan(int argc, const char **argv);
@@ -85,6 +93,7 @@ int op_rows(int argc, const char **argv);
 int op_step(int argc, const char **argv);
 int op_schedule(int argc, const char **argv);
 int op_gemm(int argc, const char **argv);
+int op_fft(int argc, const char **argv);
 int op_factor(int argc, const char **argv);
 int op_list(int argc, const char **argv);
 

@@ -259,6 +259,20 @@ static void print_products(void) {
     printf("  %-16s %s\n", cliv_provider_name(products[i].provider), products[i].summary);
 }
 
+/* ---- fft ---- */
+
+static json_t *transforms_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; op_fft_get(i); i++)
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s}", "name", op_fft_get(i)->name, "summary", op_fft_get(i)->summary));
+  return list;
+}
+
+static void print_transforms(void) {
+  for (size_t i = 0; op_fft_get(i); i++) printf("  %-16s %s\n", op_fft_get(i)->name, op_fft_get(i)->summary);
+}
+
 /* ---- factor ---- */
 
 static json_t *factors_json(void) {
@@ -292,17 +306,19 @@ static const struct {
      print_averages},
     {"schedule", "shapes of schedules, in steps: arguments with default", schedules_json, print_schedules},
     {"gemm", "matrix products, by provider", products_json, print_products},
+    {"fft", "Fourier transforms of complex numbers", transforms_json, print_transforms},
     {"factor", "factorisations of matrices, and solutions by them", factors_json, print_factors},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 int op_list(int argc, const char **argv) {
-  const cli_usage usage = {.verb = "op list",
-                           .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm|factor]",
-                           .about = "Every operation of every kind, or of one.",
-                           .example = "cliv op list\ncliv op list step --json",
-                           .most = 1,
-                           .no_device = true};
+  const cli_usage usage = {
+      .verb = "op list",
+      .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm|fft|factor]",
+      .about = "Every operation of every kind, or of one.",
+      .example = "cliv op list\ncliv op list step --json",
+      .most = 1,
+      .no_device = true};
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
   size_t only = 0;
@@ -311,7 +327,7 @@ int op_list(int argc, const char **argv) {
     return cli_fail(
         &c, CLIV_NAME,
         "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, average, schedule, gemm, "
-        "factor",
+        "fft, factor",
         c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {

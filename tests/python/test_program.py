@@ -18,7 +18,7 @@ def test_help_names_every_verb():
 
 @pytest.mark.parametrize("verb", verbs() + [f"op {kind}" for kind in (
     "reduce", "stats", "scan", "sort", "topk", "quantile", "compact", "histogram", "scatter",
-    "map", "rows", "random", "step", "gemm", "factor", "list")])
+    "map", "rows", "random", "step", "gemm", "fft", "factor", "list")])
 def test_every_verb_has_help_with_an_example(verb):
     text = done(*verb.split(), "--help")
     assert text.startswith(f"cliv {verb}: ")

@@ -1,0 +1,66 @@
+"""`cliv op fft` against NumPy in float64."""
+
+import numpy as np
+import pytest
+from support import document, done, refused
+
+
+def transform(folder, x, *options):
+    np.save(folder / "x.npy", x)
+    told = document("op", "fft", *options, folder / "x.npy", "-o", folder / "y.npy")
+    return np.load(folder / "y.npy"), told
+
+
+def normal(*shape):
+    rng = np.random.default_rng(list(shape))
+    return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+
+
+def agree(got, want, bound):
+    assert got.dtype == np.complex64 and got.shape == want.shape
+    assert np.linalg.norm(got - want) <= bound * np.linalg.norm(want)
+
+
+@pytest.mark.parametrize("n, bound", [(1, 2e-7), (60, 2e-7), (1000, 2e-7), (97, 4e-7), (4097, 4e-7)])
+def test_lines(tmp_path, n, bound):
+    x = normal(3, n)
+    got, told = transform(tmp_path, x)
+    assert told["kind"] == "fft" and told["op"] == "forward"
+    assert told["dtype"] == "complex64" and told["shape"] == [3, n]
+    agree(got, np.fft.fft(x.astype(complex)), bound)
+
+
+@pytest.mark.parametrize("norm", ["backward", "ortho", "forward"])
+def test_inverse_of_all_axes(tmp_path, norm):
+    x = normal(6, 10, 16)
+    got, told = transform(tmp_path, x, "--inverse", "--axes", "all", "--norm", norm)
+    assert told["op"] == "inverse"
+    agree(got, np.fft.ifftn(x.astype(complex), norm=norm), 2e-7)
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda x: x.astype(">c8")])
+def test_files_of_other_order(tmp_path, layout):
+    x = normal(4, 12)
+    agree(transform(tmp_path, layout(x))[0], np.fft.fft(x.astype(complex)), 2e-7)
+
+
+def test_real_numbers(tmp_path):
+    x = normal(20).real.copy()
+    agree(transform(tmp_path, x)[0], np.fft.fft(x.astype(complex)), 2e-7)
+
+
+def test_refused(tmp_path):
+    out = tmp_path / "y.npy"
+    files = {"doubles": np.zeros(4), "empty": np.zeros((3, 0), np.complex64), "scalar": np.complex64(1)}
+    for name, x in files.items():
+        np.save(tmp_path / f"{name}.npy", x)
+    refused("op", "fft", tmp_path / "doubles.npy", "-o", out, code=1, says="float64", leaves=[out])
+    refused("op", "fft", tmp_path / "empty.npy", "-o", out, code=1, says="length 0", leaves=[out])
+    refused("op", "fft", tmp_path / "scalar.npy", "-o", out, code=1, says="another before it", leaves=[out])
+    refused("op", "fft", "--axes", "some", tmp_path / "empty.npy", "-o", out, code=2, says="--axes", leaves=[out])
+    refused("op", "fft", "--norm", "unit", tmp_path / "empty.npy", "-o", out, code=2, says="unit", leaves=[out])
+    refused("op", "fft", tmp_path / "empty.npy", code=2, says="-o")
+
+
+def test_list(tmp_path):
+    assert "inverse" in done("op", "list", "fft")
