@@ -2,6 +2,7 @@
  *
  *   cliv_fft(ctx, x, x, NULL, NULL);                                  of every line along the last axis, in place
  *   cliv_fft(ctx, x, y, &(cliv_fft_options){.inverse = 1}, NULL);           and back
+ *   cliv_rfft(ctx, x, y, NULL, NULL);                                 of real numbers: half of the result
  *   cliv_fft(ctx, x, y, &(cliv_fft_options){.axis_count = 2, .axes = (const int[]){-2, -1}}, NULL);      in the plane
  *
  * A complex array is a float32 tensor whose last axis is a pair, the real and the imaginary part: [rows, n, 2] is what
@@ -67,6 +68,22 @@ CLIV_API cliv_status cliv_fft_norm_parse(const char *name, cliv_fft_norm *out) C
 /* The transform of x along the axes. out: x's shape; may be x itself. options, sync: may be NULL. Asynchronous. */
 CLIV_API cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
                               const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* The transform of real numbers: of X along the last axis named, n long, the elements k = 0 … n/2, as the others are
+ * their conjugates. x: float32 as it is, of any shape; out: the same with n/2 + 1 instead of n along that axis, and the
+ * pair at the end; apart from x. `inverse` is not looked at. An even n is transformed as n/2 complex numbers,
+ * z[j] = x[2j] + i·x[2j+1], and then with w = exp(-2πi/n), h = n/2, Z[h] = Z[0],
+ *     X[k] = (E + O·w^k)/2     E = Z[k] + conj Z[h-k]     O = -i·(Z[k] - conj Z[h-k])
+ * an odd one as n complex numbers; then come the other axes, in the order given. Asynchronous. SHAPE also where out
+ * does not fit. */
+CLIV_API cliv_status cliv_rfft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
+                               const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* And back: x as rfft's out, out as its x, n as out has it. Imaginary parts of what is its own conjugate (k = 0, and n/2
+ * of an even n) are not looked at. The other axes come first, then Z[k] = E + i·O with E = X[k] + conj X[h-k],
+ * O = (X[k] - conj X[h-k])·w^-k, and Z's inverse transform. norm: as for cliv_fft with inverse. Asynchronous. */
+CLIV_API cliv_status cliv_irfft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
+                                const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,8 @@
 #include "base/options.h"
 #include "fft/exact.h"
 #include "fft/plan.h"
+#include "fft/real.h"
+#include "runtime/scratch.h"
 #include "runtime/stage.h"
 #include "runtime/tensor.h"
 
@@ -28,26 +30,33 @@ cliv_status cliv_fft_norm_parse(const char *name, cliv_fft_norm *out) {
 
 /* ---- what is asked ---- */
 
+/* Complex to complex; real to half as many complex; and back. */
+typedef enum kind { COMPLEX, FROM_REAL, TO_REAL } kind;
+
 typedef struct request {
+  kind kind;
+  const char *name;
   const cliv_tensor *x;
   cliv_tensor *out;
   cliv_fft_options o;
-  int ndim; /* of the complex array */
+  int ndim;                    /* of the array of numbers, real or complex … */
+  size_t shape[CLIV_MAX_DIMS]; /* … and its shape: of the real one where there is one */
   int count, axes[CLIV_MAX_DIMS];
   float scale;
 } request;
 
 static cliv_status take_axes(cliv_context *ctx, request *q) {
   const int last[] = {-1}, asked = q->o.axis_count;
-  REQUIRE(ctx, asked >= 0 && asked <= q->ndim, VALUE, "fft: %d axes of an array that has %d", asked, q->ndim);
-  REQUIRE(ctx, asked == 0 || q->o.axes != NULL, NULL, "fft: axis_count is %d, but axes is NULL", asked);
+  REQUIRE(ctx, asked >= 0 && asked <= q->ndim, VALUE, "%s: %d axes of an array that has %d", q->name, asked, q->ndim);
+  REQUIRE(ctx, asked == 0 || q->o.axes != NULL, NULL, "%s: axis_count is %d, but axes is NULL", q->name, asked);
   q->count = asked ? asked : 1;
   unsigned seen = 0;
   for (int i = 0; i < q->count; i++) {
     const int given = asked ? q->o.axes[i] : last[i], axis = given < 0 ? given + q->ndim : given;
     REQUIRE(ctx, axis >= 0 && axis < q->ndim, VALUE,
-            "fft: there is no axis %d: the complex array has %d, the pair at the end not counted", given, q->ndim);
-    REQUIRE(ctx, !(seen >> axis & 1), VALUE, "fft: axis %d is named twice", given);
+            "%s: there is no axis %d: the array has %d, the pair of a complex number not counted", q->name, given,
+            q->ndim);
+    REQUIRE(ctx, !(seen >> axis & 1), VALUE, "%s: axis %d is named twice", q->name, given);
     seen |= 1u << axis;
     q->axes[i] = axis;
   }
@@ -56,32 +65,53 @@ static cliv_status take_axes(cliv_context *ctx, request *q) {
 
 static cliv_status check_tensors(cliv_context *ctx, const request *q) {
   char a[160], b[160];
-  const cliv_tensor *const x = q->x, *const out = q->out;
-  REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE,
-          "fft: the tensors belong to another context than the one given");
+  const cliv_tensor *const x = q->x, *const out = q->out, *const pairs = q->kind == TO_REAL ? x : out;
+  REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "%s: the tensors belong to another context than the one given",
+          q->name);
   REQUIRE(ctx, x->dtype == CLIV_F32 && out->dtype == CLIV_F32, DTYPE,
-          "fft: transforms are computed in float32, but x is %s and out is %s", cliv__describe(x, a),
+          "%s: transforms are computed in float32, but x is %s and out is %s", q->name, cliv__describe(x, a),
           cliv__describe(out, b));
   REQUIRE(
-      ctx, x->ndim >= 2 && x->shape[x->ndim - 1] == 2, SHAPE,
-      "fft: a complex array ends with an axis of 2, the real and the imaginary part, and has another before it; x is "
+      ctx, pairs->ndim >= 2 && pairs->shape[pairs->ndim - 1] == 2, SHAPE,
+      "%s: a complex array ends with an axis of 2, the real and the imaginary part, and has another before it; %s is "
       "%s",
-      cliv__describe(x, a));
-  REQUIRE(ctx, cliv__same_shape(x, out), SHAPE, "fft: x is %s and out is %s: their shapes must be equal",
-          cliv__describe(x, a), cliv__describe(out, b));
+      q->name, pairs == x ? "x" : "out", cliv__describe(pairs, a));
+  REQUIRE(ctx, q->kind != COMPLEX || cliv__same_shape(x, out), SHAPE,
+          "%s: x is %s and out is %s: their shapes must be equal", q->name, cliv__describe(x, a),
+          cliv__describe(out, b));
   REQUIRE(ctx, cliv__dense(x) && cliv__dense(out), LAYOUT,
-          "fft: x and out must be dense; make a copy of a view with a pitch");
-  REQUIRE(ctx, cliv__same_place(x, out) || !cliv__overlap(x, out), OVERLAP,
-          "fft: x and out share a part of their memory; give the same tensor, or others");
+          "%s: x and out must be dense; make a copy of a view with a pitch", q->name);
+  REQUIRE(ctx, (q->kind == COMPLEX && cliv__same_place(x, out)) || !cliv__overlap(x, out), OVERLAP,
+          "%s: x and out share a part of their memory; give %s", q->name,
+          q->kind == COMPLEX ? "the same tensor, or others" : "tensors apart");
+  return CLIV_OK;
+}
+
+/* Numbers along an axis of the complex array. */
+static size_t complex_length(const request *q, int axis) {
+  const bool halved = q->kind != COMPLEX && axis == q->axes[q->count - 1];
+  return halved ? q->shape[axis] / 2 + 1 : q->shape[axis];
+}
+
+static cliv_status check_halves(cliv_context *ctx, const request *q) {
+  char a[160], b[160];
+  const cliv_tensor *const real = q->kind == FROM_REAL ? q->x : q->out, *const pairs = real == q->x ? q->out : q->x;
+  bool fit = pairs->ndim == q->ndim + 1;
+  for (int d = 0; fit && d < q->ndim; d++) fit = pairs->shape[d] == complex_length(q, d);
+  REQUIRE(ctx, fit, SHAPE,
+          "%s: the real array is %s and the complex one %s: along axis %d, %zu real numbers are %zu complex ones, all "
+          "other lengths are equal, and pairs come last",
+          q->name, cliv__describe(real, a), cliv__describe(pairs, b), q->axes[q->count - 1],
+          q->shape[q->axes[q->count - 1]], q->shape[q->axes[q->count - 1]] / 2 + 1);
   return CLIV_OK;
 }
 
 static cliv_status check_lengths(cliv_context *ctx, request *q) {
   double points = 1;
   for (int i = 0; i < q->count; i++) {
-    const size_t n = q->x->shape[q->axes[i]];
-    REQUIRE(ctx, n > 0, SHAPE, "fft: axis %d has length 0, of which there is no transform", q->axes[i]);
-    REQUIRE(ctx, n <= CLIV__FFT_LONGEST, SHAPE, "fft: axis %d has length %zu; %d is the longest", q->axes[i], n,
+    const size_t n = q->shape[q->axes[i]];
+    REQUIRE(ctx, n > 0, SHAPE, "%s: axis %d has length 0, of which there is no transform", q->name, q->axes[i]);
+    REQUIRE(ctx, n <= CLIV__FFT_LONGEST, SHAPE, "%s: axis %d has length %zu; %d is the longest", q->name, q->axes[i], n,
             (int)CLIV__FFT_LONGEST);
     points *= (double)n;
   }
@@ -92,44 +122,82 @@ static cliv_status check_lengths(cliv_context *ctx, request *q) {
 
 /* ---- the transform ---- */
 
-static cliv__fft_axis axis_of(const request *q, int i) {
-  const cliv__fft_place x = {q->x->mem, cliv__first(q->x)}, out = {q->out->mem, cliv__first(q->out)};
-  cliv__fft_axis a = {.x = i ? out : x,
-                      .y = out,
+static cliv__fft_place place_of(const cliv_tensor *t) { return (cliv__fft_place){t->mem, cliv__first(t)}; }
+
+static cliv__fft_axis axis_of(const request *q, int axis, cliv__fft_place x, cliv__fft_place y, bool last) {
+  cliv__fft_axis a = {.x = x,
+                      .y = y,
                       .outer = 1,
-                      .length = q->x->shape[q->axes[i]],
+                      .length = q->shape[axis],
                       .inner = 1,
                       .inverse = q->o.inverse != 0,
-                      .last = i + 1 == q->count,
+                      .last = last,
                       .scale = q->scale};
-  for (int d = 0; d < q->axes[i]; d++) a.outer *= q->x->shape[d];
-  for (int d = q->axes[i] + 1; d < q->ndim; d++) a.inner *= q->x->shape[d];
+  for (int d = 0; d < axis; d++) a.outer *= complex_length(q, d);
+  for (int d = axis + 1; d < q->ndim; d++) a.inner *= complex_length(q, d);
   return a;
 }
 
-static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
-  for (int i = 0; i < q->count; i++) {
-    const cliv__fft_axis axis = axis_of(q, i);
-    const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == q->count);
+/* The complex axes in the order given, `first` steps before them and `after` behind. */
+static cliv_status run_complex(cliv_context *ctx, const request *q, int count, cliv__fft_place x, cliv__fft_place y,
+                               bool begins, bool ends, const cliv_sync *sync) {
+  for (int i = 0; i < count; i++) {
+    const cliv__fft_axis axis = axis_of(q, q->axes[i], i ? y : x, y, ends && i + 1 == count);
+    const cliv_sync part = cliv__sync_part(sync, begins && i == 0, ends && i + 1 == count);
     TRY(cliv__fft_exact(ctx, &axis, &part));
   }
   return CLIV_OK;
 }
 
-cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out, const cliv_fft_options *options,
-                     const cliv_sync *sync) {
-  TRY(cliv__check_sync(ctx, sync));
-  REQUIRE_NOT_NULL(NULL, ctx);
-  REQUIRE_NOT_NULL(ctx, x);
-  REQUIRE_NOT_NULL(ctx, out);
-  request q = {.x = x, .out = out, .ndim = x->ndim - 1};
-  TRY(OPTIONS(ctx, options, &q.o));
-  REQUIRE(ctx, (unsigned)q.o.norm < NORMS, VALUE, "fft: %d is no norm: 0 backward, 1 ortho, 2 forward", (int)q.o.norm);
-  TRY(check_tensors(ctx, &q));
-  TRY(take_axes(ctx, &q));
-  TRY(check_lengths(ctx, &q));
-  if (x->count == 0) return cliv__nothing(ctx, sync);
+static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
+  const cliv__fft_place x = place_of(q->x), out = place_of(q->out);
+  if (q->kind == COMPLEX) return run_complex(ctx, q, q->count, x, out, true, true, sync);
+  const int others = q->count - 1, halved = q->axes[others];
+  if (q->kind == FROM_REAL) {
+    const cliv__fft_axis axis = axis_of(q, halved, x, out, others == 0);
+    const cliv_sync part = cliv__sync_part(sync, true, others == 0);
+    TRY(cliv__fft_real(ctx, &axis, &part));
+    return run_complex(ctx, q, others, out, out, false, true, sync);
+  }
+  cliv__fft_place spectrum = x;
+  if (others) {
+    spectrum.first = 0;
+    TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_SPECTRUM, q->x->count * sizeof(float), &spectrum.mem));
+    TRY(run_complex(ctx, q, others, x, spectrum, true, false, sync));
+  }
+  const cliv__fft_axis axis = axis_of(q, halved, spectrum, out, true);
+  const cliv_sync part = cliv__sync_part(sync, others == 0, true);
+  return cliv__fft_real(ctx, &axis, &part);
+}
+
+static cliv_status transform(cliv_context *ctx, request *q, const cliv_fft_options *options, const cliv_sync *sync) {
+  TRY(OPTIONS(ctx, options, &q->o));
+  REQUIRE(ctx, (unsigned)q->o.norm < NORMS, VALUE, "%s: %d is no norm: 0 backward, 1 ortho, 2 forward", q->name,
+          (int)q->o.norm);
+  if (q->kind != COMPLEX) q->o.inverse = q->kind == TO_REAL;
+  const cliv_tensor *const whole = q->kind == TO_REAL ? q->out : q->x;
+  TRY(check_tensors(ctx, q));
+  q->ndim = whole->ndim - (q->kind == COMPLEX);
+  memcpy(q->shape, whole->shape, sizeof q->shape);
+  TRY(take_axes(ctx, q));
+  if (q->kind != COMPLEX) TRY(check_halves(ctx, q));
+  TRY(check_lengths(ctx, q));
+  if (q->x->count == 0) return cliv__nothing(ctx, sync);
   cliv__fft_plans_trim(ctx);
   TRY(cliv__stage_begin(ctx));
-  return cliv__stage_end(ctx, run(ctx, &q, sync), NULL);
+  return cliv__stage_end(ctx, run(ctx, q, sync), NULL);
 }
+
+#define TRANSFORM(NAME, KIND)                                                                                         \
+  cliv_status cliv_##NAME(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out, const cliv_fft_options *options, \
+                          const cliv_sync *sync) {                                                                    \
+    TRY(cliv__check_sync(ctx, sync));                                                                                 \
+    REQUIRE_NOT_NULL(NULL, ctx);                                                                                      \
+    REQUIRE_NOT_NULL(ctx, x);                                                                                         \
+    REQUIRE_NOT_NULL(ctx, out);                                                                                       \
+    request q = {.kind = KIND, .name = #NAME, .x = x, .out = out};                                                    \
+    return transform(ctx, &q, options, sync);                                                                         \
+  }
+TRANSFORM(fft, COMPLEX)
+TRANSFORM(rfft, FROM_REAL)
+TRANSFORM(irfft, TO_REAL)

@@ -151,13 +151,31 @@ static void plan_free(cliv__fft_plan *plan) {
   free(plan);
 }
 
-static cliv_status plan_make(cliv_context *ctx, size_t length, cliv__fft_plan **out) {
+static cliv_status make_turns(cliv_context *ctx, cliv__fft_plan *plan) {
+  const size_t count = plan->length / 2 + 1, bytes = 2 * count * sizeof(float);
+  float *const table = malloc(bytes);
+  REQUIRE(ctx, table != NULL, HOST_MEMORY, "no memory for the %zu bytes of tables of a transform of %zu", bytes,
+          plan->length);
+  for (size_t k = 0; k < count; k++) {
+    double re, im;
+    cliv__fft_turn(k, plan->length, &re, &im);
+    table[2 * k] = (float)re, table[2 * k + 1] = (float)im;
+  }
+  const cliv_status status = cliv__upload(ctx, table, bytes, "allocating a transform's table", &plan->table);
+  free(table);
+  return status;
+}
+
+static cliv_status plan_make(cliv_context *ctx, size_t length, bool turns, cliv__fft_plan **out) {
   cliv__fft_plan *const plan = calloc(1, sizeof *plan);
   REQUIRE(ctx, plan != NULL, HOST_MEMORY, "no memory for the plan of a transform of %zu", length);
   plan->length = length;
-  plan->count = cliv__fft_radices(length, plan->radix);
+  plan->turns = turns;
+  plan->count = turns ? 0 : cliv__fft_radices(length, plan->radix);
   if (plan->count < 0) plan->count = 0, plan->whole = 1;
-  const cliv_status status = plan->whole ? make_chirp(ctx, plan) : make_table(ctx, plan);
+  const cliv_status status = turns         ? make_turns(ctx, plan)
+                             : plan->whole ? make_chirp(ctx, plan)
+                                           : make_table(ctx, plan);
   if (!status) *out = plan;
   else plan_free(plan);
   return status;
@@ -183,20 +201,28 @@ void cliv__fft_plans_trim(cliv_context *ctx) {
   }
 }
 
-cliv_status cliv__fft_plan_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out) {
+static cliv_status find(cliv_context *ctx, size_t length, bool turns, const cliv__fft_plan **out) {
   cliv__fft_plan **at = &ctx->fft_plans, *plan = NULL;
-  while (*at && (*at)->length != length) at = &(*at)->next;
+  while (*at && ((*at)->length != length || (*at)->turns != turns)) at = &(*at)->next;
   if (*at) {
     plan = *at;
     *at = plan->next;
   } else {
-    TRY(plan_make(ctx, length, &plan));
+    TRY(plan_make(ctx, length, turns, &plan));
   }
   plan->next = ctx->fft_plans;
   ctx->fft_plans = plan;
   ctx->fft_plans_free = plans_free;
   *out = plan;
   return CLIV_OK;
+}
+
+cliv_status cliv__fft_plan_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out) {
+  return find(ctx, length, false, out);
+}
+
+cliv_status cliv__fft_turns_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out) {
+  return find(ctx, length, true, out);
 }
 
 /* ---- launches ---- */

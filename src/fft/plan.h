@@ -13,6 +13,7 @@ enum {
 typedef struct cliv__fft_plan {
   struct cliv__fft_plan *next; /* in the context, the one used last first */
   size_t length;
+  bool turns;                       /* made by cliv__fft_turns_of: has nothing but its table */
   int count;                        /* radices; 0 for a length of 1, or where `whole` is set */
   uint8_t radix[CLIV__FFT_RADICES]; /* in the order of the passes */
   cl_mem table;                     /* powers of w, by pass: see cliv__fft_table */
@@ -28,6 +29,8 @@ int cliv__fft_radices(size_t n, uint8_t radix[CLIV__FFT_RADICES]);
 
 /* The plan of a length, made or found. The context owns it; it is there until the next trim. */
 cliv_status cliv__fft_plan_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out);
+/* The same, of nothing but w(k/length), k = 0 … length/2, in pairs, as its table. */
+cliv_status cliv__fft_turns_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out);
 /* Drops all but the 32 used last; nothing where launches are written down that may name them. */
 void cliv__fft_plans_trim(cliv_context *ctx);
 

@@ -50,7 +50,7 @@ def test_real_numbers(tmp_path):
 
 
 def test_refused(tmp_path):
-    out = tmp_path / "y.npy"
+    out = tmp_path / "out.npy"
     files = {"doubles": np.zeros(4), "empty": np.zeros((3, 0), np.complex64), "scalar": np.complex64(1)}
     for name, x in files.items():
         np.save(tmp_path / f"{name}.npy", x)

@@ -48,9 +48,9 @@ def test_wrong_usage():
     refused("cache", "info", "more", code=2, says="unexpected argument 'more'")
     refused("cache", "empty", code=2, says=["unknown action 'empty'", "info, clear, path"])
     kinds = ("reduce, stats, scan, sort, topk, quantile, compact, histogram, scatter, map, rows, random, step, "
-             "schedule, gemm, factor, list")
+             "schedule, gemm, fft, factor, list")
     refused("op", code=2, says=["operation kind missing", kinds])
-    refused("op", "fft", "x.npy", code=2, says=["unknown operation kind 'fft'", kinds])
+    refused("op", "dct", "x.npy", code=2, says=["unknown operation kind 'dct'", kinds])
     refused("op", "reduce", "--op", code=2, says=["'--op'", "needs a value"])
     refused("op", "reduce", "--op", "sum", "--op", "max", "x.npy", code=2, says=["'--op'", "given twice"])
     refused("op", "gemm", "a.npy", "b.npy", "--alpha", "two", "-o", "c.npy", code=2,

@@ -1,0 +1,91 @@
+/* fft_real.cl: what comes before and behind the complex transform of real numbers.
+ *
+ * Of an even length n, with h = n/2, real numbers are h complex ones, z[j] = x[2j] + i·x[2j+1], Z their transform, and
+ *   X[k] = (E + O·w(k/n)) / 2    E = Z[k] + Z*[h-k]    O = -i·(Z[k] - Z*[h-k])    Z[h] = Z[0]
+ * and back, but for a factor of 2,
+ *   Z[k] = E + i·O               E = X[k] + X*[h-k]    O = (X[k] - X*[h-k])·w*(k/n)
+ * Of an odd length they are n complex ones. Lines of numbers lie `inner` apart, as in fft_radix.cl; a launch's element
+ * i counts inner fastest, then along the line, then lines.
+ */
+static float2 times(float2 z, float2 w) { return (float2)(fma(z.x, w.x, -(z.y * w.y)), fma(z.x, w.y, z.y * w.x)); }
+
+#define REAL_PLACES                                                                                             \
+  __global const float *x_, ulong x_first, __global float *y_, ulong y_first, ulong count_, ulong n_, ulong inner_, \
+      ulong share_
+#define REAL_LOCALS                                                                   \
+  __global const float *const x = x_ + x_first;                                       \
+  __global float *const y = y_ + y_first;                                             \
+  const ulong count = count_, n = n_, inner = inner_, share = share_;                 \
+  const ulong begin = get_global_id(0) * share, end = min(begin + share, count);      \
+  const bool even = n % 2 == 0;                                                       \
+  const ulong h = n / 2;
+
+/* Element i of lines of `length`: place along the line, and where the line begins, in elements of another length. */
+#define OF(length)                                                       \
+  const ulong s = i % inner, j = i / inner % (length), line = i / inner / (length);
+
+/* Real numbers to complex ones: h or n of them. */
+__kernel void fft_real_pack(REAL_PLACES) {
+  REAL_LOCALS
+  for (ulong i = begin; i < end; i++) {
+    OF(even ? h : n)
+    __global const float *const from = x + line * n * inner + s;
+    const float2 z = even ? (float2)(from[2 * j * inner], from[(2 * j + 1) * inner]) : (float2)(from[j * inner], 0.0f);
+    vstore2(z, i, y);
+  }
+}
+
+/* Z to X, h + 1 of them. */
+__kernel void fft_real_split(REAL_PLACES, __global const float *turns, uint last_, float scale_) {
+  REAL_LOCALS
+  const uint last = last_;
+  const float scale = scale_;
+  for (ulong i = begin; i < end; i++) {
+    OF(h + 1)
+    const ulong first = line * (even ? h : n) * inner + s;
+    float2 z = vload2(first + (even && j == h ? 0 : j) * inner, x);
+    if (even) {
+      const float2 mirror = vload2(first + (j == 0 ? 0 : h - j) * inner, x);
+      const float2 e = (float2)(z.x + mirror.x, z.y - mirror.y), d = (float2)(z.x - mirror.x, z.y + mirror.y);
+      z = 0.5f * (e + times((float2)(d.y, -d.x), vload2(j, turns)));
+    }
+    if (last) z = (float2)(last_of(z.x, scale), last_of(z.y, scale));
+    vstore2(z, i, y);
+  }
+}
+
+/* Element k of a line's X; those that are their own mirrors are real. */
+static float2 spectrum(__global const float *x, ulong first, ulong k, ulong n, ulong inner) {
+  const float2 z = vload2(first + k * inner, x);
+  return k == 0 || 2 * k == n ? (float2)(z.x, 0.0f) : z;
+}
+
+/* X to Z. */
+__kernel void fft_real_join(REAL_PLACES, __global const float *turns) {
+  REAL_LOCALS
+  for (ulong i = begin; i < end; i++) {
+    OF(even ? h : n)
+    const ulong first = line * (h + 1) * inner + s;
+    float2 z;
+    if (even) {
+      const float2 a = spectrum(x, first, j, n, inner), b = spectrum(x, first, h - j, n, inner), w = vload2(j, turns);
+      const float2 e = (float2)(a.x + b.x, a.y - b.y), d = (float2)(a.x - b.x, a.y + b.y);
+      const float2 o = times(d, (float2)(w.x, -w.y));
+      z = (float2)(e.x - o.y, e.y + o.x);
+    } else {
+      z = spectrum(x, first, j <= h ? j : n - j, n, inner);
+      if (j > h) z.y = -z.y;
+    }
+    vstore2(z, i, y);
+  }
+}
+
+/* Complex numbers to the n real ones. */
+__kernel void fft_real_unpack(REAL_PLACES) {
+  REAL_LOCALS
+  for (ulong i = begin; i < end; i++) {
+    OF(n)
+    const ulong first = line * (even ? h : n) * inner + s;
+    y[i] = even ? x[2 * (first + j / 2 * inner) + j % 2] : x[2 * (first + j * inner)];
+  }
+}
