@@ -5,49 +5,59 @@
  * inverse. Lines of n elements lie in `inner` side by side, those of m one behind the other. */
 static float2 times(float2 z, float2 w) { return (float2)(fma(z.x, w.x, -(z.y * w.y)), fma(z.x, w.y, z.y * w.x)); }
 
-/* Element k of line `line`, of those from `first` on. */
-static ulong place_of(ulong line, ulong k, ulong n, ulong inner) {
-  return line / inner * n * inner + k * inner + line % inner;
-}
-
-#define DEAL                                                             \
+/* Work-items do runs of `share` elements, of lines of `length` one after another: FOR_EACH_LINE goes through those
+ * lines: the elements from i on are those from k on of the line; its body says how many it does, as `run`. */
+#define DEAL                                                                                  \
   const ulong count = count_, n = n_, m = m_, first = first_, inner = inner_, share = share_; \
   const ulong id = get_global_id(0), begin = id * share, end = min(begin + share, count);
+#define FOR_EACH_LINE(length)                                                            \
+  for (ulong i = begin, line = begin / (length), k = begin - line * (length), run; i < end; \
+       i += run, line++, k = 0)
+
+/* Where a line begins among those that lie `inner` side by side. */
+static ulong start_of(ulong line, ulong n, ulong inner) {
+  return inner == 1 ? line * n : line / inner * n * inner + line % inner;
+}
 
 __kernel void fft_chirp_in(__global const float *x_, ulong x_first, __global float *z, __global const float *c,
                            ulong count_, ulong n_, ulong m_, ulong first_, ulong inner_, ulong share_, uint swap_) {
   DEAL
-  __global const float *const x = x_ + x_first;
   const uint swap = swap_;
-  for (ulong i = begin; i < end; i++) {
-    const ulong line = i / m, k = i - line * m;
-    float2 v = (float2)(0.0f);
-    if (k < n) {
-      v = vload2(place_of(first + line, k, n, inner), x);
-      v = times(swap ? v.yx : v, vload2(k, c));
+  FOR_EACH_LINE(m) {
+    __global const float *const x = x_ + x_first + 2 * start_of(first + line, n, inner);
+    run = min(end - i, m - k);
+    const ulong values = k < n ? min(run, n - k) : 0;
+    for (ulong e = 0; e < values; e++) {
+      const float2 v = vload2((k + e) * inner, x);
+      vstore2(times(swap ? v.yx : v, vload2(k + e, c)), i + e, z);
     }
-    vstore2(v, i, z);
+    for (ulong e = values; e < run; e++) vstore2((float2)(0.0f), i + e, z);
   }
 }
 
 __kernel void fft_filter(__global float *z, __global const float *h, ulong count_, ulong m_, ulong share_) {
   const ulong count = count_, m = m_, share = share_;
   const ulong begin = get_global_id(0) * share, end = min(begin + share, count);
-  for (ulong i = begin; i < end; i++) vstore2(times(vload2(i, z), vload2(i % m, h)).yx, i, z);
+  FOR_EACH_LINE(m) {
+    run = min(end - i, m - k);
+    for (ulong e = 0; e < run; e++) vstore2(times(vload2(i + e, z), vload2(k + e, h)).yx, i + e, z);
+  }
 }
 
 __kernel void fft_chirp_out(__global const float *z, __global const float *c, __global float *y_, ulong y_first,
                             ulong count_, ulong n_, ulong m_, ulong first_, ulong inner_, ulong share_, uint swap_,
                             uint last_, float scale_) {
   DEAL
-  __global float *const y = y_ + y_first;
   const uint swap = swap_, last = last_;
   const float scale = scale_;
-  for (ulong i = begin; i < end; i++) {
-    const ulong line = i / n, k = i - line * n;
-    float2 v = times(vload2(line * m + k, z).yx, vload2(k, c));
-    if (swap) v = v.yx;
-    if (last) v = (float2)(last_of(v.x, scale), last_of(v.y, scale));
-    vstore2(v, place_of(first + line, k, n, inner), y);
+  FOR_EACH_LINE(n) {
+    __global float *const y = y_ + y_first + 2 * start_of(first + line, n, inner);
+    run = min(end - i, n - k);
+    for (ulong e = 0; e < run; e++) {
+      float2 v = times(vload2(line * m + k + e, z).yx, vload2(k + e, c));
+      if (swap) v = v.yx;
+      if (last) v = (float2)(last_of(v.x, scale), last_of(v.y, scale));
+      vstore2(v, (k + e) * inner, y);
+    }
   }
 }

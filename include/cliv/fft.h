@@ -18,8 +18,8 @@
  *   FORWARD   1/n            1
  *
  * Lengths: any from 1 to 2^26. Those of no other factors than 2, 3 and 5 are transformed directly, with an error of
- * less than 2e-7 of the result's length (the Euclidean one); all others as a convolution of the next power of two above
- * 2n - 2 (Bluestein), which takes three to five times as long, with less than 4e-7.
+ * less than 2e-7 of the result's length (the Euclidean one); all others as a convolution (Bluestein) of the least length
+ * m = 2^k·{1, 3, 5, 9, 15} from 2n - 1 on, which takes about five times as long, with less than 4e-7.
  *
  * The result has one definition, so its bits are the same on every conforming device, in both walks, at every launch
  * shape, batched or alone, in place or not. A direct transform decimates in time and sorts itself: with the length's
@@ -39,8 +39,8 @@
  * (an axis out of range or named twice, the norm, tensors of another context, the options' size); DEVICE_MEMORY,
  * OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
  *
- * Memory: lengths that one launch does not do take as much as x again, or twice, with the context; others than those
- * of 2, 3 and 5 up to 64 MiB or one line's.
+ * Memory: what several launches do is done by lots of lines, of 64 MiB at most (2 MiB in the CPU walk) or one line;
+ * the context keeps up to three such, and for real numbers and several axes' way back as much as the complex array.
  */
 #ifndef CLIV_FFT_H
 #define CLIV_FFT_H
@@ -79,8 +79,8 @@ CLIV_API cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tens
 CLIV_API cliv_status cliv_rfft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
                                const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
-/* And back: x as rfft's out, out as its x, n as out has it. Imaginary parts of what is its own conjugate (k = 0, and n/2
- * of an even n) are not looked at. The other axes come first, then Z[k] = E + i·O with E = X[k] + conj X[h-k],
+/* And back: x as rfft's out, out as its x, n as out has it. Imaginary parts of what is its own conjugate (k = 0, and
+ * n/2 of an even n) are not looked at. The other axes come first, then Z[k] = E + i·O with E = X[k] + conj X[h-k],
  * O = (X[k] - conj X[h-k])·w^-k, and Z's inverse transform. norm: as for cliv_fft with inverse. Asynchronous. */
 CLIV_API cliv_status cliv_irfft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
                                 const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;

@@ -6,17 +6,19 @@
 #include "runtime/scratch.h"
 
 enum {
-  LANES = 8,              /* of the CPU walk, as in cl/fft_radix.cl */
-  ITEMS_PER_UNIT = 4,     /* of the CPU walk, each with rooms of its own */
-  CPU_COLUMN = 2048,      /* elements of a column, whose rooms stay in a core's cache */
-  CPU_SINGLE = 256,       /* shorter transforms are not shared out to fill the lanes */
-  GROUP = 256,            /* work-items of the GPU walk … */
-  GROUP_POINTS = 1024,    /* … and elements that it does at once, about */
-  POINT_BYTES = 16,       /* of local memory, for each */
-  LEAST_BESIDE = 4,       /* columns of a group where they are parts: 32 bytes of memory side by side */
-  BESIDE = 16,            /* … and as many as there is room for, up to this */
-  CHIRP_BYTES = 64 << 20, /* of lines that are convolved at once */
-  CHIRP_SHARE = 1024      /* elements of a work-item of the CPU walk */
+  LANES = 8,           /* of the CPU walk, as in cl/fft_radix.cl */
+  ITEMS_PER_UNIT = 4,  /* of the CPU walk, each with rooms of its own */
+  CPU_COLUMN = 2048,   /* elements of a column, whose rooms stay in a core's cache */
+  CPU_SINGLE = 256,    /* shorter transforms are not shared out to fill the lanes */
+  GROUP = 256,         /* work-items of the GPU walk … */
+  GROUP_POINTS = 1024, /* … and elements that it does at once, about */
+  POINT_BYTES = 16,    /* of local memory, for each … */
+  MOST_POINTS = 4096,  /* … so many at most: CPUs have more than pays */
+  LEAST_BESIDE = 4,    /* columns of a group where they are parts: 32 bytes of memory side by side */
+  BESIDE = 16,         /* … and as many as there is room for, up to this */
+  CPU_LOT = 2 << 20,   /* bytes of lines that several launches do, one after another, before others: caches keep them */
+  GPU_LOT = 64 << 20,  /* … and so that memory for them is bounded */
+  CHIRP_SHARE = 1024   /* elements of a work-item of the CPU walk */
 };
 
 /* Launches go between the caller's events: `total` is known beforehand. */
@@ -34,7 +36,7 @@ enum { SWAP_IN = 1, SWAP_OUT = 2 }; /* as in cl/fft_radix.cl */
 
 static size_t local_points(const cliv_context *ctx) {
   const size_t points = (size_t)(ctx->facts.local_memory / POINT_BYTES);
-  return points < 512 ? 512 : points;
+  return points < 512 ? 512 : points < MOST_POINTS ? points : MOST_POINTS;
 }
 
 static int share_out(const cliv_context *ctx, const cliv__fft_plan *plan, cl_ulong transforms,
@@ -98,6 +100,12 @@ static cliv_status launch_columns(cliv_context *ctx, const cliv__fft_plan *plan,
                 ARG(columns), ARG(swap), ARG(last), ARG(a->scale), s.room, s.share);
 }
 
+/* How many lines of so many bytes make a lot. */
+static cl_ulong lot_of(const cliv_context *ctx, cl_ulong lines, cl_ulong bytes) {
+  const cl_ulong room = ctx->walk == CLIV_WALK_CPU ? CPU_LOT : GPU_LOT, lot = bytes < room ? room / bytes : 1;
+  return lot < lines ? lot : lines;
+}
+
 /* Between launches numbers are in scratch memory, in two buffers by turns. */
 static cliv_status run_launches(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_launch *launch,
                                 int count, const cliv__fft_axis *a, order *o) {
@@ -117,7 +125,25 @@ static cliv_status run_launches(cliv_context *ctx, const cliv__fft_plan *plan, c
   return CLIV_OK;
 }
 
-/* ---- other lengths: lines by lots, so that memory for them is bounded ---- */
+/* What several launches do, they do by lots. */
+static cliv_status run_direct(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_axis *a,
+                              const cliv_sync *sync) {
+  cliv__fft_launch launch[CLIV__FFT_LAUNCHES];
+  const int count = share_out(ctx, plan, a->outer * a->inner, launch);
+  const cl_ulong numbers = a->length * a->inner;
+  const cl_ulong lot = count == 1 ? a->outer : lot_of(ctx, a->outer, numbers * sizeof(cl_float2));
+  order o = {sync, 0, (size_t)(cliv__div_up(a->outer, lot) * (cl_ulong)count)};
+  for (cl_ulong first = 0; first < a->outer; first += lot) {
+    cliv__fft_axis part = *a;
+    part.outer = a->outer - first < lot ? a->outer - first : lot;
+    part.x.first += 2 * first * numbers;
+    part.y.first += 2 * first * numbers;
+    TRY(run_launches(ctx, plan, launch, count, &part, &o));
+  }
+  return CLIV_OK;
+}
+
+/* ---- other lengths ---- */
 
 typedef struct chirp {
   const cliv__fft_plan *plan, *inner;
@@ -165,8 +191,7 @@ static cliv_status run_chirp(cliv_context *ctx, const cliv__fft_plan *plan, cons
                              const cliv_sync *sync) {
   chirp c = {.plan = plan};
   const cl_ulong total = a->outer * a->inner, line_bytes = plan->whole * sizeof(cl_float2);
-  c.lines = line_bytes < CHIRP_BYTES ? CHIRP_BYTES / line_bytes : 1;
-  if (c.lines > total) c.lines = total;
+  c.lines = lot_of(ctx, total, line_bytes);
   TRY(cliv__fft_plan_of(ctx, plan->whole, &c.inner));
   c.count = share_out(ctx, c.inner, c.lines, c.launch);
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_CHIRP, (size_t)(c.lines * line_bytes), &c.z));
@@ -179,9 +204,5 @@ static cliv_status run_chirp(cliv_context *ctx, const cliv__fft_plan *plan, cons
 cliv_status cliv__fft_exact(cliv_context *ctx, const cliv__fft_axis *axis, const cliv_sync *sync) {
   const cliv__fft_plan *plan;
   TRY(cliv__fft_plan_of(ctx, axis->length, &plan));
-  if (plan->whole) return run_chirp(ctx, plan, axis, sync);
-  cliv__fft_launch launch[CLIV__FFT_LAUNCHES];
-  const int count = share_out(ctx, plan, axis->outer * axis->inner, launch);
-  order o = {sync, 0, (size_t)count};
-  return run_launches(ctx, plan, launch, count, axis, &o);
+  return (plan->whole ? run_chirp : run_direct)(ctx, plan, axis, sync);
 }

@@ -82,32 +82,56 @@ static cliv_status make_table(cliv_context *ctx, cliv__fft_plan *plan) {
 
 /* ---- other lengths ---- */
 
-/* The forward transform of m complex numbers in double, m a power of two; `turns`: room for m. */
-static void transform_double(double *z, size_t m, double *turns) {
-  for (size_t k = 0; k < m / 2; k++) cliv__fft_turn(k, m, turns + 2 * k, turns + 2 * k + 1);
-  for (size_t i = 0, j = 0; i < m; i++) {
-    if (i < j) {
-      for (int part = 0; part < 2; part++) {
-        const double other = z[2 * i + (size_t)part];
-        z[2 * i + (size_t)part] = z[2 * j + (size_t)part];
-        z[2 * j + (size_t)part] = other;
-      }
-    }
-    size_t bit = m >> 1;
-    for (; bit && j & bit; bit >>= 1) j ^= bit;
-    j |= bit;
+/* The length of the convolution: the least 2^k·{1, 3, 5, 9, 15} from 2n - 1 on. */
+static size_t whole_length(size_t n) {
+  static const size_t odd[] = {1, 3, 5, 9, 15};
+  size_t best = SIZE_MAX;
+  for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+    size_t m = odd[i];
+    while (m < 2 * n - 1) m *= 2;
+    if (m < best) best = m;
   }
-  for (size_t half = 1; half < m; half *= 2)
-    for (size_t first = 0; first < m; first += 2 * half)
-      for (size_t k = 0; k < half; k++) {
-        double *const a = z + 2 * (first + k), *const b = a + 2 * half, *const w = turns + 2 * (k * (m / 2 / half));
-        const double re = b[0] * w[0] - b[1] * w[1], im = b[0] * w[1] + b[1] * w[0];
-        b[0] = a[0] - re, b[1] = a[1] - im;
-        a[0] += re, a[1] += im;
-      }
+  return best;
 }
 
-static void fill_chirp(const cliv__fft_plan *plan, double *z, double *turns, float *chirp, float *filter) {
+/* One butterfly of a pass in double: w holds the powers of w for m. */
+static void join(const double *x, double *y, const double *w, size_t m, size_t r, size_t l, size_t j) {
+  const size_t q = j % l, step = m / (r * l);
+  double v[16];
+  for (size_t t = 0; t < r; t++) {
+    const double *const z = x + 2 * (j + t * (m / r)), *const turn = w + 2 * (q * t * step);
+    v[2 * t] = z[0] * turn[0] - z[1] * turn[1];
+    v[2 * t + 1] = z[0] * turn[1] + z[1] * turn[0];
+  }
+  for (size_t u = 0; u < r; u++) {
+    double re = 0, im = 0;
+    for (size_t t = 0; t < r; t++) {
+      const double *const turn = w + 2 * (u * t % r * (m / r));
+      re += v[2 * t] * turn[0] - v[2 * t + 1] * turn[1];
+      im += v[2 * t] * turn[1] + v[2 * t + 1] * turn[0];
+    }
+    y[2 * ((j - q) * r + q + u * l)] = re;
+    y[2 * ((j - q) * r + q + u * l) + 1] = im;
+  }
+}
+
+/* The forward transform of m complex numbers in double, by the same list of radices: from z, by way of room for as
+ * many; gives where the result is. */
+static double *transform_double(double *z, double *room, double *w, size_t m) {
+  uint8_t radix[CLIV__FFT_RADICES];
+  const int count = cliv__fft_radices(m, radix);
+  for (size_t k = 0; k < m; k++) cliv__fft_turn(k, m, w + 2 * k, w + 2 * k + 1);
+  size_t l = 1;
+  for (int p = 0; p < count; l *= radix[p++]) {
+    for (size_t j = 0; j < m / radix[p]; j++) join(z, room, w, m, radix[p], l, j);
+    double *const other = z;
+    z = room, room = other;
+  }
+  return z;
+}
+
+/* z: zeros, and as much room again, twice. */
+static void fill_chirp(const cliv__fft_plan *plan, double *z, float *chirp, float *filter) {
   const size_t n = plan->length, m = plan->whole;
   for (size_t k = 0; k < n; k++) {
     double re, im;
@@ -117,26 +141,23 @@ static void fill_chirp(const cliv__fft_plan *plan, double *z, double *turns, flo
     z[2 * k] = z[2 * mirror] = re;
     z[2 * k + 1] = z[2 * mirror + 1] = -im;
   }
-  transform_double(z, m, turns);
-  for (size_t k = 0; k < 2 * m; k++) filter[k] = (float)(z[k] / (double)m);
+  const double *const h = transform_double(z, z + 2 * m, z + 4 * m, m);
+  for (size_t k = 0; k < 2 * m; k++) filter[k] = (float)(h[k] / (double)m);
 }
 
 static cliv_status make_chirp(cliv_context *ctx, cliv__fft_plan *plan) {
-  const size_t n = plan->length;
-  size_t m = 1;
-  while (m < 2 * n - 1) m *= 2;
+  const size_t n = plan->length, m = whole_length(n);
   plan->whole = m;
-  double *const z = calloc(2 * m, sizeof *z), *const turns = malloc(m * sizeof *turns);
+  double *const z = calloc(6 * m, sizeof *z);
   float *const chirp = malloc(2 * n * sizeof *chirp), *const filter = malloc(2 * m * sizeof *filter);
   cliv_status status = CLIV_OK;
-  if (!z || !turns || !chirp || !filter)
+  if (!z || !chirp || !filter)
     status = cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for the tables of a transform of %zu", n);
-  if (!status) fill_chirp(plan, z, turns, chirp, filter);
+  if (!status) fill_chirp(plan, z, chirp, filter);
   const char *const what = "allocating a transform's table";
   if (!status) status = cliv__upload(ctx, chirp, 2 * n * sizeof *chirp, what, &plan->chirp);
   if (!status) status = cliv__upload(ctx, filter, 2 * m * sizeof *filter, what, &plan->filter);
   free(z);
-  free(turns);
   free(chirp);
   free(filter);
   return status;

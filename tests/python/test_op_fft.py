@@ -49,6 +49,14 @@ def test_real_numbers(tmp_path):
     agree(transform(tmp_path, x)[0], np.fft.fft(x.astype(complex)), 2e-7)
 
 
+@pytest.mark.parametrize("shape", [(20,), (3, 17), (4, 6, 10)])
+def test_half_of_real_numbers(tmp_path, shape):
+    x = normal(*shape).real.copy()
+    got, told = transform(tmp_path, x, "--real", "--axes", "all")
+    assert told["op"] == "real" and told["shape"] == list(np.fft.rfftn(x).shape)
+    agree(got, np.fft.rfftn(x.astype(float)), 4e-7)
+
+
 def test_refused(tmp_path):
     out = tmp_path / "out.npy"
     files = {"doubles": np.zeros(4), "empty": np.zeros((3, 0), np.complex64), "scalar": np.complex64(1)}
@@ -59,6 +67,7 @@ def test_refused(tmp_path):
     refused("op", "fft", tmp_path / "scalar.npy", "-o", out, code=1, says="another before it", leaves=[out])
     refused("op", "fft", "--axes", "some", tmp_path / "empty.npy", "-o", out, code=2, says="--axes", leaves=[out])
     refused("op", "fft", "--norm", "unit", tmp_path / "empty.npy", "-o", out, code=2, says="unit", leaves=[out])
+    refused("op", "fft", "--real", tmp_path / "scalar.npy", "-o", out, code=2, says="--real", leaves=[out])
     refused("op", "fft", tmp_path / "empty.npy", code=2, says="-o")
 
 
