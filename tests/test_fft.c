@@ -451,6 +451,32 @@ static void many_plans(void **state) {
     }
 }
 
+/* One event for each call, complete when the result is there: of one launch, of several, of lots, of other lengths. */
+static void events(void **state) {
+  const test_ways *const c = *state;
+  static const size_t lengths[] = {8, 17, 600, 8640};
+  for (size_t w = 0; w < c->count; w++)
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+      cliv_context *const ctx = c->ctx[w];
+      const size_t n = lengths[i], lines = n > 8000 ? 33 : 2;
+      cliv_tensor *x, *y;
+      cl_event forward, back;
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){lines, n}, &x));
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 3, (size_t[]){lines, n / 2 + 1, 2}, &y));
+      ASSERT_OK(ctx, cliv_tensor_fill(x, 1, NULL));
+      ASSERT_OK(ctx, cliv_rfft(ctx, x, y, NULL, &(cliv_sync){.done = &forward}));
+      ASSERT_OK(ctx, cliv_irfft(ctx, y, x, NULL, &(cliv_sync){1, &forward, &back}));
+      ASSERT_CL(clWaitForEvents(1, &back));
+      ASSERT_CL(clReleaseEvent(forward));
+      ASSERT_CL(clReleaseEvent(back));
+      float *const still = test_read(x);
+      for (size_t k = 0; k < lines * n; k++) ASSERT_NEAR(still[k], 1, 1e-5);
+      free(still);
+      cliv_tensor_free(x);
+      cliv_tensor_free(y);
+    }
+}
+
 static void refused(void **state) {
   const test_ways *const c = *state;
   cliv_context *const ctx = c->ctx[0];
@@ -513,7 +539,8 @@ int main(void) {
       cmocka_unit_test(short_lengths), cmocka_unit_test(long_lengths), cmocka_unit_test(many_lines),
       cmocka_unit_test(normalised),    cmocka_unit_test(alone_or_not), cmocka_unit_test(several_axes),
       cmocka_unit_test(real_numbers),  cmocka_unit_test(real_axes),    cmocka_unit_test(real_refused),
-      cmocka_unit_test(not_finite),    cmocka_unit_test(many_plans),   cmocka_unit_test(refused),
+      cmocka_unit_test(not_finite),    cmocka_unit_test(many_plans),   cmocka_unit_test(events),
+      cmocka_unit_test(refused),
   };
   return test_finish(cmocka_run_group_tests(tests, test_setup_all, test_teardown_all));
 }

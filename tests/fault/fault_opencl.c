@@ -469,6 +469,26 @@ static cliv_status training(cliv_context *ctx, float *result) {
   return CLIV_OK;
 }
 
+/* Real numbers in two dimensions and back; then a length that is convolved, in place. */
+static cliv_status transforms(cliv_context *ctx, float *result) {
+  enum { LINES = 20, LENGTH = 50, HALF = LENGTH / 2 + 1, PAIRS = LINES * HALF * 2 };
+  static const size_t reals[] = {LINES, LENGTH}, pairs[] = {LINES, HALF, 2};
+  const cliv_fft_options both = {.axis_count = 2, .axes = (const int[]){0, 1}};
+  cliv_tensor *a = NULL, *x = NULL, *y = NULL, *back = NULL;
+  cliv_status status = make(ctx, &a);
+  if (!status) status = cliv_tensor_view(a, 0, 2, reals, 0, &x);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 3, pairs, &y);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, reals, &back);
+  if (!status) status = cliv_rfft(ctx, x, y, &both, NULL);
+  if (!status) status = cliv_irfft(ctx, y, back, &both, NULL);
+  if (!status) status = cliv_fft(ctx, y, y, NULL, NULL);
+  if (!status) status = cliv_tensor_read(y, result, PAIRS * sizeof(float));
+  if (!status) status = cliv_tensor_read(back, result + PAIRS, LINES * LENGTH * sizeof(float));
+  cliv_tensor *const all[] = {a, x, y, back};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  return status;
+}
+
 typedef enum start { OPENED, OPENING, WRAPPING } start;
 
 static const struct work {
@@ -497,6 +517,8 @@ static const struct work {
     {"minimizers", minimizers, OPENED, 13},
     {"less variance", less_variance, OPENED, 7},
     {"products", exact_products, OPENED, 1},
+    {"transforms", transforms, OPENED, 5},
+    {"transforms out of order", transforms, WRAPPING, 7},
     {"losses", losses, OPENED, 1},
     {"random numbers", random_numbers, OPENED, 1},
     {"training", training, OPENED, 29},
