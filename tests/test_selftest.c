@@ -71,7 +71,7 @@ static void bad_arguments_are_refused(void **state) {
   cliv_selftest_result result;
   ASSERT_FAILS(NULL, cliv_selftest(NULL, NULL, &result), CLIV_NULL, "ctx");
   ASSERT_FAILS(ctx, cliv_selftest(ctx, NULL, NULL), CLIV_NULL, "out");
-  ASSERT_FAILS(ctx, cliv_selftest(ctx, &(cliv_selftest_options){.kind = "fft"}, &result), CLIV_NAME,
+  ASSERT_FAILS(ctx, cliv_selftest(ctx, &(cliv_selftest_options){.kind = "wavelet"}, &result), CLIV_NAME,
                "map, reduce, scan, sort, rows, random, step, average, gemm, minimize, fft and factor");
   ASSERT_FAILS(ctx, cliv_selftest(ctx, &(cliv_selftest_options){.size = 1}, &result), CLIV_VALUE, "size");
   assert_string_equal(cliv_selftest_kind(0), "map");
