@@ -59,11 +59,11 @@ __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
     const float2 z = vload2(0, x + 2 * (k.in + i * stride));
     from[c * s.column_step + i * s.step] = swap & SWAP_IN ? z.yx : z;
   }
-  barrier(CLK_LOCAL_MEM_FENCE);
+  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE); /* in place, results go where others have read */
   uint l = 1;
   __global const float *table = w;
-  for (ulong rest = radices; rest; rest >>= 4) {
-    const uint r = (uint)(rest & 15);
+  for (ulong rest = radices; rest; rest >>= 8) {
+    const uint r = (uint)(rest & 255);
     switch (r) {
     case 2: pass2(from, to, table, &s, l, before, inner, first, id, group); break;
     case 3: pass3(from, to, table, &s, l, before, inner, first, id, group); break;

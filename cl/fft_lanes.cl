@@ -180,8 +180,8 @@ __kernel void fft_columns(PLACES, __global float *rooms, ulong share_) {
     load_tile(x, from, length, apart * before * inner, swap, &t);
     uint l = 1;
     __global const float *table = w;
-    for (ulong rest = radices; rest; rest >>= 4) {
-      const uint r = (uint)(rest & 15);
+    for (ulong rest = radices; rest; rest >>= 8) {
+      const uint r = (uint)(rest & 255);
       switch (r) {
       case 2: pass2(from, to, table, length, l, before, &t); break;
       case 3: pass3(from, to, table, length, l, before, &t); break;

@@ -262,7 +262,7 @@ static int fill(const cliv__fft_plan *plan, size_t most, cliv__fft_launch launch
       passes = 0;
     }
     launch[count].length *= r;
-    launch[count].radices |= (cl_ulong)r << (4 * passes);
+    launch[count].radices |= (cl_ulong)r << (8 * passes);
     table += pass_floats(l, r);
     l *= r;
   }

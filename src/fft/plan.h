@@ -37,7 +37,7 @@ void cliv__fft_plans_trim(cliv_context *ctx);
 /* Passes that one launch does. */
 typedef struct cliv__fft_launch {
   size_t length, before; /* products of its radices, and of those before */
-  cl_ulong radices;      /* four bits each, the first lowest */
+  cl_ulong radices;      /* a byte each, the first lowest: seven at most, 3^7 elements */
   cl_ulong table;        /* where its powers of w begin, in floats */
 } cliv__fft_launch;
 
