@@ -128,7 +128,10 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
 
 #else
 
-/* A group makes a tile of 4·GROUP_Y × 4·GROUP_X elements, DEPTH values of k at a time through local memory. A
+/* Third axis of the range: the matrices of a batch, `each` elements apart, or from the listed places of A, B and C; a
+ * batch is not cut along k.
+ *
+ * A group makes a tile of 4·GROUP_Y × 4·GROUP_X elements, DEPTH values of k at a time through local memory. A
  * work-item's elements are GROUP_Y rows and GROUP_X columns apart. Neighbouring work-items fetch neighbours in
  * memory. What lies beyond the edges is 0 in local memory and is not stored. */
 #define DEPTH 16
@@ -137,10 +140,11 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
 #define GROUP (GROUP_X * GROUP_Y)
 
 __kernel __attribute__((reqd_work_group_size(GROUP_X, GROUP_Y, 1)))
-void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
-          __global const SCALAR *b, ulong b_first, ulong b_column_, ulong b_step_,
+void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, ulong a_each,
+          __global const SCALAR *b, ulong b_first, ulong b_column_, ulong b_step_, ulong b_each,
           __global SCALAR *sums, ulong sums_first, ulong sums_pitch_,
-          __global SCALAR *c, ulong c_first, ulong c_pitch_,
+          __global SCALAR *c, ulong c_first, ulong c_pitch_, ulong c_each,
+          __global const ulong *places, uint listed,
           ulong m_, ulong n_, ulong k_, SCALAR alpha_, SCALAR beta_, uint parts_) {
   const ulong a_row = a_row_, a_step = a_step_, b_column = b_column_, b_step = b_step_, m = m_, n = n_, k_end = k_;
   const ulong sums_pitch = sums_pitch_, c_pitch = c_pitch_;
@@ -150,6 +154,10 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
   const uint x = (uint)get_local_id(0), y = (uint)get_local_id(1), item = y * GROUP_X + x;
   const ulong row = (ulong)get_group_id(1) * TILE_M, column = (ulong)get_group_id(0) * TILE_N;
   const uint height = (uint)min(m - row, (ulong)TILE_M), width = (uint)min(n - column, (ulong)TILE_N);
+  const ulong z = get_group_id(2);
+  const ulong a_start = listed ? places[3 * z] : a_first + z * a_each;
+  const ulong b_start = listed ? places[3 * z + 1] : b_first + z * b_each;
+  const ulong c_start = listed ? places[3 * z + 2] : c_first + z * c_each;
   __global SCALAR *sums_at = sums + sums_first + row * sums_pitch + column;
   SCALAR s[4][4];
 
@@ -167,8 +175,8 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
   const bool a_steps = a_step == 1, b_steps = b_column != 1; /* neighbours in memory are steps of k */
   const uint a_d = a_steps ? item % DEPTH : item / TILE_M, a_t = a_steps ? item / DEPTH : item % TILE_M;
   const uint b_d = b_steps ? item % DEPTH : item / TILE_N, b_t = b_steps ? item / DEPTH : item % TILE_N;
-  __global const SCALAR *a_at = a + a_first + (row + a_t) * a_row + a_d * a_step;
-  __global const SCALAR *b_at = b + b_first + (column + b_t) * b_column + b_d * b_step;
+  __global const SCALAR *a_at = a + a_start + (row + a_t) * a_row + a_d * a_step;
+  __global const SCALAR *b_at = b + b_start + (column + b_t) * b_column + b_d * b_step;
   for (ulong k = 0; k < k_end; k += DEPTH) {
     const uint depth = (uint)min((ulong)DEPTH, k_end - k);
 #pragma unroll 2
@@ -195,7 +203,7 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-  __global SCALAR *c_at = c + c_first + row * c_pitch + column;
+  __global SCALAR *c_at = c + c_start + row * c_pitch + column;
 #pragma unroll
   for (uint p = 0; p < 4; p++) {
 #pragma unroll

@@ -35,7 +35,8 @@
  * CLBLAST from below. A call that fails before its work is enqueued has changed nothing.
  *
  * Memory: exact keeps up to three buffers of about 64 MiB with the context (copies of A and of B, running sums),
- * clblast one of the size that CLBlast asks for.
+ * clblast one of the size that CLBlast asks for (batches of small matrices in pieces for which CLBlast itself
+ * allocates at most 64 MiB).
  */
 #ifndef CLIV_BLAS_H
 #define CLIV_BLAS_H
@@ -64,10 +65,22 @@ CLIV_API cliv_status cliv_provider_parse(const char *name, cliv_provider *out) C
 CLIV_API cliv_provider cliv_blas_auto(const cliv_context *ctx);
 
 /* C = alpha op(A) op(B) + beta C. A: m × k, or k × m with trans_a; B: k × n, or n × k with trans_b; C: m × n, not
- * overlapping A or B. trans_a, trans_b: 0 or not. options, sync: may be NULL. */
+ * overlapping A or B. trans_a, trans_b: 0 or not. options, sync: may be NULL.
+ *
+ * A batch: C has three axes, [batch, m, n], and is as many products, in one launch where they are small. A and B have
+ * the same batch, or are one matrix (two axes, or a batch of 1) that all products use. */
 CLIV_API cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha, const cliv_tensor *a,
                                const cliv_tensor *b, double beta, cliv_tensor *c, const cliv_blas_options *options,
                                const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* `count` products of matrices that lie anywhere: C[i] = alpha op(A[i]) op(B[i]) + beta C[i], with the same bits as by
+ * so many calls of the above. All A have one shape, all B, and all C (two axes); a tensor may be an operand of several
+ * products. No result overlaps an operand of any product, nor another result. Neighbours in the list that share their
+ * cl_mems (views of one allocation, an arena) are one launch where they are small. The lists are not kept. */
+CLIV_API cliv_status cliv_gemm_batched(cliv_context *ctx, size_t count, int trans_a, int trans_b, double alpha,
+                                       const cliv_tensor *const *a, const cliv_tensor *const *b, double beta,
+                                       cliv_tensor *const *c, const cliv_blas_options *options,
+                                       const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* y = alpha op(A) x + beta y: the product above with one column, and the same bits. A: m × k, or k × m with trans_a;
  * x: k; y: m. */

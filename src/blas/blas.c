@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "blas/provider.h"
+#include "blas/product.h"
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
 
@@ -66,6 +66,10 @@ static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, b
   return CLIV_OK;
 }
 
+cliv_status cliv__blas_choose(cliv_context *ctx, const cliv_blas_options *options, const cliv__blas_provider **out) {
+  return choose(ctx, options, false, out);
+}
+
 /* ---- checks ---- */
 
 static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
@@ -82,6 +86,7 @@ static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, con
 }
 
 static bool is_matrix(const cliv_tensor *t) { return t->ndim == 2; }
+static bool is_batch(const cliv_tensor *t) { return t->ndim == 2 || t->ndim == 3; }
 static bool is_vector(const cliv_tensor *t) {
   return t->ndim == 1 || (t->ndim == 2 && (t->shape[0] == 1 || t->shape[1] == 1));
 }
@@ -91,6 +96,12 @@ static bool is_vector(const cliv_tensor *t) {
     char text[160];                                                                                 \
     REQUIRE(ctx, is_matrix(t), SHAPE, "%s: '%s' must be a matrix (two axes), not %s", __func__, #t, \
             cliv__describe(t, text));                                                               \
+  } while (0)
+#define REQUIRE_MATRICES(ctx, t)                                                                                \
+  do {                                                                                                          \
+    char text[160];                                                                                             \
+    REQUIRE(ctx, is_batch(t), SHAPE, "%s: '%s' must be a matrix (two axes) or a batch of them (three), not %s", \
+            __func__, #t, cliv__describe(t, text));                                                             \
   } while (0)
 #define REQUIRE_VECTOR(ctx, t)                                                                                         \
   do {                                                                                                                 \
@@ -102,7 +113,16 @@ static bool is_vector(const cliv_tensor *t) {
 /* ---- descriptions for the providers ---- */
 
 static cliv__matrix matrix_of(const cliv_tensor *t) {
-  return (cliv__matrix){t->mem, t->count ? cliv__first(t) : 0, t->rows, t->columns, t->pitch};
+  return (cliv__matrix){t->mem, t->count ? cliv__first(t) : 0, t->rows, t->columns, t->pitch, 0};
+}
+
+/* A matrix, or a batch of them. */
+static cl_ulong batch_of(const cliv_tensor *t) { return t->ndim == 3 ? t->shape[0] : 1; }
+static const size_t *sides_of(const cliv_tensor *t) { return t->shape + (t->ndim == 3); }
+static cliv__matrix matrices_of(const cliv_tensor *t) {
+  const size_t rows = sides_of(t)[0];
+  return (cliv__matrix){t->mem,   t->count ? cliv__first(t) : 0,        rows, t->columns,
+                        t->pitch, batch_of(t) > 1 ? rows * t->pitch : 0};
 }
 
 static cliv__vector vector_of(const cliv_tensor *t) {
@@ -111,19 +131,47 @@ static cliv__vector vector_of(const cliv_tensor *t) {
 }
 
 /* volatile: GCC 12 (-O2) loses both conversions when it vectorises two of these side by side. */
-static double rounded(cliv_dtype dtype, double x) {
+double cliv__blas_rounded(cliv_dtype dtype, double x) {
   const volatile float narrow = (float)x;
   return dtype == CLIV_F32 ? (double)narrow : x;
 }
 
-/* A product that sums nothing: C = beta C. */
-static cliv_status scale(cliv_context *ctx, const cliv_tensor *c, double beta, const cliv_sync *sync) {
+cliv_status cliv__blas_only_scale(cliv_context *ctx, const cliv_tensor *c, double beta, const cliv_sync *sync) {
   if (c->count == 0 || beta == 1) return cliv__nothing(ctx, sync);
   const cliv__matrix matrix = matrix_of(c);
   return cliv__blas_scale(ctx, c->dtype, beta, &matrix, sync);
 }
 
 /* ---- operations ---- */
+
+cliv_status cliv__check_product(cliv_context *ctx, bool trans_a, bool trans_b, const cliv_tensor *a,
+                                const cliv_tensor *b, const cliv_tensor *c, cliv__gemm *g) {
+  const size_t *const sa = sides_of(a), *const sb = sides_of(b), *const sc = sides_of(c);
+  const size_t m = sa[trans_a], k = sa[!trans_a], n = sb[!trans_b], batch = batch_of(c);
+  REQUIRE(ctx, sb[trans_b] == k, SHAPE, "gemm: op(A) is %zu × %zu and op(B) is %zu × %zu: %zu and %zu must be equal", m,
+          k, sb[trans_b], n, k, sb[trans_b]);
+  REQUIRE(ctx, sc[0] == m && sc[1] == n, SHAPE, "gemm: the product is %zu × %zu, but C is %zu × %zu", m, n, sc[0],
+          sc[1]);
+  REQUIRE(ctx, batch_of(a) == batch || batch_of(a) == 1, SHAPE,
+          "gemm: A is a batch of %zu and C of %zu: A's must be the same, or 1, used for all", (size_t)batch_of(a),
+          batch);
+  REQUIRE(ctx, batch_of(b) == batch || batch_of(b) == 1, SHAPE,
+          "gemm: B is a batch of %zu and C of %zu: B's must be the same, or 1, used for all", (size_t)batch_of(b),
+          batch);
+  TRY(check_type(ctx, a, c));
+  TRY(check_type(ctx, b, c));
+  *g = (cliv__gemm){.dtype = c->dtype,
+                    .trans_a = trans_a,
+                    .trans_b = trans_b,
+                    .m = m,
+                    .n = n,
+                    .k = k,
+                    .a = matrices_of(a),
+                    .b = matrices_of(b),
+                    .c = matrices_of(c),
+                    .batch = batch};
+  return CLIV_OK;
+}
 
 cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha, const cliv_tensor *a,
                       const cliv_tensor *b, double beta, cliv_tensor *c, const cliv_blas_options *options,
@@ -133,25 +181,17 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
   REQUIRE_NOT_NULL(ctx, a);
   REQUIRE_NOT_NULL(ctx, b);
   REQUIRE_NOT_NULL(ctx, c);
-  REQUIRE_MATRIX(ctx, a);
-  REQUIRE_MATRIX(ctx, b);
-  REQUIRE_MATRIX(ctx, c);
-  const size_t m = a->shape[trans_a ? 1 : 0], k = a->shape[trans_a ? 0 : 1], n = b->shape[trans_b ? 0 : 1];
-  REQUIRE(ctx, b->shape[trans_b ? 1 : 0] == k, SHAPE,
-          "gemm: op(A) is %zu × %zu and op(B) is %zu × %zu: %zu and %zu must be equal", m, k, b->shape[trans_b ? 1 : 0],
-          n, k, b->shape[trans_b ? 1 : 0]);
-  REQUIRE(ctx, c->shape[0] == m && c->shape[1] == n, SHAPE, "gemm: the product is %zu × %zu, but C is %zu × %zu", m, n,
-          c->shape[0], c->shape[1]);
-  TRY(check_type(ctx, a, c));
-  TRY(check_type(ctx, b, c));
+  REQUIRE_MATRICES(ctx, a);
+  REQUIRE_MATRICES(ctx, b);
+  REQUIRE_MATRICES(ctx, c);
+  cliv__gemm g;
+  TRY(cliv__check_product(ctx, trans_a != 0, trans_b != 0, a, b, c, &g));
   const cliv__blas_provider *provider = NULL;
   TRY(choose(ctx, options, false, &provider));
 
-  alpha = rounded(c->dtype, alpha);
-  beta = rounded(c->dtype, beta);
-  if (c->count == 0 || k == 0 || alpha == 0) return scale(ctx, c, beta, sync);
-  const cliv__gemm g = {c->dtype,     trans_a != 0, trans_b != 0, m,    n, k, alpha, beta,
-                        matrix_of(a), matrix_of(b), matrix_of(c), false};
+  g.alpha = cliv__blas_rounded(c->dtype, alpha);
+  g.beta = cliv__blas_rounded(c->dtype, beta);
+  if (c->count == 0 || g.k == 0 || g.alpha == 0) return cliv__blas_only_scale(ctx, c, g.beta, sync);
   return provider->gemm(ctx, &g, sync);
 }
 
@@ -173,9 +213,9 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
   const cliv__blas_provider *provider = NULL;
   TRY(choose(ctx, options, true, &provider));
 
-  alpha = rounded(y->dtype, alpha);
-  beta = rounded(y->dtype, beta);
-  if (m == 0 || k == 0 || alpha == 0) return scale(ctx, y, beta, sync);
+  alpha = cliv__blas_rounded(y->dtype, alpha);
+  beta = cliv__blas_rounded(y->dtype, beta);
+  if (m == 0 || k == 0 || alpha == 0) return cliv__blas_only_scale(ctx, y, beta, sync);
   const cliv__gemv g = {y->dtype, trans_a != 0, m, k, alpha, beta, matrix_of(a), vector_of(x), vector_of(y)};
   return provider->gemv(ctx, &g, sync);
 }
@@ -197,7 +237,7 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
   const cliv__blas_provider *provider = NULL;
   TRY(choose(ctx, options, true, &provider));
 
-  alpha = rounded(a->dtype, alpha);
+  alpha = cliv__blas_rounded(a->dtype, alpha);
   if (a->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
   const cliv__vector vx = vector_of(x), vy = vector_of(y);
   const cliv__matrix ma = matrix_of(a);
@@ -217,7 +257,7 @@ cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cli
   const cliv__blas_provider *provider = NULL;
   TRY(choose(ctx, options, true, &provider));
 
-  alpha = rounded(y->dtype, alpha);
+  alpha = cliv__blas_rounded(y->dtype, alpha);
   if (y->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
   const cliv__matrix mx = matrix_of(x), my = matrix_of(y);
   return provider->axpy(ctx, y->dtype, alpha, &mx, &my, sync);

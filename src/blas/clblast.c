@@ -63,7 +63,7 @@ static cliv_status end(cliv_context *ctx, cliv__order *order, CLBlastStatusCode 
 static CLBlastTranspose transpose(bool yes) { return yes ? CLBlastTransposeYes : CLBlastTransposeNo; }
 
 /* Always with a buffer of ours: CLBlast ends the process when an allocation of its own fails. */
-static cliv_status clblast_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
+static cliv_status single_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
   const CLBlastTranspose ta = transpose(g->trans_a), tb = transpose(g->trans_b);
   const bool wide = g->dtype == CLIV_F64;
   size_t bytes = 0;
@@ -87,12 +87,83 @@ static cliv_status clblast_gemm(cliv_context *ctx, const cliv__gemm *g, const cl
   return end(ctx, &order, code, "gemm");
 }
 
+/* What CLBlast allocates for a batch on its own: copies of all matrices, their sides rounded up to its tiles. */
+static cl_ulong batch_bytes(const cliv__gemm *g) {
+  enum { TILE = 128 };
+  const cl_ulong m = cliv__round_up(g->m, TILE), n = cliv__round_up(g->n, TILE), k = cliv__round_up(g->k, TILE);
+  return g->batch * (m * k + k * n + m * n) * cliv_dtype_size(g->dtype);
+}
+
+static cliv_status strided_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
+  const CLBlastTranspose ta = transpose(g->trans_a), tb = transpose(g->trans_b);
+  cliv__order order;
+  TRY(begin(ctx, sync, &order));
+  CLBlastStatusCode code;
+  if (g->dtype == CLIV_F64)
+    code = CLBlastDgemmStridedBatched(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, g->alpha, g->a.mem, g->a.first,
+                                      g->a.pitch, g->a.each, g->b.mem, g->b.first, g->b.pitch, g->b.each, g->beta,
+                                      g->c.mem, g->c.first, g->c.pitch, g->c.each, g->batch, &ctx->queue, order.event);
+  else
+    code = CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, (float)g->alpha, g->a.mem,
+                                      g->a.first, g->a.pitch, g->a.each, g->b.mem, g->b.first, g->b.pitch, g->b.each,
+                                      (float)g->beta, g->c.mem, g->c.first, g->c.pitch, g->c.each, g->batch,
+                                      &ctx->queue, order.event);
+  return end(ctx, &order, code, "gemm of a batch");
+}
+
+static cliv_status listed_call(cliv_context *ctx, const cliv__gemm *g, size_t *offsets, double *factors,
+                               const cliv_sync *sync) {
+  const CLBlastTranspose ta = transpose(g->trans_a), tb = transpose(g->trans_b);
+  const bool wide = g->dtype == CLIV_F64;
+  float *const narrow = (float *)factors; /* alpha of each, beta of each */
+  for (size_t z = 0; z < g->batch; z++) {
+    for (size_t i = 0; i < 3; i++) offsets[i * g->batch + z] = g->places[3 * z + i];
+    if (wide) factors[z] = g->alpha, factors[g->batch + z] = g->beta;
+    else narrow[z] = (float)g->alpha, narrow[g->batch + z] = (float)g->beta;
+  }
+  const size_t *const b = offsets + g->batch, *const c = b + g->batch;
+  cliv__order order;
+  TRY(begin(ctx, sync, &order));
+  const CLBlastStatusCode code =
+      wide ? CLBlastDgemmBatched(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, factors, g->a.mem, offsets,
+                                 g->a.pitch, g->b.mem, b, g->b.pitch, factors + g->batch, g->c.mem, c, g->c.pitch,
+                                 g->batch, &ctx->queue, order.event)
+           : CLBlastSgemmBatched(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, narrow, g->a.mem, offsets, g->a.pitch,
+                                 g->b.mem, b, g->b.pitch, narrow + g->batch, g->c.mem, c, g->c.pitch, g->batch,
+                                 &ctx->queue, order.event);
+  return end(ctx, &order, code, "gemm of a list");
+}
+
+static cliv_status listed_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
+  double *const factors = malloc(g->batch * (2 * sizeof *factors + 3 * sizeof(size_t)));
+  REQUIRE(ctx, factors != NULL, HOST_MEMORY, "no memory for a list of %zu products", (size_t)g->batch);
+  const cliv_status status = listed_call(ctx, g, (size_t *)(factors + 2 * g->batch), factors, sync);
+  free(factors);
+  return status;
+}
+
+/* In one call where CLBlast's own allocation is small enough not to fail where ours just did not; else one by one, with
+ * a buffer of ours. */
+static cliv_status clblast_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
+  enum { ROOM = 1 << 26 };
+  const cl_ulong batch = g->batch ? g->batch : 1;
+  const cl_ulong bytes = batch > 1 ? batch_bytes(g) / batch : ROOM, most = bytes < ROOM ? ROOM / bytes : 1;
+  for (cl_ulong z = 0, count; z < batch; z += count) {
+    count = batch - z < most ? batch - z : most;
+    const cliv__gemm part = cliv__gemm_part(g, z, count);
+    const cliv_sync order = cliv__sync_part(sync, z == 0, z + count == batch);
+    if (count == 1) TRY(single_gemm(ctx, &part, &order));
+    else TRY(part.places ? listed_gemm(ctx, &part, &order) : strided_gemm(ctx, &part, &order));
+  }
+  return CLIV_OK;
+}
+
 static cliv_status clblast_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_sync *sync) {
   const CLBlastTranspose ta = transpose(g->trans_a);
   const size_t rows = g->a.rows, columns = g->a.columns;
   cliv__order order;
   if (g->beta == 0) { /* CLBlast's gemv reads y all the same, and a NaN in it stays */
-    const cliv__matrix y = {g->y.mem, g->y.first, g->m, 1, g->y.step};
+    const cliv__matrix y = {g->y.mem, g->y.first, g->m, 1, g->y.step, 0};
     TRY(cliv__blas_scale(ctx, g->dtype, 0, &y, SYNC_FIRST(sync)));
   }
   TRY(begin(ctx, g->beta == 0 ? SYNC_LAST(sync) : sync, &order));

@@ -11,10 +11,56 @@ typedef struct cliv__cuts {
   cl_ulong room;        /* bytes for each of: copies of A, copies of B, running sums; at least a tile's */
   int pack_a, pack_b;   /* CPU walk: 1 copy, -1 read in place where that is possible */
   int no_gemv;          /* 1: products of one row or column by the walk for matrices */
+  int small;            /* CPU walk: 1 by cl/gemm_small.cl where it can be, -1 never */
 } cliv__cuts;
 
 /* cuts may be NULL. */
 cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync);
 cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv__cuts *cuts, const cliv_sync *sync);
+
+/* ---- what the walks share ---- */
+
+enum { PART_FIRST = 1, PART_LAST = 2 }; /* of a launch: as in cl/blas.cl */
+
+/* A number as a kernel's SCALAR argument. */
+typedef struct cliv__scalar {
+  size_t size;
+  union {
+    float f;
+    double d;
+  } as;
+} cliv__scalar;
+static inline cliv__scalar cliv__scalar_of(cliv_dtype dtype, double x) {
+  cliv__scalar s = {cliv_dtype_size(dtype), {0}};
+  if (dtype == CLIV_F64) s.as.d = x;
+  else s.as.f = (float)x;
+  return s;
+}
+#define ARG_SCALAR(s) ((cliv__arg){(s).size, &(s).as})
+
+static inline cl_ulong cliv__least(cl_ulong a, cl_ulong b) { return a < b ? a : b; }
+static inline cl_ulong cliv__most(cl_ulong a, cl_ulong b) { return a > b ? a : b; }
+/* Of a vector in the CPU walk. */
+static inline cl_ulong cliv__lanes(cliv_dtype dtype) { return dtype == CLIV_F64 ? 8 : 16; }
+
+/* How many of `count` units a work-item does, so that every compute unit has several to choose from; at most
+ * `largest`. */
+cl_ulong cliv__blas_share(const cliv_context *ctx, cl_ulong count, cl_ulong largest);
+
+cliv_status cliv__blas_kernel(cliv_context *ctx, cliv_dtype dtype, const char *files, const char *entry,
+                              const char *choices, cl_kernel *out);
+
+/* Where the matrices of a batch begin, for a kernel: *places is C's memory, which is not looked at, where they are
+ * `each` apart. To be released by places_release after the launch. */
+cliv_status cliv__places(cliv_context *ctx, const cliv__gemm *g, cl_mem *places);
+void cliv__places_release(cliv_context *ctx, const cliv__gemm *g, cl_mem places);
+
+/* CPU walk: whether cl/gemm_small.cl takes matrices of this shape, and how many of them a launch; and the launch. */
+cl_ulong cliv__small_most(const cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts);
+cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync);
+
+/* cl/gemm.cl, for one product; in the GPU walk also for a batch, of which `large_most` gives how many a launch. */
+cl_ulong cliv__large_most(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts);
+cliv_status cliv__large_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync);
 
 #endif

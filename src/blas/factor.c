@@ -33,26 +33,38 @@ cliv__stack cliv__stack_block(const cliv__stack *s, cl_ulong row, cl_ulong colum
   return block;
 }
 
-static cliv__matrix matrix_of(const cliv__stack *s, cl_ulong b) {
-  return (cliv__matrix){s->mem, s->first + b * s->each, s->rows, s->columns, s->pitch};
+static cliv__matrix matrices_of(const cliv__stack *s) {
+  return (cliv__matrix){s->mem, s->first, s->rows, s->columns, s->pitch, s->each};
+}
+
+/* beta C, matrix by matrix: they may be blocks of larger ones. */
+static cliv_status scale(cliv_context *ctx, double beta, const cliv__stack *c, const cliv_sync *sync) {
+  for (cl_ulong i = 0; i < c->count; i++) {
+    const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == c->count);
+    cliv__matrix matrix = matrices_of(c);
+    matrix.first += i * c->each;
+    TRY(cliv__blas_scale(ctx, CLIV_F32, beta, &matrix, &part));
+  }
+  return CLIV_OK;
 }
 
 cliv_status cliv__stack_product(cliv_context *ctx, bool trans_a, bool trans_b, double alpha, const cliv__stack *a,
                                 const cliv__stack *b, double beta, const cliv__stack *c, const cliv_sync *sync) {
-  const cl_ulong k = trans_a ? a->rows : a->columns;
+  const cliv__gemm g = {.dtype = CLIV_F32,
+                        .trans_a = trans_a,
+                        .trans_b = trans_b,
+                        .m = c->rows,
+                        .n = c->columns,
+                        .k = trans_a ? a->rows : a->columns,
+                        .alpha = (double)(float)alpha,
+                        .beta = (double)(float)beta,
+                        .a = matrices_of(a),
+                        .b = matrices_of(b),
+                        .c = matrices_of(c),
+                        .batch = c->count};
   if (c->count * c->rows * c->columns == 0) return cliv__nothing(ctx, sync);
-  for (cl_ulong i = 0; i < c->count; i++) {
-    const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == c->count);
-    cliv__gemm g = {.dtype = CLIV_F32, .trans_a = trans_a, .trans_b = trans_b, .m = c->rows, .n = c->columns, .k = k};
-    g.alpha = (double)(float)alpha;
-    g.beta = (double)(float)beta;
-    g.a = matrix_of(a, i);
-    g.b = matrix_of(b, i);
-    g.c = matrix_of(c, i);
-    if (k == 0) TRY(cliv__blas_scale(ctx, CLIV_F32, g.beta, &g.c, &part));
-    else TRY(cliv__blas_exact.gemm(ctx, &g, &part));
-  }
-  return CLIV_OK;
+  if (g.k == 0) return scale(ctx, g.beta, c, sync);
+  return cliv__blas_exact.gemm(ctx, &g, sync);
 }
 
 cliv__range cliv__stack_elements(const cliv_context *ctx, cl_ulong rows, cl_ulong columns) {

@@ -12,6 +12,7 @@
 typedef struct cliv__matrix {
   cl_mem mem;
   cl_ulong first, rows, columns, pitch;
+  cl_ulong each; /* of a batch: from one matrix to the next; 0: one for all */
 } cliv__matrix;
 
 /* A vector of `count` elements, `step` apart. Never empty, mem never NULL. */
@@ -21,17 +22,31 @@ typedef struct cliv__vector {
 } cliv__vector;
 
 /* A product C = alpha op(A) op(B) + beta C: C is m × n, the sum is over k. None of m, n, k is 0, alpha is not 0.
- * alpha and beta are already rounded to the dtype. */
+ * alpha and beta are already rounded to the dtype. Or a batch of so many such products, of matrices `each` apart, or
+ * that begin at the listed elements of a, b and c in turn, three a product. */
 typedef struct cliv__gemm {
   cliv_dtype dtype;
   bool trans_a, trans_b;
   cl_ulong m, n, k;
   double alpha, beta;
   cliv__matrix a, b, c;
-  /* exact alone: C holds the sums over values of k before these, made with alpha 1 and beta 0, and its chains go on from
-   * them; alpha is 1 and beta 0 here, too. */
+  cl_ulong batch;         /* 0: 1 */
+  const cl_ulong *places; /* NULL: `each` apart; firsts do not count otherwise */
+  /* exact alone: C holds the sums over values of k before these, made with alpha 1 and beta 0, and its chains go on
+   * from them; alpha is 1 and beta 0 here, too. */
   bool resumes;
 } cliv__gemm;
+
+/* Products z … z + count - 1 of a batch. */
+static inline cliv__gemm cliv__gemm_part(const cliv__gemm *g, cl_ulong z, cl_ulong count) {
+  cliv__gemm part = *g;
+  cliv__matrix *const matrix[] = {&part.a, &part.b, &part.c};
+  part.batch = count;
+  if (g->places) part.places += 3 * z;
+  for (int i = 0; i < 3; i++) matrix[i]->first = g->places ? part.places[i] : matrix[i]->first + z * matrix[i]->each;
+  if (count == 1) part.places = NULL;
+  return part;
+}
 
 /* y = alpha op(A) x + beta y: m elements of y, k of x. The same promises. */
 typedef struct cliv__gemv {

@@ -1,0 +1,18 @@
+/* What the public functions of blas.c and batch.c share. */
+#ifndef CLIV_BLAS_PRODUCT_H
+#define CLIV_BLAS_PRODUCT_H
+
+#include "blas/provider.h"
+
+/* The shapes and types of one product, or of a batch of them: fills *g but for its factors. The tensors are of two axes
+ * or three. */
+cliv_status cliv__check_product(cliv_context *ctx, bool trans_a, bool trans_b, const cliv_tensor *a,
+                                const cliv_tensor *b, const cliv_tensor *c, cliv__gemm *g);
+/* A factor as the type has it. */
+double cliv__blas_rounded(cliv_dtype dtype, double x);
+/* What the options ask of a product of matrices. */
+cliv_status cliv__blas_choose(cliv_context *ctx, const cliv_blas_options *options, const cliv__blas_provider **out);
+/* A product that sums nothing: C = beta C. */
+cliv_status cliv__blas_only_scale(cliv_context *ctx, const cliv_tensor *c, double beta, const cliv_sync *sync);
+
+#endif
