@@ -1,13 +1,12 @@
-/* gemm.cl: C = alpha op(A) op(B) + beta C: the chains of blas.cl over one block of k for every element of C.
+/* gemm.cl: C = alpha op(A) op(B) + beta C in the CPU walk: the chains of blas.cl over one block of k for every element
+ * of C.
  *
  * Element (i,k) of op(A) at a[a_first + i·a_row + k·a_step]; C (i,j) at c[c_first + i·c_pitch + j]. Where k is cut,
  * the running sums lie in `sums`, (i,j) at sums[sums_first + i·sums_pitch + j], which may be C itself when C is not
  * read.
  *
- *   -D A_PACKED, B_PACKED   CPU walk: they come packed
- *   -D GROUP_X, GROUP_Y     GPU walk: work-items of a group along columns and rows, 4 × 4 elements each
+ *   -D A_PACKED, B_PACKED   they come packed
  */
-#ifdef WALK_CPU
 
 /* A tile is ROWS rows by the W lanes of a vector: 6 by 16 fill the registers of a machine with 16 of 32 bytes, and
  * are enough to keep one with wider or more registers busy.
@@ -125,97 +124,3 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
     }
   }
 }
-
-#else
-
-/* Third axis of the range: the matrices of a batch, `each` elements apart, or from the listed places of A, B and C; a
- * batch is not cut along k.
- *
- * A group makes a tile of 4·GROUP_Y × 4·GROUP_X elements, DEPTH values of k at a time through local memory. A
- * work-item's elements are GROUP_Y rows and GROUP_X columns apart. Neighbouring work-items fetch neighbours in
- * memory. What lies beyond the edges is 0 in local memory and is not stored. */
-#define DEPTH 16
-#define TILE_M (4 * GROUP_Y)
-#define TILE_N (4 * GROUP_X)
-#define GROUP (GROUP_X * GROUP_Y)
-
-__kernel __attribute__((reqd_work_group_size(GROUP_X, GROUP_Y, 1)))
-void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, ulong a_each,
-          __global const SCALAR *b, ulong b_first, ulong b_column_, ulong b_step_, ulong b_each,
-          __global SCALAR *sums, ulong sums_first, ulong sums_pitch_,
-          __global SCALAR *c, ulong c_first, ulong c_pitch_, ulong c_each,
-          __global const ulong *places, uint listed,
-          ulong m_, ulong n_, ulong k_, SCALAR alpha_, SCALAR beta_, uint parts_) {
-  const ulong a_row = a_row_, a_step = a_step_, b_column = b_column_, b_step = b_step_, m = m_, n = n_, k_end = k_;
-  const ulong sums_pitch = sums_pitch_, c_pitch = c_pitch_;
-  const SCALAR alpha = alpha_, beta = beta_;
-  const uint parts = parts_;
-  __local SCALAR a_tile[DEPTH][TILE_M + 1], b_tile[DEPTH][TILE_N + 1];
-  const uint x = (uint)get_local_id(0), y = (uint)get_local_id(1), item = y * GROUP_X + x;
-  const ulong row = (ulong)get_group_id(1) * TILE_M, column = (ulong)get_group_id(0) * TILE_N;
-  const uint height = (uint)min(m - row, (ulong)TILE_M), width = (uint)min(n - column, (ulong)TILE_N);
-  const ulong z = get_group_id(2);
-  const ulong a_start = listed ? places[3 * z] : a_first + z * a_each;
-  const ulong b_start = listed ? places[3 * z + 1] : b_first + z * b_each;
-  const ulong c_start = listed ? places[3 * z + 2] : c_first + z * c_each;
-  __global SCALAR *sums_at = sums + sums_first + row * sums_pitch + column;
-  SCALAR s[4][4];
-
-  /* Columns beyond the edge get the last one's sum: a condition for each would stay in a register until the end. */
-#pragma unroll
-  for (uint p = 0; p < 4; p++) {
-    const uint i = p * GROUP_Y + y;
-    const bool resumes = !(parts & PART_FIRST) && i < height;
-#pragma unroll
-    for (uint q = 0; q < 4; q++)
-      s[p][q] = resumes ? sums_at[i * sums_pitch + min(q * GROUP_X + x, width - 1)] : (SCALAR)0;
-  }
-  /* What this work-item fetches first; what it fetches then is a constant number of rows and of steps away. Two at a
-   * time: with all of them in flight the sums would not stay in registers. */
-  const bool a_steps = a_step == 1, b_steps = b_column != 1; /* neighbours in memory are steps of k */
-  const uint a_d = a_steps ? item % DEPTH : item / TILE_M, a_t = a_steps ? item / DEPTH : item % TILE_M;
-  const uint b_d = b_steps ? item % DEPTH : item / TILE_N, b_t = b_steps ? item / DEPTH : item % TILE_N;
-  __global const SCALAR *a_at = a + a_start + (row + a_t) * a_row + a_d * a_step;
-  __global const SCALAR *b_at = b + b_start + (column + b_t) * b_column + b_d * b_step;
-  for (ulong k = 0; k < k_end; k += DEPTH) {
-    const uint depth = (uint)min((ulong)DEPTH, k_end - k);
-#pragma unroll 2
-    for (uint f = 0; f < DEPTH * TILE_M; f += GROUP) {
-      const uint d = a_steps ? f % DEPTH : f / TILE_M, t = a_steps ? f / DEPTH : f % TILE_M;
-      const bool inside = a_d + d < depth && a_t + t < height;
-      a_tile[a_d + d][a_t + t] = inside ? a_at[t * a_row + d * a_step] : (SCALAR)0;
-    }
-#pragma unroll 2
-    for (uint f = 0; f < DEPTH * TILE_N; f += GROUP) {
-      const uint d = b_steps ? f % DEPTH : f / TILE_N, t = b_steps ? f / DEPTH : f % TILE_N;
-      const bool inside = b_d + d < depth && b_t + t < width;
-      b_tile[b_d + d][b_t + t] = inside ? b_at[t * b_column + d * b_step] : (SCALAR)0;
-    }
-    a_at += DEPTH * a_step;
-    b_at += DEPTH * b_step;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint d = 0; d < depth; d++) {
-#pragma unroll
-      for (uint p = 0; p < 4; p++) {
-#pragma unroll
-        for (uint q = 0; q < 4; q++) s[p][q] = fma(a_tile[d][p * GROUP_Y + y], b_tile[d][q * GROUP_X + x], s[p][q]);
-      }
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-  }
-  __global SCALAR *c_at = c + c_start + row * c_pitch + column;
-#pragma unroll
-  for (uint p = 0; p < 4; p++) {
-#pragma unroll
-    for (uint q = 0; q < 4; q++) {
-      const uint i = p * GROUP_Y + y, j = q * GROUP_X + x;
-      if (i >= height || j >= width) continue;
-      __global SCALAR *to = c_at + i * c_pitch + j;
-      if (!(parts & PART_LAST))
-        sums_at[i * sums_pitch + j] = s[p][q];
-      else
-        *to = beta == 0 ? finish_new(s[p][q], alpha) : finish(s[p][q], alpha, beta, *to);
-    }
-  }
-}
-#endif

@@ -33,7 +33,10 @@ NAMED = {
     "rows": ("rows.cl", "OP", ""),
     "random": ("random.cl", "DRAW", "draw_"),
     "step": ("optim.cl", "RULE", ""),
-    "gemm": ("gemm.cl", None, ""),
+    "average": ("optim.cl", "RULE", ""),
+    "gemm": ("gemm_tile.cl", None, ""),
+    "factor": ("factor.cl", None, ""),
+    "fft": ("fft_group.cl", None, ""),
 }
 ON_THE_HOST = {"schedule"}
 SAME_RULE = {"adamw": "adam"}  # they differ in what the host works out
@@ -44,6 +47,8 @@ OTHERS = {"clblast"}           # CLBlast's kernels are its own
 KNOWN = [
     ("pvc", {"reduce", "KIND_stats", "REAL_F64", "SECOND"},
      "two parts of ten float64 each do not fit what 32 work-items a thread leave to one, and Skylake wants 8, not 16"),
+    ("pvc", {"gemm_tile", "REAL_F64"},
+     "sixteen sums of float64 and what they are made of do not fit what 32 work-items a thread leave to one"),
 ]
 
 

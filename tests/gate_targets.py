@@ -152,6 +152,9 @@ class Intel(Target):
     registers = ("SIMD",)
     commands = ("ocloc",)
 
+    def takes(self, program):
+        return super().takes(program) and "-DFOURS_M=2" not in program.defines  # the quirk few-registers
+
     def uses(self, work, program, tools):
         folder = work / self.name
         said = run("ocloc", "compile", "-file", self.source(work, program), "-device", self.name, "--format", "zebin",

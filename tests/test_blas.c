@@ -174,6 +174,8 @@ static void cuts(void **state) {
       {.small = -1, .block_k = 7, .room = 4000, .pack_a = 1, .pack_b = -1},
       {.small = -1, .block_k = 20, .room = 6000, .launch_work = 9000, .pack_a = -1, .pack_b = 1},
       {.small = -1, .block_k = 1 << 20, .room = 9000, .pack_a = 1, .pack_b = 1},
+      {.small = -1, .side = 8},
+      {.small = -1, .side = 8, .block_k = 21, .launch_work = 9000},
   };
   for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
     cliv_context *ctx = test_open(test_walks[w]);

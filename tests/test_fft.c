@@ -197,7 +197,8 @@ static void shares(void **state) {
 
 static void short_lengths(void **state) {
   const test_ways *const c = *state;
-  for (size_t n = 1; n <= (test_small() ? 20 : 64); n += 1 + (test_small() && n > 6)) try_length(c, 1 + n % 19, n, NULL);
+  for (size_t n = 1; n <= (test_small() ? 20 : 64); n += 1 + (test_small() && n > 6))
+    try_length(c, 1 + n % 19, n, NULL);
 }
 
 static void long_lengths(void **state) {

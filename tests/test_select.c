@@ -392,11 +392,11 @@ static void test_quirks(void **state) {
   d.platform = "Intel(R) OpenCL Graphics";
   d.type = GPU;
   info = make(&d);
-  assert_int_equal(cliv__quirks(&info, NULL), 0);
+  assert_int_equal(cliv__quirks(&info, NULL), CLIV__QUIRK_FEW_REGISTERS);
   info.max_group_size = 64;
-  assert_int_equal(cliv__quirks(&info, NULL), CLIV__QUIRK_SMALL_GROUPS);
+  assert_int_equal(cliv__quirks(&info, NULL), CLIV__QUIRK_FEW_REGISTERS | CLIV__QUIRK_SMALL_GROUPS);
   info.max_group_size = 65;
-  assert_int_equal(cliv__quirks(&info, NULL), 0);
+  assert_int_equal(cliv__quirks(&info, NULL), CLIV__QUIRK_FEW_REGISTERS);
   d.platform = "Clover";
   info = make(&d);
   cliv__device_judge(&info);

@@ -10,6 +10,7 @@ typedef struct cliv__cuts {
   cl_ulong launch_work; /* multiply-adds a launch, about */
   cl_ulong room;        /* bytes for each of: copies of A, copies of B, running sums; at least a tile's */
   int pack_a, pack_b;   /* CPU walk: 1 copy, -1 read in place where that is possible */
+  unsigned side;        /* GPU walk: 4 or 8 elements of a work-item along each side */
   int no_gemv;          /* 1: products of one row or column by the walk for matrices */
   int small;            /* CPU walk: 1 by cl/gemm_small.cl where it can be, -1 never */
 } cliv__cuts;
@@ -59,7 +60,8 @@ void cliv__places_release(cliv_context *ctx, const cliv__gemm *g, cl_mem places)
 cl_ulong cliv__small_most(const cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts);
 cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync);
 
-/* cl/gemm.cl, for one product; in the GPU walk also for a batch, of which `large_most` gives how many a launch. */
+/* cl/gemm.cl and cl/gemm_tile.cl, for one product; in the GPU walk also for a batch, of which `large_most` gives how
+ * many a launch. */
 cl_ulong cliv__large_most(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts);
 cliv_status cliv__large_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync);
 

@@ -1,4 +1,4 @@
-/* Products of large matrices: the walks of cl/gemm.cl; and batches in the GPU walk.
+/* Products of large matrices: the walks of cl/gemm.cl and cl/gemm_tile.cl; and batches in the GPU walk.
  *
  * The CPU walk multiplies a tile of ROWS rows by a panel of W columns in registers. A and B are copied
  * (packed) before it where their elements are used often enough to pay for that; otherwise they are read where they
@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 #include "blas/exact.h"
+#include "runtime/quirks.h"
 #include "runtime/scratch.h"
 
 enum { ROWS = 6 };             /* CPU walk: rows of a tile */
-enum { TILE = 4 };             /* GPU walk: elements of a work-item along each side */
 enum { DEPTH = 16 };           /* GPU walk: values of k at a time */
 enum { PACK_RUN = 256 };       /* values of k that a work-item of gemm_pack.cl copies at a time */
 enum { GEMM_CHAIN = 1 << 20 }; /* GPU walk: values of k a launch, at a microsecond each */
@@ -29,8 +29,8 @@ typedef struct job {
   cl_ulong block_k, block_m, block_n;
   cl_ulong round_m, round_n; /* of a round; its part of C is: */
   cl_ulong i, j, m, n;
-  bool own_sums;           /* running sums lie in room for a round, not in C */
-  size_t group_x, group_y; /* GPU walk */
+  bool own_sums;                 /* running sums lie in room for a round, not in C */
+  size_t group_x, group_y, side; /* GPU walk; side: elements of a work-item along each */
 } job;
 
 /* One launch's part of the job. */
@@ -108,31 +108,43 @@ static cliv_status prepare_cpu(job *j, const cliv__cuts *cuts) {
   return cliv__blas_kernel(j->ctx, g->dtype, "blas.cl gemm.cl", "gemm", choices, &j->kernel);
 }
 
+/* Elements of a work-item's side: 8 read local memory least; 4 leave groups for all compute units where there are few.
+ * Sums of float64 take two registers each. */
+static size_t choose_side(const job *j) {
+  const cliv__gemm *g = j->g;
+  if (g->dtype == CLIV_F64 || (j->ctx->quirks & CLIV__QUIRK_FEW_REGISTERS)) return 4;
+  const cl_ulong tiles = cliv__div_up(g->m, 8 * j->group_y) * cliv__div_up(g->n, 8 * j->group_x);
+  return tiles * cliv__most(1, g->batch) >= 2 * (cl_ulong)j->ctx->facts.compute_units ? 8 : 4;
+}
+
 /* Whether the device runs such a group of the GPU walk: its items, and the local memory of its two tiles. */
 static bool group_fits(const job *j, size_t group) {
   size_t side = 1;
   while (side * side < group) side *= 2;
-  const size_t local = 2 * (side * TILE + 1) * DEPTH * cliv_dtype_size(j->g->dtype);
+  const size_t local = 2 * (side * 8 + 8) * DEPTH * sizeof(cl_float);
   return group <= j->ctx->facts.max_group_size && local <= j->ctx->facts.local_memory;
 }
 
-static void shape_gpu(job *j) {
+static void shape_gpu(job *j, const cliv__cuts *cuts) {
   size_t group = j->ctx->group_size ? j->ctx->group_size : 256;
   while (!j->ctx->group_size && group > 16 && !group_fits(j, group)) group /= 2;
   for (j->group_x = 1; j->group_x * j->group_x < group;) j->group_x *= 2;
   j->group_y = group / j->group_x;
-  j->rows = j->group_y * TILE;
-  j->width = j->group_x * TILE;
+  j->side = cuts && cuts->side ? cuts->side : choose_side(j);
+  j->rows = j->group_y * j->side;
+  j->width = j->group_x * j->side;
 }
 
 static cliv_status prepare_gpu(job *j, const cliv__cuts *cuts) {
   const cliv__gemm *g = j->g;
-  shape_gpu(j);
+  shape_gpu(j, cuts);
   choose_blocks(j, cuts);
   choose_round(j, false, false, cuts);
-  char choices[96];
-  snprintf(choices, sizeof choices, "-D GROUP_X=%zu -D GROUP_Y=%zu", j->group_x, j->group_y);
-  return cliv__blas_kernel(j->ctx, g->dtype, "blas.cl gemm.cl", "gemm", choices, &j->kernel);
+  char choices[128];
+  snprintf(choices, sizeof choices,
+           "-D GROUP_X=%zu -D GROUP_Y=%zu -D FOURS_M=%zu -D FOURS_N=%zu -D A_STEPS=%d -D B_STEPS=%d", j->group_x,
+           j->group_y, j->side / 4, j->side / 4, !g->trans_a, (int)g->trans_b);
+  return cliv__blas_kernel(j->ctx, g->dtype, "blas.cl gemm_tile.cl", "gemm", choices, &j->kernel);
 }
 
 static cliv_status prepare_sums(job *j) {
@@ -258,7 +270,7 @@ static cliv_status multiply_round(const job *j) {
 
 cl_ulong cliv__large_most(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts) {
   job j = {.ctx = ctx, .g = g};
-  shape_gpu(&j);
+  shape_gpu(&j, cuts);
   choose_blocks(&j, cuts);
   if (g->resumes || j.block_k < g->k || j.block_m < g->m || j.block_n < g->n) return 1;
   return cliv__most(1, launch_work(cuts) / (g->m * g->n * g->k));

@@ -68,6 +68,12 @@ static const quirk_row rows[] = {
      .type = CL_DEVICE_TYPE_CPU,
      .flags = CLIV__QUIRK_PREFETCH,
      .text = {"prefetch", "its prefetch does nothing; its compiler's own built-in is used"}},
+    {.platform = "Intel(R) OpenCL",
+     .type = CL_DEVICE_TYPE_GPU,
+     .flags = CLIV__QUIRK_FEW_REGISTERS,
+     .text = {"few-registers",
+              "8 to 32 work-items share a thread's registers, and a tile of 8 x 8 sums each does not fit there: "
+              "products are made in tiles of 4 x 4"}},
     {.group_size_up_to = 64,
      .flags = CLIV__QUIRK_SMALL_GROUPS,
      .text = {"small-groups",
