@@ -12,9 +12,11 @@ set(CLIV_PRIVATE_LIBRARIES PkgConfig::JANSSON PkgConfig::XXHASH Threads::Threads
 set(CLIV_CLI_LIBRARIES PkgConfig::POPT PkgConfig::JANSSON m)
 
 if(CLIV_CLBLAST)
+  enable_language(CXX) # for src/blas/tune.cc; guests that are C need only be linked with its library
   find_package(CLBlast CONFIG REQUIRED)
-  list(APPEND CLIV_DEFINITIONS CLIV_HAVE_CLBLAST=1)
-  list(APPEND CLIV_PRIVATE_LIBRARIES clblast)
+  pkg_check_modules(CLBLAST QUIET clblast)
+  list(APPEND CLIV_DEFINITIONS CLIV_HAVE_CLBLAST=1 CLIV_CLBLAST_VERSION="${CLBLAST_VERSION}")
+  list(APPEND CLIV_PRIVATE_LIBRARIES clblast stdc++)
 endif()
 if(CLIV_CLFFT)
   find_path(CLFFT_INCLUDE_DIR clFFT.h REQUIRED)

@@ -34,6 +34,7 @@
 #include <cliv/status.h>
 #include <cliv/tensor.h>
 #include <cliv/train.h>
+#include <cliv/tune.h>
 #include <cliv/variance.h>
 #include <cliv/version.h>
 

@@ -5,6 +5,7 @@
 
 #include "base/options.h"
 #include "blas/product.h"
+#include "blas/tuning.h"
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
 
@@ -56,6 +57,7 @@ static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, b
   REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,
           "%d is no provider of matrix products", (int)provider);
 #ifdef CLIV_HAVE_CLBLAST
+  if (provider == CLIV_PROVIDER_CLBLAST) cliv__tuning_apply(ctx);
   *out = provider == CLIV_PROVIDER_CLBLAST ? &cliv__blas_clblast : &cliv__blas_exact;
 #else
   REQUIRE(

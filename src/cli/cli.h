@@ -125,6 +125,7 @@ int cmd_devices(int argc, const char **argv);
 int cmd_train(int argc, const char **argv);
 int cmd_op(int argc, const char **argv);
 int cmd_selftest(int argc, const char **argv);
+int cmd_tune(int argc, const char **argv);
 int cmd_cache(int argc, const char **argv);
 
 #endif

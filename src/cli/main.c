@@ -10,6 +10,7 @@ static const cli_command verbs[] = {
     {"train", "Train a model on a table and leave a run folder", cmd_train},
     {"op", "One operation on .npy files, to check against NumPy", cmd_op},
     {"selftest", "Does this device compute right? Known answers for every operation", cmd_selftest},
+    {"tune", "Fast parameters for CLBlast's kernels on this device", cmd_tune},
     {"cache", "Compiled programs and measurements kept on disk: how many, where, and away with them", cmd_cache},
     {NULL, NULL, NULL},
 };
