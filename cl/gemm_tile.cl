@@ -87,12 +87,12 @@ bool lines_aligned(__global const SCALAR *p, ulong pitch) {
 __kernel __attribute__((reqd_work_group_size(GROUP_X, GROUP_Y, 1)))
 void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, ulong a_each,
           __global const SCALAR *b, ulong b_first, ulong b_column_, ulong b_step_, ulong b_each,
-          __global SCALAR *sums, ulong sums_first, ulong sums_pitch_,
+          __global SCALAR *sums, ulong sums_first_, ulong sums_pitch_,
           __global SCALAR *c, ulong c_first, ulong c_pitch_, ulong c_each,
           __global const ulong *places, uint listed,
           ulong m_, ulong n_, ulong k_, SCALAR alpha_, SCALAR beta_, uint parts_) {
   const ulong a_row = a_row_, a_step = a_step_, b_column = b_column_, b_step = b_step_, m = m_, n = n_, k_end = k_;
-  const ulong sums_pitch = sums_pitch_, c_pitch = c_pitch_;
+  const ulong sums_first = sums_first_, sums_pitch = sums_pitch_, c_pitch = c_pitch_;
   const SCALAR alpha = alpha_, beta = beta_;
   const uint parts = parts_;
   __local SCALAR a_tile[DEPTH][TILE_M + 4] __attribute__((aligned(32)));
