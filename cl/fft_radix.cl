@@ -7,15 +7,23 @@
  * with w(a) = exp(-2πi·a), of a table. The inverse is the same with real and imaginary parts changing places at both
  * ends.
  *
- * V is as many independent transforms as a work-item does side by side: 8 in the CPU walk.
+ * V is as many independent transforms as a work-item does side by side: 8 in the CPU walk, but for doubles.
  */
-#ifdef WALK_CPU
+#ifdef REAL_F64
+#define LANES 1
+typedef double V;
+#define CONSTANT(x) x
+#elif defined(WALK_CPU)
 #define LANES 8
 typedef float8 V;
 #else
 #define LANES 1
 typedef float V;
 #endif
+#ifndef REAL_F64
+#define CONSTANT(x) CAT(x, f)
+#endif
+typedef CAT(SCALAR, 2) pair;
 
 /* (re, im) · (c, d): two roundings each. */
 static void turn(V *re, V *im, V c, V d) {
@@ -38,7 +46,7 @@ static void sum_difference(V *a, V *b) {
 static void dft2(V *a, V *b) { BOTH(0, 1) }
 
 static void dft3(V *a, V *b) {
-  const float half_root3 = 0.86602540378443865f;
+  const SCALAR half_root3 = CONSTANT(0.86602540378443865);
   const V p = a[1] + a[2], q = b[1] + b[2], r = (a[1] - a[2]) * half_root3, s = (b[1] - b[2]) * half_root3;
   const V m = fma(p, (V)(-0.5f), a[0]), n = fma(q, (V)(-0.5f), b[0]);
   a[0] = a[0] + p, b[0] = b[0] + q;
@@ -57,8 +65,8 @@ static void dft4(V *a, V *b) {
 }
 
 static void dft5(V *a, V *b) {
-  const float c1 = 0.30901699437494742f, c2 = -0.80901699437494742f, s1 = 0.95105651629515357f,
-              s2 = 0.58778525229247313f;
+  const SCALAR c1 = CONSTANT(0.30901699437494742), c2 = -CONSTANT(0.80901699437494742);
+  const SCALAR s1 = CONSTANT(0.95105651629515357), s2 = CONSTANT(0.58778525229247313);
   BOTH(1, 4)
   BOTH(2, 3)
   const V p = fma(a[2], (V)c2, fma(a[1], (V)c1, a[0])), q = fma(b[2], (V)c2, fma(b[1], (V)c1, b[0]));
@@ -73,7 +81,7 @@ static void dft5(V *a, V *b) {
 }
 
 static void dft8(V *a, V *b) {
-  const float root_half = 0.70710678118654752f;
+  const SCALAR root_half = CONSTANT(0.70710678118654752);
   BOTH(0, 4)
   BOTH(1, 5)
   BOTH(2, 6)
@@ -94,7 +102,14 @@ static void dft8(V *a, V *b) {
 }
 
 /* What is stored at the end. */
+#ifdef REAL_F64
+static double last_of(double x, double scale) {
+  const double y = x * scale;
+  return (as_ulong(y) & MAGNITUDE_BITS) > INFINITY_BITS ? as_double(CANONICAL_NAN_BITS) : y;
+}
+#else
 static float last_of(float x, float scale) { return canonical_f32(x * scale); }
+#endif
 
 /* ---- which elements ----
  *

@@ -7,14 +7,14 @@
  * Of an odd length they are n complex ones. Lines of numbers lie `inner` apart, as in fft_radix.cl; a launch's element
  * i counts inner fastest, then along the line, then lines.
  */
-static float2 times(float2 z, float2 w) { return (float2)(fma(z.x, w.x, -(z.y * w.y)), fma(z.x, w.y, z.y * w.x)); }
+static pair times(pair z, pair w) { return (pair)(fma(z.x, w.x, -(z.y * w.y)), fma(z.x, w.y, z.y * w.x)); }
 
 #define REAL_PLACES                                                                                             \
-  __global const float *x_, ulong x_first, __global float *y_, ulong y_first, ulong count_, ulong n_, ulong inner_, \
+  __global const SCALAR *x_, ulong x_first, __global SCALAR *y_, ulong y_first, ulong count_, ulong n_, ulong inner_, \
       ulong share_
 #define REAL_LOCALS                                                                   \
-  __global const float *const x = x_ + x_first;                                       \
-  __global float *const y = y_ + y_first;                                             \
+  __global const SCALAR *const x = x_ + x_first;                                       \
+  __global SCALAR *const y = y_ + y_first;                                             \
   const ulong count = count_, n = n_, inner = inner_, share = share_;                 \
   const ulong begin = get_global_id(0) * share, end = min(begin + share, count);      \
   const bool even = n % 2 == 0;                                                       \
@@ -29,49 +29,49 @@ __kernel void fft_real_pack(REAL_PLACES) {
   REAL_LOCALS
   for (ulong i = begin; i < end; i++) {
     OF(even ? h : n)
-    __global const float *const from = x + line * n * inner + s;
-    const float2 z = even ? (float2)(from[2 * j * inner], from[(2 * j + 1) * inner]) : (float2)(from[j * inner], 0.0f);
+    __global const SCALAR *const from = x + line * n * inner + s;
+    const pair z = even ? (pair)(from[2 * j * inner], from[(2 * j + 1) * inner]) : (pair)(from[j * inner], (SCALAR)0);
     vstore2(z, i, y);
   }
 }
 
 /* Z to X, h + 1 of them. */
-__kernel void fft_real_split(REAL_PLACES, __global const float *turns, uint last_, float scale_) {
+__kernel void fft_real_split(REAL_PLACES, __global const SCALAR *turns, uint last_, SCALAR scale_) {
   REAL_LOCALS
   const uint last = last_;
-  const float scale = scale_;
+  const SCALAR scale = scale_;
   for (ulong i = begin; i < end; i++) {
     OF(h + 1)
     const ulong first = line * (even ? h : n) * inner + s;
-    float2 z = vload2(first + (even && j == h ? 0 : j) * inner, x);
+    pair z = vload2(first + (even && j == h ? 0 : j) * inner, x);
     if (even) {
-      const float2 mirror = vload2(first + (j == 0 ? 0 : h - j) * inner, x);
-      const float2 e = (float2)(z.x + mirror.x, z.y - mirror.y), d = (float2)(z.x - mirror.x, z.y + mirror.y);
-      z = 0.5f * (e + times((float2)(d.y, -d.x), vload2(j, turns)));
+      const pair mirror = vload2(first + (j == 0 ? 0 : h - j) * inner, x);
+      const pair e = (pair)(z.x + mirror.x, z.y - mirror.y), d = (pair)(z.x - mirror.x, z.y + mirror.y);
+      z = (SCALAR)0.5f * (e + times((pair)(d.y, -d.x), vload2(j, turns)));
     }
-    if (last) z = (float2)(last_of(z.x, scale), last_of(z.y, scale));
+    if (last) z = (pair)(last_of(z.x, scale), last_of(z.y, scale));
     vstore2(z, i, y);
   }
 }
 
 /* Element k of a line's X; those that are their own mirrors are real. */
-static float2 spectrum(__global const float *x, ulong first, ulong k, ulong n, ulong inner) {
-  const float2 z = vload2(first + k * inner, x);
-  return k == 0 || 2 * k == n ? (float2)(z.x, 0.0f) : z;
+static pair spectrum(__global const SCALAR *x, ulong first, ulong k, ulong n, ulong inner) {
+  const pair z = vload2(first + k * inner, x);
+  return k == 0 || 2 * k == n ? (pair)(z.x, (SCALAR)0) : z;
 }
 
 /* X to Z. */
-__kernel void fft_real_join(REAL_PLACES, __global const float *turns) {
+__kernel void fft_real_join(REAL_PLACES, __global const SCALAR *turns) {
   REAL_LOCALS
   for (ulong i = begin; i < end; i++) {
     OF(even ? h : n)
     const ulong first = line * (h + 1) * inner + s;
-    float2 z;
+    pair z;
     if (even) {
-      const float2 a = spectrum(x, first, j, n, inner), b = spectrum(x, first, h - j, n, inner), w = vload2(j, turns);
-      const float2 e = (float2)(a.x + b.x, a.y - b.y), d = (float2)(a.x - b.x, a.y + b.y);
-      const float2 o = times(d, (float2)(w.x, -w.y));
-      z = (float2)(e.x - o.y, e.y + o.x);
+      const pair a = spectrum(x, first, j, n, inner), b = spectrum(x, first, h - j, n, inner), w = vload2(j, turns);
+      const pair e = (pair)(a.x + b.x, a.y - b.y), d = (pair)(a.x - b.x, a.y + b.y);
+      const pair o = times(d, (pair)(w.x, -w.y));
+      z = (pair)(e.x - o.y, e.y + o.x);
     } else {
       z = spectrum(x, first, j <= h ? j : n - j, n, inner);
       if (j > h) z.y = -z.y;

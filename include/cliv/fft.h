@@ -1,12 +1,13 @@
-/* cliv/fft.h: discrete Fourier transforms of float32.
+/* cliv/fft.h: discrete Fourier transforms of float32 and float64.
  *
  *   cliv_fft(ctx, x, x, NULL, NULL);                                  of every line along the last axis, in place
  *   cliv_fft(ctx, x, y, &(cliv_fft_options){.inverse = 1}, NULL);           and back
  *   cliv_rfft(ctx, x, y, NULL, NULL);                                 of real numbers: half of the result
  *   cliv_fft(ctx, x, y, &(cliv_fft_options){.axis_count = 2, .axes = (const int[]){-2, -1}}, NULL);      in the plane
  *
- * A complex array is a float32 tensor whose last axis is a pair, the real and the imaginary part: [rows, n, 2] is what
- * NumPy has as complex64 [rows, n]. Tensors are dense. Everything is enqueued in the context's order; nothing here
+ * A complex array is a tensor whose last axis is a pair, the real and the imaginary part: float32 [rows, n, 2] is what
+ * NumPy has as complex64 [rows, n]. Views may have a pitch or any strides, also between a number's parts: what is not
+ * dense goes by way of a dense copy, in scratch memory or in the result. Everything is enqueued in the context's order; nothing here
  * blocks, but the first call of a kind compiles its kernels, and the first of a length makes its tables on the host
  * (kept with the context for the 32 lengths used last).
  *
@@ -34,8 +35,11 @@
  * rounded once. Axes are done in the order given. A NaN that is stored is the canonical one; an infinity or NaN makes
  * most or all of its line NaN, and no other. (Subnormal numbers are as cliv/blas.h says.)
  *
- * Errors: NULL; DTYPE (not float32); SHAPE (no pair at the end, x and out of different shapes, a length of 0 or beyond
- * 2^26 along an axis); LAYOUT (a tensor with a pitch); OVERLAP (x and out overlap and are not the same place); VALUE
+ * float64, where the device has it, is the same definition in double, tables not rounded, with an error of less than
+ * 2e-16·(1 + log2 n), other lengths 4e-16: a launch a pass, which is a tenth of float32's speed or less.
+ *
+ * Errors: NULL; DTYPE (neither float32 nor float64, or not the same); SHAPE (no pair at the end, x and out of different shapes, a length of 0 or beyond
+ * 2^26 along an axis); OVERLAP (x and out overlap and are not the same place); VALUE
  * (an axis out of range or named twice, the norm, tensors of another context, the options' size); DEVICE_MEMORY,
  * OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
  *
@@ -70,7 +74,7 @@ CLIV_API cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tens
                               const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* The transform of real numbers: of X along the last axis named, n long, the elements k = 0 … n/2, as the others are
- * their conjugates. x: float32 as it is, of any shape; out: the same with n/2 + 1 instead of n along that axis, and the
+ * their conjugates. x: numbers as they are, of any shape; out: the same with n/2 + 1 instead of n along that axis, and the
  * pair at the end; apart from x. `inverse` is not looked at. An even n is transformed as n/2 complex numbers,
  * z[j] = x[2j] + i·x[2j+1], and then with w = exp(-2πi/n), h = n/2, Z[h] = Z[0],
  *     X[k] = (E + O·w^k)/2     E = Z[k] + conj Z[h-k]     O = -i·(Z[k] - conj Z[h-k])

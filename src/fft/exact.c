@@ -203,6 +203,7 @@ static cliv_status run_chirp(cliv_context *ctx, const cliv__fft_plan *plan, cons
 
 cliv_status cliv__fft_exact(cliv_context *ctx, const cliv__fft_axis *axis, const cliv_sync *sync) {
   const cliv__fft_plan *plan;
+  if (axis->wide) return cliv__fft_wide(ctx, axis, sync);
   TRY(cliv__fft_plan_of(ctx, axis->length, &plan));
   return (plan->whole ? run_chirp : run_direct)(ctx, plan, axis, sync);
 }

@@ -7,6 +7,8 @@
 #include "fft/exact.h"
 #include "fft/plan.h"
 #include "fft/real.h"
+#include "fft/room.h"
+#include "runtime/axes.h"
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
 #include "runtime/tensor.h"
@@ -42,7 +44,7 @@ typedef struct request {
   int ndim;                    /* of the array of numbers, real or complex … */
   size_t shape[CLIV_MAX_DIMS]; /* … and its shape: of the real one where there is one */
   int count, axes[CLIV_MAX_DIMS];
-  float scale;
+  double scale;
 } request;
 
 static cliv_status take_axes(cliv_context *ctx, request *q) {
@@ -68,8 +70,8 @@ static cliv_status check_tensors(cliv_context *ctx, const request *q) {
   const cliv_tensor *const x = q->x, *const out = q->out, *const pairs = q->kind == TO_REAL ? x : out;
   REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "%s: the tensors belong to another context than the one given",
           q->name);
-  REQUIRE(ctx, x->dtype == CLIV_F32 && out->dtype == CLIV_F32, DTYPE,
-          "%s: transforms are computed in float32, but x is %s and out is %s", q->name, cliv__describe(x, a),
+  REQUIRE(ctx, (x->dtype == CLIV_F32 || x->dtype == CLIV_F64) && out->dtype == x->dtype, DTYPE,
+          "%s: transforms are computed in float32 or float64, but x is %s and out is %s", q->name, cliv__describe(x, a),
           cliv__describe(out, b));
   REQUIRE(
       ctx, pairs->ndim >= 2 && pairs->shape[pairs->ndim - 1] == 2, SHAPE,
@@ -79,8 +81,6 @@ static cliv_status check_tensors(cliv_context *ctx, const request *q) {
   REQUIRE(ctx, q->kind != COMPLEX || cliv__same_shape(x, out), SHAPE,
           "%s: x is %s and out is %s: their shapes must be equal", q->name, cliv__describe(x, a),
           cliv__describe(out, b));
-  REQUIRE(ctx, cliv__dense(x) && cliv__dense(out), LAYOUT,
-          "%s: x and out must be dense; make a copy of a view with a pitch", q->name);
   REQUIRE(ctx, (q->kind == COMPLEX && cliv__same_place(x, out)) || !cliv__overlap(x, out), OVERLAP,
           "%s: x and out share a part of their memory; give %s", q->name,
           q->kind == COMPLEX ? "the same tensor, or others" : "tensors apart");
@@ -116,7 +116,7 @@ static cliv_status check_lengths(cliv_context *ctx, request *q) {
     points *= (double)n;
   }
   const bool plain = q->o.norm == (q->o.inverse ? CLIV_FFT_FORWARD : CLIV_FFT_BACKWARD);
-  q->scale = plain ? 1.0f : (float)(1 / (q->o.norm == CLIV_FFT_ORTHO ? sqrt(points) : points));
+  q->scale = plain ? 1 : 1 / (q->o.norm == CLIV_FFT_ORTHO ? sqrt(points) : points);
   return CLIV_OK;
 }
 
@@ -132,7 +132,9 @@ static cliv__fft_axis axis_of(const request *q, int axis, cliv__fft_place x, cli
                       .inner = 1,
                       .inverse = q->o.inverse != 0,
                       .last = last,
-                      .scale = q->scale};
+                      .scale = (float)q->scale,
+                      .wide = q->x->dtype == CLIV_F64,
+                      .wide_scale = q->scale};
   for (int d = 0; d < axis; d++) a.outer *= complex_length(q, d);
   for (int d = axis + 1; d < q->ndim; d++) a.inner *= complex_length(q, d);
   return a;
@@ -162,12 +164,40 @@ static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *syn
   cliv__fft_place spectrum = x;
   if (others) {
     spectrum.first = 0;
-    TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_SPECTRUM, q->x->count * sizeof(float), &spectrum.mem));
+    TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_SPECTRUM, q->x->count * cliv_dtype_size(q->x->dtype), &spectrum.mem));
     TRY(run_complex(ctx, q, others, x, spectrum, true, false, sync));
   }
   const cliv__fft_axis axis = axis_of(q, halved, spectrum, out, true);
   const cliv_sync part = cliv__sync_part(sync, others == 0, true);
   return cliv__fft_real(ctx, &axis, &part);
+}
+
+static cliv_status copy(cliv_context *ctx, const cliv_tensor *from, const cliv_tensor *to, const cliv_sync *sync) {
+  cliv__axis axes[CLIV_MAX_DIMS];
+  const int count = cliv__axes(from, to, 0, axes);
+  return cliv__copy_axes(ctx, from->dtype, &(cliv__origin){from->mem, cliv__first(from)},
+                         &(cliv__origin){to->mem, cliv__first(to)}, axes, count, sync);
+}
+
+/* By way of dense copies of what is not dense; complex numbers are transformed where they are to go. */
+static cliv_status run_strided(cliv_context *ctx, const request *q, const cliv_sync *sync) {
+  const bool in = !cliv__dense(q->x), out = !cliv__dense(q->out);
+  cliv_tensor dense_x, dense_out;
+  request d = *q;
+  if (out) {
+    TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &dense_out));
+    d.out = &dense_out;
+  }
+  if (in) {
+    dense_x = *d.out;
+    if (q->kind != COMPLEX)
+      TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_X, q->x->dtype, q->x->ndim, q->x->shape, &dense_x));
+    d.x = &dense_x;
+    TRY(copy(ctx, q->x, d.x, SYNC_FIRST(sync)));
+  }
+  const cliv_sync middle = cliv__sync_part(sync, !in, !out);
+  TRY(run(ctx, &d, &middle));
+  return out ? copy(ctx, d.out, q->out, SYNC_LAST(sync)) : CLIV_OK;
 }
 
 static cliv_status transform(cliv_context *ctx, request *q, const cliv_fft_options *options, const cliv_sync *sync) {
@@ -185,7 +215,8 @@ static cliv_status transform(cliv_context *ctx, request *q, const cliv_fft_optio
   if (q->x->count == 0) return cliv__nothing(ctx, sync);
   cliv__fft_plans_trim(ctx);
   TRY(cliv__stage_begin(ctx));
-  return cliv__stage_end(ctx, run(ctx, q, sync), NULL);
+  const bool dense = cliv__dense(q->x) && cliv__dense(q->out);
+  return cliv__stage_end(ctx, (dense ? run : run_strided)(ctx, q, sync), NULL);
 }
 
 #define TRANSFORM(NAME, KIND)                                                                                         \

@@ -83,7 +83,7 @@ static cliv_status make_table(cliv_context *ctx, cliv__fft_plan *plan) {
 /* ---- other lengths ---- */
 
 /* The length of the convolution: the least 2^k·{1, 3, 5, 9, 15} from 2n - 1 on. */
-static size_t whole_length(size_t n) {
+size_t cliv__fft_whole_length(size_t n) {
   static const size_t odd[] = {1, 3, 5, 9, 15};
   size_t best = SIZE_MAX;
   for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
@@ -130,34 +130,40 @@ static double *transform_double(double *z, double *room, double *w, size_t m) {
   return z;
 }
 
-/* z: zeros, and as much room again, twice. */
-static void fill_chirp(const cliv__fft_plan *plan, double *z, float *chirp, float *filter) {
+const double *cliv__fft_chirp(const cliv__fft_plan *plan, double *z, double *chirp) {
   const size_t n = plan->length, m = plan->whole;
   for (size_t k = 0; k < n; k++) {
     double re, im;
     cliv__fft_turn((uint64_t)k * k % (2 * n), 2 * n, &re, &im);
-    chirp[2 * k] = (float)re, chirp[2 * k + 1] = (float)im;
+    chirp[2 * k] = re, chirp[2 * k + 1] = im;
     const size_t mirror = k ? m - k : 0;
     z[2 * k] = z[2 * mirror] = re;
     z[2 * k + 1] = z[2 * mirror + 1] = -im;
   }
-  const double *const h = transform_double(z, z + 2 * m, z + 4 * m, m);
-  for (size_t k = 0; k < 2 * m; k++) filter[k] = (float)(h[k] / (double)m);
+  double *const h = transform_double(z, z + 2 * m, z + 4 * m, m);
+  for (size_t k = 0; k < 2 * m; k++) h[k] = h[k] / (double)m;
+  return h;
+}
+
+static void fill_chirp(const cliv__fft_plan *plan, double *room, double *c, float *chirp, float *filter) {
+  const double *const h = cliv__fft_chirp(plan, room, c);
+  for (size_t k = 0; k < 2 * plan->length; k++) chirp[k] = (float)c[k];
+  for (size_t k = 0; k < 2 * plan->whole; k++) filter[k] = (float)h[k];
 }
 
 static cliv_status make_chirp(cliv_context *ctx, cliv__fft_plan *plan) {
-  const size_t n = plan->length, m = whole_length(n);
-  plan->whole = m;
-  double *const z = calloc(6 * m, sizeof *z);
+  const size_t n = plan->length, m = plan->whole;
+  double *const z = calloc(6 * m, sizeof *z), *const c = malloc(2 * n * sizeof *c);
   float *const chirp = malloc(2 * n * sizeof *chirp), *const filter = malloc(2 * m * sizeof *filter);
   cliv_status status = CLIV_OK;
-  if (!z || !chirp || !filter)
+  if (!z || !c || !chirp || !filter)
     status = cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for the tables of a transform of %zu", n);
-  if (!status) fill_chirp(plan, z, chirp, filter);
+  if (!status) fill_chirp(plan, z, c, chirp, filter);
   const char *const what = "allocating a transform's table";
   if (!status) status = cliv__upload(ctx, chirp, 2 * n * sizeof *chirp, what, &plan->chirp);
   if (!status) status = cliv__upload(ctx, filter, 2 * m * sizeof *filter, what, &plan->filter);
   free(z);
+  free(c);
   free(chirp);
   free(filter);
   return status;
@@ -172,31 +178,46 @@ static void plan_free(cliv__fft_plan *plan) {
   free(plan);
 }
 
-static cliv_status make_turns(cliv_context *ctx, cliv__fft_plan *plan) {
-  const size_t count = plan->length / 2 + 1, bytes = 2 * count * sizeof(float);
-  float *const table = malloc(bytes);
+/* Entry k of a table alone; gives how many numbers it is. */
+static size_t entry(const cliv__fft_plan *plan, size_t k, double v[2]) {
+  const bool bends = plan->kind == CLIV__FFT_BENDS;
+  cliv__fft_turn(k, plan->length * (bends ? 2 : plan->kind == CLIV__FFT_QUARTERS ? 4 : 1), v, v + 1);
+  if (bends) v[0] = 4 * (v[1] * v[1]);
+  return bends ? 1 : 2;
+}
+
+static cliv_status make_entries(cliv_context *ctx, cliv__fft_plan *plan) {
+  double v[2];
+  const size_t each = entry(plan, 0, v), numbers = (plan->length / 2 + 1) * each;
+  const size_t bytes = numbers * (plan->wide ? sizeof(double) : sizeof(float));
+  void *const table = malloc(bytes);
   REQUIRE(ctx, table != NULL, HOST_MEMORY, "no memory for the %zu bytes of tables of a transform of %zu", bytes,
           plan->length);
-  for (size_t k = 0; k < count; k++) {
-    double re, im;
-    cliv__fft_turn(k, plan->length, &re, &im);
-    table[2 * k] = (float)re, table[2 * k + 1] = (float)im;
+  for (size_t i = 0; i < numbers; i++) {
+    if (i % each == 0) entry(plan, i / each, v);
+    if (plan->wide) ((double *)table)[i] = v[i % each];
+    else ((float *)table)[i] = (float)v[i % each];
   }
   const cliv_status status = cliv__upload(ctx, table, bytes, "allocating a transform's table", &plan->table);
   free(table);
   return status;
 }
 
-static cliv_status plan_make(cliv_context *ctx, size_t length, bool turns, cliv__fft_plan **out) {
+static cliv_status make_tables(cliv_context *ctx, cliv__fft_plan *plan) {
+  if (plan->kind != CLIV__FFT_TRANSFORM) return make_entries(ctx, plan);
+  plan->count = cliv__fft_radices(plan->length, plan->radix);
+  if (plan->count < 0) plan->count = 0, plan->whole = cliv__fft_whole_length(plan->length);
+  if (plan->wide) return cliv__fft_wide_tables(ctx, plan);
+  return (plan->whole ? make_chirp : make_table)(ctx, plan);
+}
+
+static cliv_status plan_make(cliv_context *ctx, size_t length, cliv__fft_kind kind, bool wide, cliv__fft_plan **out) {
   cliv__fft_plan *const plan = calloc(1, sizeof *plan);
   REQUIRE(ctx, plan != NULL, HOST_MEMORY, "no memory for the plan of a transform of %zu", length);
   plan->length = length;
-  plan->turns = turns;
-  plan->count = turns ? 0 : cliv__fft_radices(length, plan->radix);
-  if (plan->count < 0) plan->count = 0, plan->whole = 1;
-  const cliv_status status = turns         ? make_turns(ctx, plan)
-                             : plan->whole ? make_chirp(ctx, plan)
-                                           : make_table(ctx, plan);
+  plan->kind = kind;
+  plan->wide = wide;
+  const cliv_status status = make_tables(ctx, plan);
   if (!status) *out = plan;
   else plan_free(plan);
   return status;
@@ -222,14 +243,15 @@ void cliv__fft_plans_trim(cliv_context *ctx) {
   }
 }
 
-static cliv_status find(cliv_context *ctx, size_t length, bool turns, const cliv__fft_plan **out) {
+cliv_status cliv__fft_find(cliv_context *ctx, size_t length, cliv__fft_kind kind, bool wide,
+                           const cliv__fft_plan **out) {
   cliv__fft_plan **at = &ctx->fft_plans, *plan = NULL;
-  while (*at && ((*at)->length != length || (*at)->turns != turns)) at = &(*at)->next;
+  while (*at && ((*at)->length != length || (*at)->kind != kind || (*at)->wide != wide)) at = &(*at)->next;
   if (*at) {
     plan = *at;
     *at = plan->next;
   } else {
-    TRY(plan_make(ctx, length, turns, &plan));
+    TRY(plan_make(ctx, length, kind, wide, &plan));
   }
   plan->next = ctx->fft_plans;
   ctx->fft_plans = plan;
@@ -239,11 +261,7 @@ static cliv_status find(cliv_context *ctx, size_t length, bool turns, const cliv
 }
 
 cliv_status cliv__fft_plan_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out) {
-  return find(ctx, length, false, out);
-}
-
-cliv_status cliv__fft_turns_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out) {
-  return find(ctx, length, true, out);
+  return cliv__fft_find(ctx, length, CLIV__FFT_TRANSFORM, false, out);
 }
 
 /* ---- launches ---- */

@@ -10,10 +10,19 @@ enum {
   CLIV__FFT_LAUNCHES = 8
 };
 
+/* What a plan holds: all that a transform needs, or a table alone, for k = 0 … length/2. */
+typedef enum cliv__fft_kind {
+  CLIV__FFT_TRANSFORM,
+  CLIV__FFT_TURNS,    /* w(k/length), in pairs */
+  CLIV__FFT_QUARTERS, /* w(k/(4·length)), in pairs */
+  CLIV__FFT_BENDS     /* 4·sin²(π·k/length) */
+} cliv__fft_kind;
+
 typedef struct cliv__fft_plan {
   struct cliv__fft_plan *next; /* in the context, the one used last first */
   size_t length;
-  bool turns;                       /* made by cliv__fft_turns_of: has nothing but its table */
+  cliv__fft_kind kind;
+  bool wide;                        /* tables of doubles: of a transform, see src/fft/wide.c */
   int count;                        /* radices; 0 for a length of 1, or where `whole` is set */
   uint8_t radix[CLIV__FFT_RADICES]; /* in the order of the passes */
   cl_mem table;                     /* powers of w, by pass: see cliv__fft_table */
@@ -29,10 +38,17 @@ int cliv__fft_radices(size_t n, uint8_t radix[CLIV__FFT_RADICES]);
 
 /* The plan of a length, made or found. The context owns it; it is there until the next trim. */
 cliv_status cliv__fft_plan_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out);
-/* The same, of nothing but w(k/length), k = 0 … length/2, in pairs, as its table. */
-cliv_status cliv__fft_turns_of(cliv_context *ctx, size_t length, const cliv__fft_plan **out);
+/* The same of any kind, in float32 or float64. */
+cliv_status cliv__fft_find(cliv_context *ctx, size_t length, cliv__fft_kind kind, bool wide,
+                           const cliv__fft_plan **out);
 /* Drops all but the 32 used last; nothing where launches are written down that may name them. */
 void cliv__fft_plans_trim(cliv_context *ctx);
+
+/* For plans of doubles: the length of a convolution, and its tables: c, and h in 6·plan->whole doubles of room, which
+ * are zeros; gives where in it h is. */
+size_t cliv__fft_whole_length(size_t n);
+const double *cliv__fft_chirp(const cliv__fft_plan *plan, double *room, double *chirp);
+cliv_status cliv__fft_wide_tables(cliv_context *ctx, cliv__fft_plan *plan);
 
 /* Passes that one launch does. */
 typedef struct cliv__fft_launch {

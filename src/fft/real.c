@@ -18,7 +18,7 @@ typedef struct stage {
 
 static cliv_status run_stage(cliv_context *ctx, const stage *s, const cliv__fft_axis *a, const cliv_sync *sync) {
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "fft_radix.cl fft_real.cl", "", s->entry, &kernel));
+  TRY(cliv__kernel(ctx, "fft_radix.cl fft_real.cl", a->wide ? "-D REAL_F64" : "", s->entry, &kernel));
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong share = cpu ? CPU_SHARE : 1;
   const cl_uint last = a->last;
@@ -28,7 +28,7 @@ static cliv_status run_stage(cliv_context *ctx, const stage *s, const cliv__fft_
   if (s->turns) args[n++] = ARG(s->turns);
   if (s->scales) {
     args[n++] = ARG(last);
-    args[n++] = ARG(a->scale);
+    args[n++] = a->wide ? ARG(a->wide_scale) : ARG(a->scale);
   }
   const cliv__range range = RANGE1(cliv__div_up(s->count, share), cpu ? 1 : cliv__group(ctx, GROUP));
   return cliv__launch(ctx, kernel, range, sync, args, n);
@@ -73,8 +73,8 @@ cliv_status cliv__fft_real(cliv_context *ctx, const cliv__fft_axis *axis, const 
   const cl_ulong points = axis->length % 2 ? axis->length : axis->length / 2;
   const cliv__fft_plan *plan;
   cl_mem room;
-  TRY(cliv__fft_turns_of(ctx, axis->length, &plan));
-  TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_REAL, (size_t)(axis->outer * axis->inner * points) * sizeof(cl_float2),
+  TRY(cliv__fft_find(ctx, axis->length, CLIV__FFT_TURNS, axis->wide, &plan));
+  TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_REAL, (size_t)(axis->outer * axis->inner * points) * cliv__fft_pair(axis),
                     &room));
   return (axis->inverse ? inverse : forward)(ctx, axis, points, plan->table, room, sync);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 typedef struct argument {
-  _Alignas(16) unsigned char value[16]; /* a number, a vector of four or a handle, aligned as drivers may read it */
+  _Alignas(16) unsigned char value[64]; /* a number, a vector or a handle, aligned as drivers may read it */
   size_t size;
   bool local; /* local memory: no value */
 } argument;
