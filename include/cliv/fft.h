@@ -7,9 +7,9 @@
  *
  * A complex array is a tensor whose last axis is a pair, the real and the imaginary part: float32 [rows, n, 2] is what
  * NumPy has as complex64 [rows, n]. Views may have a pitch or any strides, also between a number's parts: what is not
- * dense goes by way of a dense copy, in scratch memory or in the result. Everything is enqueued in the context's order; nothing here
- * blocks, but the first call of a kind compiles its kernels, and the first of a length makes its tables on the host
- * (kept with the context for the 32 lengths used last).
+ * dense goes by way of a dense copy, in scratch memory or in the result. Everything is enqueued in the context's order;
+ * nothing here blocks, but the first call of a kind compiles its kernels, and the first of a length makes its tables on
+ * the host (kept with the context for the 32 lengths used last).
  *
  *   forward   X[k] = f · Σ x[j]·exp(-2πi·jk/n)          inverse   x[j] = f · Σ X[k]·exp(+2πi·jk/n)
  *
@@ -36,10 +36,10 @@
  * most or all of its line NaN, and no other. (Subnormal numbers are as cliv/blas.h says.)
  *
  * float64, where the device has it, is the same definition in double, tables not rounded, with an error of less than
- * 2e-16·(1 + log2 n), other lengths 4e-16: a launch a pass, which is a tenth of float32's speed or less.
+ * 2e-16·(1 + log2 n), other lengths 4e-16: a launch a pass, with several times float32's time.
  *
- * Errors: NULL; DTYPE (neither float32 nor float64, or not the same); SHAPE (no pair at the end, x and out of different shapes, a length of 0 or beyond
- * 2^26 along an axis); OVERLAP (x and out overlap and are not the same place); VALUE
+ * Errors: NULL; DTYPE (neither float32 nor float64, or not the same); SHAPE (no pair at the end, x and out of different
+ * shapes, a length of 0 or beyond 2^26 along an axis); OVERLAP (x and out overlap and are not the same place); VALUE
  * (an axis out of range or named twice, the norm, tensors of another context, the options' size); DEVICE_MEMORY,
  * OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
  *
@@ -74,9 +74,9 @@ CLIV_API cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tens
                               const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* The transform of real numbers: of X along the last axis named, n long, the elements k = 0 … n/2, as the others are
- * their conjugates. x: numbers as they are, of any shape; out: the same with n/2 + 1 instead of n along that axis, and the
- * pair at the end; apart from x. `inverse` is not looked at. An even n is transformed as n/2 complex numbers,
- * z[j] = x[2j] + i·x[2j+1], and then with w = exp(-2πi/n), h = n/2, Z[h] = Z[0],
+ * their conjugates. x: numbers as they are, of any shape; out: the same with n/2 + 1 instead of n along that axis, and
+ * the pair at the end; apart from x. `inverse` is not looked at. An even n is transformed as n/2 complex numbers, z[j]
+ * = x[2j] + i·x[2j+1], and then with w = exp(-2πi/n), h = n/2, Z[h] = Z[0],
  *     X[k] = (E + O·w^k)/2     E = Z[k] + conj Z[h-k]     O = -i·(Z[k] - conj Z[h-k])
  * an odd one as n complex numbers; then come the other axes, in the order given. Asynchronous. SHAPE also where out
  * does not fit. */
