@@ -9,6 +9,8 @@ typedef struct shape {
   bool whole;
 } shape;
 
+#define BESIDE 16 /* columns of a group that are parts of longer transforms, at most: as in src/fft/exact.c */
+
 /* Which column and which of `count` things of it: neighbours in memory to neighbouring work-items. */
 static void deal(const shape *s, uint id, uint count, uint *c, uint *i) {
   *c = s->whole ? id / count : id % s->columns;
@@ -17,9 +19,8 @@ static void deal(const shape *s, uint id, uint count, uint *c, uint *i) {
 
 #define DEFINE_PASS(R)                                                                                            \
   static void pass##R(__local const float2 *x, __local float2 *y, __global const float *w, const shape *s, uint l, \
-                      ulong before, ulong inner, ulong first, uint id, uint group) {                              \
-    const uint m = s->length / R;                                                                                 \
-    const ulong plane = before * l * (R - 1);                                                                     \
+                      uint before, __local const uint *q, uint id, uint group) {                                  \
+    const uint m = s->length / R, step = before * l, plane = step * (R - 1);                                      \
     for (uint n = id; n < m * s->columns; n += group) {                                                           \
       uint c, j;                                                                                                  \
       deal(s, n, m, &c, &j);                                                                                      \
@@ -31,10 +32,10 @@ static void deal(const shape *s, uint id, uint count, uint *c, uint *i) {
         const float2 z = from[(j + t * m) * s->step];                                                             \
         a[t] = z.x, b[t] = z.y;                                                                                   \
       }                                                                                                           \
-      if (before * l > 1) {                                                                                       \
-        __global const float *turns = w + before * k + (s->whole ? 0 : (first + c) / inner % before);             \
+      if (step > 1) {                                                                                             \
+        const uint at = before * k + (s->whole ? 0 : q[c]);                                                       \
         _Pragma("unroll") for (uint t = 1; t < R; t++)                                                            \
-            turn(a + t, b + t, turns[(t - 1) * before * l], turns[plane + (t - 1) * before * l]);                 \
+            turn(a + t, b + t, w[at + (t - 1) * step], w[at + plane + (t - 1) * step]);                           \
       }                                                                                                           \
       dft##R(a, b);                                                                                               \
       _Pragma("unroll") for (uint u = 0; u < R; u++) to[(o + u * l) * s->step] = (float2)(a[u], b[u]);            \
@@ -52,11 +53,18 @@ __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
   s.step = s.whole ? 1 : width;
   s.column_step = s.whole ? length : 1;
   __local float2 *from = rooms, *to = rooms + length * width;
+  __local ulong in[BESIDE], out[BESIDE];
+  __local uint q[BESIDE];
+  for (uint c = id; c < width && !s.whole; c += group) {
+    const column k = column_of(min(first + c, columns - 1), length, before, apart, inner);
+    in[c] = k.in, out[c] = k.out, q[c] = (uint)k.q;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
   for (uint n = id; n < length * width; n += group) {
     uint c, i;
     deal(&s, n, length, &c, &i);
-    const column k = column_of(min(first + c, columns - 1), length, before, apart, inner);
-    const float2 z = vload2(0, x + 2 * (k.in + i * stride));
+    const ulong at = s.whole ? min(first + c, columns - 1) * length : in[c];
+    const float2 z = vload2(0, x + 2 * (at + i * stride));
     from[c * s.column_step + i * s.step] = swap & SWAP_IN ? z.yx : z;
   }
   barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE); /* in place, results go where others have read */
@@ -65,11 +73,11 @@ __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
   for (ulong rest = radices; rest; rest >>= 8) {
     const uint r = (uint)(rest & 255);
     switch (r) {
-    case 2: pass2(from, to, table, &s, l, before, inner, first, id, group); break;
-    case 3: pass3(from, to, table, &s, l, before, inner, first, id, group); break;
-    case 4: pass4(from, to, table, &s, l, before, inner, first, id, group); break;
-    case 5: pass5(from, to, table, &s, l, before, inner, first, id, group); break;
-    default: pass8(from, to, table, &s, l, before, inner, first, id, group);
+    case 2: pass2(from, to, table, &s, l, (uint)before, q, id, group); break;
+    case 3: pass3(from, to, table, &s, l, (uint)before, q, id, group); break;
+    case 4: pass4(from, to, table, &s, l, (uint)before, q, id, group); break;
+    case 5: pass5(from, to, table, &s, l, (uint)before, q, id, group); break;
+    default: pass8(from, to, table, &s, l, (uint)before, q, id, group);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     if (before * l > 1) table += 2 * (r - 1) * before * l;
@@ -81,10 +89,10 @@ __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
   for (uint n = id; n < length * width; n += group) {
     const uint c = runs ? n / length : n % width, i = runs ? n % length : n / width;
     if (first + c >= columns) continue;
-    const column k = column_of(first + c, length, before, apart, inner);
+    const ulong at = s.whole ? (first + c) * length : out[c];
     float2 z = from[c * s.column_step + i * s.step];
     if (swap & SWAP_OUT) z = z.yx;
     if (last) z = (float2)(last_of(z.x, scale), last_of(z.y, scale));
-    vstore2(z, 0, y + 2 * (k.out + i * (before * inner)));
+    vstore2(z, 0, y + 2 * (at + i * (before * inner)));
   }
 }

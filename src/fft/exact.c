@@ -15,7 +15,7 @@ enum {
   POINT_BYTES = 16,    /* of local memory, for each … */
   MOST_POINTS = 4096,  /* … so many at most: CPUs have more than pays */
   LEAST_BESIDE = 4,    /* columns of a group where they are parts: 32 bytes of memory side by side */
-  BESIDE = 16,         /* … and as many as there is room for, up to this */
+  BESIDE = 16,         /* … and as many as there is room for, up to this: as in cl/fft_group.cl */
   CPU_LOT = 2 << 20,   /* bytes of lines that several launches do, one after another, before others: caches keep them */
   GPU_LOT = 64 << 20,  /* … and so that memory for them is bounded */
   CHIRP_SHARE = 1024   /* elements of a work-item of the CPU walk */
