@@ -1,4 +1,4 @@
-/* cholesky.cl: the blocks on the diagonal of triangular factors, and substitution by them.
+/* cholesky.cl: the blocks on the diagonal of Cholesky factors.
  *
  *   -D SINGLE   `real` is one float
  *
@@ -7,10 +7,6 @@
  *                  x[j][j] = √s, and x[i][j] = s / x[j][j] for i > j
  *                Where the s of a diagonal is not above 0, or not finite, x[j][j] is NaN, and info, if it was 0,
  *                becomes the row + 1. The first block sets it to 0.
- *   substitute   x = t⁻¹ x for a triangular t of at most BLOCK rows and each of `count` vectors x, with
- *                t(i,k) at t_first + i·t_row + k·t_column and vector v's x(i) at x_first + i·x_step + v·x_vector
- *                  s = x(i);  s = fma(−t(i,k), x(k), s) for k = 0 … i - 1;  x(i) = s / t(i,i), i ascending
- *     -D BACKWARD  t is upper triangular: i descends, and k goes from the last down to i + 1
  */
 enum { BLOCK = 32 };
 
@@ -67,25 +63,3 @@ void pivots(__global float *x_all, ulong x_first, ulong x_pitch, ulong x_each, _
     for (uint k = 0; k <= i; k++) x[i * pitch + k] = rows[i][k];
 }
 #endif
-
-__kernel void substitute(__global const float *t_all, ulong t_first, ulong t_row_, ulong t_column_, ulong t_each,
-                         __global float *x_all, ulong x_first, ulong x_step_, ulong x_vector, ulong x_each, uint size_,
-                         ulong vectors, ulong count) {
-  const ulong v = get_global_id(0), b = get_global_id(1), t_row = t_row_, t_column = t_column_, x_step = x_step_;
-  const uint size = size_;
-  if (v >= vectors || b >= count) return;
-  __global const float *t = t_all + t_first + b * t_each;
-  __global float *x = x_all + x_first + b * x_each + v * x_vector;
-  for (uint step = 0; step < size; step++) {
-#ifdef BACKWARD
-    const uint i = size - 1 - step;
-    float s = x[i * x_step];
-    for (uint k = size - 1; k > i; k--) s = fma(-t[i * t_row + k * t_column], x[k * x_step], s);
-#else
-    const uint i = step;
-    float s = x[i * x_step];
-    for (uint k = 0; k < i; k++) s = fma(-t[i * t_row + k * t_column], x[k * x_step], s);
-#endif
-    x[i * x_step] = canonical(divide(s, t[i * (t_row + t_column)]));
-  }
-}

@@ -98,6 +98,52 @@ CLIV_API cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor
 CLIV_API cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cliv_tensor *y,
                                const cliv_blas_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
+/* ---- triangles and symmetric matrices ----
+ *
+ * One matrix or, with three axes, a batch of equal ones, as many of every operand. Of a triangular or symmetric matrix
+ * one triangle is read, or written, the lower one unless CLIV_UPPER says otherwise; the other is not touched, and what
+ * it holds does not matter. `how` is a sum of these; what a function does not name it refuses with VALUE. Provider
+ * clblast is used where it is asked for by name, for it allocates memory of its own here and ends the process when it
+ * gets none; AUTO is exact. */
+enum {
+  CLIV_RIGHT = 1, /* the triangular or symmetric matrix is the right side of the product; else the left */
+  CLIV_UPPER = 2, /* its upper triangle; else the lower */
+  CLIV_TRANS = 4, /* it is transposed */
+  CLIV_UNIT = 8   /* its diagonal is taken as 1, and not read */
+};
+
+/* C = alpha op(A) op(A)' + beta C, of C one triangle: each element as by cliv_gemm, to the bit. A: n × k, or k × n with
+ * TRANS; C: n × n, apart from A. how: UPPER, TRANS. */
+CLIV_API cliv_status cliv_syrk(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, double beta,
+                               cliv_tensor *c, const cliv_blas_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* C = alpha A B + beta C, or with RIGHT alpha B A + beta C, for a symmetric A: each element as by cliv_gemm with the
+ * whole of A, to the bit. B, C: m × n, C apart from the others; A: m × m, or n × n with RIGHT. how: RIGHT, UPPER. */
+CLIV_API cliv_status cliv_symm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a,
+                               const cliv_tensor *b, double beta, cliv_tensor *c, const cliv_blas_options *options,
+                               const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* X = alpha op(A) B, or with RIGHT alpha B op(A), for a triangular A. exact: alpha·s, where s is the chain of cliv_gemm
+ * over those k alone for which op(A) has an element in its triangle, in ascending order; with UNIT the one on the
+ * diagonal is 1: so a NaN in B reaches no more than it must. With alpha = 0 X is +0, and A and B are not read.
+ * B, X: m × n, X may be B itself; A: m × m, or n × n with RIGHT. how: RIGHT, UPPER, TRANS, UNIT. */
+CLIV_API cliv_status cliv_trmm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a,
+                               const cliv_tensor *b, cliv_tensor *x, const cliv_blas_options *options,
+                               const cliv_sync *sync) CLIV_MUST_CHECK;
+
+/* The X of op(A) X = alpha B, or with RIGHT of X op(A) = alpha B, for a triangular A. exact, in blocks of 32 rows of X
+ * (columns with RIGHT) along the triangle, in the order in which they become known: with b = alpha·B (rounded) and
+ * t = op(A), or its transpose with RIGHT, each element of a block's row i begins as
+ *     s = b[i]                                                of the first block
+ *     s = fma(-1, the chain of cliv_gemm of t[i,k] and x[k] over the rows k of the blocks before, ascending, b[i])
+ * and then, over the rows k of its own block before it, in the order in which they became known,
+ *     s = fma(-t[i,k], x[k], s),  x[i] = s / t[i,i]           or s with UNIT
+ * which is cliv_solve_triangular (cliv/factor.h) where alpha is 1. A 0 on the diagonal gives infinities and NaN; with
+ * alpha = 0 X is +0. Shapes and `how` as cliv_trmm. */
+CLIV_API cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a,
+                               const cliv_tensor *b, cliv_tensor *x, const cliv_blas_options *options,
+                               const cliv_sync *sync) CLIV_MUST_CHECK;
+
 /* Makes CLBlast drop all that it has compiled in this process, for every context and every user of CLBlast, and with it
  * its references to their cl_contexts; products that are being computed are not harmed. What comes next is compiled
  * anew, which takes seconds: so this is for the end, after the last cliv_context_free of contexts that computed with

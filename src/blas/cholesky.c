@@ -1,5 +1,5 @@
 /* Cholesky factors, and equations solved by triangular ones. See cliv/factor.h; blocks are cl/cholesky.cl's. */
-#include "blas/factor.h"
+#include "blas/triangle.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
@@ -11,45 +11,16 @@ static cl_ulong least(cl_ulong a, cl_ulong b) { return a < b ? a : b; }
 
 /* ---- on stacks ---- */
 
-/* X = op(T)⁻¹ X for the block of T from `start` on, `size` rows; the vectors are X's columns, or its rows. */
-static cliv_status substitute(cliv_context *ctx, const cliv__stack *t_, bool trans, bool backward, cl_ulong start,
-                              cl_uint size, const cliv__stack *x, bool by_row) {
-  cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "divide.cl stack.cl cholesky.cl", backward ? "-D SINGLE -D BACKWARD" : "-D SINGLE",
-                   "substitute", &kernel));
-  const cliv__stack t = cliv__stack_block(t_, start, start, size, size);
-  const cl_ulong t_row = trans ? 1 : t.pitch, t_column = trans ? t.pitch : 1;
-  const cl_ulong step = by_row ? 1 : x->pitch, vector = by_row ? x->pitch : 1, vectors = by_row ? x->rows : x->columns;
-  const cliv__range range = RANGE2(vectors, x->count, ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, 64), 1);
-  return LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t.mem), ARG(t.first), ARG(t_row), ARG(t_column), ARG(t.each),
-                ARG(x->mem), ARG(x->first), ARG(step), ARG(vector), ARG(x->each), ARG(size), ARG(vectors),
-                ARG(x->count));
-}
-
-/* X = op(T)⁻¹ X: block after block, each first less what those before it make. */
+/* X = op(T)⁻¹ X. */
 static cliv_status solve_triangular(cliv_context *ctx, const cliv__stack *t, bool upper, bool trans,
                                     const cliv__stack *x) {
-  const cl_ulong n = t->rows, blocks = cliv__div_up(n, BLOCK);
-  const bool backward = upper != trans;
-  for (cl_ulong i = 0; i < blocks; i++) {
-    const cl_ulong start = (backward ? blocks - 1 - i : i) * BLOCK, size = least(BLOCK, n - start);
-    const cl_ulong from = backward ? start + size : 0, known = backward ? n - from : start;
-    const cliv__stack to = cliv__stack_block(x, start, 0, size, x->columns);
-    if (known) {
-      const cliv__stack side =
-          trans ? cliv__stack_block(t, from, start, known, size) : cliv__stack_block(t, start, from, size, known);
-      const cliv__stack done = cliv__stack_block(x, from, 0, known, x->columns);
-      TRY(cliv__stack_product(ctx, trans, false, -1, &side, &done, 1, &to, NULL));
-    }
-    TRY(substitute(ctx, t, trans, backward, start, (cl_uint)size, &to, false));
-  }
-  return CLIV_OK;
+  return cliv__triangle_solve(ctx, &(cliv__triangle){.t = *t, .upper = upper, .trans = trans}, x);
 }
 
 /* X's lower triangle becomes its Cholesky factor; what is above the diagonal is spent. info: an int a matrix. */
 static cliv_status factor(cliv_context *ctx, const cliv__stack *x, cl_mem info, cl_ulong info_first) {
   cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "divide.cl stack.cl cholesky.cl", "-D SINGLE", "pivots", &kernel));
+  TRY(cliv__kernel(ctx, "divide.cl cholesky.cl", "-D SINGLE", "pivots", &kernel));
   const size_t group = ctx->walk == CLIV_WALK_CPU ? 1 : BLOCK;
   const cl_ulong n = x->rows;
   for (cl_ulong start = 0; start < n; start += BLOCK) {
@@ -65,7 +36,8 @@ static cliv_status factor(cliv_context *ctx, const cliv__stack *x, cl_mem info, 
                ARG(x->each), ARG(info), ARG(info_first), ARG(start), ARG(rows)));
     if (!below) break;
     const cliv__stack panel = cliv__stack_block(x, start + size, start, below, size);
-    TRY(substitute(ctx, x, false, false, start, rows, &panel, true));
+    const cliv__triangle pivot = {.t = cliv__stack_block(x, start, start, size, size), .right = true, .trans = true};
+    TRY(cliv__triangle_solve_block(ctx, &pivot, &panel));
   }
   return CLIV_OK;
 }

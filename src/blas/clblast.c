@@ -4,7 +4,7 @@
 #include <clblast_c.h>
 #include <stdlib.h>
 
-#include "blas/provider.h"
+#include "blas/clblast.h"
 #include "runtime/scratch.h"
 
 static const struct {
@@ -58,6 +58,14 @@ static cliv_status end(cliv_context *ctx, cliv__order *order, CLBlastStatusCode 
   return cliv__fail(ctx, CLIV_CLBLAST,
                     "CLBlast's %s failed on device '%s': %s (%d); the provider 'exact' may serve instead", routine,
                     ctx->facts.name, text_of(code), (int)code);
+}
+
+cliv_status cliv__clblast_run(cliv_context *ctx, const cliv_sync *sync, const char *routine, cliv__clblast_call *call,
+                              const void *with) {
+  cliv__order order;
+  TRY(begin(ctx, sync, &order));
+  const CLBlastStatusCode code = call(with, &ctx->queue, order.event);
+  return end(ctx, &order, code, routine);
 }
 
 static CLBlastTranspose transpose(bool yes) { return yes ? CLBlastTransposeYes : CLBlastTransposeNo; }
@@ -218,7 +226,9 @@ cliv_status cliv_blas_forget(void) {
   return CLIV_OK;
 }
 
-const cliv__blas_provider cliv__blas_clblast = {"clblast", clblast_gemm, clblast_gemv, clblast_ger, clblast_axpy};
+const cliv__blas_provider cliv__blas_clblast = {"clblast",          clblast_gemm,       clblast_gemv,
+                                                clblast_ger,        clblast_axpy,       cliv__clblast_syrk,
+                                                cliv__clblast_symm, cliv__clblast_trmm, cliv__clblast_trsm};
 
 #else
 

@@ -163,4 +163,6 @@ static cliv_status exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv
   return cliv__exact_gemm(ctx, g, NULL, sync);
 }
 
-const cliv__blas_provider cliv__blas_exact = {"exact", exact_gemm, exact_gemv, exact_ger, exact_axpy};
+const cliv__blas_provider cliv__blas_exact = {"exact",          exact_gemm,       exact_gemv,
+                                              exact_ger,        exact_axpy,       cliv__exact_syrk,
+                                              cliv__exact_symm, cliv__exact_trmm, cliv__exact_trsm};

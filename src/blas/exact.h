@@ -65,4 +65,7 @@ cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_
 cl_ulong cliv__large_most(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts);
 cliv_status cliv__large_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync);
 
+/* In exact_level3.c. */
+cliv__level3_function cliv__exact_syrk, cliv__exact_symm, cliv__exact_trmm, cliv__exact_trsm;
+
 #endif

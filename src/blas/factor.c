@@ -16,13 +16,20 @@ cliv__stack cliv__stack_of(const cliv_tensor *t) {
                        .rows = shape[0],
                        .columns = shape[1],
                        .pitch = t->pitch,
-                       .each = shape[0] * t->pitch};
+                       .each = shape[0] * t->pitch,
+                       .dtype = t->dtype};
+}
+
+cliv_status cliv__stack_room(cliv_context *ctx, int slot, cliv_dtype dtype, cl_ulong count, cl_ulong rows,
+                             cl_ulong columns, cliv__stack *out) {
+  *out = (cliv__stack){
+      .count = count, .rows = rows, .columns = columns, .pitch = columns, .each = rows * columns, .dtype = dtype};
+  return cliv__scratch(ctx, slot, count * rows * columns * cliv_dtype_size(dtype), &out->mem);
 }
 
 cliv_status cliv__stack_scratch(cliv_context *ctx, int slot, cl_ulong count, cl_ulong rows, cl_ulong columns,
                                 cliv__stack *out) {
-  *out = (cliv__stack){.count = count, .rows = rows, .columns = columns, .pitch = columns, .each = rows * columns};
-  return cliv__scratch(ctx, slot, count * rows * columns * sizeof(float), &out->mem);
+  return cliv__stack_room(ctx, slot, CLIV_F32, count, rows, columns, out);
 }
 
 cliv__stack cliv__stack_block(const cliv__stack *s, cl_ulong row, cl_ulong column, cl_ulong rows, cl_ulong columns) {
@@ -43,28 +50,42 @@ static cliv_status scale(cliv_context *ctx, double beta, const cliv__stack *c, c
     const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == c->count);
     cliv__matrix matrix = matrices_of(c);
     matrix.first += i * c->each;
-    TRY(cliv__blas_scale(ctx, CLIV_F32, beta, &matrix, &part));
+    TRY(cliv__blas_scale(ctx, c->dtype, beta, &matrix, &part));
   }
   return CLIV_OK;
 }
 
-cliv_status cliv__stack_product(cliv_context *ctx, bool trans_a, bool trans_b, double alpha, const cliv__stack *a,
-                                const cliv__stack *b, double beta, const cliv__stack *c, const cliv_sync *sync) {
-  const cliv__gemm g = {.dtype = CLIV_F32,
-                        .trans_a = trans_a,
-                        .trans_b = trans_b,
+static cliv_status product(cliv_context *ctx, const cliv__gemm *like, const cliv__stack *a, const cliv__stack *b,
+                           const cliv__stack *c, const cliv_sync *sync) {
+  const bool wide = c->dtype == CLIV_F64;
+  const cliv__gemm g = {.dtype = c->dtype,
+                        .trans_a = like->trans_a,
+                        .trans_b = like->trans_b,
                         .m = c->rows,
                         .n = c->columns,
-                        .k = trans_a ? a->rows : a->columns,
-                        .alpha = (double)(float)alpha,
-                        .beta = (double)(float)beta,
+                        .k = like->trans_a ? a->rows : a->columns,
+                        .alpha = wide ? like->alpha : (double)(float)like->alpha,
+                        .beta = wide ? like->beta : (double)(float)like->beta,
                         .a = matrices_of(a),
                         .b = matrices_of(b),
                         .c = matrices_of(c),
-                        .batch = c->count};
+                        .batch = c->count,
+                        .resumes = like->resumes};
   if (c->count * c->rows * c->columns == 0) return cliv__nothing(ctx, sync);
   if (g.k == 0) return scale(ctx, g.beta, c, sync);
   return cliv__blas_exact.gemm(ctx, &g, sync);
+}
+
+cliv_status cliv__stack_product(cliv_context *ctx, bool trans_a, bool trans_b, double alpha, const cliv__stack *a,
+                                const cliv__stack *b, double beta, const cliv__stack *c, const cliv_sync *sync) {
+  const cliv__gemm like = {.trans_a = trans_a, .trans_b = trans_b, .alpha = alpha, .beta = beta};
+  return product(ctx, &like, a, b, c, sync);
+}
+
+cliv_status cliv__stack_resume(cliv_context *ctx, bool trans_a, bool trans_b, const cliv__stack *a,
+                               const cliv__stack *b, const cliv__stack *c) {
+  const cliv__gemm like = {.trans_a = trans_a, .trans_b = trans_b, .alpha = 1, .resumes = true};
+  return product(ctx, &like, a, b, c, NULL);
 }
 
 cliv__range cliv__stack_elements(const cliv_context *ctx, cl_ulong rows, cl_ulong columns) {

@@ -10,6 +10,7 @@
 typedef struct cliv__stack {
   cl_mem mem;
   cl_ulong first, count, rows, columns, pitch, each;
+  cliv_dtype dtype; /* CLIV_F32, which is 0, unless said otherwise */
 } cliv__stack;
 
 /* A tensor of two or three axes. */
@@ -17,6 +18,9 @@ cliv__stack cliv__stack_of(const cliv_tensor *t);
 /* Dense, in a slot of the context's scratch memory. */
 cliv_status cliv__stack_scratch(cliv_context *ctx, int slot, cl_ulong count, cl_ulong rows, cl_ulong columns,
                                 cliv__stack *out);
+/* The same of any dtype. */
+cliv_status cliv__stack_room(cliv_context *ctx, int slot, cliv_dtype dtype, cl_ulong count, cl_ulong rows,
+                             cl_ulong columns, cliv__stack *out);
 /* A block of each matrix. */
 cliv__stack cliv__stack_block(const cliv__stack *s, cl_ulong row, cl_ulong column, cl_ulong rows, cl_ulong columns);
 
@@ -24,6 +28,10 @@ cliv__stack cliv__stack_block(const cliv__stack *s, cl_ulong row, cl_ulong colum
  * beta C. */
 cliv_status cliv__stack_product(cliv_context *ctx, bool trans_a, bool trans_b, double alpha, const cliv__stack *a,
                                 const cliv__stack *b, double beta, const cliv__stack *c, const cliv_sync *sync);
+
+/* C holds sums, made with alpha 1 and beta 0, and they go on by op(A) op(B). */
+cliv_status cliv__stack_resume(cliv_context *ctx, bool trans_a, bool trans_b, const cliv__stack *a,
+                               const cliv__stack *b, const cliv__stack *c);
 
 /* out = combine(x), element by element; see cl/factor.cl. `choices`: its -D options. terms: of CLIV__TERMS floats a
  * matrix, NULL unless the choices read it. old, out: x's rows and columns (exchanged by TRANSPOSED). */

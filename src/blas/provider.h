@@ -58,10 +58,20 @@ typedef struct cliv__gemv {
   cliv__vector x, y;
 } cliv__gemv;
 
-/* Every member: called by blas.c only; enqueues and does not block (but may compile on its first call); waits for and
- * signals `sync` (may be NULL); leaves the result as it was when it fails before its first launch; keeps none of the
- * pointers. Memory belongs to the caller. The arguments are checked, of one dtype (float32 or float64), and C (y, A
- * of ger) overlaps nothing that is read. */
+/* syrk, symm, trmm, trsm, of stacks of equal matrices (blas/factor.h) and never empty: A is triangular or symmetric, or
+ * syrk's operand; B is what it is multiplied with, not used by syrk; C is the result. alpha is not 0, nor is what is
+ * summed of syrk; both are already rounded. */
+typedef struct cliv__level3 {
+  bool right, upper, trans, unit;
+  double alpha, beta; /* beta: syrk, symm */
+  const struct cliv__stack *a, *b, *c;
+} cliv__level3;
+typedef cliv_status cliv__level3_function(cliv_context *ctx, const cliv__level3 *op, const cliv_sync *sync);
+
+/* Every member: called by blas.c and level3.c only; enqueues and does not block (but may compile on its first call);
+ * waits for and signals `sync` (may be NULL); leaves the result as it was when it fails before its first launch; keeps
+ * none of the pointers. Memory belongs to the caller. The arguments are checked, of one dtype (float32 or float64), and
+ * C (y, A of ger) overlaps nothing that is read. */
 typedef struct cliv__blas_provider {
   const char *name; /* for sentences and listings */
   cliv_status (*gemm)(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync);
@@ -72,6 +82,8 @@ typedef struct cliv__blas_provider {
   /* Y += alpha X over matrices of the same rows and columns; alpha is not 0. */
   cliv_status (*axpy)(cliv_context *ctx, cliv_dtype dtype, double alpha, const cliv__matrix *x, const cliv__matrix *y,
                       const cliv_sync *sync);
+  /* NULL: it has none. C of trmm and trsm may be B. */
+  cliv__level3_function *syrk, *symm, *trmm, *trsm;
 } cliv__blas_provider;
 
 extern const cliv__blas_provider cliv__blas_exact;

@@ -1,0 +1,53 @@
+/* The provider `exact`: syrk, symm, trmm, trsm. All launches, or none: a result is worked on from the first one on. */
+#include "blas/exact.h"
+#include "blas/triangle.h"
+#include "runtime/stage.h"
+
+typedef cliv_status staged(cliv_context *ctx, const cliv__level3 *op);
+
+static cliv_status syrk(cliv_context *ctx, const cliv__level3 *op) {
+  return cliv__triangle_square(ctx, op->upper, op->trans, op->alpha, op->a, op->beta, op->c);
+}
+
+static cliv_status symm(cliv_context *ctx, const cliv__level3 *op) {
+  return cliv__triangle_symmetric(ctx, op->right, op->upper, op->alpha, op->a, op->b, op->beta, op->c);
+}
+
+static cliv__triangle triangle_of(const cliv__level3 *op) {
+  return (cliv__triangle){*op->a, op->right, op->upper, op->trans, op->unit};
+}
+
+static cliv_status trmm(cliv_context *ctx, const cliv__level3 *op) {
+  const cliv__triangle t = triangle_of(op);
+  return cliv__triangle_multiply(ctx, &t, op->alpha, op->b, op->c);
+}
+
+static bool same_place(const cliv__stack *a, const cliv__stack *b) { return a->mem == b->mem && a->first == b->first; }
+
+static cliv_status trsm(cliv_context *ctx, const cliv__level3 *op) {
+  const cliv__triangle t = triangle_of(op);
+  if (op->alpha != 1 || !same_place(op->b, op->c))
+    TRY(cliv__stack_finish(ctx, CLIV__PART_ALL, op->alpha, op->b, 0, op->c));
+  return cliv__triangle_solve(ctx, &t, op->c);
+}
+
+static cliv_status stage(cliv_context *ctx, staged *run, const cliv__level3 *op, const cliv_sync *sync) {
+  TRY(cliv__stage_begin(ctx));
+  cliv_status status = cliv__nothing(ctx, SYNC_FIRST(sync));
+  if (!status) status = run(ctx, op);
+  if (!status) status = cliv__nothing(ctx, SYNC_LAST(sync));
+  return cliv__stage_end(ctx, status, NULL);
+}
+
+cliv_status cliv__exact_syrk(cliv_context *ctx, const cliv__level3 *op, const cliv_sync *sync) {
+  return stage(ctx, syrk, op, sync);
+}
+cliv_status cliv__exact_symm(cliv_context *ctx, const cliv__level3 *op, const cliv_sync *sync) {
+  return stage(ctx, symm, op, sync);
+}
+cliv_status cliv__exact_trmm(cliv_context *ctx, const cliv__level3 *op, const cliv_sync *sync) {
+  return stage(ctx, trmm, op, sync);
+}
+cliv_status cliv__exact_trsm(cliv_context *ctx, const cliv__level3 *op, const cliv_sync *sync) {
+  return stage(ctx, trsm, op, sync);
+}

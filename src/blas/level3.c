@@ -1,0 +1,216 @@
+/* The public side of cliv/blas.h: triangles and symmetric matrices. */
+#include "base/options.h"
+#include "blas/product.h"
+#include "blas/triangle.h"
+#include "runtime/stage.h"
+#include "runtime/tensor.h"
+
+/* ---- checks ---- */
+
+/* One call: its routine by name, the flags it knows, and what it was given. b: NULL for syrk. */
+typedef struct call {
+  cliv_context *ctx;
+  const char *name;
+  unsigned how, known;
+  double alpha, beta;
+  const cliv_tensor *a, *b;
+  cliv_tensor *c;
+  bool in_place; /* C may be B */
+} call;
+
+static const char *const flag_names[] = {"CLIV_RIGHT", "CLIV_UPPER", "CLIV_TRANS", "CLIV_UNIT"};
+
+static cliv_status check_flags(const call *o) {
+  for (unsigned i = 0; i < sizeof flag_names / sizeof *flag_names; i++)
+    REQUIRE(o->ctx, !(o->how & ~o->known & (1u << i)), VALUE, "%s knows no %s", o->name, flag_names[i]);
+  REQUIRE(o->ctx, !(o->how & ~o->known), VALUE, "%s: %u is no sum of the flags that it knows", o->name, o->how);
+  return CLIV_OK;
+}
+
+static cliv_status check_tensor(const call *o, const char *name, const cliv_tensor *t) {
+  char text[160], other[160];
+  REQUIRE(o->ctx, t->dtype == CLIV_F32 || t->dtype == CLIV_F64, DTYPE,
+          "%s is computed in float32 and float64, not for '%s', %s", o->name, name, cliv__describe(t, text));
+  REQUIRE(o->ctx, t->dtype == o->c->dtype, DTYPE, "%s: '%s' is %s and the result %s: they differ in type", o->name,
+          name, cliv__describe(t, text), cliv__describe(o->c, other));
+  REQUIRE(o->ctx, t->ndim == 2 || t->ndim == 3, SHAPE,
+          "%s: '%s' must be a matrix (two axes) or a batch of them (three), not %s", o->name, name,
+          cliv__describe(t, text));
+  REQUIRE(o->ctx, t->ndim == o->c->ndim && (t->ndim == 2 || t->shape[0] == o->c->shape[0]), SHAPE,
+          "%s: '%s' is %s and the result %s: there are as many matrices of each", o->name, name,
+          cliv__describe(t, text), cliv__describe(o->c, other));
+  return CLIV_OK;
+}
+
+static const size_t *sides(const cliv_tensor *t) { return t->shape + t->ndim - 2; }
+
+static cliv_status check_apart(const call *o, const char *name, const cliv_tensor *t) {
+  char text[160], other[160];
+  REQUIRE(o->ctx, !cliv__overlap(t, o->c), OVERLAP,
+          "%s: the result %s shares memory with '%s', %s; it is written "
+          "elsewhere",
+          o->name, cliv__describe(o->c, text), name, cliv__describe(t, other));
+  return CLIV_OK;
+}
+
+/* Whether A, `side` × `side`, and B suit C. */
+static cliv_status check_sides(const call *o) {
+  char a[160], b[160], c[160];
+  TRY(check_tensor(o, "c", o->c));
+  TRY(check_tensor(o, "a", o->a));
+  TRY(check_tensor(o, "b", o->b));
+  const size_t side = sides(o->c)[o->how & CLIV_RIGHT ? 1 : 0];
+  REQUIRE(o->ctx, sides(o->a)[0] == sides(o->a)[1], SHAPE, "%s: A must be square, not %s", o->name,
+          cliv__describe(o->a, a));
+  REQUIRE(o->ctx, sides(o->b)[0] == sides(o->c)[0] && sides(o->b)[1] == sides(o->c)[1], SHAPE,
+          "%s: B is %s and the result %s: their shapes must be equal", o->name, cliv__describe(o->b, b),
+          cliv__describe(o->c, c));
+  REQUIRE(o->ctx, sides(o->a)[0] == side, SHAPE, "%s: A is %s and B %s: with A on the %s it is %zu × %zu", o->name,
+          cliv__describe(o->a, a), cliv__describe(o->b, b), o->how & CLIV_RIGHT ? "right" : "left", side, side);
+  TRY(check_apart(o, "a", o->a));
+  if (!o->in_place || !cliv__same_place(o->b, o->c)) TRY(check_apart(o, "b", o->b));
+  return CLIV_OK;
+}
+
+/* ---- the choice ---- */
+
+static cliv_status choose(const call *o, const cliv_blas_options *options, const cliv__blas_provider **out) {
+  cliv_blas_options own;
+  TRY(OPTIONS(o->ctx, options, &own));
+  const bool clblast = own.provider == CLIV_PROVIDER_CLBLAST;
+  REQUIRE(o->ctx, clblast || own.provider == CLIV_PROVIDER_AUTO || own.provider == CLIV_PROVIDER_EXACT, VALUE,
+          "%d is no provider of matrix products", (int)own.provider);
+  *out = &cliv__blas_exact;
+#ifdef CLIV_HAVE_CLBLAST
+  if (clblast) *out = &cliv__blas_clblast;
+#else
+  REQUIRE(o->ctx, !clblast, NO_CLBLAST,
+          "this library was built without CLBlast; configure it with -DCLIV_CLBLAST=ON, or ask for the provider "
+          "'exact'");
+#endif
+  return CLIV_OK;
+}
+
+/* What no provider is asked for: a result of beta C alone. */
+static cliv_status scale(const call *o, int part, double beta, const cliv_sync *sync) {
+  const cliv__stack c = cliv__stack_of(o->c);
+  if (beta == 1) return cliv__nothing(o->ctx, sync);
+  TRY(cliv__stage_begin(o->ctx));
+  cliv_status status = cliv__nothing(o->ctx, SYNC_FIRST(sync));
+  if (!status) status = cliv__stack_finish(o->ctx, part, 0, NULL, beta, &c);
+  if (!status) status = cliv__nothing(o->ctx, SYNC_LAST(sync));
+  return cliv__stage_end(o->ctx, status, NULL);
+}
+
+static cliv_status run(const call *o, cliv__level3_function *routine, const cliv_sync *sync) {
+  const cliv__stack a = cliv__stack_of(o->a), c = cliv__stack_of(o->c);
+  const cliv__stack b = o->b ? cliv__stack_of(o->b) : a;
+  const cliv__level3 op = {.right = o->how & CLIV_RIGHT,
+                           .upper = o->how & CLIV_UPPER,
+                           .trans = o->how & CLIV_TRANS,
+                           .unit = o->how & CLIV_UNIT,
+                           .alpha = o->alpha,
+                           .beta = o->beta,
+                           .a = &a,
+                           .b = &b,
+                           .c = &c};
+  return routine(o->ctx, &op, sync);
+}
+
+/* ---- operations ---- */
+
+cliv_status cliv_syrk(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, double beta, cliv_tensor *c,
+                      const cliv_blas_options *options, const cliv_sync *sync) {
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
+  REQUIRE_NOT_NULL(ctx, a);
+  REQUIRE_NOT_NULL(ctx, c);
+  REQUIRE_TENSORS(ctx, a, c);
+  const call o = {ctx,
+                  "syrk",
+                  how,
+                  CLIV_UPPER | CLIV_TRANS,
+                  cliv__blas_rounded(c->dtype, alpha),
+                  cliv__blas_rounded(c->dtype, beta),
+                  a,
+                  NULL,
+                  c,
+                  false};
+  char first[160], second[160];
+  TRY(check_flags(&o));
+  TRY(check_tensor(&o, "c", c));
+  TRY(check_tensor(&o, "a", a));
+  const size_t n = sides(a)[how & CLIV_TRANS ? 1 : 0], k = sides(a)[how & CLIV_TRANS ? 0 : 1];
+  REQUIRE(ctx, sides(c)[0] == n && sides(c)[1] == n, SHAPE,
+          "syrk: A is %s, so that the product is %zu × %zu, but C is %s", cliv__describe(a, first), n, n,
+          cliv__describe(c, second));
+  TRY(check_apart(&o, "a", a));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(&o, options, &provider));
+  if (c->count == 0) return cliv__nothing(ctx, sync);
+  if (k == 0 || o.alpha == 0) return scale(&o, how & CLIV_UPPER ? CLIV__PART_UPPER : CLIV__PART_LOWER, o.beta, sync);
+  return run(&o, provider->syrk, sync);
+}
+
+cliv_status cliv_symm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, const cliv_tensor *b,
+                      double beta, cliv_tensor *c, const cliv_blas_options *options, const cliv_sync *sync) {
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
+  REQUIRE_NOT_NULL(ctx, a);
+  REQUIRE_NOT_NULL(ctx, b);
+  REQUIRE_NOT_NULL(ctx, c);
+  REQUIRE_TENSORS(ctx, a, b, c);
+  const call o = {ctx,
+                  "symm",
+                  how,
+                  CLIV_RIGHT | CLIV_UPPER,
+                  cliv__blas_rounded(c->dtype, alpha),
+                  cliv__blas_rounded(c->dtype, beta),
+                  a,
+                  b,
+                  c,
+                  false};
+  TRY(check_flags(&o));
+  TRY(check_sides(&o));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(&o, options, &provider));
+  if (c->count == 0) return cliv__nothing(ctx, sync);
+  if (o.alpha == 0) return scale(&o, CLIV__PART_ALL, o.beta, sync);
+  return run(&o, provider->symm, sync);
+}
+
+enum { TRIANGULAR = CLIV_RIGHT | CLIV_UPPER | CLIV_TRANS | CLIV_UNIT };
+
+cliv_status cliv_trmm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, const cliv_tensor *b,
+                      cliv_tensor *x, const cliv_blas_options *options, const cliv_sync *sync) {
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
+  REQUIRE_NOT_NULL(ctx, a);
+  REQUIRE_NOT_NULL(ctx, b);
+  REQUIRE_NOT_NULL(ctx, x);
+  REQUIRE_TENSORS(ctx, a, b, x);
+  const call o = {ctx, "trmm", how, TRIANGULAR, cliv__blas_rounded(x->dtype, alpha), 0, a, b, x, true};
+  TRY(check_flags(&o));
+  TRY(check_sides(&o));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(&o, options, &provider));
+  if (x->count == 0) return cliv__nothing(ctx, sync);
+  return o.alpha == 0 ? scale(&o, CLIV__PART_ALL, 0, sync) : run(&o, provider->trmm, sync);
+}
+
+cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, const cliv_tensor *b,
+                      cliv_tensor *x, const cliv_blas_options *options, const cliv_sync *sync) {
+  TRY(cliv__check_sync(ctx, sync));
+  REQUIRE_NOT_NULL(ctx, ctx);
+  REQUIRE_NOT_NULL(ctx, a);
+  REQUIRE_NOT_NULL(ctx, b);
+  REQUIRE_NOT_NULL(ctx, x);
+  REQUIRE_TENSORS(ctx, a, b, x);
+  const call o = {ctx, "trsm", how, TRIANGULAR, cliv__blas_rounded(x->dtype, alpha), 0, a, b, x, true};
+  TRY(check_flags(&o));
+  TRY(check_sides(&o));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(&o, options, &provider));
+  if (x->count == 0) return cliv__nothing(ctx, sync);
+  return o.alpha == 0 ? scale(&o, CLIV__PART_ALL, 0, sync) : run(&o, provider->trsm, sync);
+}
