@@ -9,6 +9,7 @@
 #include <cliv/context.h>
 #include <cliv/csv.h>
 #include <cliv/data.h>
+#include <cliv/dct.h>
 #include <cliv/device.h>
 #include <cliv/dtype.h>
 #include <cliv/factor.h>

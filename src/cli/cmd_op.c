@@ -18,6 +18,7 @@ static const cli_command kinds[] = {
     {"schedule", "What a schedule multiplies a hyper-parameter with, step by step", op_schedule},
     {"gemm", "A product of matrices", op_gemm},
     {"fft", "Fourier transforms along any axes", op_fft},
+    {"dct", "Cosine and sine transforms along any axes", op_dct},
     {"factor", "A factorisation of matrices, or a solution by one", op_factor},
     {"list", "Every operation of every kind", op_list},
     {NULL, NULL, NULL},

@@ -77,6 +77,9 @@ typedef struct op_fft_info {
   const char *name, *summary;
 } op_fft_info;
 const op_fft_info *op_fft_get(size_t index);
+const op_fft_info *op_dct_get(size_t index);
+/* What --axes says (NULL: not given) of an array: axes, and how many (0: the last). False: reported. */
+bool op_fft_axes(op_run *run, const char *text, int ndim, int *count, int axes[CLIV_MAX_DIMS]);
 
 int op_reduce(int argc, const char **argv);
 int op_scan(int argc, const char **argv);
@@ -94,6 +97,7 @@ int op_step(int argc, const char **argv);
 int op_schedule(int argc, const char **argv);
 int op_gemm(int argc, const char **argv);
 int op_fft(int argc, const char **argv);
+int op_dct(int argc, const char **argv);
 int op_factor(int argc, const char **argv);
 int op_list(int argc, const char **argv);
 

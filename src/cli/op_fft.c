@@ -63,15 +63,14 @@ static bool transform_complex(op_run *run, const cliv_fft_options *options, cliv
   return op_check(run, cliv_fft(run->ctx, *out, *out, options, NULL));
 }
 
-static bool take_axes(op_run *run, const char *text, int ndim, cliv_fft_options *o, int axes[CLIV_MAX_DIMS]) {
+bool op_fft_axes(op_run *run, const char *text, int ndim, int *count, int axes[CLIV_MAX_DIMS]) {
   const bool all = text && !strcmp(text, "all");
   if (text && !all && strcmp(text, "last")) {
     cli_report(run->c, CLIV_VALUE, "option '--axes' is '%s'; it is last or all", text);
     return false;
   }
   for (int i = 0; i < ndim; i++) axes[i] = i;
-  o->axis_count = all ? ndim : 0;
-  o->axes = axes;
+  *count = all ? ndim : 0;
   return true;
 }
 
@@ -80,11 +79,12 @@ static int transform(cli *c, const fft_options *o) {
   cliv_fft_options options = {.size = sizeof options, .inverse = o->inverse};
   int axes[CLIV_MAX_DIMS];
   bool pairs = false;
+  options.axes = axes;
   if (!op_require(c, o->output, "-o", "it names the .npy file to write")) return cli_done(c);
   if (o->norm && cliv_fft_norm_parse(o->norm, &options.norm)) return cli_fail_with(c, NULL, CLIV_NAME);
   cliv_tensor *out = NULL;
   if (op_read_pairs(&run, c->args[0], &pairs) && (pairs || o->real || pair_up(&run, &run.array[0])) &&
-      take_axes(&run, o->axes, run.array[0].ndim - (pairs || !o->real), &options, axes) && op_open(&run) &&
+      op_fft_axes(&run, o->axes, run.array[0].ndim - (pairs || !o->real), &options.axis_count, axes) && op_open(&run) &&
       (o->real ? transform_real(&run, o, pairs, &options, &out) : transform_complex(&run, &options, &out))) {
     run.pairs = true;
     op_deliver(&run, out, "fft", op_fft_get(o->real ? 2 : o->inverse ? 1 : 0)->name);

@@ -259,19 +259,26 @@ static void print_products(void) {
     printf("  %-16s %s\n", cliv_provider_name(products[i].provider), products[i].summary);
 }
 
-/* ---- fft ---- */
+/* ---- fft, dct ---- */
 
-static json_t *transforms_json(void) {
+typedef const op_fft_info *transform_getter(size_t index);
+
+static json_t *all_transforms_json(transform_getter *get) {
   json_t *const list = json_array();
-  for (size_t i = 0; op_fft_get(i); i++)
-    json_array_append_new(list,
-                          json_pack("{s:s, s:s}", "name", op_fft_get(i)->name, "summary", op_fft_get(i)->summary));
+  for (size_t i = 0; get(i); i++)
+    json_array_append_new(list, json_pack("{s:s, s:s}", "name", get(i)->name, "summary", get(i)->summary));
   return list;
 }
 
-static void print_transforms(void) {
-  for (size_t i = 0; op_fft_get(i); i++) printf("  %-16s %s\n", op_fft_get(i)->name, op_fft_get(i)->summary);
+static json_t *transforms_json(void) { return all_transforms_json(op_fft_get); }
+static json_t *cosines_json(void) { return all_transforms_json(op_dct_get); }
+
+static void print_all_transforms(transform_getter *get) {
+  for (size_t i = 0; get(i); i++) printf("  %-16s %s\n", get(i)->name, get(i)->summary);
 }
+
+static void print_transforms(void) { print_all_transforms(op_fft_get); }
+static void print_cosines(void) { print_all_transforms(op_dct_get); }
 
 /* ---- factor ---- */
 
@@ -307,6 +314,7 @@ static const struct {
     {"schedule", "shapes of schedules, in steps: arguments with default", schedules_json, print_schedules},
     {"gemm", "matrix products, by provider", products_json, print_products},
     {"fft", "Fourier transforms of complex numbers", transforms_json, print_transforms},
+    {"dct", "cosine and sine transforms of real numbers", cosines_json, print_cosines},
     {"factor", "factorisations of matrices, and solutions by them", factors_json, print_factors},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -314,7 +322,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {
       .verb = "op list",
-      .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm|fft|factor]",
+      .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm|fft|dct|factor]",
       .about = "Every operation of every kind, or of one.",
       .example = "cliv op list\ncliv op list step --json",
       .most = 1,
@@ -327,7 +335,7 @@ int op_list(int argc, const char **argv) {
     return cli_fail(
         &c, CLIV_NAME,
         "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, average, schedule, gemm, "
-        "fft, factor",
+        "fft, dct, factor",
         c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {

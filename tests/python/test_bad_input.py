@@ -175,8 +175,8 @@ def test_selectors(tmp_path, vector):
     refused(*reduce, "gpu:", code=2, says="gpu:", leaves=[out])
     refused(*reduce, "mem>=lots", code=2, says="mem>=lots", leaves=[out])
     refused("selftest", "--device", "nvidiaa", code=2, says="nvidiaa")
-    refused("selftest", "--kind", "dct", code=2,
-            says=["dct", "map, reduce, scan, sort, rows, random, step, average, gemm, minimize, fft and factor"])
+    refused("selftest", "--kind", "wavelet", code=2,
+            says=["wavelet", "map, reduce, scan, sort, rows, random, step, average, gemm, minimize, fft and factor"])
 
 
 def test_selector_in_the_environment(tmp_path, vector):
