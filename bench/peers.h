@@ -7,6 +7,8 @@
  * and answers each with one line:
  *   (started)                     ok VERSION        or  no REASON, and it ends
  *   prepare OP AXIS ROWS COLUMNS  ok                or  no REASON: the work was done once, its result is in OUT
+ *                                 OP gemm:BATCH:M:N:K is a product of matrices that the two files begin with; AXIS,
+ *                                 ROWS and COLUMNS mean nothing then
  *   time REPEATS                  ok SECONDS        the work was done so many times
  * Inputs are on the device before the time is taken, and results stay there. A peer that does not answer in time is
  * ended, and started again for the next row, as one that ended by itself is; the third time it is left out for good.

@@ -126,6 +126,57 @@ static product random_product(uint64_t i, size_t largest) {
   return p;
 }
 
+/* Sums and sums of magnitudes of a row of the product, in double. */
+static void sum_row(const product *p, const operands *o, size_t i, double *sums, double *sizes) {
+  const float *a = o->a.host, *b = o->b.host;
+  for (size_t j = 0; j < p->n; j++) sums[j] = sizes[j] = 0;
+  for (size_t l = 0; l < p->k; l++) {
+    const double x = (double)a[p->ta ? matrix_at(&o->a, l, i) : matrix_at(&o->a, i, l)];
+    const float *y = b + (p->tb ? matrix_at(&o->b, 0, l) : matrix_at(&o->b, l, 0));
+    const size_t step = p->tb ? o->b.pitch : 1;
+    for (size_t j = 0; j < p->n; j++) {
+      const double term = x * (double)y[j * step];
+      sums[j] += term;
+      sizes[j] += fabs(term);
+    }
+  }
+}
+
+/* Shapes of all sizes up to 600, small ones as often as large, errors against double: 4 √k u of the magnitudes. */
+static void accuracy(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const size_t cases = matrix_small(ctx) ? 20 : test_few() ? 60 : 300;
+  const double largest = matrix_small(ctx) ? 40 : 600;
+  double sums[600], sizes[600];
+  for (size_t t = 0; t < cases; t++) {
+    product p = random_product(7000 + t, 1);
+    size_t *const sides[] = {&p.m, &p.n, &p.k};
+    for (size_t d = 0; d < 3; d++) *sides[d] = (size_t)exp(test_uniform(t, d, 0, log(largest + 0.5)));
+    if (t % 15 == 3) p.k = 0;
+    if (t % 15 == 4) p.m = 1;
+    if (t % 15 == 5) p.n = 1;
+    p.what_c = p.beta == 0 ? NANS : NORMAL;
+    operands o = make_operands(ctx, &p);
+    ASSERT_OK(ctx, cliv_gemm(ctx, p.ta, p.tb, p.alpha, o.a.view, o.b.view, p.beta, o.c.view,
+                             &(cliv_blas_options){.provider = CLIV_PROVIDER_EXACT}, NULL));
+    float *got = test_read(o.c.base.tensor);
+    const double units = 4 * sqrt(p.k > 1 ? (double)p.k : 1) * 0x1p-24;
+    const double alpha = (double)(float)p.alpha, beta = (double)(float)p.beta;
+    for (size_t i = 0; i < p.m; i++) {
+      sum_row(&p, &o, i, sums, sizes);
+      for (size_t j = 0; j < p.n; j++) {
+        const double old = p.beta == 0 ? 0 : beta * (double)((float *)o.c.host)[matrix_at(&o.c, i, j)];
+        ASSERT_NEAR((double)got[matrix_at(&o.c, i, j)], alpha * sums[j] + old,
+                    units * (fabs(alpha) * sizes[j] + fabs(old)));
+      }
+    }
+    free(got);
+    free_operands(&o);
+  }
+  test_close(ctx);
+}
+
 static void random_shapes(void **state) {
   (void)state;
   for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
@@ -628,13 +679,11 @@ static int forget_programs(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(random_shapes), cmocka_unit_test(double_precision),
-      cmocka_unit_test(cuts),          cmocka_unit_test(resumed),
-      cmocka_unit_test(thin),          cmocka_unit_test(long_sums),
-      cmocka_unit_test(groups),        cmocka_unit_test(nothing_to_sum),
-      cmocka_unit_test(vectors),       cmocka_unit_test(axpy),
-      cmocka_unit_test(clblast),       cmocka_unit_test(choice),
-      cmocka_unit_test(events),        cmocka_unit_test(refusals),
+      cmocka_unit_test(accuracy),  cmocka_unit_test(random_shapes), cmocka_unit_test(double_precision),
+      cmocka_unit_test(cuts),      cmocka_unit_test(resumed),       cmocka_unit_test(thin),
+      cmocka_unit_test(long_sums), cmocka_unit_test(groups),        cmocka_unit_test(nothing_to_sum),
+      cmocka_unit_test(vectors),   cmocka_unit_test(axpy),          cmocka_unit_test(clblast),
+      cmocka_unit_test(choice),    cmocka_unit_test(events),        cmocka_unit_test(refusals),
       cmocka_unit_test(forgets),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));

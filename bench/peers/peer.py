@@ -147,6 +147,10 @@ class PyTorch(NumPy):
     def along(self, f, x, axis):
         return (lambda: f(x)) if axis is None else (lambda: f(x, dim=axis))
 
+    def gemm(self, x, y):
+        out = self.torch.empty((*x.shape[:-1], y.shape[-1]))
+        return lambda: self.torch.matmul(x, y, out=out)
+
     def sum(self, x, y, axis):
         return self.along(self.torch.sum, x, axis)
 
@@ -436,12 +440,25 @@ class Peer:
 
     def prepare(self, op, axis, rows, columns):
         self.run = None
+        if op.startswith("gemm:"):
+            return self.prepare_gemm(*(int(n) for n in op.split(":")[1:]))
         make = getattr(self.library, op, None)
         if make is None:
             raise Cannot("it has no such operation")
         shape = int(rows), int(columns)
         x, y = (self.library.put(a[:shape[0] * shape[1]].reshape(shape)) for a in (self.x, self.y))
         run = make(x, y, AXES[axis])
+        return self.keep(run)
+
+    def prepare_gemm(self, batch, m, n, k):
+        make = getattr(self.library, "gemm", None)
+        if make is None:
+            raise Cannot("it has no such operation")
+        shapes = (batch, m, k), (batch, k, n)
+        x, y = (a[:np.prod(shape)].reshape(shape[batch == 1:]) for a, shape in zip((self.x, self.y), shapes))
+        return self.keep(make(self.library.put(x), self.library.put(y)))
+
+    def keep(self, run):
         result = np.asarray(self.library.get(run()), np.float32)
         result.tofile(self.out)
         self.run = run
