@@ -5,11 +5,17 @@
  * and then, with beta·c rounded first,
  *   c = alpha·s                   where beta is 0: c is not read
  *   c = fma(alpha, s, beta·c)     otherwise
- * stored with the canonical NaN. No tiling, packing or cutting breaks a chain: where k is cut, the running sum is
- * kept as it is and the next launch goes on from it. Nothing is padded along k: fma(0, 0, -0) would be +0.
+ * and, where the product has an epilogue (-D ACTIVATION=name, after activation.cl),
+ *   c = activation(c + (bias + 0))
+ * with the bias along the columns or the rows, or none: stored with the canonical NaN. No tiling, packing or cutting
+ * breaks a chain: where k is cut, the running sum is kept as it is and the next launch goes on from it. Nothing is
+ * padded along k: fma(0, 0, -0) would be +0.
  */
 #define PART_FIRST 1u /* this launch starts the chains */
 #define PART_LAST 2u  /* this launch applies alpha and beta */
+
+#define BIAS_COLUMNS 1u
+#define BIAS_ROWS 2u
 
 SCALAR canonical_one(SCALAR x) {
   const SCALAR_UINT bits = CAT(as_, SCALAR_UINT)(x);
@@ -81,4 +87,15 @@ void put(real x, __global SCALAR *p, uint from, uint to) {
 #define take(p, from, to) ((p)[0])
 #define put(x, p, from, to) ((p)[0] = (x))
 
+#endif
+
+/* x, W columns of a row of C of which `width` count, with what follows. */
+#ifdef ACTIVATION
+static real ended(real x, __global const SCALAR *bias, uint bias_along, ulong row, ulong column, uint width) {
+  if (bias_along == BIAS_COLUMNS) x += take(bias + column, 0, width) + (real)0;
+  if (bias_along == BIAS_ROWS) x += (real)(bias[row] + (SCALAR)0);
+  return canonical(activate(x));
+}
+#else
+#define ended(x, bias, bias_along, row, column, width) (x)
 #endif

@@ -41,17 +41,31 @@
 #define ROW_STEP(r) s##r = fma((real)a##r[at], v, s##r);
 #define ROW_RESUME(r) s##r = LOAD_W(sums_at, r * sums_pitch);
 #define ROW_KEEP(r) STORE_W(s##r, sums_at, r * sums_pitch);
-#define ROW_SCALE(r) STORE_W(finish_new(s##r, alpha), c_at, r * c_pitch);
-#define ROW_FINISH(r) STORE_W(finish(s##r, alpha, beta, LOAD_W(c_at, r * c_pitch)), c_at, r * c_pitch);
-#define ROW_FROM_EDGE(r) s##r = LOAD_W(edge, r * W);
-#define ROW_TO_EDGE(r) STORE_W(s##r, edge, r * W);
+#define ENDED(x, r) ended((x), bias, bias_along, row + r, column, width)
+#define ROW_SCALE(r) STORE_W(ENDED(finish_new(s##r, alpha), r), c_at, r * c_pitch);
+#define ROW_FINISH(r) STORE_W(ENDED(finish(s##r, alpha, beta, LOAD_W(c_at, r * c_pitch)), r), c_at, r * c_pitch);
+#define EDGE_RESUME(r) \
+  if (r <= last_row) s##r = take(sums_at + r * sums_pitch, 0, width);
+#define EDGE_END(r) \
+  if (r <= last_row) { \
+    __global SCALAR *to = parts & PART_LAST ? c_at + r * c_pitch : sums_at + r * sums_pitch; \
+    real x = s##r; \
+    if (parts & PART_LAST) { \
+      x = beta == 0 ? finish_new(x, alpha) : finish(x, alpha, beta, take(to, 0, width)); \
+      x = ENDED(x, r); \
+    } \
+    put(x, to, 0, width); \
+  }
 
 /* Work-item (p, q): panel p of columns, tiles q·per … of rows. */
 __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, ulong a_tile,
                    __global const SCALAR *b, ulong b_first, ulong b_columns, ulong b_panel, ulong b_step_,
                    __global SCALAR *sums, ulong sums_first, ulong sums_pitch_,
                    __global SCALAR *c, ulong c_first, ulong c_pitch_,
-                   ulong m, ulong n, ulong k_, ulong per, SCALAR alpha_, SCALAR beta_, uint parts_) {
+                   ulong m, ulong n, ulong k_, ulong per, SCALAR alpha_, SCALAR beta_, uint parts_,
+                   __global const SCALAR *bias_, ulong bias_first, uint bias_along_) {
+  __global const SCALAR *bias = bias_ + bias_first;
+  const uint bias_along = bias_along_;
   const ulong a_row = a_row_, a_step = a_step_, b_step = b_step_, k_end = k_;
   const ulong sums_pitch = sums_pitch_, c_pitch = c_pitch_;
   const SCALAR alpha = alpha_, beta = beta_;
@@ -75,15 +89,12 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
     __global const SCALAR *a_tile_at = a + a_first + tile * a_tile;
     __global SCALAR *sums_at = sums + sums_first + row * sums_pitch + column;
     __global SCALAR *c_at = c + c_first + row * c_pitch + column;
-    SCALAR edge[ROWS * W];
     EACH_ROW(ROW_START)
     if (!(parts & PART_FIRST)) {
       if (whole) {
         EACH_ROW(ROW_RESUME)
       } else {
-        for (ulong r = 0; r <= last_row; r++)
-          for (uint l = 0; l < width; l++) edge[r * W + l] = sums_at[r * sums_pitch + l];
-        EACH_ROW(ROW_FROM_EDGE)
+        EACH_ROW(EDGE_RESUME)
       }
     }
     __global const SCALAR *b_row = b_column;
@@ -111,16 +122,7 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
         EACH_ROW(ROW_FINISH)
       }
     } else {
-      EACH_ROW(ROW_TO_EDGE)
-      for (ulong r = 0; r <= last_row; r++)
-        for (uint l = 0; l < width; l++) {
-          __global SCALAR *to_sum = sums_at + r * sums_pitch + l, *to_c = c_at + r * c_pitch + l;
-          const SCALAR s = edge[r * W + l];
-          if (!(parts & PART_LAST))
-            *to_sum = s;
-          else
-            *to_c = canonical_one(beta == 0 ? alpha * s : fma(alpha, s, beta * *to_c));
-        }
+      EACH_ROW(EDGE_END)
     }
   }
 }

@@ -40,12 +40,14 @@ void copy_columns(__global const SCALAR *b, ulong b_step, ulong k_end, uint widt
   real s##r = (real)0; \
   __global const SCALAR *a##r = a + min((ulong)(r), last_row) * a_row;
 #define ROW_STEP(r) s##r = fma((real)a##r[at], v, s##r);
-#define ROW_SCALE(r) STORE_W(finish_new(s##r, alpha), c, r * c_pitch);
-#define ROW_FINISH(r) STORE_W(finish(s##r, alpha, beta, LOAD_W(c, r * c_pitch)), c, r * c_pitch);
+#define ENDED(x, r) ended((x), bias, bias_along, row + r, column, width)
+#define ROW_SCALE(r) STORE_W(ENDED(finish_new(s##r, alpha), r), c, r * c_pitch);
+#define ROW_FINISH(r) STORE_W(ENDED(finish(s##r, alpha, beta, LOAD_W(c, r * c_pitch)), r), c, r * c_pitch);
 #define ROW_EDGE(r) \
   if (r <= last_row) { \
     __global SCALAR *to = c + r * c_pitch; \
-    put(beta == 0 ? finish_new(s##r, alpha) : finish(s##r, alpha, beta, take(to, 0, width)), to, 0, width); \
+    const real x = beta == 0 ? finish_new(s##r, alpha) : finish(s##r, alpha, beta, take(to, 0, width)); \
+    put(ENDED(x, r), to, 0, width); \
   }
 
 /* Work-item (p, q, u): panel p of columns, tiles q·tiles_each … of rows, matrices u·matrices_each … of the batch. */
@@ -53,7 +55,10 @@ __kernel void gemm_small(__global const SCALAR *a_, ulong a_first, ulong a_row_,
                          __global const SCALAR *b_, ulong b_first, ulong b_step_, ulong b_column_, ulong b_each,
                          __global SCALAR *c_, ulong c_first, ulong c_pitch_, ulong c_each,
                          __global const ulong *places, uint listed_, ulong m_, ulong n, ulong k_, ulong batch,
-                         ulong tiles_each, ulong matrices_each, SCALAR alpha_, SCALAR beta_) {
+                         ulong tiles_each, ulong matrices_each, SCALAR alpha_, SCALAR beta_,
+                         __global const SCALAR *bias_, ulong bias_first, uint bias_along_) {
+  __global const SCALAR *bias = bias_ + bias_first;
+  const uint bias_along = bias_along_;
   const ulong a_row = a_row_, a_step = a_step_, b_step = b_step_, b_column = b_column_, c_pitch = c_pitch_;
   const ulong m = m_, k_end = k_;
   const SCALAR alpha = alpha_, beta = beta_;

@@ -90,7 +90,10 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, 
           __global SCALAR *sums, ulong sums_first_, ulong sums_pitch_,
           __global SCALAR *c, ulong c_first, ulong c_pitch_, ulong c_each,
           __global const ulong *places, uint listed,
-          ulong m_, ulong n_, ulong k_, SCALAR alpha_, SCALAR beta_, uint parts_) {
+          ulong m_, ulong n_, ulong k_, SCALAR alpha_, SCALAR beta_, uint parts_,
+          __global const SCALAR *bias_, ulong bias_first, uint bias_along_) {
+  __global const SCALAR *bias = bias_ + bias_first;
+  const uint bias_along = bias_along_;
   const ulong a_row = a_row_, a_step = a_step_, b_column = b_column_, b_step = b_step_, m = m_, n = n_, k_end = k_;
   const ulong sums_first = sums_first_, sums_pitch = sums_pitch_, c_pitch = c_pitch_;
   const SCALAR alpha = alpha_, beta = beta_;
@@ -166,6 +169,15 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, 
         v = (four)(finish(v.s0, alpha, beta, old.s0), finish(v.s1, alpha, beta, old.s1),
                    finish(v.s2, alpha, beta, old.s2), finish(v.s3, alpha, beta, old.s3));
       }
+#ifdef ACTIVATION
+      if (last) {
+        const ulong i_at = row + 4 * y + DOWN(i), j_at = column + 4 * x + RIGHT(q);
+        v.s0 = ended(v.s0, bias, bias_along, i_at, min(j_at, n - 1), 1);
+        v.s1 = ended(v.s1, bias, bias_along, i_at, min(j_at + 1, n - 1), 1);
+        v.s2 = ended(v.s2, bias, bias_along, i_at, min(j_at + 2, n - 1), 1);
+        v.s3 = ended(v.s3, bias, bias_along, i_at, min(j_at + 3, n - 1), 1);
+      }
+#endif
       keep(v, at, aligned, inside);
     }
   }

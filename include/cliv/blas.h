@@ -53,14 +53,36 @@ typedef enum cliv_provider {
   CLIV_PROVIDER_CLBLAST
 } cliv_provider;
 
+/* What may follow a product; the functions are those of cliv/map.h. */
+typedef enum cliv_activation {
+  CLIV_ACTIVATION_NONE = 0,
+  CLIV_ACTIVATION_RELU,      /* x where it is above 0, else 0; NaN stays */
+  CLIV_ACTIVATION_GELU,      /* 0.5 x (1 + erf(x √0.5)) */
+  CLIV_ACTIVATION_GELU_TANH, /* 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) */
+  CLIV_ACTIVATION_SILU,      /* x / (1 + e^-x) */
+  CLIV_ACTIVATION_TANH,
+  CLIV_ACTIVATION_SIGMOID
+} cliv_activation;
+
 typedef struct cliv_blas_options {
   size_t size;            /* sizeof(cliv_blas_options) of the caller; 0: this version's */
   cliv_provider provider; /* 0: AUTO */
+  /* gemm and gemm_batched: C = activation(C + bias), each C as it is defined above, with one rounding for the bias (of
+   * which -0 counts as +0) and then the activation, in the product's own store where that can be. bias: NULL, or a
+   * dense vector of C's type, an element for each column of C, or with bias_rows for each row; all matrices of a batch
+   * have the same. float64 has the activations none and relu. Where nothing is summed (k = 0, alpha = 0), they follow
+   * beta C all the same. */
+  const cliv_tensor *bias;
+  int bias_rows;
+  cliv_activation activation;
 } cliv_blas_options;
 
 /* "auto", "exact", "clblast" and back; "?" for a value that is no provider, status NAME for a name that is none. */
 CLIV_API const char *cliv_provider_name(cliv_provider provider);
 CLIV_API cliv_status cliv_provider_parse(const char *name, cliv_provider *out) CLIV_MUST_CHECK;
+/* "none", "relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid" and back, likewise. */
+CLIV_API const char *cliv_activation_name(cliv_activation activation);
+CLIV_API cliv_status cliv_activation_parse(const char *name, cliv_activation *out) CLIV_MUST_CHECK;
 /* What AUTO stands for on this context: EXACT or CLBLAST. */
 CLIV_API cliv_provider cliv_blas_auto(const cliv_context *ctx);
 

@@ -1,6 +1,7 @@
 /* cliv_gemm_batched: products of matrices that lie anywhere. */
 #include <stdlib.h>
 
+#include "blas/epilogue.h"
 #include "blas/product.h"
 #include "runtime/tensor.h"
 
@@ -115,7 +116,8 @@ cliv_status cliv_gemm_batched(cliv_context *ctx, size_t count, int trans_a, int 
   TRY(cliv__check_sync(ctx, sync));
   REQUIRE_NOT_NULL(ctx, ctx);
   batch all = {.ctx = ctx, .count = count, .sync = sync};
-  TRY(cliv__blas_choose(ctx, options, &all.provider));
+  cliv_blas_options own;
+  TRY(cliv__blas_choose(ctx, options, &own, &all.provider));
   if (count == 0) return cliv__nothing(ctx, sync);
   TRY(check_list(ctx, count, a, "a"));
   TRY(check_list(ctx, count, b, "b"));
@@ -127,6 +129,7 @@ cliv_status cliv_gemm_batched(cliv_context *ctx, size_t count, int trans_a, int 
   cliv_status status = CLIV_OK;
   for (size_t z = 0; z < count && !status; z++)
     status = cliv__check_product(ctx, trans_a != 0, trans_b != 0, a[z], b[z], c[z], &products[z]);
+  for (size_t z = 0; z < count && !status; z++) status = cliv__epilogue_check(ctx, &own, c[z], &products[z]);
   if (!status) status = check_overlaps(ctx, count, a, b, c);
   for (size_t z = 0; z < count && !status; z++) {
     products[z].alpha = cliv__blas_rounded(c[z]->dtype, alpha);
@@ -135,8 +138,10 @@ cliv_status cliv_gemm_batched(cliv_context *ctx, size_t count, int trans_a, int 
   const cliv__gemm *const g = products;
   if (!status && (c[0]->count == 0 || g->k == 0 || g->alpha == 0)) {
     for (size_t z = 0; z < count && !status; z++) {
+      const bool ends = c[0]->count && cliv__has_epilogue(g);
       const cliv_sync part = cliv__sync_part(sync, z == 0, z + 1 == count);
-      status = cliv__blas_only_scale(ctx, c[z], g->beta, &part);
+      status = cliv__blas_only_scale(ctx, c[z], g->beta, ends ? SYNC_FIRST(&part) : &part);
+      if (!status && ends) status = cliv__gemm_finish(ctx, &products[z], SYNC_LAST(&part));
     }
   } else if (!status) status = multiply(&all);
   free(products);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "blas/epilogue.h"
 #include "blas/product.h"
 #include "blas/tuning.h"
 #include "runtime/quirks.h"
@@ -47,11 +48,7 @@ cliv_provider cliv_blas_auto(const cliv_context *ctx) {
 }
 
 /* `vectors`: the call is one of CLBlast's vector routines, which small work-groups break. */
-static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, bool vectors,
-                          const cliv__blas_provider **out) {
-  cliv_blas_options own;
-  TRY(OPTIONS(ctx, options, &own));
-  cliv_provider provider = own.provider;
+static cliv_status choose(cliv_context *ctx, cliv_provider provider, bool vectors, const cliv__blas_provider **out) {
   const bool broken = vectors && (ctx->quirks & CLIV__QUIRK_SMALL_GROUPS);
   if (provider == CLIV_PROVIDER_AUTO) provider = broken ? CLIV_PROVIDER_EXACT : cliv_blas_auto(ctx);
   REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,
@@ -68,8 +65,20 @@ static cliv_status choose(cliv_context *ctx, const cliv_blas_options *options, b
   return CLIV_OK;
 }
 
-cliv_status cliv__blas_choose(cliv_context *ctx, const cliv_blas_options *options, const cliv__blas_provider **out) {
-  return choose(ctx, options, false, out);
+cliv_status cliv__blas_choose(cliv_context *ctx, const cliv_blas_options *options, cliv_blas_options *own,
+                              const cliv__blas_provider **out) {
+  TRY(OPTIONS(ctx, options, own));
+  return choose(ctx, own->provider, false, out);
+}
+
+/* For operations that nothing can follow. */
+static cliv_status choose_vectors(cliv_context *ctx, const cliv_blas_options *options,
+                                  const cliv__blas_provider **out) {
+  cliv_blas_options own;
+  TRY(OPTIONS(ctx, options, &own));
+  REQUIRE(ctx, !own.bias && !own.activation, VALUE,
+          "bias and activation are of gemm and gemm_batched; gemv, ger and axpy have none");
+  return choose(ctx, own.provider, true, out);
 }
 
 /* ---- checks ---- */
@@ -189,12 +198,16 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
   cliv__gemm g;
   TRY(cliv__check_product(ctx, trans_a != 0, trans_b != 0, a, b, c, &g));
   const cliv__blas_provider *provider = NULL;
-  TRY(choose(ctx, options, false, &provider));
+  cliv_blas_options own;
+  TRY(cliv__blas_choose(ctx, options, &own, &provider));
+  TRY(cliv__epilogue_check(ctx, &own, c, &g));
 
   g.alpha = cliv__blas_rounded(c->dtype, alpha);
   g.beta = cliv__blas_rounded(c->dtype, beta);
-  if (c->count == 0 || g.k == 0 || g.alpha == 0) return cliv__blas_only_scale(ctx, c, g.beta, sync);
-  return provider->gemm(ctx, &g, sync);
+  if (c->count && g.k && g.alpha != 0) return provider->gemm(ctx, &g, sync);
+  if (c->count == 0 || !cliv__has_epilogue(&g)) return cliv__blas_only_scale(ctx, c, g.beta, sync);
+  TRY(cliv__blas_only_scale(ctx, c, g.beta, SYNC_FIRST(sync)));
+  return cliv__gemm_finish(ctx, &g, SYNC_LAST(sync));
 }
 
 cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_tensor *a, const cliv_tensor *x,
@@ -213,7 +226,7 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
   TRY(check_type(ctx, a, y));
   TRY(check_type(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
-  TRY(choose(ctx, options, true, &provider));
+  TRY(choose_vectors(ctx, options, &provider));
 
   alpha = cliv__blas_rounded(y->dtype, alpha);
   beta = cliv__blas_rounded(y->dtype, beta);
@@ -237,7 +250,7 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
   TRY(check_type(ctx, x, a));
   TRY(check_type(ctx, y, a));
   const cliv__blas_provider *provider = NULL;
-  TRY(choose(ctx, options, true, &provider));
+  TRY(choose_vectors(ctx, options, &provider));
 
   alpha = cliv__blas_rounded(a->dtype, alpha);
   if (a->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
@@ -257,7 +270,7 @@ cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cli
           cliv__describe(x, a), cliv__describe(y, b));
   TRY(check_type(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
-  TRY(choose(ctx, options, true, &provider));
+  TRY(choose_vectors(ctx, options, &provider));
 
   alpha = cliv__blas_rounded(y->dtype, alpha);
   if (y->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);

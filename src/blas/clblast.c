@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "blas/clblast.h"
+#include "blas/epilogue.h"
 #include "runtime/scratch.h"
 
 static const struct {
@@ -154,16 +155,17 @@ static cliv_status listed_gemm(cliv_context *ctx, const cliv__gemm *g, const cli
  * a buffer of ours. */
 static cliv_status clblast_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
   enum { ROOM = 1 << 26 };
+  const bool ends = cliv__has_epilogue(g);
   const cl_ulong batch = g->batch ? g->batch : 1;
   const cl_ulong bytes = batch > 1 ? batch_bytes(g) / batch : ROOM, most = bytes < ROOM ? ROOM / bytes : 1;
   for (cl_ulong z = 0, count; z < batch; z += count) {
     count = batch - z < most ? batch - z : most;
     const cliv__gemm part = cliv__gemm_part(g, z, count);
-    const cliv_sync order = cliv__sync_part(sync, z == 0, z + count == batch);
+    const cliv_sync order = cliv__sync_part(sync, z == 0, !ends && z + count == batch);
     if (count == 1) TRY(single_gemm(ctx, &part, &order));
     else TRY(part.places ? listed_gemm(ctx, &part, &order) : strided_gemm(ctx, &part, &order));
   }
-  return CLIV_OK;
+  return ends ? cliv__gemm_finish(ctx, g, SYNC_LAST(sync)) : CLIV_OK;
 }
 
 static cliv_status clblast_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_sync *sync) {

@@ -2,6 +2,8 @@
  * for matrices: exact_large.c's or exact_small.c's. Nothing that is chosen or cut here changes a bit. */
 #include "blas/exact.h"
 
+#include "blas/epilogue.h"
+
 #include <stdio.h>
 
 #include "runtime/program.h"
@@ -138,13 +140,20 @@ void cliv__places_release(cliv_context *ctx, const cliv__gemm *g, cl_mem places)
 static cliv_status single(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {
   if ((g->n == 1 || g->m == 1) && !g->resumes && !(cuts && cuts->no_gemv)) {
     const cliv__gemv v = as_gemv(g);
-    return cliv__exact_gemv(ctx, &v, cuts, sync);
+    if (!cliv__has_epilogue(g)) return cliv__exact_gemv(ctx, &v, cuts, sync);
+    TRY(cliv__exact_gemv(ctx, &v, cuts, SYNC_FIRST(sync)));
+    return cliv__gemm_finish(ctx, g, SYNC_LAST(sync));
   }
   if (cliv__small_most(ctx, g, cuts)) return cliv__small_gemm(ctx, g, sync);
   return cliv__large_gemm(ctx, g, cuts, sync);
 }
 
 cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {
+  if (!cliv__fuses(ctx, g)) {
+    const cliv__gemm plain = cliv__without_epilogue(g);
+    TRY(cliv__exact_gemm(ctx, &plain, cuts, SYNC_FIRST(sync)));
+    return cliv__gemm_finish(ctx, g, SYNC_LAST(sync));
+  }
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong batch = cliv__most(1, g->batch);
   cl_ulong most = 1; /* a launch */

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "blas/epilogue.h"
 #include "blas/exact.h"
 #include "runtime/quirks.h"
 #include "runtime/scratch.h"
@@ -105,7 +106,7 @@ static cliv_status prepare_cpu(job *j, const cliv__cuts *cuts) {
   if (pack_b) TRY(prepare_pack(j, g->trans_b, j->width, j->round_n, CLIV__SCRATCH_PACK_B, &j->pack_b, &j->room_b));
   char choices[64];
   snprintf(choices, sizeof choices, "%s%s", j->pack_a ? "-D A_PACKED " : "", j->pack_b ? "-D B_PACKED" : "");
-  return cliv__blas_kernel(j->ctx, g->dtype, "blas.cl gemm.cl", "gemm", choices, &j->kernel);
+  return cliv__gemm_kernel(j->ctx, g, "gemm.cl", "gemm", choices, &j->kernel);
 }
 
 /* Elements of a work-item's side: 8 read local memory least; 4 leave groups for all compute units where there are few.
@@ -144,7 +145,7 @@ static cliv_status prepare_gpu(job *j, const cliv__cuts *cuts) {
   snprintf(choices, sizeof choices,
            "-D GROUP_X=%zu -D GROUP_Y=%zu -D FOURS_M=%zu -D FOURS_N=%zu -D A_STEPS=%d -D B_STEPS=%d", j->group_x,
            j->group_y, j->side / 4, j->side / 4, !g->trans_a, (int)g->trans_b);
-  return cliv__blas_kernel(j->ctx, g->dtype, "blas.cl gemm_tile.cl", "gemm", choices, &j->kernel);
+  return cliv__gemm_kernel(j->ctx, g, "gemm_tile.cl", "gemm", choices, &j->kernel);
 }
 
 static cliv_status prepare_sums(job *j) {
@@ -182,6 +183,11 @@ static cl_uint parts_of(const job *j, const piece *p) {
   return (p->first && !j->g->resumes ? PART_FIRST : 0u) | (p->last ? PART_LAST : 0u);
 }
 
+/* Where the bias of a piece begins. */
+static cl_ulong bias_of(const cliv__gemm *g, const piece *p) {
+  return g->bias.first + (g->bias_along == CLIV__BIAS_ROWS ? p->i : g->bias_along ? p->j : 0);
+}
+
 static cliv_status multiply_cpu(const job *j, const piece *p) {
   const cliv__gemm *g = j->g;
   cl_mem a = g->a.mem, b = g->b.mem;
@@ -201,6 +207,8 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
     b_step = j->width;
   }
   const cl_uint parts = parts_of(j, p);
+  const cl_mem bias = cliv__bias_mem(g);
+  const cl_ulong bias_first = bias_of(g, p);
   cl_ulong sums_pitch;
   const cl_ulong sums_first = sums_of(j, p, &sums_pitch), c_first = g->c.first + p->i * g->c.pitch + p->j;
   const cl_ulong tiles = cliv__div_up(p->m, j->rows), panels = cliv__div_up(p->n, j->width);
@@ -211,7 +219,8 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
   return LAUNCH(j->ctx, j->kernel, RANGE2(panels, cliv__div_up(tiles, per), 1, 1), &p->sync, ARG(a), ARG(a_first),
                 ARG(a_row), ARG(a_step), ARG(a_tile), ARG(b), ARG(b_first), ARG(b_columns), ARG(b_panel), ARG(b_step),
                 ARG(j->sums), ARG(sums_first), ARG(sums_pitch), ARG(g->c.mem), ARG(c_first), ARG(g->c.pitch), ARG(p->m),
-                ARG(p->n), ARG(p->depth), ARG(per), ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(parts));
+                ARG(p->n), ARG(p->depth), ARG(per), ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(parts), ARG(bias),
+                ARG(bias_first), ARG(g->bias_along));
 }
 
 static cliv_status multiply_gpu(const job *j, const piece *p) {
@@ -223,6 +232,8 @@ static cliv_status multiply_gpu(const job *j, const piece *p) {
   cl_ulong sums_pitch;
   const cl_ulong sums_first = sums_of(j, p, &sums_pitch), c_first = g->c.first + p->i * g->c.pitch + p->j;
   const cl_uint parts = parts_of(j, p);
+  const cl_mem bias = cliv__bias_mem(g);
+  const cl_ulong bias_first = bias_of(g, p);
   const cliv__scalar alpha = cliv__scalar_of(g->dtype, g->alpha), beta = cliv__scalar_of(g->dtype, g->beta);
   const cliv__range range = {
       3,
@@ -235,7 +246,8 @@ static cliv_status multiply_gpu(const job *j, const piece *p) {
       LAUNCH(j->ctx, j->kernel, range, &p->sync, ARG(g->a.mem), ARG(a_first), ARG(a_row), ARG(a_step), ARG(g->a.each),
              ARG(g->b.mem), ARG(b_first), ARG(b_column), ARG(b_step), ARG(g->b.each), ARG(j->sums), ARG(sums_first),
              ARG(sums_pitch), ARG(g->c.mem), ARG(c_first), ARG(g->c.pitch), ARG(g->c.each), ARG(places), ARG(listed),
-             ARG(p->m), ARG(p->n), ARG(p->depth), ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(parts));
+             ARG(p->m), ARG(p->n), ARG(p->depth), ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(parts), ARG(bias),
+             ARG(bias_first), ARG(g->bias_along));
   cliv__places_release(j->ctx, g, places);
   return status;
 }

@@ -1,6 +1,7 @@
 /* Products whose k is short, and batches of them, in one launch of cl/gemm_small.cl. CPU walk. */
 #include <stdio.h>
 
+#include "blas/epilogue.h"
 #include "blas/exact.h"
 
 enum { ROWS = 6 }; /* as in cl/gemm_small.cl */
@@ -27,7 +28,7 @@ cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_
   char choices[32];
   snprintf(choices, sizeof choices, "-D K_MOST=%d", (int)longest(g->dtype));
   cl_kernel kernel;
-  TRY(cliv__blas_kernel(ctx, g->dtype, "blas.cl gemm_small.cl", "gemm_small", choices, &kernel));
+  TRY(cliv__gemm_kernel(ctx, g, "gemm_small.cl", "gemm_small", choices, &kernel));
   const cl_ulong units = 8 * (cl_ulong)ctx->facts.compute_units, batch = cliv__most(1, g->batch);
   const cl_ulong tiles = cliv__div_up(g->m, ROWS), panels = cliv__div_up(g->n, cliv__lanes(g->dtype));
   const cl_ulong near = cliv__most(1, NEAR_BYTES / (ROWS * g->k * cliv_dtype_size(g->dtype)));
@@ -40,13 +41,14 @@ cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_
   const cl_uint listed = g->places != NULL;
   const cliv__range range = {
       3, {panels, cliv__div_up(tiles, tiles_each), cliv__div_up(batch, matrices_each)}, {1, 1, 1}};
+  const cl_mem bias = cliv__bias_mem(g);
   cl_mem places;
   TRY(cliv__places(ctx, g, &places));
-  const cliv_status status =
-      LAUNCH(ctx, kernel, range, sync, ARG(g->a.mem), ARG(g->a.first), ARG(a_row), ARG(a_step), ARG(g->a.each),
-             ARG(g->b.mem), ARG(g->b.first), ARG(b_step), ARG(b_column), ARG(g->b.each), ARG(g->c.mem), ARG(g->c.first),
-             ARG(g->c.pitch), ARG(g->c.each), ARG(places), ARG(listed), ARG(g->m), ARG(g->n), ARG(g->k), ARG(batch),
-             ARG(tiles_each), ARG(matrices_each), ARG_SCALAR(alpha), ARG_SCALAR(beta));
+  const cliv_status status = LAUNCH(
+      ctx, kernel, range, sync, ARG(g->a.mem), ARG(g->a.first), ARG(a_row), ARG(a_step), ARG(g->a.each), ARG(g->b.mem),
+      ARG(g->b.first), ARG(b_step), ARG(b_column), ARG(g->b.each), ARG(g->c.mem), ARG(g->c.first), ARG(g->c.pitch),
+      ARG(g->c.each), ARG(places), ARG(listed), ARG(g->m), ARG(g->n), ARG(g->k), ARG(batch), ARG(tiles_each),
+      ARG(matrices_each), ARG_SCALAR(alpha), ARG_SCALAR(beta), ARG(bias), ARG(g->bias.first), ARG(g->bias_along));
   cliv__places_release(ctx, g, places);
   return status;
 }

@@ -77,6 +77,8 @@ static cliv_status check_sides(const call *o) {
 static cliv_status choose(const call *o, const cliv_blas_options *options, const cliv__blas_provider **out) {
   cliv_blas_options own;
   TRY(OPTIONS(o->ctx, options, &own));
+  REQUIRE(o->ctx, !own.bias && !own.activation, VALUE,
+          "bias and activation are of gemm and gemm_batched; syrk, symm, trmm and trsm have none");
   const bool clblast = own.provider == CLIV_PROVIDER_CLBLAST;
   REQUIRE(o->ctx, clblast || own.provider == CLIV_PROVIDER_AUTO || own.provider == CLIV_PROVIDER_EXACT, VALUE,
           "%d is no provider of matrix products", (int)own.provider);

@@ -10,8 +10,9 @@ cliv_status cliv__check_product(cliv_context *ctx, bool trans_a, bool trans_b, c
                                 const cliv_tensor *b, const cliv_tensor *c, cliv__gemm *g);
 /* A factor as the type has it. */
 double cliv__blas_rounded(cliv_dtype dtype, double x);
-/* What the options ask of a product of matrices. */
-cliv_status cliv__blas_choose(cliv_context *ctx, const cliv_blas_options *options, const cliv__blas_provider **out);
+/* The options in full, and the provider that they ask of a product of matrices. */
+cliv_status cliv__blas_choose(cliv_context *ctx, const cliv_blas_options *options, cliv_blas_options *own,
+                              const cliv__blas_provider **out);
 /* A product that sums nothing: C = beta C. */
 cliv_status cliv__blas_only_scale(cliv_context *ctx, const cliv_tensor *c, double beta, const cliv_sync *sync);
 

@@ -21,6 +21,8 @@ typedef struct cliv__vector {
   cl_ulong first, count, step;
 } cliv__vector;
 
+enum { CLIV__BIAS_NONE, CLIV__BIAS_COLUMNS, CLIV__BIAS_ROWS }; /* as in cl/blas.cl */
+
 /* A product C = alpha op(A) op(B) + beta C: C is m × n, the sum is over k. None of m, n, k is 0, alpha is not 0.
  * alpha and beta are already rounded to the dtype. Or a batch of so many such products, of matrices `each` apart, or
  * that begin at the listed elements of a, b and c in turn, three a product. */
@@ -35,6 +37,10 @@ typedef struct cliv__gemm {
   /* exact alone: C holds the sums over values of k before these, made with alpha 1 and beta 0, and its chains go on
    * from them; alpha is 1 and beta 0 here, too. */
   bool resumes;
+  /* What follows the factors: C = activation(C + bias); a vector of n, or of m, with step 1. */
+  cliv__vector bias;
+  cl_uint bias_along; /* CLIV__BIAS_… */
+  cliv_activation activation;
 } cliv__gemm;
 
 /* Products z … z + count - 1 of a batch. */

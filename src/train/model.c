@@ -143,7 +143,7 @@ static cliv_status check(const cliv_model *m, const cliv_tensor *x, const cliv_t
   return CLIV_OK;
 }
 
-/* `rows` ones: what adds the bias to every row, and sums the rows. */
+/* `rows` ones: what sums the rows. */
 static cliv_status ones_of(cliv_model *m, size_t rows, cliv_tensor **view) {
   if (!m->ones || cliv_tensor_count(m->ones) < rows) {
     cliv_tensor *ones;
@@ -160,10 +160,10 @@ static cliv_status ones_of(cliv_model *m, size_t rows, cliv_tensor **view) {
 }
 
 /* out = x W' + b. */
-static cliv_status layer_forward(cliv_context *ctx, const layer *l, const cliv_tensor *x, const cliv_tensor *ones,
-                                 cliv_tensor *out, const cliv_sync *sync) {
-  TRY(cliv_gemm(ctx, 0, 1, 1, x, l->weight, 0, out, &EXACT, SYNC_FIRST(sync)));
-  return cliv_ger(ctx, 1, ones, l->bias, out, &EXACT, SYNC_LAST(sync));
+static cliv_status layer_forward(cliv_context *ctx, const layer *l, const cliv_tensor *x, cliv_tensor *out,
+                                 const cliv_sync *sync) {
+  const cliv_blas_options biased = {.provider = CLIV_PROVIDER_EXACT, .bias = l->bias};
+  return cliv_gemm(ctx, 0, 1, 1, x, l->weight, 0, out, &biased, sync);
 }
 
 /* dW = slope' x + l2 W, db = slope' 1. */
@@ -180,11 +180,7 @@ cliv_status cliv_model_forward(cliv_model *m, const cliv_tensor *x, cliv_tensor 
   REQUIRE_NOT_NULL(m->ctx, x);
   REQUIRE_NOT_NULL(m->ctx, logits);
   TRY(check(m, x, logits, "logits"));
-  cliv_tensor *ones;
-  TRY(ones_of(m, cliv_tensor_shape(x)[0], &ones));
-  const cliv_status status = layer_forward(m->ctx, &m->layers[0], x, ones, logits, sync);
-  cliv_tensor_free(ones);
-  return status;
+  return layer_forward(m->ctx, &m->layers[0], x, logits, sync);
 }
 
 cliv_status cliv_model_backward(cliv_model *m, const cliv_tensor *x, const cliv_tensor *slope, double l2,

@@ -1,0 +1,147 @@
+/* Bias and activation of products. See epilogue.h. */
+#include "blas/epilogue.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "blas/exact.h"
+#include "runtime/program.h"
+#include "runtime/tensor.h"
+
+/* Name, as cl/activation.cl has it too; whether it is float32's alone. */
+static const struct {
+  cliv_activation activation;
+  const char *name;
+  bool math;
+} table[] = {
+    {CLIV_ACTIVATION_NONE, "none", false},      {CLIV_ACTIVATION_RELU, "relu", false},
+    {CLIV_ACTIVATION_GELU, "gelu", true},       {CLIV_ACTIVATION_GELU_TANH, "gelu_tanh", true},
+    {CLIV_ACTIVATION_SILU, "silu", true},       {CLIV_ACTIVATION_TANH, "tanh", true},
+    {CLIV_ACTIVATION_SIGMOID, "sigmoid", true},
+};
+enum { ACTIVATIONS = sizeof table / sizeof *table };
+
+const char *cliv_activation_name(cliv_activation activation) {
+  for (size_t i = 0; i < ACTIVATIONS; i++)
+    if (table[i].activation == activation) return table[i].name;
+  return "?";
+}
+
+cliv_status cliv_activation_parse(const char *name, cliv_activation *out) {
+  REQUIRE_NOT_NULL(NULL, name);
+  REQUIRE_NOT_NULL(NULL, out);
+  for (size_t i = 0; i < ACTIVATIONS; i++)
+    if (!strcmp(table[i].name, name)) {
+      *out = table[i].activation;
+      return CLIV_OK;
+    }
+  return cliv__fail(NULL, CLIV_NAME,
+                    "there is no activation named '%s'; there are none, relu, gelu, gelu_tanh, silu, tanh, sigmoid",
+                    name);
+}
+
+static bool needs_math(cliv_activation activation) { return table[activation].math; }
+
+bool cliv__fuses(const cliv_context *ctx, const cliv__gemm *g) {
+  return ctx->walk == CLIV_WALK_CPU || !needs_math(g->activation);
+}
+
+/* ---- checks ---- */
+
+static cliv_status check_bias(cliv_context *ctx, const cliv_tensor *bias, bool rows, const cliv_tensor *c,
+                              const cliv__gemm *g) {
+  char x[160], y[160];
+  const size_t wanted = rows ? g->m : g->n;
+  REQUIRE_TENSORS(ctx, bias);
+  REQUIRE(ctx, bias->dtype == c->dtype, DTYPE, "the bias %s and the result %s differ in type", cliv__describe(bias, x),
+          cliv__describe(c, y));
+  REQUIRE(ctx, bias->count == wanted && bias->columns * bias->rows == wanted, SHAPE,
+          "the bias has an element for each of %zu %s of the result, not %s", wanted, rows ? "rows" : "columns",
+          cliv__describe(bias, x));
+  REQUIRE(ctx, cliv__dense(bias), LAYOUT, "the bias %s must be dense", cliv__describe(bias, x));
+  REQUIRE(ctx, !cliv__overlap(bias, c), OVERLAP, "the result %s shares memory with the bias %s", cliv__describe(c, y),
+          cliv__describe(bias, x));
+  return CLIV_OK;
+}
+
+cliv_status cliv__epilogue_check(cliv_context *ctx, const cliv_blas_options *options, const cliv_tensor *c,
+                                 cliv__gemm *g) {
+  const cliv_activation activation = options->activation;
+  REQUIRE(ctx, (unsigned)activation < ACTIVATIONS, VALUE, "%d is no activation", (int)activation);
+  REQUIRE(ctx, !needs_math(activation) || c->dtype != CLIV_F64, DTYPE,
+          "the activation %s is not computed in float64; none and relu are", cliv_activation_name(activation));
+  if (options->bias) TRY(check_bias(ctx, options->bias, options->bias_rows != 0, c, g));
+  g->activation = activation;
+  if (!options->bias || c->count == 0) return CLIV_OK;
+  g->bias = (cliv__vector){options->bias->mem, cliv__first(options->bias), options->bias->count, 1};
+  g->bias_along = options->bias_rows ? CLIV__BIAS_ROWS : CLIV__BIAS_COLUMNS;
+  return CLIV_OK;
+}
+
+/* ---- kernels ---- */
+
+cliv_status cliv__gemm_kernel(cliv_context *ctx, const cliv__gemm *g, const char *file, const char *entry,
+                              const char *choices, cl_kernel *out) {
+  char files[96], all[160];
+  const bool ends = cliv__has_epilogue(g);
+  snprintf(files, sizeof files, "%s%sblas.cl %s", needs_math(g->activation) ? "divide.cl math.cl " : "",
+           ends ? "activation.cl " : "", file);
+  snprintf(all, sizeof all, "%s%s%s", choices, ends ? " -D ACTIVATION=" : "",
+           ends ? cliv_activation_name(g->activation) : "");
+  return cliv__blas_kernel(ctx, g->dtype, files, entry, all, out);
+}
+
+/* Of cl/prelude.cl. */
+static const char *storage(cliv_dtype dtype) {
+  switch (dtype) {
+    case CLIV_F16: return "f16";
+    case CLIV_BF16: return "bf16";
+    case CLIV_F64: return "f64";
+    default: return "f32";
+  }
+}
+
+cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv__stored *to, const cliv__gemm *g,
+                         cl_ulong bias_rows, const cliv_sync *sync) {
+  enum { RUN = 1024 }; /* as in cl/finish.cl */
+  const cliv__matrix *const in = &from->matrix, *const out = &to->matrix;
+  const cliv_activation activation = g ? g->activation : CLIV_ACTIVATION_NONE;
+  char choices[96];
+  snprintf(choices, sizeof choices, "-D FROM=%s -D TO=%s -D ACTIVATION=%s%s", storage(from->dtype), storage(to->dtype),
+           cliv_activation_name(activation), to->dtype == CLIV_F64 ? " -D REAL_F64" : "");
+  cl_kernel kernel;
+  TRY(cliv__kernel(
+      ctx,
+      needs_math(activation) ? "divide.cl math.cl activation.cl blas.cl finish.cl" : "activation.cl blas.cl finish.cl",
+      choices, "finish_all", &kernel));
+  const cl_uint along = g ? g->bias_along : 0;
+  const cl_mem bias = along ? g->bias.mem : out->mem;
+  const cl_ulong bias_first = along ? g->bias.first : 0;
+  cl_ulong per = 1;
+  cliv__range range;
+  if (ctx->walk == CLIV_WALK_CPU) {
+    per = cliv__most(1, RUN / out->columns);
+    range = RANGE2(cliv__div_up(out->columns, RUN), cliv__div_up(out->rows, per), 1, 1);
+  } else {
+    const size_t group = cliv__group(ctx, 64);
+    range =
+        out->columns >= group ? RANGE2(out->columns, out->rows, group, 1) : RANGE2(out->columns, out->rows, 1, group);
+  }
+  return LAUNCH(ctx, kernel, range, sync, ARG(in->mem), ARG(in->first), ARG(in->pitch), ARG(out->mem), ARG(out->first),
+                ARG(out->pitch), ARG(out->rows), ARG(out->columns), ARG(per), ARG(bias), ARG(bias_first), ARG(along),
+                ARG(bias_rows));
+}
+
+cliv_status cliv__gemm_finish(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
+  const cl_ulong batch = cliv__most(1, g->batch);
+  const bool joined = batch > 1 && !g->places && g->c.each == g->m * g->c.pitch;
+  for (cl_ulong z = 0; z < (joined ? 1 : batch); z++) {
+    const cliv__gemm part = cliv__gemm_part(g, z, 1);
+    cliv__stored c = {g->dtype, part.c};
+    c.matrix.rows = joined ? batch * g->m : g->m;
+    c.matrix.columns = g->n;
+    const cliv_sync order = cliv__sync_part(sync, z == 0, joined || z + 1 == batch);
+    TRY(cliv__finish(ctx, &c, &c, g, g->m, &order));
+  }
+  return CLIV_OK;
+}
