@@ -24,7 +24,11 @@
  *            compiled until the process ends, and with each the cl_context, also yours after cliv_context_free. See
  *            cliv_blas_forget.
  *
- * AUTO takes exact on CPU devices; on others clblast where it was built in, else exact.
+ * AUTO takes exact on CPU devices, and everywhere in a library without CLBlast. On others both compute the first
+ * product of a class of shapes (type, transposes; m, n, k and the batch by powers of two) on matrices of their own,
+ * which takes less than a second beyond what CLBlast compiles; where they agree the faster one makes all products of
+ * that class, in later processes too, since the answer is kept (cliv/cache.h). What `cliv tune` (cliv/tune.h) makes
+ * faster than exact on a CPU is taken there, too. Where bits have to be equal everywhere, ask for exact by name.
  *
  * What holds for both, as in any BLAS: with beta = 0 the result is written without being read, so a NaN in it does
  * not matter; with alpha = 0, or nothing to sum (k = 0), A and B are not read and C becomes beta·C: +0 where beta is
@@ -83,8 +87,11 @@ CLIV_API cliv_status cliv_provider_parse(const char *name, cliv_provider *out) C
 /* "none", "relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid" and back, likewise. */
 CLIV_API const char *cliv_activation_name(cliv_activation activation);
 CLIV_API cliv_status cliv_activation_parse(const char *name, cliv_activation *out) CLIV_MUST_CHECK;
-/* What AUTO stands for on this context: EXACT or CLBLAST. */
+/* What AUTO stands for on this context where no measurement says otherwise: EXACT or CLBLAST. */
 CLIV_API cliv_provider cliv_blas_auto(const cliv_context *ctx);
+/* What it stands for in products like this one, op(A) m × k and op(B) k × n, as far as is known: measures nothing. */
+CLIV_API cliv_provider cliv_blas_auto_for(cliv_context *ctx, cliv_dtype dtype, int trans_a, int trans_b, size_t m,
+                                          size_t n, size_t k);
 
 /* C = alpha op(A) op(B) + beta C. A: m × k, or k × m with trans_a; B: k × n, or n × k with trans_b; C: m × n, not
  * overlapping A or B. trans_a, trans_b: 0 or not. options, sync: may be NULL.

@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "blas/epilogue.h"
 #include "blas/product.h"
+#include "blas/route.h"
 #include "blas/tuning.h"
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
@@ -36,8 +37,8 @@ cliv_status cliv_provider_parse(const char *name, cliv_provider *out) {
 
 /* ---- the choice ---- */
 
-/* The one place where AUTO is decided. CLBlast's parameters know no CPU; elsewhere it is the faster until measured
- * otherwise. */
+/* What AUTO is where nothing was measured (route.c). CLBlast's parameters know no CPU; elsewhere it is the faster until
+ * then. */
 cliv_provider cliv_blas_auto(const cliv_context *ctx) {
 #ifdef CLIV_HAVE_CLBLAST
   if (ctx && !(ctx->facts.type & CL_DEVICE_TYPE_CPU)) return CLIV_PROVIDER_CLBLAST;
@@ -47,9 +48,22 @@ cliv_provider cliv_blas_auto(const cliv_context *ctx) {
   return CLIV_PROVIDER_EXACT;
 }
 
+cliv_provider cliv_blas_auto_for(cliv_context *ctx, cliv_dtype dtype, int trans_a, int trans_b, size_t m, size_t n,
+                                 size_t k) {
+  const cliv__gemm g = {.dtype = dtype, .trans_a = trans_a != 0, .trans_b = trans_b != 0, .m = m, .n = n, .k = k};
+  const cliv_provider known = ctx && cliv__route_open(ctx) ? cliv__route_known(ctx, &g) : CLIV_PROVIDER_AUTO;
+  return known == CLIV_PROVIDER_AUTO ? cliv_blas_auto(ctx) : known;
+}
+
 /* `vectors`: the call is one of CLBlast's vector routines, which small work-groups break. */
 static cliv_status choose(cliv_context *ctx, cliv_provider provider, bool vectors, const cliv__blas_provider **out) {
   const bool broken = vectors && (ctx->quirks & CLIV__QUIRK_SMALL_GROUPS);
+#ifdef CLIV_HAVE_CLBLAST
+  if (provider == CLIV_PROVIDER_AUTO && !broken && cliv__route_open(ctx)) {
+    *out = &cliv__blas_routed;
+    return CLIV_OK;
+  }
+#endif
   if (provider == CLIV_PROVIDER_AUTO) provider = broken ? CLIV_PROVIDER_EXACT : cliv_blas_auto(ctx);
   REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,
           "%d is no provider of matrix products", (int)provider);

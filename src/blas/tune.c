@@ -2,6 +2,7 @@
 #include <cliv/tune.h>
 
 #include "base/options.h"
+#include "blas/route.h"
 #include "blas/tuning.h"
 
 #ifdef CLIV_HAVE_CLBLAST
@@ -225,6 +226,7 @@ static cliv_status conclude(search *s) {
   if (good)
     REQUIRE(s->t->ctx, cliv__tune_keep(s->t->ctx, &row), FILE,
             "what was found for CLBlast's %s cannot be kept: the cache folder cannot be written", s->kernel->kernel);
+  if (good) cliv__route_forget(s->t->ctx);
   s->t->result.kept += good;
   if (!good) s->best = s->rival;
   report(s, true, good || !first);
@@ -370,6 +372,12 @@ static cliv_status check_routines(cliv_context *ctx, const char *list) {
   return CLIV_OK;
 }
 
+/* Which products it makes the faster provider; for a tenth of the budget, and what compiling takes. */
+static void route_anew(tuner *t) {
+  if (t->result.kept && listed(t->options.routines, "gemm"))
+    cliv__route_renew(t->ctx, t->options.dtype, (t->end - t->begin) / 10);
+}
+
 static cliv_status begin(cliv_context *ctx, const cliv_tune_options *options, tuner *t) {
   *t = (tuner){.ctx = ctx};
   TRY(OPTIONS(ctx, options, &t->options));
@@ -403,6 +411,7 @@ cliv_status cliv_tune(cliv_context *ctx, const cliv_tune_options *options, cliv_
     status = search_kernel(&t, k, now() + left * k->weight / weight, NULL);
     weight -= k->weight;
   }
+  if (!status) route_anew(&t);
   if (out) *out = t.result;
   return status;
 }
@@ -425,6 +434,8 @@ cliv_status cliv_tune_import(cliv_context *ctx, const char *path, const cliv_tun
     status = search_kernel(&t, rows[i].kernel, t.end, &rows[i]);
   }
   free(rows);
+  t.begin = t.end - SECONDS; /* of which route_anew takes its part */
+  if (!status) route_anew(&t);
   if (out) *out = t.result;
   return status;
 }

@@ -247,9 +247,5 @@ cliv_status cliv__tune_read(cliv_context *ctx, const char *path, cliv__tune_row 
 #else
 
 void cliv__tuning_apply(cliv_context *ctx) { (void)ctx; }
-bool cliv__tuning_kept(cliv_context *ctx) {
-  (void)ctx;
-  return false;
-}
 
 #endif

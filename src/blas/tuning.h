@@ -10,8 +10,6 @@
 
 /* In force from the first call of a context's provider `clblast` on; cheap after that. Without CLBlast: nothing. */
 void cliv__tuning_apply(cliv_context *ctx);
-/* Whether anything is kept for this device, which says that CLBlast may be worth a measurement on a CPU. */
-bool cliv__tuning_kept(cliv_context *ctx);
 
 #ifdef CLIV_HAVE_CLBLAST
 #include "blas/tune.h"
@@ -81,6 +79,8 @@ typedef struct cliv__tune_row {
   double before, after; /* GFLOP/s */
 } cliv__tune_row;
 
+/* Whether anything is kept for this device. */
+bool cliv__tuning_kept(cliv_context *ctx);
 /* Puts the row in the place of the same kernel's and dtype's. */
 bool cliv__tune_keep(cliv_context *ctx, const cliv__tune_row *row);
 /* The row kept for a kernel; false: none, or one of another CLBlast. */

@@ -28,6 +28,12 @@ static bool product(op_run *run, const gemm_options *o, cliv_provider provider, 
   return op_check(run, cliv_gemm(run->ctx, o->trans_a, o->trans_b, o->alpha, a, b, beta, *out, &options, NULL));
 }
 
+/* What AUTO took. */
+static cliv_provider taken(const op_run *run, const gemm_options *o, const cliv_tensor *out) {
+  const size_t *shape = cliv_tensor_shape(out), k = cliv_tensor_shape(run->tensor[0])[o->trans_a ? 0 : 1];
+  return cliv_blas_auto_for(run->ctx, cliv_tensor_dtype(out), o->trans_a, o->trans_b, shape[0], shape[1], k);
+}
+
 static int multiply(cli *c, const gemm_options *o) {
   op_run run = {.c = c, .output = o->output};
   cliv_provider provider = CLIV_PROVIDER_AUTO;
@@ -38,7 +44,7 @@ static int multiply(cli *c, const gemm_options *o) {
     return cli_fail(c, CLIV_VALUE, "option '--beta' is %g, but there is no C for it; name its file by --c", o->beta);
   if (op_read(&run, c->args[0]) && op_read(&run, c->args[1]) && (!o->c || op_read(&run, o->c)) && op_open(&run) &&
       product(&run, o, provider, &out)) {
-    if (provider == CLIV_PROVIDER_AUTO) provider = cliv_blas_auto(run.ctx);
+    if (provider == CLIV_PROVIDER_AUTO) provider = taken(&run, o, out);
     op_deliver(&run, out, "gemm", cliv_provider_name(provider));
   }
   return op_finish(&run);

@@ -150,6 +150,7 @@ void cliv_context_free(cliv_context *ctx) {
   clReleaseContext(ctx->context);
   clReleaseDevice(ctx->device);
   cliv__error_free(&ctx->error);
+  free(ctx->routes);
   free(ctx->cache_dir);
   free(ctx);
 }

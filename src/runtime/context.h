@@ -26,6 +26,7 @@ struct cliv_context {
   struct cliv__fft_plan *fft_plans;                 /* see fft/plan.h … */
   void (*fft_plans_free)(struct cliv_context *ctx); /* … which knows how; NULL while there are none */
   bool tuning_applied;                              /* of CLBlast's kernels, see blas/tuning.h */
+  struct cliv__routes *routes;                      /* one piece of memory, see blas/route.h */
   struct cliv__stage *stage;                        /* launches that are not enqueued yet, see stage.h */
 };
 
