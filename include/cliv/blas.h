@@ -173,6 +173,22 @@ CLIV_API cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, co
                                const cliv_tensor *b, cliv_tensor *x, const cliv_blas_options *options,
                                const cliv_sync *sync) CLIV_MUST_CHECK;
 
+/* Compiles what the given routines need ("gemm,gemv,ger,axpy" or some of them; NULL: all) by tiny calls of them, so
+ * that the first product of the program is not the one that waits: CLBlast compiles anew in every process, for seconds
+ * a routine. dtype: CLIV_F32 or CLIV_F64. options: the provider; AUTO prepares what it takes for tiny products.
+ *
+ * background 0: blocks until it is done. Otherwise a thread of the library's own does it, on a queue of its own on the
+ * same device; it takes no signals, and is joined by cliv_blas_prepared, the next cliv_blas_prepare or
+ * cliv_context_free. Meanwhile the context may be used: AUTO computes by exact, and a call that asks for clblast by
+ * name waits for the thread.
+ *
+ * Fails with NULL, NAME (routines), DTYPE, DEVICE_DTYPE, VALUE, NO_CLBLAST, HOST_MEMORY (no thread), and what the calls
+ * fail with; those of a thread are cliv_blas_prepared's. */
+CLIV_API cliv_status cliv_blas_prepare(cliv_context *ctx, const char *routines, cliv_dtype dtype, int background,
+                                       const cliv_blas_options *options) CLIV_MUST_CHECK;
+/* Waits for what is prepared in the background, and gives its status; OK where nothing is. */
+CLIV_API cliv_status cliv_blas_prepared(cliv_context *ctx) CLIV_MUST_CHECK;
+
 /* Makes CLBlast drop all that it has compiled in this process, for every context and every user of CLBlast, and with it
  * its references to their cl_contexts; products that are being computed are not harmed. What comes next is compiled
  * anew, which takes seconds: so this is for the end, after the last cliv_context_free of contexts that computed with

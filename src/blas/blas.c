@@ -5,9 +5,9 @@
 
 #include "base/options.h"
 #include "blas/epilogue.h"
+#include "blas/prepare.h"
 #include "blas/product.h"
 #include "blas/route.h"
-#include "blas/tuning.h"
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
 
@@ -68,7 +68,7 @@ static cliv_status choose(cliv_context *ctx, cliv_provider provider, bool vector
   REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,
           "%d is no provider of matrix products", (int)provider);
 #ifdef CLIV_HAVE_CLBLAST
-  if (provider == CLIV_PROVIDER_CLBLAST) cliv__tuning_apply(ctx);
+  if (provider == CLIV_PROVIDER_CLBLAST) cliv__clblast_begin(ctx);
   *out = provider == CLIV_PROVIDER_CLBLAST ? &cliv__blas_clblast : &cliv__blas_exact;
 #else
   REQUIRE(

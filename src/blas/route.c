@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "blas/prepare.h"
 #include "blas/tuning.h"
 #include "runtime/notes.h"
 #include "runtime/quirks.h"
@@ -203,24 +204,6 @@ static void cut(cl_ulong size[static 4]) {
   }
 }
 
-/* A queue of its own: what is on the caller's may wait for something that only the caller will do. */
-static cliv_context *beside(cliv_context *ctx) {
-  cliv_context *own = NULL;
-  cl_int code;
-  const cl_command_queue queue = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
-  if (code != CL_SUCCESS) return NULL;
-  const cliv_context_options options = {.size = sizeof options,
-                                        .walk = ctx->walk,
-                                        .group_size = ctx->group_size,
-                                        .cache_dir = ctx->cache_dir,
-                                        .no_disk_cache = !ctx->cache_dir};
-  const cliv__error held = cliv__error_hold(NULL);
-  (void)!cliv_context_wrap(ctx->context, ctx->device, queue, &options, &own);
-  cliv__error_restore(NULL, &held);
-  clReleaseCommandQueue(queue);
-  return own;
-}
-
 static cliv_provider contend(cliv_context *own, const cliv__gemm *g) {
   cl_ulong size[] = {g->m, g->n, g->k, g->batch ? g->batch : 1};
   cut(size);
@@ -239,7 +222,8 @@ static cliv_provider contend(cliv_context *own, const cliv__gemm *g) {
 
 cliv_provider cliv__route_measure(cliv_context *ctx, const cliv__gemm *g) {
   struct cliv__routes *r = routes_of(ctx);
-  cliv_context *own = r ? beside(ctx) : NULL;
+  /* A queue of its own: what is on the caller's may wait for something that only the caller will do. */
+  cliv_context *own = r ? cliv__context_beside(ctx) : NULL;
   const cliv_provider provider = own ? contend(own, g) : CLIV_PROVIDER_AUTO;
   cliv_context_free(own);
   if (provider != CLIV_PROVIDER_AUTO) {
@@ -274,20 +258,21 @@ void cliv__route_renew(cliv_context *ctx, cliv_dtype dtype, double seconds) {
 /* ---- the provider ---- */
 
 static cliv_status routed_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
+  if (cliv__preparing(ctx)) return cliv__blas_exact.gemm(ctx, g, sync); /* until CLBlast is compiled */
   cliv_provider provider = cliv__route_known(ctx, g);
   const struct cliv__routes *r = routes_of(ctx);
   const bool full = !r || r->count == MOST;
   if (provider == CLIV_PROVIDER_AUTO && !is_cpu(ctx) && !full) provider = cliv__route_measure(ctx, g);
   if (provider == CLIV_PROVIDER_AUTO) provider = cliv_blas_auto(ctx);
   if (provider == CLIV_PROVIDER_EXACT) return cliv__blas_exact.gemm(ctx, g, sync);
-  cliv__tuning_apply(ctx);
+  cliv__clblast_begin(ctx);
   return cliv__blas_clblast.gemm(ctx, g, sync);
 }
 
 /* For the routines that are not measured. */
 static const cliv__blas_provider *usual(cliv_context *ctx) {
-  if (cliv_blas_auto(ctx) == CLIV_PROVIDER_EXACT) return &cliv__blas_exact;
-  cliv__tuning_apply(ctx);
+  if (cliv_blas_auto(ctx) == CLIV_PROVIDER_EXACT || cliv__preparing(ctx)) return &cliv__blas_exact;
+  cliv__clblast_begin(ctx);
   return &cliv__blas_clblast;
 }
 
@@ -303,7 +288,8 @@ static cliv_status routed_axpy(cliv_context *ctx, cliv_dtype dtype, double alpha
   return usual(ctx)->axpy(ctx, dtype, alpha, x, y, sync);
 }
 
-const cliv__blas_provider cliv__blas_routed = {"auto", routed_gemm, routed_gemv, routed_ger, routed_axpy};
+const cliv__blas_provider cliv__blas_routed = {
+    .name = "auto", .gemm = routed_gemm, .gemv = routed_gemv, .ger = routed_ger, .axpy = routed_axpy};
 
 #else
 

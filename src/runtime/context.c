@@ -140,6 +140,7 @@ cliv_status cliv_context_wrap(cl_context context, cl_device_id device, cl_comman
 
 void cliv_context_free(cliv_context *ctx) {
   if (!ctx) return;
+  if (ctx->prepare) ctx->prepare_free(ctx);
   clFinish(ctx->queue);
   cliv__programs_free(ctx);
   cliv__scratch_free(ctx);
