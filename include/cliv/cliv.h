@@ -7,6 +7,7 @@
 #include <cliv/cache.h>
 #include <cliv/compact.h>
 #include <cliv/context.h>
+#include <cliv/conv.h>
 #include <cliv/csv.h>
 #include <cliv/data.h>
 #include <cliv/dct.h>

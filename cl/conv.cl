@@ -1,0 +1,200 @@
+/* conv.cl: convolutions beside gemm (see blas.cl). All tensors are dense.
+ *
+ * What is multiplied with the weights are taps: of output place (i,j) and tap (a,b) the number at
+ *   row y = y_base + i·y_step + a·y_tap,  column x = x_base + j·x_step + b·x_tap
+ * of a plane of height × width numbers, and +0 outside of it.
+ *
+ *   -D UNFOLD   unfold    out[n·out_image + k·out_row + p] = the number of image n for tap
+ *                         k = (channel·taps_y + a)·taps_x + b and place p = i·places_x + j - begin, p < places. Images
+ *                         are `image` elements apart.
+ *   -D DIRECT   direct    where channels are convolved one by one: out(n, c, i, j) at out_first + (n·channels + c)·
+ *                         out_plane + i·out_y + j·out_x is the chain over m < multiplicity, a, b of fma(w, number, s),
+ *                         with w the element c·w_channel + m·w_m + a·w_y + b·w_x, the number one of plane
+ *                         c·plane_c / plane_by + m
+ *   -D WEIGHTS  by_weight dw(o, a, b) goes on, or begins, over images, places: fma(dy(n, o, i, j), number, s) of plane
+ *                         o / multiplicity; w_y, w_x: places of a and b in dw
+ *   -D BIAS     add_bias  y(row, p) += bias(row mod channels)
+ */
+#ifdef UNFOLD
+
+__kernel void unfold(__global const SCALAR *from_, ulong from_first, ulong image, __global SCALAR *out_,
+                     ulong out_image, ulong out_row, ulong taps, uint taps_y, uint taps_x_, ulong images, ulong begin_, ulong places_,
+                     uint places_x_, long y_base, long x_base, long y_step_, long x_step_, long y_tap, long x_tap,
+                     long height_, long width_) {
+  const ulong begin = begin_, places = places_;
+  const uint places_x = places_x_, taps_x = taps_x_;
+  const long y_step = y_step_, x_step = x_step_, height = height_, width = width_;
+#ifdef WALK_CPU
+  const ulong k = get_global_id(0), n = get_global_id(1), first = 0, last = places;
+#else
+  const ulong k = get_global_id(1), n = get_global_id(2), first = get_global_id(0), last = min(first + 1, places);
+#endif
+  if (k >= taps || n >= images) return;
+  const ulong channel = k / (taps_y * taps_x), tap = k - channel * (taps_y * taps_x), a = tap / taps_x;
+  const long y0 = y_base + (long)a * y_tap, x0 = x_base + (long)(tap - a * taps_x) * x_tap;
+  __global const SCALAR *from = from_ + from_first + n * image + channel * (ulong)(height * width);
+  __global SCALAR *out = out_ + n * out_image + k * out_row;
+#ifdef WALK_CPU
+  ulong p = first, i = (begin + p) / places_x, j = begin + p - i * places_x;
+  while (p < last) {
+    const ulong count = min(last - p, places_x - j);
+    const long y = y0 + (long)i * y_step, x = x0 + (long)j * x_step;
+    const bool inside = y >= 0 && y < height;
+    __global const SCALAR *row = from + (inside ? y : 0) * width;
+    __global SCALAR *to = out + p;
+    ulong l = 0;
+    if (inside && x_step == 1) {
+      const ulong low = x < 0 ? min(count, (ulong)-x) : 0;
+      const ulong high = x >= width ? low : max(low, min(count, (ulong)(width - x)));
+      for (; l < low; l++) to[l] = 0;
+      for (; l + W <= high; l += W) STORE_W(LOAD_W(row, x + (long)l), to, l);
+      for (; l < high; l++) to[l] = row[x + (long)l];
+    } else if (inside) {
+      for (; l < count; l++) {
+        const long at = x + (long)l * x_step;
+        to[l] = at >= 0 && at < width ? row[at] : (SCALAR)0;
+      }
+    }
+    for (; l + W <= count; l += W) STORE_W((real)0, to, l);
+    for (; l < count; l++) to[l] = 0;
+    p += count;
+    i++;
+    j = 0;
+  }
+#else
+  if (first >= last) return;
+  const ulong i = (begin + first) / places_x, j = begin + first - i * places_x;
+  const long y = y0 + (long)i * y_step, x = x0 + (long)j * x_step;
+  out[first] = y >= 0 && y < height && x >= 0 && x < width ? from[y * width + x] : (SCALAR)0;
+#endif
+}
+
+#endif
+
+#if defined(DIRECT) || defined(WEIGHTS)
+/* W numbers of a row from column x on, `step` columns apart, +0 outside. */
+real numbers(__global const SCALAR *row, long x, long step, long width, uint live) {
+#if W > 1
+  if (step == 1 && x >= 0 && x + W <= width) return LOAD_W(row, x);
+  SCALAR lanes[W];
+  for (uint l = 0; l < W; l++) {
+    const long at = x + (long)l * step;
+    lanes[l] = l < live && at >= 0 && at < width ? row[at] : (SCALAR)0;
+  }
+  return LOAD_W(lanes, 0);
+#else
+  return x >= 0 && x < width ? row[x] : (SCALAR)0;
+#endif
+}
+#endif
+
+#ifdef DIRECT
+
+/* Work-item: W places of a row. */
+__kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image, __global const SCALAR *w_,
+                     ulong w_first, ulong w_channel, ulong w_m, ulong w_y_, ulong w_x_, __global SCALAR *out_, ulong out_first,
+                     ulong out_plane, ulong out_y, ulong out_x_, ulong images, ulong channels_, uint multiplicity_,
+                     uint plane_c, uint plane_by, uint taps_y_, uint taps_x_, ulong places_y_, ulong places_x_,
+                     long y_base_, long x_base_, long y_step, long x_step_, long y_tap_, long x_tap_, long height_,
+                     long width_) {
+  const ulong channels = channels_, places_y = places_y_, places_x = places_x_, out_x = out_x_, w_y = w_y_, w_x = w_x_;
+  const uint multiplicity = multiplicity_, taps_y = taps_y_, taps_x = taps_x_;
+  const long y_tap = y_tap_, x_tap = x_tap_, height = height_, width = width_, x_step = x_step_;
+  const ulong j = get_global_id(0) * W, row = get_global_id(1), plane = row / places_y, i = row - plane * places_y;
+  const ulong n = plane / channels, c = plane - n * channels;
+  if (j >= places_x || n >= images) return;
+  const uint live = (uint)min((ulong)W, places_x - j);
+  const long y0 = y_base_ + (long)i * y_step, x0 = x_base_ + (long)j * x_step;
+  __global const SCALAR *from = from_ + from_first + n * image + (c * plane_c / plane_by) * (ulong)(height * width);
+  __global const SCALAR *w = w_ + w_first + c * w_channel;
+  real s = (real)0;
+  for (uint m = 0; m < multiplicity; m++) {
+    for (uint a = 0; a < taps_y; a++) {
+      const long y = y0 + (long)a * y_tap;
+      const bool inside = y >= 0 && y < height;
+      __global const SCALAR *line = from + (inside ? y : 0) * width;
+      for (uint b = 0; b < taps_x; b++) {
+        const real v = inside ? numbers(line, x0 + (long)b * x_tap, x_step, width, live) : (real)0;
+        s = fma((real)w[a * w_y + b * w_x], v, s);
+      }
+    }
+    from += height * width;
+    w += w_m;
+  }
+  s = canonical(s);
+  __global SCALAR *out = out_ + out_first + plane * out_plane + i * out_y + j * out_x;
+#if W > 1
+  if (out_x == 1) {
+    put(s, out, 0, live);
+    return;
+  }
+  SCALAR lanes[W];
+  STORE_W(s, lanes, 0);
+  for (uint l = 0; l < live; l++) out[l * out_x] = lanes[l];
+#else
+  out[0] = s;
+#endif
+}
+
+#endif
+
+#ifdef WEIGHTS
+
+/* Work-item: W columns b of a row a of taps. */
+__kernel void by_weight(__global const SCALAR *from_, ulong from_first, ulong image, __global const SCALAR *dy_,
+                        ulong dy_first, ulong dy_image_, ulong dy_plane, __global SCALAR *dw_, ulong dw_first,
+                        uint resumes, ulong images_,
+                        ulong channels, uint multiplicity, uint taps_y, uint taps_x, ulong begin_, ulong end_,
+                        uint places_x_, long y_base, long x_base, long y_step_, long x_step_, long y_tap, long x_tap_,
+                        long height_, long width_) {
+  const ulong images = images_, dy_image = dy_image_, begin = begin_, end = end_;
+  const uint places_x = places_x_;
+  const long y_step = y_step_, x_step = x_step_, x_tap = x_tap_, height = height_, width = width_;
+  const uint b = (uint)get_global_id(0) * W;
+  const ulong row = get_global_id(1), o = row / taps_y, a = row - o * taps_y;
+  if (b >= taps_x || o >= channels) return;
+  const uint live = min((uint)W, taps_x - b);
+  const long y0 = y_base + (long)a * y_tap, x0 = x_base + (long)b * x_tap;
+  __global SCALAR *dw = dw_ + dw_first + row * taps_x + b;
+  real s = resumes ? take(dw, 0, live) : (real)0;
+  for (ulong n = 0; n < images; n++) {
+    __global const SCALAR *from = from_ + from_first + n * image + o / multiplicity * (ulong)(height * width);
+    __global const SCALAR *dy = dy_ + dy_first + n * dy_image + o * dy_plane;
+    uint i = (uint)(begin / places_x), j = (uint)(begin - (ulong)i * places_x);
+    for (ulong p = begin; p < end; p++) {
+      const long y = y0 + (long)i * y_step;
+      const bool inside = y >= 0 && y < height;
+      __global const SCALAR *line = from + (inside ? y : 0) * width;
+      const real v = inside ? numbers(line, x0 + (long)j * x_step, x_tap, width, live) : (real)0;
+      s = fma((real)dy[p], v, s);
+      if (++j == places_x) {
+        j = 0;
+        i++;
+      }
+    }
+  }
+  put(canonical(s), dw, 0, live);
+}
+
+#endif
+
+#ifdef BIAS
+
+__kernel void add_bias(__global SCALAR *y_, ulong y_first, __global const SCALAR *bias, ulong bias_first, ulong rows,
+                       ulong channels, ulong places_) {
+  const ulong places = places_;
+#ifdef WALK_CPU
+  const ulong row = get_global_id(0), begin = 0, end = places;
+#else
+  const ulong row = get_global_id(1), begin = get_global_id(0), end = min(begin + 1, places);
+#endif
+  if (row >= rows) return;
+  __global SCALAR *y = y_ + y_first + row * places;
+  const real add = (real)bias[bias_first + row % channels];
+  for (ulong p = begin; p < end; p += W) {
+    const uint live = (uint)min((ulong)W, end - p);
+    put(canonical(take(y + p, 0, live) + add), y + p, 0, live);
+  }
+}
+
+#endif
