@@ -3,6 +3,7 @@
 #ifndef CLIV_BENCH_NATIVE_H
 #define CLIV_BENCH_NATIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 int native_threads(void);
@@ -35,5 +36,13 @@ void native_adamw_step(native_adamw *a);
  * without it. */
 int native_has_gemm(void);
 void native_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+
+/* Forward transforms of `lines` dense complex arrays of these lengths, from x to y, by FFTW over all threads, as its
+ * measurements plan it; making the plan overwrites both. NULL where there is none, and where the benchmark was built
+ * without FFTW. */
+typedef struct native_fft native_fft;
+native_fft *native_fft_create(int ndim, const int *lengths, int lines, float *x, float *y);
+void native_fft_run(const native_fft *f);
+void native_fft_free(native_fft *f);
 
 #endif

@@ -13,8 +13,8 @@ die() {
 build_packages=(gcc:cc g++:c++ libc6-dev cmake:cmake ninja-build:ninja pkg-config:pkg-config ocl-icd-opencl-dev
   libclblast-dev libclfft-dev libjansson-dev libxxhash-dev libpopt-dev)
 driver_packages=(pocl-opencl-icd)
-test_packages=(clang-15 clang-format-14 libcmocka-dev libopenblas-dev mesa-opencl-icd oclgrind valgrind
-  libc6-dbg shellcheck python3-venv ca-certificates)
+test_packages=(clang-15 clang-format-14 libcmocka-dev libfftw3-dev libopenblas-dev mesa-opencl-icd oclgrind
+  valgrind libc6-dbg shellcheck python3-venv ca-certificates)
 
 # Prints those of the given packages that are not there.
 missing_packages() {

@@ -1,5 +1,5 @@
-"""peer.py LIBRARY X Y OUT COUNT PLATFORM DEVICE THREADS: PyTorch, NumPy, PyOpenCL or tinygrad as a peer of cliv-bench;
-the protocol is in bench/peers.h.
+"""peer.py LIBRARY X Y OUT COUNT PLATFORM DEVICE THREADS: PyTorch, NumPy, PyOpenCL, tinygrad or VkFFT as a peer of
+cliv-bench; the protocol is in bench/peers.h.
 
 A library's class has `version`, `operations` (a method for each name, or none) and `finish`. A method gets arrays of
 shape (rows, columns) and the axis (None for all) and returns a function that does the work once and gives the result.
@@ -99,6 +99,16 @@ class NumPy:
 
     def argsort(self, x, y, axis):
         return lambda: np.argsort(x, -1, kind="stable")
+
+    def fft(self, x, y, axis):
+        x = x.view(np.complex64)
+        out = np.empty_like(x)
+        return lambda: np.fft.fft(x, out=out).view(np.float32)
+
+    def fft2(self, x, y, axis):
+        x = x.view(np.complex64)
+        out = np.empty_like(x)
+        return lambda: np.fft.fft2(x, out=out).view(np.float32)
 
     def into(self, f, *inputs):
         out = np.empty_like(inputs[0])
@@ -201,6 +211,15 @@ class PyTorch(NumPy):
 
     def argsort(self, x, y, axis):
         return lambda: self.torch.argsort(x, dim=-1, stable=True)
+
+    def fft(self, x, y, axis, transform=None):
+        x = self.torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
+        out = self.torch.empty_like(x)
+        transform = transform or self.torch.fft.fft
+        return lambda: self.torch.view_as_real(transform(x, out=out))
+
+    def fft2(self, x, y, axis):
+        return self.fft(x, y, axis, self.torch.fft.fft2)
 
     def into(self, f, *inputs):
         out = self.torch.empty_like(inputs[0])
@@ -428,7 +447,41 @@ class Tinygrad:
         return self.jit(lambda x: x.tanh(), x)
 
 
-LIBRARIES = {"NumPy": NumPy, "PyTorch": PyTorch, "PyOpenCL": PyOpenCL, "tinygrad": Tinygrad}
+class VkFFT:
+    def __init__(self, platform, device, threads):
+        import importlib.metadata
+        import pyopencl
+        import pyopencl.array
+        from pyvkfft.opencl import VkFFTApp
+        self.cl, self.app = pyopencl, VkFFTApp
+        self.context = pyopencl.Context([device_of(pyopencl, platform, device)])
+        self.queue = pyopencl.CommandQueue(self.context)
+        self.version = importlib.metadata.version("pyvkfft")
+
+    def put(self, array):
+        return self.cl.array.to_device(self.queue, array)
+
+    def finish(self):
+        self.queue.finish()
+
+    def get(self, result):
+        return result.get()
+
+    def fft(self, x, y, axis, dimensions=1):
+        x = x.view(np.complex64)
+        out = self.cl.array.empty_like(x)
+        app = self.app(x.shape, x.dtype, queue=self.queue, ndim=dimensions, inplace=False)
+
+        def run():
+            app.fft(x, out)
+            return out.view(np.float32)
+        return run
+
+    def fft2(self, x, y, axis):
+        return self.fft(x, y, axis, 2)
+
+
+LIBRARIES = {"NumPy": NumPy, "PyTorch": PyTorch, "PyOpenCL": PyOpenCL, "tinygrad": Tinygrad, "VkFFT": VkFFT}
 AXES = {"all": None, "last": -1, "first": 0}
 
 
