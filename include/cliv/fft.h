@@ -20,7 +20,7 @@
  *
  * Lengths: any from 1 to 2^26. Those of no other factors than 2, 3 and 5 are transformed directly, with an error of
  * less than 2e-7 of the result's length (the Euclidean one); all others as a convolution (Bluestein) of the least
- * length m = 2^k·{1, 3, 5, 9, 15} from 2n - 1 on, which takes five to ten times as long, with less than 4e-7.
+ * length m = 2^k·{1, 3, 5, 9, 15} from 2n - 1 on, which takes three to six times as long, with less than 4e-7.
  *
  * The result has one definition, so its bits are the same on every conforming device, in both walks, at every launch
  * shape, batched or alone, in place or not. A direct transform decimates in time and sorts itself: with the length's

@@ -1,6 +1,7 @@
 /* The launches of one axis: passes shared out among them, or a convolution between two transforms. */
 #include "fft/exact.h"
 
+#include "fft/lines.h"
 #include "fft/plan.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -50,8 +51,9 @@ static int share_out(const cliv_context *ctx, const cliv__fft_plan *plan, cl_ulo
 }
 
 static cliv_status columns_kernel(cliv_context *ctx, cl_kernel *out) {
-  return cliv__kernel(ctx, ctx->walk == CLIV_WALK_CPU ? "fft_radix.cl fft_lanes.cl" : "fft_radix.cl fft_group.cl", "",
-                      "fft_columns", out);
+  return cliv__kernel(
+      ctx, ctx->walk == CLIV_WALK_CPU ? "fft_radix.cl fft_vector.cl fft_lanes.cl" : "fft_radix.cl fft_group.cl", "",
+      "fft_columns", out);
 }
 
 /* What the walks need beside the places: rooms, and how many columns at once. */
@@ -205,5 +207,8 @@ cliv_status cliv__fft_exact(cliv_context *ctx, const cliv__fft_axis *axis, const
   const cliv__fft_plan *plan;
   if (axis->wide) return cliv__fft_wide(ctx, axis, sync);
   TRY(cliv__fft_plan_of(ctx, axis->length, &plan));
+  bool done;
+  TRY(cliv__fft_lines(ctx, plan, axis, sync, &done));
+  if (done) return CLIV_OK;
   return (plan->whole ? run_chirp : run_direct)(ctx, plan, axis, sync);
 }

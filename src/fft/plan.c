@@ -7,7 +7,7 @@
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
 
-enum { PLANS = 32 };
+enum { PLANS = 32, LINES_LEAST = 64, LINES_MOST = 65536 };
 
 /* ---- powers of w ---- */
 
@@ -56,6 +56,27 @@ int cliv__fft_radices(size_t n, uint8_t radix[CLIV__FFT_RADICES]) {
  * none for the first pass. */
 static size_t pass_floats(size_t l, size_t r) { return l > 1 ? 2 * (r - 1) * l : 0; }
 
+/* For lines of cl/fft_line.cl: the number of each block behind the first pass, its digits in reverse. */
+static cliv_status make_places(cliv_context *ctx, cliv__fft_plan *plan) {
+  const size_t n = plan->length;
+  if (n < LINES_LEAST || n > LINES_MOST || plan->radix[0] != 8) return CLIV_OK;
+  cl_uint *const places = malloc(n / 8 * sizeof *places);
+  REQUIRE(ctx, places != NULL, HOST_MEMORY, "no memory for the tables of a transform of %zu", n);
+  for (size_t j = 0; j < n / 8; j++) {
+    size_t rest = j, count = n / 8, step = 1, place = 0;
+    for (int p = 1; p < plan->count; step *= plan->radix[p++]) {
+      count /= plan->radix[p];
+      place += rest / count * step;
+      rest %= count;
+    }
+    places[j] = (cl_uint)place;
+  }
+  const cliv_status status =
+      cliv__upload(ctx, places, n / 8 * sizeof *places, "allocating a transform's table", &plan->places);
+  free(places);
+  return status;
+}
+
 static cliv_status make_table(cliv_context *ctx, cliv__fft_plan *plan) {
   size_t floats = 0, l = 1, at = 0;
   for (int p = 0; p < plan->count; l *= plan->radix[p++]) floats += pass_floats(l, plan->radix[p]);
@@ -77,7 +98,7 @@ static cliv_status make_table(cliv_context *ctx, cliv__fft_plan *plan) {
   }
   const cliv_status status = cliv__upload(ctx, table, bytes, "allocating a transform's table", &plan->table);
   free(table);
-  return status;
+  return status ? status : make_places(ctx, plan);
 }
 
 /* ---- other lengths ---- */
@@ -154,13 +175,13 @@ static void fill_chirp(const cliv__fft_plan *plan, double *room, double *c, floa
 static cliv_status make_chirp(cliv_context *ctx, cliv__fft_plan *plan) {
   const size_t n = plan->length, m = plan->whole;
   double *const z = calloc(6 * m, sizeof *z), *const c = malloc(2 * n * sizeof *c);
-  float *const chirp = malloc(2 * n * sizeof *chirp), *const filter = malloc(2 * m * sizeof *filter);
+  float *const chirp = calloc(n + 8, 2 * sizeof *chirp), *const filter = malloc(2 * m * sizeof *filter);
   cliv_status status = CLIV_OK;
   if (!z || !c || !chirp || !filter)
     status = cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for the tables of a transform of %zu", n);
   if (!status) fill_chirp(plan, z, c, chirp, filter);
   const char *const what = "allocating a transform's table";
-  if (!status) status = cliv__upload(ctx, chirp, 2 * n * sizeof *chirp, what, &plan->chirp);
+  if (!status) status = cliv__upload(ctx, chirp, 2 * (n + 8) * sizeof *chirp, what, &plan->chirp);
   if (!status) status = cliv__upload(ctx, filter, 2 * m * sizeof *filter, what, &plan->filter);
   free(z);
   free(c);
@@ -173,6 +194,7 @@ static cliv_status make_chirp(cliv_context *ctx, cliv__fft_plan *plan) {
 
 static void plan_free(cliv__fft_plan *plan) {
   if (plan->table) clReleaseMemObject(plan->table);
+  if (plan->places) clReleaseMemObject(plan->places);
   if (plan->chirp) clReleaseMemObject(plan->chirp);
   if (plan->filter) clReleaseMemObject(plan->filter);
   free(plan);
