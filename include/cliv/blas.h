@@ -5,6 +5,11 @@
  * other types are refused with DTYPE. alpha and beta are rounded to that type first. Everything is enqueued in the
  * context's order; nothing here blocks, but the first call of a kind compiles its kernels.
  *
+ * gemm and gemm_batched also take float16 and bfloat16, on any device: all is computed in float32 (alpha and beta too)
+ * and the result rounded once, to nearest even. And they take views of any strides: a matrix whose columns are
+ * contiguous is read as the transposed of one whose rows are, others are copied to dense ones first. All other
+ * functions fail with LAYOUT on those.
+ *
  * Two providers compute them:
  *
  *   exact    Cliv's own. The result has one definition, so its bits are the same on every conforming device, in both
@@ -40,7 +45,7 @@
  *
  * Memory: exact keeps up to three buffers of about 64 MiB with the context (copies of A and of B, running sums),
  * clblast one of the size that CLBlast asks for (batches of small matrices in pieces for which CLBlast itself
- * allocates at most 64 MiB).
+ * allocates at most 64 MiB). Copies of strided and of narrow matrices are as large as these, and kept likewise.
  */
 #ifndef CLIV_BLAS_H
 #define CLIV_BLAS_H

@@ -54,8 +54,8 @@ static cliv_status check_overlaps(cliv_context *ctx, size_t count, const cliv_te
 
 /* Whether product z is the first one moved: the same memory and pitches. */
 static bool goes_with(const cliv__gemm *g, const cliv__gemm *next) {
-  return g->a.mem == next->a.mem && g->b.mem == next->b.mem && g->c.mem == next->c.mem && g->a.pitch == next->a.pitch &&
-         g->b.pitch == next->b.pitch && g->c.pitch == next->c.pitch;
+  return g->dtype == next->dtype && g->a.mem == next->a.mem && g->b.mem == next->b.mem && g->c.mem == next->c.mem &&
+         g->a.pitch == next->a.pitch && g->b.pitch == next->b.pitch && g->c.pitch == next->c.pitch;
 }
 
 /* Products that go together, of which `places` tells the beginnings: those that are equally far apart need no list. */
@@ -94,6 +94,13 @@ static cliv_status multiply(const batch *b) {
     TRY(b->provider->gemm(b->ctx, &g, &part));
   }
   return CLIV_OK;
+}
+
+/* Rows of one pitch in a wide type, all of them: what providers know as lists. */
+static bool plain(size_t count, const cliv_tensor *const *a, const cliv_tensor *const *b, cliv_tensor *const *c) {
+  for (size_t z = 0; z < count; z++)
+    if (a[z]->strided || b[z]->strided || c[z]->strided || cliv_dtype_size(c[z]->dtype) < sizeof(float)) return false;
+  return true;
 }
 
 static cliv_status check_list(cliv_context *ctx, size_t count, const cliv_tensor *const *list, const char *name) {
@@ -136,14 +143,19 @@ cliv_status cliv_gemm_batched(cliv_context *ctx, size_t count, int trans_a, int 
     products[z].beta = cliv__blas_rounded(c[z]->dtype, beta);
   }
   const cliv__gemm *const g = products;
-  if (!status && (c[0]->count == 0 || g->k == 0 || g->alpha == 0)) {
-    for (size_t z = 0; z < count && !status; z++) {
-      const bool ends = c[0]->count && cliv__has_epilogue(g);
-      const cliv_sync part = cliv__sync_part(sync, z == 0, z + 1 == count);
-      status = cliv__blas_only_scale(ctx, c[z], g->beta, ends ? SYNC_FIRST(&part) : &part);
-      if (!status && ends) status = cliv__gemm_finish(ctx, &products[z], SYNC_LAST(&part));
+  if (!status && c[0]->count && g->k && g->alpha != 0 && plain(count, a, b, c)) {
+    for (size_t z = 0; z < count; z++) {
+      products[z].a = cliv__matrices_of(a[z]);
+      products[z].b = cliv__matrices_of(b[z]);
+      products[z].c = cliv__matrices_of(c[z]);
     }
-  } else if (!status) status = multiply(&all);
+    status = multiply(&all);
+  } else {
+    for (size_t z = 0; z < count && !status; z++) {
+      const cliv_sync part = cliv__sync_part(sync, z == 0, z + 1 == count);
+      status = cliv__multiply(ctx, all.provider, &products[z], a[z], b[z], c[z], &part);
+    }
+  }
   free(products);
   return status;
 }

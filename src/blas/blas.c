@@ -97,16 +97,30 @@ static cliv_status choose_vectors(cliv_context *ctx, const cliv_blas_options *op
 
 /* ---- checks ---- */
 
-static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
+/* Types and memory of matrices of any layout … */
+static cliv_status check_pair(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
   char a[160], b[160];
-  REQUIRE_TENSORS(ctx, operand, result);
-  REQUIRE(ctx, result->dtype == CLIV_F32 || result->dtype == CLIV_F64, DTYPE,
-          "matrix products are computed in float32 and float64, not for %s", cliv__describe(result, b));
-  REQUIRE(ctx, operand->dtype == result->dtype, DTYPE, "the operand %s and the result %s differ in type",
+  REQUIRE(ctx, operand->ctx == ctx && result->ctx == ctx, VALUE,
+          "a tensor belongs to another context than the one given: make a view or a copy of it in this one");
+  const cliv_dtype type = result->dtype;
+  REQUIRE(ctx, type == CLIV_F32 || type == CLIV_F64 || type == CLIV_F16 || type == CLIV_BF16, DTYPE,
+          "matrix products are of float32, float64, float16 and bfloat16, not of %s", cliv__describe(result, b));
+  REQUIRE(ctx, operand->dtype == type, DTYPE, "the operand %s and the result %s differ in type",
           cliv__describe(operand, a), cliv__describe(result, b));
   REQUIRE(ctx, !cliv__overlap(operand, result), OVERLAP,
           "the result %s shares memory with the operand %s; results are written elsewhere", cliv__describe(result, b),
           cliv__describe(operand, a));
+  return CLIV_OK;
+}
+
+/* … and of those that a vector routine takes. */
+static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
+  char text[160];
+  REQUIRE_TENSORS(ctx, operand, result);
+  TRY(check_pair(ctx, operand, result));
+  REQUIRE(ctx, result->dtype == CLIV_F32 || result->dtype == CLIV_F64, DTYPE,
+          "gemv, ger and axpy are computed in float32 and float64, not for %s; gemm takes it",
+          cliv__describe(result, text));
   return CLIV_OK;
 }
 
@@ -144,7 +158,7 @@ static cliv__matrix matrix_of(const cliv_tensor *t) {
 /* A matrix, or a batch of them. */
 static cl_ulong batch_of(const cliv_tensor *t) { return t->ndim == 3 ? t->shape[0] : 1; }
 static const size_t *sides_of(const cliv_tensor *t) { return t->shape + (t->ndim == 3); }
-static cliv__matrix matrices_of(const cliv_tensor *t) {
+cliv__matrix cliv__matrices_of(const cliv_tensor *t) {
   const size_t rows = sides_of(t)[0];
   return (cliv__matrix){t->mem,   t->count ? cliv__first(t) : 0,        rows, t->columns,
                         t->pitch, batch_of(t) > 1 ? rows * t->pitch : 0};
@@ -158,10 +172,10 @@ static cliv__vector vector_of(const cliv_tensor *t) {
 /* volatile: GCC 12 (-O2) loses both conversions when it vectorises two of these side by side. */
 double cliv__blas_rounded(cliv_dtype dtype, double x) {
   const volatile float narrow = (float)x;
-  return dtype == CLIV_F32 ? (double)narrow : x;
+  return dtype == CLIV_F64 ? x : (double)narrow;
 }
 
-cliv_status cliv__blas_only_scale(cliv_context *ctx, const cliv_tensor *c, double beta, const cliv_sync *sync) {
+static cliv_status scale(cliv_context *ctx, const cliv_tensor *c, double beta, const cliv_sync *sync) {
   if (c->count == 0 || beta == 1) return cliv__nothing(ctx, sync);
   const cliv__matrix matrix = matrix_of(c);
   return cliv__blas_scale(ctx, c->dtype, beta, &matrix, sync);
@@ -183,18 +197,9 @@ cliv_status cliv__check_product(cliv_context *ctx, bool trans_a, bool trans_b, c
   REQUIRE(ctx, batch_of(b) == batch || batch_of(b) == 1, SHAPE,
           "gemm: B is a batch of %zu and C of %zu: B's must be the same, or 1, used for all", (size_t)batch_of(b),
           batch);
-  TRY(check_type(ctx, a, c));
-  TRY(check_type(ctx, b, c));
-  *g = (cliv__gemm){.dtype = c->dtype,
-                    .trans_a = trans_a,
-                    .trans_b = trans_b,
-                    .m = m,
-                    .n = n,
-                    .k = k,
-                    .a = matrices_of(a),
-                    .b = matrices_of(b),
-                    .c = matrices_of(c),
-                    .batch = batch};
+  TRY(check_pair(ctx, a, c));
+  TRY(check_pair(ctx, b, c));
+  *g = (cliv__gemm){.dtype = c->dtype, .trans_a = trans_a, .trans_b = trans_b, .m = m, .n = n, .k = k, .batch = batch};
   return CLIV_OK;
 }
 
@@ -218,10 +223,7 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
 
   g.alpha = cliv__blas_rounded(c->dtype, alpha);
   g.beta = cliv__blas_rounded(c->dtype, beta);
-  if (c->count && g.k && g.alpha != 0) return provider->gemm(ctx, &g, sync);
-  if (c->count == 0 || !cliv__has_epilogue(&g)) return cliv__blas_only_scale(ctx, c, g.beta, sync);
-  TRY(cliv__blas_only_scale(ctx, c, g.beta, SYNC_FIRST(sync)));
-  return cliv__gemm_finish(ctx, &g, SYNC_LAST(sync));
+  return cliv__multiply(ctx, provider, &g, a, b, c, sync);
 }
 
 cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_tensor *a, const cliv_tensor *x,
@@ -244,7 +246,7 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
 
   alpha = cliv__blas_rounded(y->dtype, alpha);
   beta = cliv__blas_rounded(y->dtype, beta);
-  if (m == 0 || k == 0 || alpha == 0) return cliv__blas_only_scale(ctx, y, beta, sync);
+  if (m == 0 || k == 0 || alpha == 0) return scale(ctx, y, beta, sync);
   const cliv__gemv g = {y->dtype, trans_a != 0, m, k, alpha, beta, matrix_of(a), vector_of(x), vector_of(y)};
   return provider->gemv(ctx, &g, sync);
 }

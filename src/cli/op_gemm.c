@@ -64,7 +64,7 @@ int op_gemm(int argc, const char **argv) {
       POPT_TABLEEND};
   const cli_usage usage = {.verb = "op gemm",
                            .arguments = "[OPTION]... A.npy B.npy -o OUT.npy",
-                           .about = "OUT = alpha A B + beta C, for matrices of float32 or float64.",
+                           .about = "OUT = alpha A B + beta C, for matrices of float32, float64 or float16.",
                            .example =
                                "cliv op gemm a.npy b.npy -o c.npy\n"
                                "cliv op gemm --ta --alpha 0.5 --beta 1 --c c.npy --provider exact a.npy b.npy -o d.npy",
