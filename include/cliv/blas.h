@@ -1,7 +1,10 @@
 /* cliv/blas.h: products of matrices and vectors.
  *
  * Matrices are 2-D tensors, row-major, of any offset and pitch. Vectors are 1-D tensors, or 2-D ones of one column
- * (of any pitch) or one row. All operands of a call have the same type: float32, or float64 where the device has it;
+ * (of any pitch) or one row. gemm, gemv and ger take strided views too (cliv_tensor_view_strided): one whose rows or
+ * columns lie together as it is, any other operand by a dense copy in the context's memory, with the same bits; a
+ * result of neither is refused with LAYOUT, as strided views are by all other functions.
+ * All operands of a call have the same type: float32, or float64 where the device has it;
  * other types are refused with DTYPE. alpha and beta are rounded to that type first. Everything is enqueued in the
  * context's order; nothing here blocks, but the first call of a kind compiles its kernels.
  *
@@ -39,8 +42,8 @@
  * not matter; with alpha = 0, or nothing to sum (k = 0), A and B are not read and C becomes beta·C: +0 where beta is
  * 0, untouched where beta is 1.
  *
- * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; OVERLAP (the result shares memory with an
- * operand); VALUE (tensors of another context, provider out of range); NO_CLBLAST; DEVICE_MEMORY, OPENCL, BUILD,
+ * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; LAYOUT (strided views, see above); OVERLAP (the
+ * result shares memory with an operand); VALUE (tensors of another context, provider out of range); NO_CLBLAST; DEVICE_MEMORY, OPENCL, BUILD,
  * CLBLAST from below. A call that fails before its work is enqueued has changed nothing.
  *
  * Memory: exact keeps up to three buffers of about 64 MiB with the context (copies of A and of B, running sums),

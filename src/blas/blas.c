@@ -8,6 +8,7 @@
 #include "blas/prepare.h"
 #include "blas/product.h"
 #include "blas/route.h"
+#include "blas/strided.h"
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
 
@@ -214,6 +215,8 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
   REQUIRE_MATRICES(ctx, a);
   REQUIRE_MATRICES(ctx, b);
   REQUIRE_MATRICES(ctx, c);
+  if (a->strided || b->strided || c->strided)
+    return cliv__strided_gemm(ctx, trans_a != 0, trans_b != 0, alpha, a, b, beta, c, options, sync);
   cliv__gemm g;
   TRY(cliv__check_product(ctx, trans_a != 0, trans_b != 0, a, b, c, &g));
   const cliv__blas_provider *provider = NULL;
@@ -236,6 +239,8 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
   REQUIRE_MATRIX(ctx, a);
   REQUIRE_VECTOR(ctx, x);
   REQUIRE_VECTOR(ctx, y);
+  if (a->strided || x->strided || y->strided)
+    return cliv__strided_gemv(ctx, trans_a != 0, alpha, a, x, beta, y, options, sync);
   const size_t m = a->shape[trans_a ? 1 : 0], k = a->shape[trans_a ? 0 : 1];
   REQUIRE(ctx, x->count == k, SHAPE, "gemv: op(A) is %zu × %zu, but x has %zu elements", m, k, x->count);
   REQUIRE(ctx, y->count == m, SHAPE, "gemv: op(A) is %zu × %zu, but y has %zu elements", m, k, y->count);
@@ -261,6 +266,7 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
   REQUIRE_VECTOR(ctx, x);
   REQUIRE_VECTOR(ctx, y);
   REQUIRE_MATRIX(ctx, a);
+  if (a->strided || x->strided || y->strided) return cliv__strided_ger(ctx, alpha, x, y, a, options, sync);
   REQUIRE(ctx, x->count == a->shape[0] && y->count == a->shape[1], SHAPE,
           "ger: A is %zu × %zu, but x has %zu elements and y has %zu", a->shape[0], a->shape[1], x->count, y->count);
   TRY(check_type(ctx, x, a));
