@@ -43,8 +43,8 @@
  * 0, untouched where beta is 1.
  *
  * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; LAYOUT (strided views, see above); OVERLAP (the
- * result shares memory with an operand); VALUE (tensors of another context, provider out of range); NO_CLBLAST; DEVICE_MEMORY, OPENCL, BUILD,
- * CLBLAST from below. A call that fails before its work is enqueued has changed nothing.
+ * result shares memory with an operand); VALUE (tensors of another context, provider out of range); NO_CLBLAST;
+ * DEVICE_MEMORY, OPENCL, BUILD, CLBLAST from below. A call that fails before its work is enqueued has changed nothing.
  *
  * Memory: exact keeps up to three buffers of about 64 MiB with the context (copies of A and of B, running sums),
  * clblast one of the size that CLBlast asks for (batches of small matrices in pieces for which CLBlast itself
