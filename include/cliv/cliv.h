@@ -33,6 +33,7 @@
 #include <cliv/segments.h>
 #include <cliv/selftest.h>
 #include <cliv/sort.h>
+#include <cliv/spectral.h>
 #include <cliv/status.h>
 #include <cliv/tensor.h>
 #include <cliv/train.h>

@@ -65,6 +65,7 @@ void cliv__selftest_averages(cliv__selftest *test);
 void cliv__selftest_products(cliv__selftest *test);
 void cliv__selftest_minimizers(cliv__selftest *test);
 void cliv__selftest_transforms(cliv__selftest *test);
+void cliv__selftest_spectral(cliv__selftest *test); /* of the kind before it */
 void cliv__selftest_factors(cliv__selftest *test);
 
 #endif

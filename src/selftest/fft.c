@@ -72,4 +72,5 @@ void cliv__selftest_transforms(cliv__selftest *test) {
   static const char *const directions[] = {"forward", "inverse"}, *const real_directions[] = {"real", "inverse real"};
   try_all(test, transforms, sizeof transforms / sizeof *transforms, directions, run);
   try_all(test, real_transforms, sizeof real_transforms / sizeof *real_transforms, real_directions, run_real);
+  cliv__selftest_spectral(test);
 }
