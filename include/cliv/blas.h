@@ -1,17 +1,14 @@
 /* cliv/blas.h: products of matrices and vectors.
  *
  * Matrices are 2-D tensors, row-major, of any offset and pitch. Vectors are 1-D tensors, or 2-D ones of one column
- * (of any pitch) or one row. gemm, gemv and ger take strided views too (cliv_tensor_view_strided): one whose rows or
- * columns lie together as it is, any other operand by a dense copy in the context's memory, with the same bits; a
- * result of neither is refused with LAYOUT, as strided views are by all other functions.
- * All operands of a call have the same type: float32, or float64 where the device has it;
+ * (of any pitch) or one row. All operands of a call have the same type: float32, or float64 where the device has it;
  * other types are refused with DTYPE. alpha and beta are rounded to that type first. Everything is enqueued in the
  * context's order; nothing here blocks, but the first call of a kind compiles its kernels.
  *
  * gemm and gemm_batched also take float16 and bfloat16, on any device: all is computed in float32 (alpha and beta too)
- * and the result rounded once, to nearest even. And they take views of any strides: a matrix whose columns are
- * contiguous is read as the transposed of one whose rows are, others are copied to dense ones first. All other
- * functions fail with LAYOUT on those.
+ * and the result rounded once, to nearest even. And they, gemv and ger take views of any strides
+ * (cliv_tensor_view_strided): a matrix whose columns are contiguous is read as the transposed of one whose rows are,
+ * others are copied to dense ones first; the bits are the same. All other functions fail with LAYOUT on those.
  *
  * Two providers compute them:
  *

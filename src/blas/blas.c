@@ -8,7 +8,6 @@
 #include "blas/prepare.h"
 #include "blas/product.h"
 #include "blas/route.h"
-#include "blas/strided.h"
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
 
@@ -170,6 +169,19 @@ static cliv__vector vector_of(const cliv_tensor *t) {
   return (cliv__vector){t->mem, t->count ? cliv__first(t) : 0, t->count, column ? t->pitch : 1};
 }
 
+/* A vector of any step as a matrix of one column. */
+static cliv_tensor column_of(const cliv_tensor *t) {
+  const int axis = t->ndim == 2 && t->shape[1] > 1;
+  cliv_tensor v = *t;
+  v.strided = false;
+  v.ndim = 2;
+  v.rows = v.shape[0] = t->count;
+  v.columns = v.shape[1] = 1;
+  v.pitch = v.strides[0] = t->strides[axis];
+  v.strides[1] = 1;
+  return v;
+}
+
 /* volatile: GCC 12 (-O2) loses both conversions when it vectorises two of these side by side. */
 double cliv__blas_rounded(cliv_dtype dtype, double x) {
   const volatile float narrow = (float)x;
@@ -215,8 +227,6 @@ cliv_status cliv_gemm(cliv_context *ctx, int trans_a, int trans_b, double alpha,
   REQUIRE_MATRICES(ctx, a);
   REQUIRE_MATRICES(ctx, b);
   REQUIRE_MATRICES(ctx, c);
-  if (a->strided || b->strided || c->strided)
-    return cliv__strided_gemm(ctx, trans_a != 0, trans_b != 0, alpha, a, b, beta, c, options, sync);
   cliv__gemm g;
   TRY(cliv__check_product(ctx, trans_a != 0, trans_b != 0, a, b, c, &g));
   const cliv__blas_provider *provider = NULL;
@@ -239,8 +249,11 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
   REQUIRE_MATRIX(ctx, a);
   REQUIRE_VECTOR(ctx, x);
   REQUIRE_VECTOR(ctx, y);
-  if (a->strided || x->strided || y->strided)
-    return cliv__strided_gemv(ctx, trans_a != 0, alpha, a, x, beta, y, options, sync);
+  if (a->strided || x->strided || y->strided) {
+    const cliv_tensor vx = column_of(x);
+    cliv_tensor vy = column_of(y);
+    return cliv_gemm(ctx, trans_a, 0, alpha, a, &vx, beta, &vy, options, sync);
+  }
   const size_t m = a->shape[trans_a ? 1 : 0], k = a->shape[trans_a ? 0 : 1];
   REQUIRE(ctx, x->count == k, SHAPE, "gemv: op(A) is %zu × %zu, but x has %zu elements", m, k, x->count);
   REQUIRE(ctx, y->count == m, SHAPE, "gemv: op(A) is %zu × %zu, but y has %zu elements", m, k, y->count);
@@ -266,7 +279,10 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
   REQUIRE_VECTOR(ctx, x);
   REQUIRE_VECTOR(ctx, y);
   REQUIRE_MATRIX(ctx, a);
-  if (a->strided || x->strided || y->strided) return cliv__strided_ger(ctx, alpha, x, y, a, options, sync);
+  if (a->strided || x->strided || y->strided) {
+    const cliv_tensor vx = column_of(x), vy = column_of(y);
+    return cliv_gemm(ctx, 0, 1, alpha, &vx, &vy, 1, a, options, sync);
+  }
   REQUIRE(ctx, x->count == a->shape[0] && y->count == a->shape[1], SHAPE,
           "ger: A is %zu × %zu, but x has %zu elements and y has %zu", a->shape[0], a->shape[1], x->count, y->count);
   TRY(check_type(ctx, x, a));

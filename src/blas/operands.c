@@ -5,8 +5,8 @@
  * made in a float32 copy and rounded at the end, after bias and activation. */
 #include "blas/epilogue.h"
 #include "blas/product.h"
-#include "runtime/axes.h"
 #include "runtime/scratch.h"
+#include "runtime/tensor.h"
 
 /* What is enqueued one after the other: the first waits, the last tells. */
 typedef struct chain {
@@ -40,13 +40,6 @@ static cliv_status dense_like(cliv_context *ctx, const cliv_tensor *t, cliv_dtyp
   return cliv__scratch(ctx, slot, out->span, &out->mem);
 }
 
-static cliv_status copy(const cliv_tensor *from, const cliv_tensor *to, const cliv_sync *sync) {
-  cliv__axis axes[CLIV_MAX_DIMS];
-  const int count = cliv__axes(from, to, 0, axes);
-  return cliv__copy_axes(from->ctx, from->dtype, &(cliv__origin){from->mem, cliv__first(from)},
-                         &(cliv__origin){to->mem, cliv__first(to)}, axes, count, sync);
-}
-
 /* The slots of an operand: for its dense copy, and for the wide one. */
 typedef struct slots {
   int dense, wide;
@@ -61,7 +54,7 @@ static cliv_status load(cliv_context *ctx, const cliv_tensor *t, const slots *s,
   if (t->strided) {
     TRY(dense_like(ctx, t, t->dtype, s->dense, &now));
     const cliv_sync part = next(order, false);
-    TRY(copy(t, &now, &part));
+    TRY(cliv__copy_strided(t, &now, &part));
   }
   *out = now;
   if (!narrow(t->dtype)) return CLIV_OK;
@@ -155,7 +148,7 @@ static cliv_status by_copy(cliv_context *ctx, const cliv__blas_provider *provide
   }
   if (!c->strided) return CLIV_OK;
   const cliv_sync sync = next(order, true);
-  return copy(&dense, c, &sync);
+  return cliv__copy_strided(&dense, c, &sync);
 }
 
 cliv_status cliv__multiply(cliv_context *ctx, const cliv__blas_provider *provider, const cliv__gemm *given,

@@ -350,8 +350,7 @@ static rectangle rectangle_of(const cliv_tensor *t) {
   return (rectangle){{t->offset, 0, 0}, {row, dense ? 1 : t->rows, 1}, dense ? 0 : t->pitch * element, dense ? 0 : row};
 }
 
-/* Between tensors of one shape, one of them at least of strides. */
-static cliv_status copy_strided(const cliv_tensor *from, const cliv_tensor *to, const cliv_sync *sync) {
+cliv_status cliv__copy_strided(const cliv_tensor *from, const cliv_tensor *to, const cliv_sync *sync) {
   cliv__axis axes[CLIV_MAX_DIMS];
   const int count = cliv__axes(from, to, 0, axes);
   return cliv__copy_axes(from->ctx, from->dtype, &(cliv__origin){from->mem, cliv__first(from)},
@@ -381,7 +380,7 @@ cliv_status cliv_tensor_write(cliv_tensor *t, const void *host, size_t bytes) {
   if (t->strided) {
     TRY(dense_scratch(t, &dense));
     TRY(cliv_tensor_write(&dense, host, bytes));
-    TRY(copy_strided(&dense, t, NULL));
+    TRY(cliv__copy_strided(&dense, t, NULL));
     return cliv_context_finish(t->ctx);
   }
   const rectangle r = rectangle_of(t);
@@ -403,7 +402,7 @@ cliv_status cliv_tensor_read(const cliv_tensor *t, void *host, size_t bytes) {
   cliv_tensor dense;
   if (t->strided) {
     TRY(dense_scratch(t, &dense));
-    TRY(copy_strided(t, &dense, NULL));
+    TRY(cliv__copy_strided(t, &dense, NULL));
     return cliv_tensor_read(&dense, host, bytes);
   }
   const rectangle r = rectangle_of(t);
@@ -504,7 +503,7 @@ cliv_status cliv_tensor_copy(const cliv_tensor *from, cliv_tensor *to, const cli
           LAYOUT, "tensors with a pitch are copied row by row: the rows have %zu and %zu elements", from->columns,
           to->columns);
   if (from->count == 0) return cliv__nothing(ctx, sync);
-  if (from->strided || to->strided) return copy_strided(from, to, sync);
+  if (from->strided || to->strided) return cliv__copy_strided(from, to, sync);
   const bool dense = cliv__dense(from) && cliv__dense(to);
   /* OpenCL refuses rectangles of different pitches within one buffer: those go row by row. */
   if (!dense && from->mem == to->mem && from->pitch != to->pitch) {

@@ -49,6 +49,8 @@ bool cliv__same_place(const cliv_tensor *a, const cliv_tensor *b);
  * */
 size_t cliv__row_length(const cliv_tensor *t);
 size_t cliv__row_pitch(const cliv_tensor *t);
+/* Enqueues a copy between tensors of one shape and type that do not overlap, of any strides. */
+cliv_status cliv__copy_strided(const cliv_tensor *from, const cliv_tensor *to, const cliv_sync *sync);
 /* "float32 [3, 4]" into room; returns room. For error sentences. */
 const char *cliv__describe(const cliv_tensor *t, char room[static 160]);
 
