@@ -35,6 +35,7 @@ extern "C" {
 
 typedef struct cliv_tune_progress {
   const char *routine, *kernel; /* "gemm", "Xgemm" */
+  size_t m, n, k;               /* the size that it is judged at; 1 where the routine has no such */
   double done;                  /* of the budget, 0…1 */
   size_t tried, failed;         /* candidates for this kernel, with those of earlier searches */
   double before, best;          /* GFLOP/s with the defaults and with the best so far; 0: not known yet */

@@ -13,7 +13,7 @@
 #include <time.h>
 
 static const double SECONDS = 120, FASTER = 1.03;
-enum { MEASURED_MS = 150, ROUNDS = 9, MIN_RUNS = 2, LONGEST_SLICE = 45 };
+enum { MEASURED_MS = 150, ROUNDS = 9, MIN_RUNS = 2, SHORTEST_SLICE = 4, LONGEST_SLICE = 45 };
 
 static double now(void) {
   struct timespec t;
@@ -59,6 +59,9 @@ static void report(search *s, bool finished, bool kept) {
   char *text = finished ? cliv__parameters_text(&s->best) : NULL;
   const cliv_tune_progress progress = {.routine = s->kernel->routine,
                                        .kernel = s->kernel->kernel,
+                                       .m = s->kernel->m,
+                                       .n = s->kernel->n,
+                                       .k = s->kernel->k,
                                        .done = spent < whole ? spent / whole : 1,
                                        .tried = json_object_size(s->tried),
                                        .failed = s->failed,
@@ -136,6 +139,7 @@ static bool try_slice(search *s) {
   const double last = json_real_value(json_object_get(s->state, "slice")),
                seconds = 2.5 * json_real_value(json_object_get(s->state, "slice_seconds"));
   const double slice = last > 0 ? 2 * last : s->kernel->slice;
+  if (last <= 0 && now() + SHORTEST_SLICE >= s->end) return false;
   if (slice <= 0 || slice > 1 || json_object_get(s->tried, marker) || seconds > LONGEST_SLICE ||
       now() + seconds >= s->end)
     return false;
@@ -228,7 +232,10 @@ static cliv_status conclude(search *s) {
             "what was found for CLBlast's %s cannot be kept: the cache folder cannot be written", s->kernel->kernel);
   if (good) cliv__route_forget(s->t->ctx);
   s->t->result.kept += good;
-  if (!good) s->best = s->rival;
+  if (!good) {
+    s->best = s->rival;
+    s->best_seconds = first ? s->default_seconds : put(s, &s->rival) ? judge(s) : 0;
+  }
   report(s, true, good || !first);
   return CLIV_OK;
 }
@@ -249,7 +256,8 @@ enum { ASIDE = sizeof aside / sizeof *aside };
 
 /* `saved`: those of before, count 0 where nothing was changed. */
 static void set_aside(const search *s, cliv__parameters saved[static ASIDE]) {
-  const bool direct = !strcmp(s->kernel->kernel, "XgemmDirect"), gemm = !strcmp(s->kernel->routine, "gemm");
+  const bool direct = !strcmp(s->kernel->kernel, "XgemmDirect"),
+             gemm = !strcmp(s->kernel->routine, "gemm") && strcmp(s->kernel->kernel, "GemmRoutine") != 0;
   for (size_t i = 0; i < ASIDE; i++) {
     saved[i].count = 0;
     if (!gemm || !strcmp(aside[i].kernel, s->kernel->kernel) || (i == 0 && !direct)) continue;

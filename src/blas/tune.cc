@@ -55,8 +55,6 @@ clblast::StatusCode search(cl_command_queue queue, const std::string &kernel, do
   if (kernel == "Pad") return clblast::TunePad<T>(&queue, SIDE, SIDE, fraction, found);
   if (kernel == "Transpose") return clblast::TuneTranspose<T>(&queue, SIDE, SIDE, fraction, found);
   if (kernel == "Padtranspose") return clblast::TunePadtranspose<T>(&queue, SIDE, SIDE, fraction, found);
-  if (kernel == "Xgemv" || kernel == "XgemvFast" || kernel == "XgemvFastRot")
-    return clblast::TuneXgemv<T>(&queue, 2 * SIDE, 2 * SIDE, fraction, found);
   if (kernel == "Xger") return clblast::TuneXger<T>(&queue, SIDE, SIDE, fraction, found);
   if (kernel == "Xaxpy") return clblast::TuneXaxpy<T>(&queue, LENGTH, fraction, found);
   return clblast::StatusCode::kNotImplemented;

@@ -43,6 +43,12 @@ static bool direct_possible(const cliv__parameters *p) {
          divides(mdima, items) && divides(ndimb, items) && divides(items / mdima, wgd) && divides(items / ndimb, wgd);
 }
 
+static bool gemv_possible(const cliv__parameters *p) { return value(p, "WGS1") > 0 && value(p, "WPT1") > 0; }
+static bool fast_possible(const cliv__parameters *p) { return divides(value(p, "VW2"), value(p, "WPT2")); }
+static bool rotated_possible(const cliv__parameters *p) {
+  return divides(value(p, "VW3"), value(p, "WPT3")) && value(p, "WGS3") >= value(p, "WPT3");
+}
+
 /* ---- what neighbours differ in ---- */
 
 static const cliv__tune_axis xgemm_axes[] = {{"MWG", {16, 32, 64, 128, END}},
@@ -63,9 +69,9 @@ static const cliv__tune_axis xgemm_axes[] = {{"MWG", {16, 32, 64, 128, END}},
                                              {NULL, {END}}};
 static const cliv__tune_axis direct_axes[] = {{"WGD", {8, 16, 32, 64, END}},
                                               {"MDIMCD", {4, 8, 16, 32, END}},
-                                              {"NDIMCD", {4, 8, 16, 32, END}},
+                                              {"NDIMCD", {1, 4, 8, 16, 32, END}},
                                               {"MDIMAD", {4, 8, 16, 32, END}},
-                                              {"NDIMBD", {4, 8, 16, 32, END}},
+                                              {"NDIMBD", {1, 4, 8, 16, 32, END}},
                                               {"KWID", {2, 4, 8, 16, END}},
                                               {"VWMD", {1, 2, 4, 8, END}},
                                               {"VWND", {1, 2, 4, 8, END}},
@@ -73,20 +79,32 @@ static const cliv__tune_axis direct_axes[] = {{"WGD", {8, 16, 32, 64, END}},
                                               {"PADB", {0, 1, END}},
                                               {NULL, {END}}};
 
+static const cliv__tune_axis gemv_axes[] = {{"WGS1", {32, 64, 128, 256, END}}, {"WPT1", {1, 2, 4, END}}, {NULL, {END}}};
+static const cliv__tune_axis fast_axes[] = {
+    {"WGS2", {16, 32, 64, 128, 256, END}}, {"WPT2", {1, 2, 4, END}}, {"VW2", {1, 2, 4, 8, END}}, {NULL, {END}}};
+static const cliv__tune_axis rotated_axes[] = {
+    {"WGS3", {16, 32, 64, 128, END}}, {"WPT3", {1, 2, 4, 8, 16, 32, END}}, {"VW3", {1, 2, 4, 8, END}}, {NULL, {END}}};
+
 /* CLBlast copies an operand into whole tiles unless it is already laid out so: a product with a thin result is mostly
- * the copy of its wide operand. Row-major, B is the one that is copied as it is and A the one that is transposed. */
+ * the copy of its wide operand. Row-major, B is the one that is copied as it is and A the one that is transposed.
+ * GemmRoutine says from which size on products take Xgemm and its copies; it is lowered step by step. */
+#define PRODUCT(kernel, m, n, k, apart, weight, slice, ...) \
+  { "gemm", kernel, m, n, k, false, apart, weight, slice, __VA_ARGS__ }
 const cliv__tune_kernel cliv__tune_kernels[] = {
-    {"gemm", "Xgemm", 1024, 1024, 1024, false, 0, 10, 0, xgemm_axes, xgemm_possible},
-    {"gemm", "XgemmDirect", 256, 256, 256, false, 0, 4, 0, direct_axes, direct_possible},
-    {"gemm", "Transpose", 2048, 32, 2048, false, 0, 1, 1.0 / 16, NULL, NULL},
-    {"gemm", "Padtranspose", 2047, 32, 2047, false, 0, 1, 1.0 / 16, NULL, NULL},
-    {"gemm", "Copy", 32, 2048, 2048, false, 64, 1, 1.0 / 16, NULL, NULL},
-    {"gemm", "Pad", 32, 2047, 2047, false, 1, 1, 1.0 / 16, NULL, NULL},
-    {"gemv", "Xgemv", 2047, 1, 2047, false, 1, 1, 1.0 / 4, NULL, NULL},
-    {"gemv", "XgemvFast", 2048, 1, 2048, true, 0, 1, 1.0 / 4, NULL, NULL},
-    {"gemv", "XgemvFastRot", 2048, 1, 2048, false, 0, 1, 1.0 / 4, NULL, NULL},
-    {"ger", "Xger", 2048, 2048, 1, false, 0, 1, 1.0 / 32, NULL, NULL},
-    {"axpy", "Xaxpy", 1 << 20, 1, 1, false, 0, 1, 1.0 / 16, NULL, NULL},
+    PRODUCT("Xgemm", 1024, 1024, 1024, 0, 10, 0, xgemm_axes, xgemm_possible, NULL),
+    PRODUCT("XgemmDirect", 256, 256, 256, 0, 4, 0, direct_axes, direct_possible, NULL),
+    PRODUCT("GemmRoutine", 384, 384, 384, 0, 1, 0, NULL, NULL, "XGEMM_MIN_INDIRECT_SIZE=384"),
+    PRODUCT("GemmRoutine", 192, 192, 192, 0, 1, 0, NULL, NULL, "XGEMM_MIN_INDIRECT_SIZE=192"),
+    PRODUCT("GemmRoutine", 96, 96, 96, 0, 1, 0, NULL, NULL, "XGEMM_MIN_INDIRECT_SIZE=96"),
+    PRODUCT("Transpose", 2048, 32, 2048, 0, 1, 1.0 / 16, NULL, NULL, NULL),
+    PRODUCT("Padtranspose", 2047, 32, 2047, 0, 1, 1.0 / 16, NULL, NULL, NULL),
+    PRODUCT("Copy", 32, 2048, 2048, 64, 1, 1.0 / 16, NULL, NULL, NULL),
+    PRODUCT("Pad", 32, 2047, 2047, 1, 1, 1.0 / 16, NULL, NULL, NULL),
+    {"gemv", "Xgemv", 2047, 1, 2047, false, 1, 1, 0, gemv_axes, gemv_possible, NULL},
+    {"gemv", "XgemvFast", 2048, 1, 2048, true, 0, 1, 0, fast_axes, fast_possible, NULL},
+    {"gemv", "XgemvFastRot", 2048, 1, 2048, false, 0, 1, 0, rotated_axes, rotated_possible, NULL},
+    {"ger", "Xger", 2048, 2048, 1, false, 0, 1, 1.0 / 32, NULL, NULL, NULL},
+    {"axpy", "Xaxpy", 1 << 20, 1, 1, false, 0, 1, 1.0 / 16, NULL, NULL, NULL},
     {0},
 };
 
@@ -106,9 +124,12 @@ static const struct {
     {"Xgemm",
      "GEMMK=0 KREG=1 KWG=16 KWI=2 MDIMA=16 MDIMC=16 MWG=128 NDIMB=16 NDIMC=16 NWG=64 SA=1 SB=1 STRM=0 STRN=0 VWM=4 "
      "VWN=2"},
+    {"XgemmDirect", "KWID=2 MDIMAD=16 MDIMCD=16 NDIMBD=1 NDIMCD=1 PADA=0 PADB=0 VWMD=1 VWND=8 WGD=16"},
+    {"XgemmDirect", "KWID=2 MDIMAD=8 MDIMCD=8 NDIMBD=8 NDIMCD=8 PADA=1 PADB=1 VWMD=4 VWND=4 WGD=32"},
 };
 
 const char *cliv__tune_known(const cliv__tune_kernel *kernel, size_t index) {
+  if (kernel->only) return index == 0 ? kernel->only : NULL;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(known[i].kernel, kernel->kernel) && index-- == 0) return known[i].parameters;
   return NULL;

@@ -146,7 +146,8 @@ void cliv__tuning_apply(cliv_context *ctx) {
 /* ---- what was tried ---- */
 
 static char *state_name(const cliv__tune_kernel *kernel, cliv_dtype dtype) {
-  return cliv__format("clblast " CLIV_CLBLAST_VERSION " search %s %s", kernel->kernel, cliv_dtype_name(dtype));
+  return cliv__format("clblast " CLIV_CLBLAST_VERSION " search %s %zu %s", kernel->kernel, kernel->m,
+                      cliv_dtype_name(dtype));
 }
 
 json_t *cliv__tune_state(cliv_context *ctx, const cliv__tune_kernel *kernel, cliv_dtype dtype) {

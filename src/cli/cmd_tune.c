@@ -41,10 +41,10 @@ static double now(void) {
 
 static int say(void *user, const cliv_tune_progress *p) {
   (void)user;
-  json_t *line =
-      json_pack("{s:s, s:s, s:f, s:I, s:I, s:f, s:f, s:b, s:b, s:s*}", "routine", p->routine, "kernel", p->kernel,
-                "done", p->done, "tried", (json_int_t)p->tried, "failed", (json_int_t)p->failed, "before", p->before,
-                "after", p->best, "finished", p->finished, "kept", p->kept, "parameters", p->parameters);
+  json_t *line = json_pack("{s:s, s:s, s:[I, I, I], s:f, s:I, s:I, s:f, s:f, s:b, s:b, s:s*}", "routine", p->routine,
+                           "kernel", p->kernel, "size", (json_int_t)p->m, (json_int_t)p->n, (json_int_t)p->k, "done",
+                           p->done, "tried", (json_int_t)p->tried, "failed", (json_int_t)p->failed, "before", p->before,
+                           "after", p->best, "finished", p->finished, "kept", p->kept, "parameters", p->parameters);
   const int failed = json_dumpf(line, stdout, JSON_COMPACT) || putchar('\n') == EOF || fflush(stdout);
   json_decref(line);
   return failed; /* nobody listens: an end */
@@ -100,6 +100,16 @@ static void show(const session *s, const json_t *line) {
           json_number_value(json_object_get(line, "before")));
 }
 
+/* By kernel and size: some kernels are judged at several. */
+static void keep(session *s, json_t *line) {
+  char name[80];
+  snprintf(name, sizeof name, "%s %lld", json_string_value(json_object_get(line, "kernel")),
+           (long long)json_integer_value(json_array_get(json_object_get(line, "size"), 0)));
+  json_object_del(line, "finished");
+  json_object_del(line, "done");
+  json_object_set(s->kernels, name, line);
+}
+
 static void hear(session *s, const char *text) {
   json_t *line = json_loads(text, 0, NULL);
   const json_t *status = json_object_get(line, "status");
@@ -110,8 +120,7 @@ static void hear(session *s, const char *text) {
     snprintf(s->message, sizeof s->message, "%s", message ? message : "");
   } else if (line) {
     show(s, line);
-    if (json_is_true(json_object_get(line, "finished")))
-      json_object_set(s->kernels, json_string_value(json_object_get(line, "kernel")), line);
+    if (json_is_true(json_object_get(line, "finished"))) keep(s, line);
   }
   json_decref(line);
 }
@@ -214,7 +223,7 @@ static void print_table(const session *s) {
     const double before = json_number_value(json_object_get(k, "before")),
                  after = json_number_value(json_object_get(k, "after"));
     const bool kept = json_is_true(json_object_get(k, "kept"));
-    printf("%-5s %-13s %5d tried  %8.2f GFLOP/s by default, ", json_string_value(json_object_get(k, "routine")), name,
+    printf("%-5s %-17s %5d tried  %8.2f GFLOP/s by default, ", json_string_value(json_object_get(k, "routine")), name,
            (int)json_integer_value(json_object_get(k, "tried")), before);
     if (kept) printf("%8.2f kept: %.2f times", after, before > 0 ? after / before : 0);
     else printf("nothing faster");
@@ -232,15 +241,14 @@ static void print_document(const session *s, const char *device) {
                                  "lost", (json_int_t)s->lost, "kernels", kernels));
 }
 
-static bool deliver(session *s) {
+static void deliver(session *s, bool only_export) {
   cliv_context *ctx;
-  if (!cli_open(s->c, &ctx)) return false;
+  if (!cli_open(s->c, &ctx)) return;
   const cliv_status status = s->o->export_to ? cliv_tune_export(ctx, s->o->export_to) : CLIV_OK;
   if (status) cli_report_with(s->c, ctx, status);
   else if (s->c->json) print_document(s, cliv_context_device_name(ctx));
-  else print_table(s);
+  else if (!only_export) print_table(s);
   cliv_context_free(ctx);
-  return !status;
 }
 
 static int supervise(cli *c, const tune_options *o, bool only_export) {
@@ -251,7 +259,7 @@ static int supervise(cli *c, const tune_options *o, bool only_export) {
   else if (!only_export && !s.ended && (o->import_from || s.lost == MOST_CHILDREN))
     cli_report(c, CLIV_DRIVER, "the driver crashed or hung on %s; nothing more was kept",
                o->import_from ? "a row of the file" : "one candidate after another");
-  else deliver(&s);
+  else deliver(&s, only_export);
   json_decref(s.kernels);
   return cli_done(c);
 }
