@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "runtime/program.h"
+#include "runtime/quirks.h"
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
 
@@ -15,6 +16,25 @@ enum { UPDATE_RUN = 1024 };    /* columns of a work-item of blas1.cl in the CPU 
 
 cl_ulong cliv__blas_share(const cliv_context *ctx, cl_ulong count, cl_ulong largest) {
   return cliv__most(1, cliv__least(largest, count / (4 * (cl_ulong)ctx->facts.compute_units)));
+}
+
+/* Eight for each compute unit, taken as they become free; or, where threads take many at a time and the work is worth
+ * waking a second one, whatever number of pieces lets the last of them end first. */
+cl_ulong cliv__blas_run(const cliv_context *ctx, cl_ulong rows, cl_ulong count, cl_ulong largest, cl_ulong work) {
+  enum { TAKEN = 32, UNITS = 8, MOST_PIECES = 64, WORTH = 1 << 23, START = 4 /* of an item, in tenths of a unit */ };
+  const cl_ulong threads = ctx->facts.compute_units, most_units = cliv__most(1, count * rows / (UNITS * threads));
+  if (!(ctx->quirks & CLIV__QUIRK_GROUPS_BY_32) || work < WORTH) return cliv__least(largest, most_units);
+  const cl_ulong fewest = cliv__div_up(count, largest);
+  cl_ulong best = cliv__least(largest, most_units), least = (cl_ulong)-1;
+  for (cl_ulong pieces = fewest; pieces <= cliv__least(count, fewest + MOST_PIECES); pieces++) {
+    const cl_ulong run = cliv__div_up(count, pieces), items = rows * cliv__div_up(count, run);
+    const cl_ulong rounds = cliv__div_up(cliv__div_up(items, TAKEN), threads);
+    const cl_ulong time = rounds * cliv__least(items, TAKEN) * (10 * run + START);
+    if (time >= least) continue;
+    least = time;
+    best = run;
+  }
+  return best;
 }
 
 cliv_status cliv__blas_kernel(cliv_context *ctx, cliv_dtype dtype, const char *files, const char *entry,

@@ -47,6 +47,9 @@ static inline cl_ulong cliv__lanes(cliv_dtype dtype) { return dtype == CLIV_F64 
 /* How many of `count` units a work-item does, so that every compute unit has several to choose from; at most
  * `largest`. */
 cl_ulong cliv__blas_share(const cliv_context *ctx, cl_ulong count, cl_ulong largest);
+/* CPU walk: how many of `count` units a work-item does, at most `largest`, where `rows` of work-items do the same, and
+ * the launch is of so many multiply-adds: so that all threads end together. */
+cl_ulong cliv__blas_run(const cliv_context *ctx, cl_ulong rows, cl_ulong count, cl_ulong largest, cl_ulong work);
 
 cliv_status cliv__blas_kernel(cliv_context *ctx, cliv_dtype dtype, const char *files, const char *entry,
                               const char *choices, cl_kernel *out);

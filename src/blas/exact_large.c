@@ -214,7 +214,7 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
   const cl_ulong tiles = cliv__div_up(p->m, j->rows), panels = cliv__div_up(p->n, j->width);
   /* A work-item's rows of A are to stay in a core's second cache while its neighbours use them again. */
   const cl_ulong cached = cliv__most(1, ((cl_ulong)1 << 18) / (j->rows * p->depth * cliv_dtype_size(g->dtype)));
-  const cl_ulong per = cliv__least(cached, cliv__most(1, tiles * panels / (8 * (cl_ulong)j->ctx->facts.compute_units)));
+  const cl_ulong per = cliv__blas_run(j->ctx, panels, tiles, cliv__least(tiles, cached), p->m * p->n * p->depth);
   const cliv__scalar alpha = cliv__scalar_of(g->dtype, g->alpha), beta = cliv__scalar_of(g->dtype, g->beta);
   return LAUNCH(j->ctx, j->kernel, RANGE2(panels, cliv__div_up(tiles, per), 1, 1), &p->sync, ARG(a), ARG(a_first),
                 ARG(a_row), ARG(a_step), ARG(a_tile), ARG(b), ARG(b_first), ARG(b_columns), ARG(b_panel), ARG(b_step),

@@ -68,6 +68,12 @@ static const quirk_row rows[] = {
      .type = CL_DEVICE_TYPE_CPU,
      .flags = CLIV__QUIRK_PREFETCH,
      .text = {"prefetch", "its prefetch does nothing; its compiler's own built-in is used"}},
+    {.platform = "Portable Computing Language",
+     .type = CL_DEVICE_TYPE_CPU,
+     .flags = CLIV__QUIRK_GROUPS_BY_32,
+     .text = {"groups-by-32",
+              "a thread takes 32 work-groups of a launch at a time, so that fewer are one thread's work; "
+              "products are cut into as many as all threads take"}},
     {.platform = "Intel(R) OpenCL",
      .type = CL_DEVICE_TYPE_GPU,
      .flags = CLIV__QUIRK_FEW_REGISTERS,

@@ -17,6 +17,7 @@ enum {
   CLIV__QUIRK_FMA_FLUSHES = 1u << 9,    /* fma takes subnormals for 0, gives none, and may lose a zero's sign */
   CLIV__QUIRK_PREFETCH = 1u << 10,      /* the compiler's built-in fetches ahead where OpenCL's prefetch does not */
   CLIV__QUIRK_FEW_REGISTERS = 1u << 11, /* work-items of wide threads share their registers: small tiles */
+  CLIV__QUIRK_GROUPS_BY_32 = 1u << 12,  /* threads take 32 groups of a launch at a time */
 };
 
 /* The flags of all rows that apply to the device. `penalty`, where not NULL, gets what they take off the score. */
