@@ -34,8 +34,8 @@ cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_
   const cl_ulong near = cliv__most(1, NEAR_BYTES / (ROWS * g->k * cliv_dtype_size(g->dtype)));
   const cl_ulong tiles_each = cliv__blas_run(ctx, panels * batch, tiles, cliv__least(tiles, near), work);
   const cl_ulong item_work = tiles_each * ROWS * cliv__lanes(g->dtype) * g->k;
-  const cl_ulong matrices_each = cliv__blas_run(ctx, panels * cliv__div_up(tiles, tiles_each), batch,
-                                                cliv__most(1, ITEM_WORK / item_work), work);
+  const cl_ulong matrices_each =
+      cliv__blas_run(ctx, panels * cliv__div_up(tiles, tiles_each), batch, cliv__most(1, ITEM_WORK / item_work), work);
   const cl_ulong a_row = g->trans_a ? 1 : g->a.pitch, a_step = g->trans_a ? g->a.pitch : 1;
   const cl_ulong b_step = g->trans_b ? 1 : g->b.pitch, b_column = g->trans_b ? g->b.pitch : 1;
   const cliv__scalar alpha = cliv__scalar_of(g->dtype, g->alpha), beta = cliv__scalar_of(g->dtype, g->beta);
