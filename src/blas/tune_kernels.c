@@ -113,6 +113,8 @@ static const struct {
   const char *kernel, *parameters;
 } known[] = {
     {"Xgemm",
+     "GEMMK=0 KREG=1 KWG=32 KWI=4 MDIMA=16 MDIMC=16 MWG=16 NDIMB=2 NDIMC=1 NWG=16 SA=0 SB=0 STRM=1 STRN=0 VWM=1 VWN=8"},
+    {"Xgemm",
      "GEMMK=0 KREG=1 KWG=16 KWI=2 MDIMA=16 MDIMC=16 MWG=16 NDIMB=1 NDIMC=1 NWG=16 SA=0 SB=0 STRM=0 STRN=0 VWM=1 VWN=8"},
     {"Xgemm",
      "GEMMK=0 KREG=1 KWG=32 KWI=2 MDIMA=4 MDIMC=4 MWG=64 NDIMB=8 NDIMC=8 NWG=64 SA=0 SB=0 STRM=0 STRN=0 VWM=8 VWN=8"},

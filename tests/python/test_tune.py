@@ -1,9 +1,14 @@
-"""cliv tune: what the command line refuses, files out and in. Nothing is compiled here; searches are test_tune's."""
+"""cliv tune: what the command line refuses, files out and in, and a search whose child dies. What searches find is
+test_tune's."""
 
 import json
+import os
+import signal
+import subprocess
+import time
 
 import pytest
-from support import document, done, refused
+from support import PROGRAM, SMALL, document, done, refused
 
 pytestmark = pytest.mark.skipif("with CLBlast" not in done("--version"), reason="built without CLBlast")
 
@@ -32,3 +37,27 @@ def test_files_out_and_in(tmp_path):
     refused("tune", "--import", path, code=1, says=["no JSON", "line 1"], env=env)
     refused("tune", "--import", tmp_path / "none.json", code=1, says="none.json", env=env)
     refused("tune", "--export", tmp_path / "no" / "where.json", code=1, says="where.json", env=env)
+
+
+@pytest.mark.skipif(SMALL, reason="CLBlast compiles")
+def test_a_search_outlives_its_child(tmp_path):
+    """What a driver that crashes on a candidate does to the process, done to it from outside."""
+    env = dict(os.environ, XDG_CACHE_HOME=str(tmp_path))
+    document("devices", env=env)  # so that drivers have been tried, by children of their own
+    command = [PROGRAM, "tune", "--routine", "axpy", "--seconds", "8", "--json"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    children = []
+    while not children and run.poll() is None:
+        with open(f"/proc/{run.pid}/task/{run.pid}/children") as listing:
+            children = listing.read().split()
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.kill(int(children[0]), signal.SIGKILL)
+    out, told = run.communicate(timeout=120)
+    assert run.returncode == 0, told
+    result = json.loads(out)
+    assert result["lost"] == 1
+    assert [kernel["kernel"] for kernel in result["kernels"]] == ["Xaxpy"]
+    kernel = result["kernels"][0]
+    assert kernel["before"] > 0 and kernel["after"] > 0 and kernel["size"][0] == 2**20
+    assert [part.split("=")[0] for part in kernel["parameters"].split()] == ["VW", "WGS", "WPT"]
