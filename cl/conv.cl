@@ -18,7 +18,8 @@
 #ifdef UNFOLD
 
 __kernel void unfold(__global const SCALAR *from_, ulong from_first, ulong image, __global SCALAR *out_,
-                     ulong out_image, ulong out_row, ulong taps, uint taps_y, uint taps_x_, ulong images, ulong begin_, ulong places_,
+                     ulong out_image, ulong out_row, ulong taps, uint taps_y, uint taps_x_, ulong images, ulong begin_,
+                     ulong places_,
                      uint places_x_, long y_base, long x_base, long y_step_, long x_step_, long y_tap, long x_tap,
                      long height_, long width_) {
   const ulong begin = begin_, places = places_;
@@ -92,7 +93,8 @@ real numbers(__global const SCALAR *row, long x, long step, long width, uint liv
 
 /* Work-item: W places of a row. */
 __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image, __global const SCALAR *w_,
-                     ulong w_first, ulong w_channel, ulong w_m, ulong w_y_, ulong w_x_, __global SCALAR *out_, ulong out_first,
+                     ulong w_first, ulong w_channel, ulong w_m, ulong w_y_, ulong w_x_, __global SCALAR *out_,
+                     ulong out_first,
                      ulong out_plane, ulong out_y, ulong out_x_, ulong images, ulong channels_, uint multiplicity_,
                      uint plane_c, uint plane_by, uint taps_y_, uint taps_x_, ulong places_y_, ulong places_x_,
                      long y_base_, long x_base_, long y_step, long x_step_, long y_tap_, long x_tap_, long height_,

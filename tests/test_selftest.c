@@ -25,7 +25,9 @@ static bool wanted(cliv_walk walk) {
 
 /* Hundreds of products one after another, which take minutes where memory is watched: test_minimize and test_factor
  * show theirs there, at smaller sizes. */
-static bool takes_long(const char *kind) { return !strcmp(kind, "minimize") || !strcmp(kind, "factor"); }
+static bool takes_long(const char *kind) {
+  return !strcmp(kind, "minimize") || !strcmp(kind, "factor") || !strcmp(kind, "triangle");
+}
 
 static size_t check_kind(cliv_context *ctx, const char *kind) {
   size_t reported = 0;
@@ -72,7 +74,7 @@ static void bad_arguments_are_refused(void **state) {
   ASSERT_FAILS(NULL, cliv_selftest(NULL, NULL, &result), CLIV_NULL, "ctx");
   ASSERT_FAILS(ctx, cliv_selftest(ctx, NULL, NULL), CLIV_NULL, "out");
   ASSERT_FAILS(ctx, cliv_selftest(ctx, &(cliv_selftest_options){.kind = "wavelet"}, &result), CLIV_NAME,
-               "map, reduce, scan, sort, rows, random, step, average, gemm, minimize, fft and factor");
+               "map, reduce, scan, sort, rows, random, step, average, gemm, triangle, conv, minimize, fft and factor");
   ASSERT_FAILS(ctx, cliv_selftest(ctx, &(cliv_selftest_options){.size = 1}, &result), CLIV_VALUE, "size");
   assert_string_equal(cliv_selftest_kind(0), "map");
   assert_null(cliv_selftest_kind(1000));

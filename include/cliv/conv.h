@@ -35,8 +35,8 @@
  *
  * Errors: NULL; SHAPE (axes, channels, groups that do not divide them, a result of no length); VALUE (negative options,
  * tensors of another context); DTYPE; LAYOUT (tensors that are not dense); OVERLAP; NO_CLBLAST, NOT_IN_BUILD;
- * DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails has changed nothing. No elements are legal in N: nothing is written, but for
- * cliv_conv_weight, which then writes +0.
+ * DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails has changed nothing. An N of 0 is legal: nothing is
+ * written, but for cliv_conv_weight, which then writes +0.
  */
 #ifndef CLIV_CONV_H
 #define CLIV_CONV_H

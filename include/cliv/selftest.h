@@ -21,8 +21,8 @@ extern "C" {
 
 /* One operation on one input. The strings live until the report returns. */
 typedef struct cliv_selftest_case {
-  /* "map", "reduce", "scan", "sort", "rows", "random", "step", "average", "gemm", "minimize", "fft",
-   * "factor" */
+  /* "map", "reduce", "scan", "sort", "rows", "random", "step", "average", "gemm", "triangle", "conv", "minimize",
+   * "fft", "factor" */
   const char *kind;
   const char *operation; /* "exp", "adamw"; gemm: "exact" */
   const char *name;      /* the input: element type, size, what is special: "float32 257 at 3" */

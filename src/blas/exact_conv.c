@@ -10,8 +10,8 @@ enum { ROOM_CPU = 1 << 22, ROOM_GPU = 1 << 26 }; /* bytes of what is unfolded at
 enum { LONG_SUM = 512 };  /* places of an image from which on its part of a sum is one of its own */
 enum { CHAIN = 1 << 20 }; /* terms of a launch where one work-item adds up all */
 
-/* What is multiplied with the weights: of place (i,j) and tap (a,b) the number at row base + i·step + a·tap, likewise at
- * its column; see cl/conv.cl. */
+/* What is multiplied with the weights: of place (i,j) and tap (a,b) the number at row base + i·step + a·tap, likewise
+ * at its column; see cl/conv.cl. */
 typedef struct taps {
   cliv__origin from; /* the first channel of the first image */
   cl_ulong channels, image;

@@ -17,6 +17,7 @@ static const cli_command kinds[] = {
     {"step", "An update rule over a sequence of gradients", op_step},
     {"schedule", "What a schedule multiplies a hyper-parameter with, step by step", op_schedule},
     {"gemm", "A product of matrices", op_gemm},
+    {"conv", "A convolution in one or two dimensions, or its gradients", op_conv},
     {"fft", "Fourier transforms along any axes", op_fft},
     {"dct", "Cosine and sine transforms along any axes", op_dct},
     {"factor", "A factorisation of matrices, or a solution by one", op_factor},

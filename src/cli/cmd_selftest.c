@@ -103,7 +103,9 @@ int cmd_selftest(int argc, const char **argv) {
   tally t = {0};
   const struct poptOption options[] = {
       {"kind", 0, POPT_ARG_STRING, &kind, 0,
-       "Only this kind: map, reduce, scan, sort, rows, random, step, average, gemm, minimize, fft or factor", "KIND"},
+       "Only this kind: map, reduce, scan, sort, rows, random, step, average, gemm, triangle, conv, minimize, fft or "
+       "factor",
+       "KIND"},
       {"answers", 0, POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &t.answers, 0,
        "Print what src/selftest/answers.inc holds", NULL},
       POPT_TABLEEND};

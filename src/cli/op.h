@@ -96,6 +96,7 @@ int op_rows(int argc, const char **argv);
 int op_step(int argc, const char **argv);
 int op_schedule(int argc, const char **argv);
 int op_gemm(int argc, const char **argv);
+int op_conv(int argc, const char **argv);
 int op_fft(int argc, const char **argv);
 int op_dct(int argc, const char **argv);
 int op_factor(int argc, const char **argv);

@@ -280,6 +280,24 @@ static void print_all_transforms(transform_getter *get) {
 static void print_transforms(void) { print_all_transforms(op_fft_get); }
 static void print_cosines(void) { print_all_transforms(op_dct_get); }
 
+/* ---- conv ---- */
+
+static const char *const convolutions[][2] = {{"forward", "the convolution of data by weights"},
+                                              {"data", "its gradient by the data (--backward data)"},
+                                              {"weight", "its gradient by the weights (--backward weight)"}};
+enum { CONVOLUTIONS = sizeof convolutions / sizeof *convolutions };
+
+static json_t *convolutions_json(void) {
+  json_t *const list = json_array();
+  for (size_t i = 0; i < CONVOLUTIONS; i++)
+    json_array_append_new(list, json_pack("{s:s, s:s}", "name", convolutions[i][0], "summary", convolutions[i][1]));
+  return list;
+}
+
+static void print_convolutions(void) {
+  for (size_t i = 0; i < CONVOLUTIONS; i++) printf("  %-16s %s\n", convolutions[i][0], convolutions[i][1]);
+}
+
 /* ---- factor ---- */
 
 static json_t *factors_json(void) {
@@ -313,6 +331,7 @@ static const struct {
      print_averages},
     {"schedule", "shapes of schedules, in steps: arguments with default", schedules_json, print_schedules},
     {"gemm", "matrix products, by provider", products_json, print_products},
+    {"conv", "convolutions in one or two dimensions", convolutions_json, print_convolutions},
     {"fft", "Fourier transforms of complex numbers", transforms_json, print_transforms},
     {"dct", "cosine and sine transforms of real numbers", cosines_json, print_cosines},
     {"factor", "factorisations of matrices, and solutions by them", factors_json, print_factors},
@@ -322,7 +341,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 int op_list(int argc, const char **argv) {
   const cli_usage usage = {
       .verb = "op list",
-      .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm|fft|dct|factor]",
+      .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm|conv|fft|dct|factor]",
       .about = "Every operation of every kind, or of one.",
       .example = "cliv op list\ncliv op list step --json",
       .most = 1,
@@ -335,7 +354,7 @@ int op_list(int argc, const char **argv) {
     return cli_fail(
         &c, CLIV_NAME,
         "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, average, schedule, gemm, "
-        "fft, dct, factor",
+        "conv, fft, dct, factor",
         c.args[0]);
   json_t *const document = json_object();
   for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {

@@ -63,6 +63,8 @@ void cliv__selftest_random(cliv__selftest *test);
 void cliv__selftest_steps(cliv__selftest *test);
 void cliv__selftest_averages(cliv__selftest *test);
 void cliv__selftest_products(cliv__selftest *test);
+void cliv__selftest_triangles(cliv__selftest *test);
+void cliv__selftest_convolutions(cliv__selftest *test);
 void cliv__selftest_minimizers(cliv__selftest *test);
 void cliv__selftest_transforms(cliv__selftest *test);
 void cliv__selftest_spectral(cliv__selftest *test); /* of the kind before it */

@@ -16,12 +16,13 @@ static const struct {
 static const struct {
   const char *name;
   void (*run)(cliv__selftest *test);
-} kinds[] = {{"map", cliv__selftest_maps},       {"reduce", cliv__selftest_reductions},
-             {"scan", cliv__selftest_scans},     {"sort", cliv__selftest_sorts},
-             {"rows", cliv__selftest_rows},      {"random", cliv__selftest_random},
-             {"step", cliv__selftest_steps},     {"average", cliv__selftest_averages},
-             {"gemm", cliv__selftest_products},  {"minimize", cliv__selftest_minimizers},
-             {"fft", cliv__selftest_transforms}, {"factor", cliv__selftest_factors}};
+} kinds[] = {{"map", cliv__selftest_maps},          {"reduce", cliv__selftest_reductions},
+             {"scan", cliv__selftest_scans},        {"sort", cliv__selftest_sorts},
+             {"rows", cliv__selftest_rows},         {"random", cliv__selftest_random},
+             {"step", cliv__selftest_steps},        {"average", cliv__selftest_averages},
+             {"gemm", cliv__selftest_products},     {"triangle", cliv__selftest_triangles},
+             {"conv", cliv__selftest_convolutions}, {"minimize", cliv__selftest_minimizers},
+             {"fft", cliv__selftest_transforms},    {"factor", cliv__selftest_factors}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 const char *cliv_selftest_kind(size_t index) { return index < KINDS ? kinds[index].name : NULL; }
@@ -63,7 +64,7 @@ cliv_status cliv_selftest(cliv_context *ctx, const cliv_selftest_options *option
   while (o.kind && only < KINDS && strcmp(o.kind, kinds[only].name)) only++;
   REQUIRE(ctx, only < KINDS, NAME,
           "the self-test has no kind '%s'; there are map, reduce, scan, sort, rows, random, step, average, gemm, "
-          "minimize, fft and factor",
+          "triangle, conv, minimize, fft and factor",
           o.kind);
   memset(out, 0, sizeof *out);
   const cliv__error held = cliv__error_hold(ctx); /* a case that fails is no failure of the call */

@@ -176,7 +176,8 @@ def test_selectors(tmp_path, vector):
     refused(*reduce, "mem>=lots", code=2, says="mem>=lots", leaves=[out])
     refused("selftest", "--device", "nvidiaa", code=2, says="nvidiaa")
     refused("selftest", "--kind", "wavelet", code=2,
-            says=["wavelet", "map, reduce, scan, sort, rows, random, step, average, gemm, minimize, fft and factor"])
+            says=["wavelet", "map, reduce, scan, sort, rows, random, step, average, gemm, triangle, conv, minimize, "
+                  "fft and factor"])
 
 
 def test_selector_in_the_environment(tmp_path, vector):

@@ -18,7 +18,7 @@ def test_help_names_every_verb():
 
 @pytest.mark.parametrize("verb", verbs() + [f"op {kind}" for kind in (
     "reduce", "stats", "scan", "sort", "topk", "quantile", "compact", "histogram", "scatter",
-    "map", "rows", "random", "step", "gemm", "fft", "dct", "factor", "list")])
+    "map", "rows", "random", "step", "gemm", "conv", "fft", "dct", "factor", "list")])
 def test_every_verb_has_help_with_an_example(verb):
     text = done(*verb.split(), "--help")
     assert text.startswith(f"cliv {verb}: ")
@@ -48,7 +48,7 @@ def test_wrong_usage():
     refused("cache", "info", "more", code=2, says="unexpected argument 'more'")
     refused("cache", "empty", code=2, says=["unknown action 'empty'", "info, clear, path"])
     kinds = ("reduce, stats, scan, sort, topk, quantile, compact, histogram, scatter, map, rows, random, step, "
-             "schedule, gemm, fft, dct, factor, list")
+             "schedule, gemm, conv, fft, dct, factor, list")
     refused("op", code=2, says=["operation kind missing", kinds])
     refused("op", "wavelet", "x.npy", code=2, says=["unknown operation kind 'wavelet'", kinds])
     refused("op", "reduce", "--op", code=2, says=["'--op'", "needs a value"])
