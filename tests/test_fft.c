@@ -277,7 +277,7 @@ static void several_axes(void **state) {
       reference(z + 2 * i, n[axis], steps[axis], 1, line);
       for (size_t k = 0; k < n[axis]; k++) memcpy(z + 2 * (i + k * steps[axis]), line + 2 * k, 2 * sizeof *z);
     }
-  const cliv_fft_options o = {sizeof o, 1, CLIV_FFT_BACKWARD, 3, (const int[]){0, 1, -1}};
+  const cliv_fft_options o = {.inverse = 1, .axis_count = 3, .axes = (const int[]){0, 1, -1}};
   for (size_t w = 0; w < c->count; w++) {
     float *const y = transform(c->ctx[w], x, 4, shape, &o, w, w % 2);
     assert_true(error_of(y, z, A * B * C, 1.0 / (A * B * C)) < 4e-7);
@@ -293,7 +293,7 @@ static void several_axes(void **state) {
 static void try_real(const test_ways *c, size_t lines, size_t n, size_t beside, cliv_fft_norm norm) {
   const size_t half = n / 2 + 1, count = lines * n * beside, shape[] = {lines, n, beside};
   const size_t pair_shape[] = {lines, half, beside, 2}, pairs = lines * half * beside * 2;
-  const cliv_fft_options o = {sizeof o, 0, norm, 1, (const int[]){1}};
+  const cliv_fft_options o = {.norm = norm, .axis_count = 1, .axes = (const int[]){1}};
   const double parts[] = {[CLIV_FFT_BACKWARD] = 1, [CLIV_FFT_ORTHO] = sqrt((double)n), [CLIV_FFT_FORWARD] = (double)n};
   float *const x = test_alloc(count * sizeof *x), *first = NULL, *first_back = NULL;
   test_fill_normal(x, count, n * 7 + beside);
@@ -357,7 +357,7 @@ static void real_axes(void **state) {
   const test_ways *const c = *state;
   enum { A = 5, B = 12, C = 9, HALF = B / 2 + 1 };
   const size_t shape[] = {A, B, C}, all[] = {A, B, C, 2}, halves[] = {A, HALF, C, 2};
-  const cliv_fft_options o = {sizeof o, 0, CLIV_FFT_ORTHO, 3, (const int[]){0, 2, 1}};
+  const cliv_fft_options o = {.norm = CLIV_FFT_ORTHO, .axis_count = 3, .axes = (const int[]){0, 2, 1}};
   float x[A * B * C], z[A * B * C * 2], *first = NULL;
   test_fill_normal(x, A * B * C, 77);
   for (size_t i = 0; i < A * B * C; i++) z[2 * i] = x[i], z[2 * i + 1] = 0;
@@ -475,7 +475,7 @@ static double wide_bound(size_t n) { return (has_other_factors(n) ? 4e-16 : 2e-1
 
 static void try_wide(const test_ways *c, size_t lines, size_t n, size_t beside, bool inverse) {
   const size_t shape[] = {lines, n, beside, 2}, numbers = lines * n * beside * 2;
-  const cliv_fft_options o = {sizeof o, inverse, CLIV_FFT_ORTHO, 1, (const int[]){1}};
+  const cliv_fft_options o = {.inverse = inverse, .norm = CLIV_FFT_ORTHO, .axis_count = 1, .axes = (const int[]){1}};
   double *const x = test_alloc(numbers * sizeof *x), *first = NULL;
   for (size_t i = 0; i < numbers; i++) x[i] = test_normal(n, i);
   for (size_t w = 0; w < c->count; w++) {

@@ -22,11 +22,46 @@
  * less than 2e-7 of the result's length (the Euclidean one); all others as a convolution (Bluestein) of the least
  * length m = 2^k·{1, 3, 5, 9, 15} from 2n - 1 on, which takes three to six times as long, with less than 4e-7.
  *
- * The result has one definition, so its bits are the same on every conforming device, in both walks, at every launch
- * shape, batched or alone, in place or not. A direct transform decimates in time and sorts itself: with the length's
- * radices — as many eights as there are, rather two fours than an eight and a two, a two where 2 divides it but once,
- * then fives, then threes — a pass of radix r, after passes whose radices' product is l, does for j = 0 … n/r - 1, with
- * q = j mod l,
+ * Two providers compute them (cliv_fft_options.provider):
+ *
+ *   exact    Cliv's own, as defined below.
+ *   clfft    clFFT's kernels, for float32: lengths of no other factors than 2, 3, 5, 7, 11 and 13. Its results depend
+ *            on device and shape, within 1e-6 of the result's length, and are outside the promise of equal bits.
+ *            Status NO_CLFFT when the library was built without it. Several axes are one plan where they are the
+ *            array's last (and, of real numbers, the halved one is its last), otherwise one each, with copies around
+ *            what does not lie densely; a transform of length 1 is exact's.
+ *
+ *   AUTO     takes exact on CPU devices (clFFT's kernels are made for GPUs, and were slower on every CPU driver tried,
+ *            plans taking seconds to compile) and on software renderers, for float64, and for lengths that clFFT does
+ *            not know; on other devices what was faster when it was measured, once for each kind, lengths and size of
+ *            batch: on tensors of its own, which take as much memory as the call's, 20 calls of each or 0.3 s, after
+ *            compiling both. The choice is kept beside the compiled programs ("Notes" in cliv/cache.h), so that later
+ *            runs take the same provider and give the same bits; on another machine, or after that folder was cleared
+ *            or another driver came, AUTO may give other bits than before. To pin them, ask for EXACT; to pin the
+ *            speed, CLFFT. cliv_fft_last_provider says who it was.
+ *
+ * A plan of clFFT's is proven before it is used: known numbers, at most two lines or arrays of them, are transformed
+ * and compared with what the host computes in double (so the first call of a shape blocks, for up to 15 s on drivers
+ * that compile slowly; each direction is a plan). The first time on a driver version that is done by a child process
+ * (cliv-probe, see "In a guest's program" in cliv/device.h; not in contexts with `probe` NEVER), since clFFT can bring
+ * down the process it is in; the verdict is kept like a measurement, a bad one for an hour. A plan that fails is
+ * refused with CLFFT and a sentence from then on, others stay usable. The context keeps the 32 plans used last. Newer
+ * compilers refuse what clFFT generates for want of a cast; plans are made with that diagnostic switched off where it
+ * is needed, which reaches a plan's first kernel: several axes are then transformed by a plan each, and lengths of
+ * more than two passes (from about 2^17 on) refused.
+ *
+ * clFFT has one state in a process. All calls of Cliv's to it are made under one lock; clfftSetup is called before the
+ * first (a guest's debug flags are reset by it), clfftTeardown after the last context that used it was freed, but
+ * never when another user's plan has been seen: then that is left to the other. A guest with plans of its own must not
+ * call clfftTeardown while contexts are alive that used the provider clfft, nor make plans while such a context is
+ * freed. clFFT prints the compiler's log to standard error when a program of its fails, and a reminder at the end of a
+ * process that did not free its contexts.
+ *
+ * The exact result has one definition, so its bits are the same on every conforming device, in both walks, at every
+ * launch shape, batched or alone, in place or not. A direct transform decimates in time and sorts itself: with the
+ * length's radices — as many eights as there are, rather two fours than an eight and a two, a two where 2 divides it
+ * but once, then fives, then threes — a pass of radix r, after passes whose radices' product is l, does for j = 0 …
+ * n/r - 1, with q = j mod l,
  *     v[t] = x[j + t·n/r] · w^(q·t), w = exp(-2πi/(r·l))    t = 1 … r - 1, in all passes but the first; v[0] = x[j]
  *     y[(j - q)·r + q + u·l] = V[u]                         V: the short transform of v, as cl/fft_radix.cl has it
  * and a product is re = fma(a, c, -(b·d)), im = fma(a, d, b·c). The inverse is the forward transform with real and
@@ -38,10 +73,11 @@
  * float64, where the device has it, is the same definition in double, tables not rounded, with an error of less than
  * 2e-16·(1 + log2 n), other lengths 4e-16: a launch a pass, with several times float32's time.
  *
- * Errors: NULL; DTYPE (neither float32 nor float64, or not the same); SHAPE (no pair at the end, x and out of different
- * shapes, a length of 0 or beyond 2^26 along an axis); OVERLAP (x and out overlap and are not the same place); VALUE
- * (an axis out of range or named twice, the norm, tensors of another context, the options' size); DEVICE_MEMORY,
- * OPENCL, BUILD from below. A call that fails before its work is enqueued has changed nothing.
+ * Errors: NULL; NO_CLFFT; CLFFT (a plan failed, or its proof); DTYPE (neither float32 nor float64, or not the same);
+ * SHAPE (no pair at the end, x and out of different shapes, a length of 0 or beyond 2^26 along an axis, or that clFFT
+ * does not know); OVERLAP (x and out overlap and are not the same place); VALUE (an axis out of range or named twice,
+ * the norm, tensors of another context, the options' size); DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails
+ * before its work is enqueued has changed nothing.
  *
  * Memory: what several launches do is done by lots of lines, of 64 MiB at most (2 MiB in the CPU walk) or one line;
  * the context keeps up to three such, and for real numbers and several axes' way back as much as the complex array.
@@ -57,17 +93,30 @@ extern "C" {
 
 typedef enum cliv_fft_norm { CLIV_FFT_BACKWARD = 0, CLIV_FFT_ORTHO, CLIV_FFT_FORWARD } cliv_fft_norm;
 
+typedef enum cliv_fft_provider {
+  CLIV_FFT_PROVIDER_AUTO = 0, /* see above */
+  CLIV_FFT_PROVIDER_EXACT,
+  CLIV_FFT_PROVIDER_CLFFT
+} cliv_fft_provider;
+
 typedef struct cliv_fft_options {
   size_t size;        /* sizeof(cliv_fft_options) of the caller; 0: this version's */
   int inverse;        /* 0: forward */
   cliv_fft_norm norm; /* 0: BACKWARD */
   int axis_count;     /* 0: the last axis */
   const int *axes;    /* of the complex array: the pair does not count; negative ones from the end. Read in the call */
+  cliv_fft_provider provider; /* 0: AUTO */
 } cliv_fft_options;
 
 /* "backward", "ortho", "forward" and back; "?" for a value that is no norm, status NAME for a name that is none. */
 CLIV_API const char *cliv_fft_norm_name(cliv_fft_norm norm);
 CLIV_API cliv_status cliv_fft_norm_parse(const char *name, cliv_fft_norm *out) CLIV_MUST_CHECK;
+
+/* "auto", "exact", "clfft" and back; "?" for a value that is no provider, status NAME for a name that is none. */
+CLIV_API const char *cliv_fft_provider_name(cliv_fft_provider provider);
+CLIV_API cliv_status cliv_fft_provider_parse(const char *name, cliv_fft_provider *out) CLIV_MUST_CHECK;
+/* Who computed the context's last transform that had no error: EXACT or CLFFT; AUTO before the first. */
+CLIV_API cliv_fft_provider cliv_fft_last_provider(const cliv_context *ctx);
 
 /* The transform of x along the axes. out: x's shape; may be x itself. options, sync: may be NULL. Asynchronous. */
 CLIV_API cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,

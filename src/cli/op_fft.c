@@ -6,7 +6,7 @@
 
 typedef struct fft_options {
   int inverse, real;
-  char *axes, *norm, *output;
+  char *axes, *norm, *provider, *output;
 } fft_options;
 
 const op_fft_info *op_fft_get(size_t index) {
@@ -82,6 +82,7 @@ static int transform(cli *c, const fft_options *o) {
   options.axes = axes;
   if (!op_require(c, o->output, "-o", "it names the .npy file to write")) return cli_done(c);
   if (o->norm && cliv_fft_norm_parse(o->norm, &options.norm)) return cli_fail_with(c, NULL, CLIV_NAME);
+  if (o->provider && cliv_fft_provider_parse(o->provider, &options.provider)) return cli_fail_with(c, NULL, CLIV_NAME);
   cliv_tensor *out = NULL;
   if (op_read_pairs(&run, c->args[0], &pairs) && (pairs || o->real || pair_up(&run, &run.array[0])) &&
       op_fft_axes(&run, o->axes, run.array[0].ndim - (pairs || !o->real), &options.axis_count, axes) && op_open(&run) &&
@@ -100,6 +101,7 @@ int op_fft(int argc, const char **argv) {
       {"real", 0, POPT_ARG_NONE, &o.real, 0, "Of float32: half of the last axis, n/2 + 1", NULL},
       {"axes", 0, POPT_ARG_STRING, &o.axes, 0, "last (unless given) or all", "AXES"},
       {"norm", 0, POPT_ARG_STRING, &o.norm, 0, "As NumPy's: backward (unless given), ortho or forward", "NORM"},
+      {"provider", 0, POPT_ARG_STRING, &o.provider, 0, "auto, exact (the same bits on every device) or clfft", "NAME"},
       POPT_TABLEEND};
   const cli_usage usage = {.verb = "op fft",
                            .arguments = "[OPTION]... X.npy -o OUT.npy",
@@ -107,7 +109,7 @@ int op_fft(int argc, const char **argv) {
                            .example =
                                "cliv op fft x.npy -o y.npy\n"
                                "cliv op fft --real x.npy -o y.npy\n"
-                               "cliv op fft --inverse --axes all --norm ortho y.npy -o x.npy",
+                               "cliv op fft --inverse --axes all --norm ortho --provider exact y.npy -o x.npy",
                            .options = options,
                            .least = 1,
                            .most = 1};

@@ -174,7 +174,7 @@ static cliv_status make_rooms(cliv_context *ctx, const request *q, int slot, con
 }
 
 static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
-  const cliv_fft_options o = {sizeof o, 0, CLIV_FFT_BACKWARD, q->axes.count, q->axes.axis};
+  const cliv_fft_options o = {.axis_count = q->axes.count, .axes = q->axes.axis, .provider = CLIV_FFT_PROVIDER_EXACT};
   cliv_tensor x, y, result, x_spectrum, y_spectrum, spectrum;
   size_t first[CLIV_MAX_DIMS];
   for (int d = 0; d < q->x->ndim; d++) result_length(q, d, &first[d]);

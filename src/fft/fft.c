@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "fft/exact.h"
 #include "fft/plan.h"
+#include "fft/provider.h"
 #include "fft/real.h"
 #include "fft/room.h"
 #include "runtime/axes.h"
@@ -32,22 +32,7 @@ cliv_status cliv_fft_norm_parse(const char *name, cliv_fft_norm *out) {
 
 /* ---- what is asked ---- */
 
-/* Complex to complex; real to half as many complex; and back. */
-typedef enum kind { COMPLEX, FROM_REAL, TO_REAL } kind;
-
-typedef struct request {
-  kind kind;
-  const char *name;
-  const cliv_tensor *x;
-  cliv_tensor *out;
-  cliv_fft_options o;
-  int ndim;                    /* of the array of numbers, real or complex … */
-  size_t shape[CLIV_MAX_DIMS]; /* … and its shape: of the real one where there is one */
-  int count, axes[CLIV_MAX_DIMS];
-  double scale;
-} request;
-
-static cliv_status take_axes(cliv_context *ctx, request *q) {
+static cliv_status take_axes(cliv_context *ctx, cliv__fft_request *q) {
   const int last[] = {-1}, asked = q->o.axis_count;
   REQUIRE(ctx, asked >= 0 && asked <= q->ndim, VALUE, "%s: %d axes of an array that has %d", q->name, asked, q->ndim);
   REQUIRE(ctx, asked == 0 || q->o.axes != NULL, NULL, "%s: axis_count is %d, but axes is NULL", q->name, asked);
@@ -65,9 +50,9 @@ static cliv_status take_axes(cliv_context *ctx, request *q) {
   return CLIV_OK;
 }
 
-static cliv_status check_tensors(cliv_context *ctx, const request *q) {
+static cliv_status check_tensors(cliv_context *ctx, const cliv__fft_request *q) {
   char a[160], b[160];
-  const cliv_tensor *const x = q->x, *const out = q->out, *const pairs = q->kind == TO_REAL ? x : out;
+  const cliv_tensor *const x = q->x, *const out = q->out, *const pairs = q->kind == CLIV__FFT_TO_REAL ? x : out;
   REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE, "%s: the tensors belong to another context than the one given",
           q->name);
   REQUIRE(ctx, (x->dtype == CLIV_F32 || x->dtype == CLIV_F64) && out->dtype == x->dtype, DTYPE,
@@ -78,26 +63,26 @@ static cliv_status check_tensors(cliv_context *ctx, const request *q) {
       "%s: a complex array ends with an axis of 2, the real and the imaginary part, and has another before it; %s is "
       "%s",
       q->name, pairs == x ? "x" : "out", cliv__describe(pairs, a));
-  REQUIRE(ctx, q->kind != COMPLEX || cliv__same_shape(x, out), SHAPE,
+  REQUIRE(ctx, q->kind != CLIV__FFT_COMPLEX || cliv__same_shape(x, out), SHAPE,
           "%s: x is %s and out is %s: their shapes must be equal", q->name, cliv__describe(x, a),
           cliv__describe(out, b));
-  REQUIRE(ctx, (q->kind == COMPLEX && cliv__same_place(x, out)) || !cliv__overlap(x, out), OVERLAP,
+  REQUIRE(ctx, (q->kind == CLIV__FFT_COMPLEX && cliv__same_place(x, out)) || !cliv__overlap(x, out), OVERLAP,
           "%s: x and out share a part of their memory; give %s", q->name,
-          q->kind == COMPLEX ? "the same tensor, or others" : "tensors apart");
+          q->kind == CLIV__FFT_COMPLEX ? "the same tensor, or others" : "tensors apart");
   return CLIV_OK;
 }
 
-/* Numbers along an axis of the complex array. */
-static size_t complex_length(const request *q, int axis) {
-  const bool halved = q->kind != COMPLEX && axis == q->axes[q->count - 1];
+size_t cliv__fft_complex_length(const cliv__fft_request *q, int axis) {
+  const bool halved = q->kind != CLIV__FFT_COMPLEX && axis == q->axes[q->count - 1];
   return halved ? q->shape[axis] / 2 + 1 : q->shape[axis];
 }
 
-static cliv_status check_halves(cliv_context *ctx, const request *q) {
+static cliv_status check_halves(cliv_context *ctx, const cliv__fft_request *q) {
   char a[160], b[160];
-  const cliv_tensor *const real = q->kind == FROM_REAL ? q->x : q->out, *const pairs = real == q->x ? q->out : q->x;
+  const cliv_tensor *const real = q->kind == CLIV__FFT_FROM_REAL ? q->x : q->out, *const pairs =
+                                                                                      real == q->x ? q->out : q->x;
   bool fit = pairs->ndim == q->ndim + 1;
-  for (int d = 0; fit && d < q->ndim; d++) fit = pairs->shape[d] == complex_length(q, d);
+  for (int d = 0; fit && d < q->ndim; d++) fit = pairs->shape[d] == cliv__fft_complex_length(q, d);
   REQUIRE(ctx, fit, SHAPE,
           "%s: the real array is %s and the complex one %s: along axis %d, %zu real numbers are %zu complex ones, all "
           "other lengths are equal, and pairs come last",
@@ -106,7 +91,7 @@ static cliv_status check_halves(cliv_context *ctx, const request *q) {
   return CLIV_OK;
 }
 
-static cliv_status check_lengths(cliv_context *ctx, request *q) {
+static cliv_status check_lengths(cliv_context *ctx, cliv__fft_request *q) {
   double points = 1;
   for (int i = 0; i < q->count; i++) {
     const size_t n = q->shape[q->axes[i]];
@@ -124,7 +109,8 @@ static cliv_status check_lengths(cliv_context *ctx, request *q) {
 
 static cliv__fft_place place_of(const cliv_tensor *t) { return (cliv__fft_place){t->mem, cliv__first(t)}; }
 
-static cliv__fft_axis axis_of(const request *q, int axis, cliv__fft_place x, cliv__fft_place y, bool last) {
+cliv__fft_axis cliv__fft_request_axis(const cliv__fft_request *q, int axis, cliv__fft_place x, cliv__fft_place y,
+                                      bool last) {
   cliv__fft_axis a = {.x = x,
                       .y = y,
                       .outer = 1,
@@ -135,28 +121,28 @@ static cliv__fft_axis axis_of(const request *q, int axis, cliv__fft_place x, cli
                       .scale = (float)q->scale,
                       .wide = q->x->dtype == CLIV_F64,
                       .wide_scale = q->scale};
-  for (int d = 0; d < axis; d++) a.outer *= complex_length(q, d);
-  for (int d = axis + 1; d < q->ndim; d++) a.inner *= complex_length(q, d);
+  for (int d = 0; d < axis; d++) a.outer *= cliv__fft_complex_length(q, d);
+  for (int d = axis + 1; d < q->ndim; d++) a.inner *= cliv__fft_complex_length(q, d);
   return a;
 }
 
 /* The complex axes in the order given, `first` steps before them and `after` behind. */
-static cliv_status run_complex(cliv_context *ctx, const request *q, int count, cliv__fft_place x, cliv__fft_place y,
-                               bool begins, bool ends, const cliv_sync *sync) {
+static cliv_status run_complex(cliv_context *ctx, const cliv__fft_request *q, int count, cliv__fft_place x,
+                               cliv__fft_place y, bool begins, bool ends, const cliv_sync *sync) {
   for (int i = 0; i < count; i++) {
-    const cliv__fft_axis axis = axis_of(q, q->axes[i], i ? y : x, y, ends && i + 1 == count);
+    const cliv__fft_axis axis = cliv__fft_request_axis(q, q->axes[i], i ? y : x, y, ends && i + 1 == count);
     const cliv_sync part = cliv__sync_part(sync, begins && i == 0, ends && i + 1 == count);
     TRY(cliv__fft_exact(ctx, &axis, &part));
   }
   return CLIV_OK;
 }
 
-static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
+static cliv_status run(cliv_context *ctx, const cliv__fft_request *q, const cliv_sync *sync) {
   const cliv__fft_place x = place_of(q->x), out = place_of(q->out);
-  if (q->kind == COMPLEX) return run_complex(ctx, q, q->count, x, out, true, true, sync);
+  if (q->kind == CLIV__FFT_COMPLEX) return run_complex(ctx, q, q->count, x, out, true, true, sync);
   const int others = q->count - 1, halved = q->axes[others];
-  if (q->kind == FROM_REAL) {
-    const cliv__fft_axis axis = axis_of(q, halved, x, out, others == 0);
+  if (q->kind == CLIV__FFT_FROM_REAL) {
+    const cliv__fft_axis axis = cliv__fft_request_axis(q, halved, x, out, others == 0);
     const cliv_sync part = cliv__sync_part(sync, true, others == 0);
     TRY(cliv__fft_real(ctx, &axis, &part));
     return run_complex(ctx, q, others, out, out, false, true, sync);
@@ -167,7 +153,7 @@ static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *syn
     TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_SPECTRUM, q->x->count * cliv_dtype_size(q->x->dtype), &spectrum.mem));
     TRY(run_complex(ctx, q, others, x, spectrum, true, false, sync));
   }
-  const cliv__fft_axis axis = axis_of(q, halved, spectrum, out, true);
+  const cliv__fft_axis axis = cliv__fft_request_axis(q, halved, spectrum, out, true);
   const cliv_sync part = cliv__sync_part(sync, others == 0, true);
   return cliv__fft_real(ctx, &axis, &part);
 }
@@ -180,43 +166,60 @@ static cliv_status copy(cliv_context *ctx, const cliv_tensor *from, const cliv_t
 }
 
 /* By way of dense copies of what is not dense; complex numbers are transformed where they are to go. */
-static cliv_status run_strided(cliv_context *ctx, const request *q, const cliv_sync *sync) {
+static cliv_status run_strided(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by,
+                               const cliv_sync *sync) {
   const bool in = !cliv__dense(q->x), out = !cliv__dense(q->out);
   cliv_tensor dense_x, dense_out;
-  request d = *q;
+  cliv__fft_request d = *q;
   if (out) {
     TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &dense_out));
     d.out = &dense_out;
   }
   if (in) {
     dense_x = *d.out;
-    if (q->kind != COMPLEX)
+    if (q->kind != CLIV__FFT_COMPLEX)
       TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_X, q->x->dtype, q->x->ndim, q->x->shape, &dense_x));
     d.x = &dense_x;
     TRY(copy(ctx, q->x, d.x, SYNC_FIRST(sync)));
   }
   const cliv_sync middle = cliv__sync_part(sync, !in, !out);
-  TRY(run(ctx, &d, &middle));
+  TRY(by(ctx, &d, &middle));
   return out ? copy(ctx, d.out, q->out, SYNC_LAST(sync)) : CLIV_OK;
 }
 
-static cliv_status transform(cliv_context *ctx, request *q, const cliv_fft_options *options, const cliv_sync *sync) {
+static cliv_status run_any(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by,
+                           const cliv_sync *sync) {
+  const bool dense = cliv__dense(q->x) && cliv__dense(q->out);
+  return dense ? by(ctx, q, sync) : run_strided(ctx, q, by, sync);
+}
+
+cliv_status cliv__fft_by_exact(cliv_context *ctx, const cliv__fft_request *q, const cliv_sync *sync) {
+  cliv__fft_plans_trim(ctx);
+  TRY(cliv__stage_begin(ctx));
+  return cliv__stage_end(ctx, run_any(ctx, q, run, sync), NULL);
+}
+
+cliv_status cliv__fft_by_clfft(cliv_context *ctx, const cliv__fft_request *q, const cliv_sync *sync) {
+  return run_any(ctx, q, cliv__fft_clfft, sync);
+}
+
+static cliv_status transform(cliv_context *ctx, cliv__fft_request *q, const cliv_fft_options *options,
+                             const cliv_sync *sync) {
   TRY(OPTIONS(ctx, options, &q->o));
   REQUIRE(ctx, (unsigned)q->o.norm < NORMS, VALUE, "%s: %d is no norm: 0 backward, 1 ortho, 2 forward", q->name,
           (int)q->o.norm);
-  if (q->kind != COMPLEX) q->o.inverse = q->kind == TO_REAL;
-  const cliv_tensor *const whole = q->kind == TO_REAL ? q->out : q->x;
+  if (q->kind != CLIV__FFT_COMPLEX) q->o.inverse = q->kind == CLIV__FFT_TO_REAL;
+  const cliv_tensor *const whole = q->kind == CLIV__FFT_TO_REAL ? q->out : q->x;
   TRY(check_tensors(ctx, q));
-  q->ndim = whole->ndim - (q->kind == COMPLEX);
+  q->ndim = whole->ndim - (q->kind == CLIV__FFT_COMPLEX);
   memcpy(q->shape, whole->shape, sizeof q->shape);
   TRY(take_axes(ctx, q));
-  if (q->kind != COMPLEX) TRY(check_halves(ctx, q));
+  if (q->kind != CLIV__FFT_COMPLEX) TRY(check_halves(ctx, q));
   TRY(check_lengths(ctx, q));
   if (q->x->count == 0) return cliv__nothing(ctx, sync);
-  cliv__fft_plans_trim(ctx);
-  TRY(cliv__stage_begin(ctx));
-  const bool dense = cliv__dense(q->x) && cliv__dense(q->out);
-  return cliv__stage_end(ctx, (dense ? run : run_strided)(ctx, q, sync), NULL);
+  cliv_fft_provider provider;
+  TRY(cliv__fft_choose(ctx, q, &provider));
+  return (provider == CLIV_FFT_PROVIDER_CLFFT ? cliv__fft_by_clfft : cliv__fft_by_exact)(ctx, q, sync);
 }
 
 #define TRANSFORM(NAME, KIND)                                                                                         \
@@ -226,9 +229,9 @@ static cliv_status transform(cliv_context *ctx, request *q, const cliv_fft_optio
     REQUIRE_NOT_NULL(NULL, ctx);                                                                                      \
     REQUIRE_NOT_NULL(ctx, x);                                                                                         \
     REQUIRE_NOT_NULL(ctx, out);                                                                                       \
-    request q = {.kind = KIND, .name = #NAME, .x = x, .out = out};                                                    \
+    cliv__fft_request q = {.kind = KIND, .name = #NAME, .x = x, .out = out};                                          \
     return transform(ctx, &q, options, sync);                                                                         \
   }
-TRANSFORM(fft, COMPLEX)
-TRANSFORM(rfft, FROM_REAL)
-TRANSFORM(irfft, TO_REAL)
+TRANSFORM(fft, CLIV__FFT_COMPLEX)
+TRANSFORM(rfft, CLIV__FFT_FROM_REAL)
+TRANSFORM(irfft, CLIV__FFT_TO_REAL)

@@ -66,7 +66,7 @@ static cliv_status divide(cliv_context *ctx, const request *q, const cliv_tensor
 }
 
 static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
-  const cliv_fft_options o = {sizeof o, 0, CLIV_FFT_BACKWARD, q->axes.count, q->axes.axis};
+  const cliv_fft_options o = {.axis_count = q->axes.count, .axes = q->axes.axis, .provider = CLIV_FFT_PROVIDER_EXACT};
   size_t shape[CLIV_MAX_DIMS];
   const int ndim = q->x->ndim, halved = q->axes.axis[q->axes.count - 1];
   cliv_tensor z;

@@ -1,5 +1,6 @@
-/* cliv-probe SECONDS LIBRARY: tries the one driver that its environment leaves to the OpenCL loader. Started by the
- * library (src/runtime/trial.c), of no use by itself. It may crash or hang: that is what it is for.
+/* cliv-probe SECONDS LIBRARY: tries the one driver that its environment leaves to the OpenCL loader.
+ * cliv-probe SECONDS LIBRARY clfft PLATFORM DEVICE VERSION SHAPE: tries a plan of clFFT's there, see transform.c.
+ * Started by the library (src/runtime/trial.c), of no use by itself. It may crash or hang: that is what it is for.
  *
  * What it finds goes to descriptor 3, a line each; no "done" at the end means that it did not get there:
  *   absent <tab> reason                                        the library cannot be loaded
@@ -17,35 +18,37 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "probe/probe.h"
 #include "runtime/match.h"
 
 enum { REPORT_FD = 3, MAX_PLATFORMS = 64, MAX_DEVICES = 256, N = 1024 };
 
-static FILE *report;
+static FILE *report; /* flushed by the line: what comes next may end the process */
 
-static void say(const char *format, ...) {
+void probe_say(const char *format, ...) {
   va_list args;
   va_start(args, format);
   vfprintf(report, format, args);
   va_end(args);
   fputc('\n', report);
+  fflush(report);
 }
 
 /* Ends without the driver's destructors: what they do is nobody's concern here. */
-static void finish(void) {
+void probe_finish(void) {
   fputs("done\n", report);
   fflush(report);
   _exit(0);
 }
 
 static void nonsense(const char *what, long long value) {
-  say("nonsense\t%s (%lld)", what, value);
-  finish();
+  probe_say("nonsense\t%s (%lld)", what, value);
+  probe_finish();
 }
 
 /* A text of the device, or of the platform when device is NULL, as the library shows it; it must end in a 0 within its
  * size. */
-static void read_text(cl_platform_id platform, cl_device_id device, cl_uint what, char *to, size_t room) {
+void probe_read_text(cl_platform_id platform, cl_device_id device, cl_uint what, char *to, size_t room) {
   size_t size = 0;
   cl_int code =
       device ? clGetDeviceInfo(device, what, 0, NULL, &size) : clGetPlatformInfo(platform, what, 0, NULL, &size);
@@ -135,9 +138,9 @@ static void release(run *r) {
 
 static void try_device(cl_platform_id platform, cl_device_id device) {
   cliv_device_info info; /* for the sizes of its texts: what is written here is compared with them */
-  read_text(platform, NULL, CL_PLATFORM_NAME, info.platform_name, sizeof info.platform_name);
-  read_text(platform, device, CL_DEVICE_NAME, info.name, sizeof info.name);
-  read_text(platform, device, CL_DRIVER_VERSION, info.driver, sizeof info.driver);
+  probe_read_text(platform, NULL, CL_PLATFORM_NAME, info.platform_name, sizeof info.platform_name);
+  probe_read_text(platform, device, CL_DEVICE_NAME, info.name, sizeof info.name);
+  probe_read_text(platform, device, CL_DRIVER_VERSION, info.driver, sizeof info.driver);
   const cl_ulong type = number_of(device, CL_DEVICE_TYPE, sizeof(cl_ulong));
   if (type == 0) nonsense("a device is of no type", 0);
   /* The library does not use these; what they would do with a kernel proves nothing. */
@@ -151,18 +154,17 @@ static void try_device(cl_platform_id platform, cl_device_id device) {
     const char *failed = compute(&r, device, out, in, &code);
     release(&r);
     if (failed && code == CL_SUCCESS)
-      say("device\t%s\t%s\t%s\ta small kernel gives %s", info.platform_name, info.name, info.driver, failed);
+      probe_say("device\t%s\t%s\t%s\ta small kernel gives %s", info.platform_name, info.name, info.driver, failed);
     if (failed && code != CL_SUCCESS && !passing(code))
-      say("device\t%s\t%s\t%s\ta small kernel fails in %s, code %d", info.platform_name, info.name, info.driver, failed,
-          (int)code);
-    fflush(report);
+      probe_say("device\t%s\t%s\t%s\ta small kernel fails in %s, code %d", info.platform_name, info.name, info.driver,
+                failed, (int)code);
   }
 }
 
 static void try_platform(cl_platform_id platform) {
   if (!platform) nonsense("a platform is NULL", 0);
   char version[256];
-  read_text(platform, NULL, CL_PLATFORM_VERSION, version, sizeof version);
+  probe_read_text(platform, NULL, CL_PLATFORM_VERSION, version, sizeof version);
   if (strncmp(version, "OpenCL ", 7) != 0) nonsense("a platform's version does not begin with OpenCL", 0);
   cl_device_id devices[MAX_DEVICES] = {0};
   cl_uint count = 0;
@@ -177,7 +179,8 @@ static void try_platform(cl_platform_id platform) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3 || fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC) != 0) {
+  const int asked = argc == 8 && strcmp(argv[3], "clfft") == 0;
+  if ((argc != 3 && !asked) || fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC) != 0) {
     fputs("cliv-probe is started by the cliv library; try 'cliv devices --probe'\n", stderr);
     return 2;
   }
@@ -191,11 +194,13 @@ int main(int argc, char **argv) {
   if (code != CL_SUCCESS || count == 0) {
     if (!dlopen(argv[2], RTLD_LAZY | RTLD_LOCAL)) {
       const char *reason = dlerror();
-      say("absent\t%s", reason ? reason : argv[2]);
+      probe_say("absent\t%s", reason ? reason : argv[2]);
     }
-    finish();
+    probe_finish();
   }
   if (count > MAX_PLATFORMS) nonsense("an impossible number of platforms", count);
-  for (cl_uint i = 0; i < count; i++) try_platform(platforms[i]);
-  finish();
+  if (asked) probe_transform(platforms, count, argv + 4);
+  else
+    for (cl_uint i = 0; i < count; i++) try_platform(platforms[i]);
+  probe_finish();
 }

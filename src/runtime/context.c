@@ -1,6 +1,7 @@
 /* A context: made from a selector, or around the caller's objects. */
 #include "runtime/context.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/options.h"
@@ -64,6 +65,7 @@ static cliv_status finish_context(cl_context context, cl_device_id device, cl_co
   }
   ctx->walk = walk_of(ctx, o->walk);
   ctx->group_size = o->group_size;
+  ctx->trials = o->probe != CLIV_PROBE_NEVER;
   ctx->cache_dir = o->no_disk_cache ? NULL : cliv__cache_dir(o->cache_dir);
   *out = ctx;
   return CLIV_OK;
@@ -145,6 +147,8 @@ void cliv_context_free(cliv_context *ctx) {
   cliv__programs_free(ctx);
   cliv__scratch_free(ctx);
   if (ctx->fft_plans_free) ctx->fft_plans_free(ctx);
+  if (ctx->clfft_plans_free) ctx->clfft_plans_free(ctx);
+  json_decref(ctx->fft_routes);
   cliv__stage_free(ctx);
   if (ctx->last) clReleaseEvent(ctx->last);
   clReleaseCommandQueue(ctx->queue);

@@ -29,7 +29,12 @@ struct cliv_context {
   struct cliv__routes *routes;                      /* one piece of memory, see blas/route.h */
   struct cliv__prepare *prepare;                    /* see blas/prepare.h … */
   void (*prepare_free)(struct cliv_context *ctx);   /* … which knows how; joins its thread */
-  struct cliv__stage *stage;                        /* launches that are not enqueued yet, see stage.h */
+  struct cliv__clfft_entry *clfft_plans;            /* the same of clFFT's: fft/clfft.c */
+  void (*clfft_plans_free)(struct cliv_context *ctx);
+  struct json_t *fft_routes; /* who transforms what, as measured: fft/route.c */
+  int fft_provider;          /* … and did so last */
+  bool trials;               /* child processes may try what can end this one */
+  struct cliv__stage *stage; /* launches that are not enqueued yet, see stage.h */
 };
 
 /* Status and sentence for an OpenCL code: "`what` failed: CL_OUT_OF_RESOURCES (-5)". */

@@ -19,7 +19,7 @@
 
 #include "base/text.h"
 
-enum { REPORT_FD = 3, MAX_REPORT = 1 << 16, AFTER_KILL_MS = 200 };
+enum { REPORT_FD = 3, MAX_REPORT = 1 << 16, AFTER_KILL_MS = 200, MAX_TASK = 5 };
 
 /* The child's last line. */
 static const char DONE[] = "done\n";
@@ -69,11 +69,12 @@ static int prepare_files(posix_spawn_file_actions_t *files, int pipe_end) {
   return code;
 }
 
-static int spawn(pid_t *pid, const char *program, const cliv__driver *driver, unsigned timeout_ms, int pipe_end) {
+static int spawn(pid_t *pid, const char *program, const cliv__trial *trial, unsigned timeout_ms, int pipe_end) {
   char seconds[16];
   snprintf(seconds, sizeof seconds, "%u", timeout_ms / 1000 + 2); /* should this process not live to kill it */
-  char *const arguments[] = {"cliv-probe", seconds, driver->library, NULL};
-  char **environment = cliv__driver_environment(driver);
+  char *arguments[4 + MAX_TASK] = {"cliv-probe", seconds, trial->driver->library};
+  for (int i = 0; i < MAX_TASK && trial->task && trial->task[i]; i++) arguments[3 + i] = (char *)(size_t)trial->task[i];
+  char **environment = cliv__driver_environment(trial->driver);
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_t files;
   int code = environment ? 0 : ENOMEM;
@@ -92,11 +93,11 @@ static int spawn(pid_t *pid, const char *program, const cliv__driver *driver, un
   return code;
 }
 
-static void start(child *c, const char *program, const cliv__driver *driver, unsigned timeout_ms) {
+static void start(child *c, const char *program, const cliv__trial *trial, unsigned timeout_ms) {
   *c = (child){.fd = -1};
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return;
-  if (spawn(&c->pid, program, driver, timeout_ms, ends[1]) != 0) {
+  if (spawn(&c->pid, program, trial, timeout_ms, ends[1]) != 0) {
     c->pid = 0;
     close(ends[0]);
   } else {
@@ -186,7 +187,7 @@ void cliv__trial_run(const char *program, cliv__trial *trials, size_t count, uns
   const bool ok = children && started && late;
   const long long deadline = now_ms() + timeout_ms;
   for (size_t i = 0; ok && i < count; i++) {
-    start(&children[i], program, trials[i].driver, timeout_ms);
+    start(&children[i], program, &trials[i], timeout_ms);
     started[i] = children[i].pid != 0;
   }
   if (ok) {

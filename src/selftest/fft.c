@@ -13,9 +13,9 @@ typedef struct transform {
 static const int across[] = {1};
 #define ACROSS .axis_count = 1, .axes = across
 #define FORWARD \
-  { .inverse = 0, ACROSS }
+  { .inverse = 0, .provider = CLIV_FFT_PROVIDER_EXACT, ACROSS }
 #define INVERSE \
-  { .inverse = 1, ACROSS }
+  { .inverse = 1, .provider = CLIV_FFT_PROVIDER_EXACT, ACROSS }
 
 static const transform transforms[] = {
     {9, 1, 1, FORWARD},    {9, 2, 1, FORWARD},    {9, 6, 1, FORWARD},    {11, 15, 1, FORWARD},  {19, 16, 1, INVERSE},

@@ -25,7 +25,7 @@ static cliv_status add_pair(scene *s, int ndim, const size_t *shape, cliv_tensor
 }
 
 static cliv_status fourier(scene *s, bool inverse, uint64_t *hash) {
-  const cliv_fft_options o = {sizeof o, inverse, CLIV_FFT_BACKWARD, 1, across};
+  const cliv_fft_options o = {.inverse = inverse, .axis_count = 1, .axes = across, .provider = CLIV_FFT_PROVIDER_EXACT};
   cliv_tensor *x, *out;
   TRY(add_pair(s, 4, (size_t[]){s->lines, s->length, s->beside, 2}, &x, &out));
   TRY(cliv_fft(s->bench.ctx, x, out, &o, NULL));

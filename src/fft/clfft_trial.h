@@ -1,0 +1,14 @@
+/* Whether a plan of clFFT's can be trusted on a context's device. */
+#ifndef CLIV_FFT_CLFFT_TRIAL_H
+#define CLIV_FFT_CLFFT_TRIAL_H
+
+#include "fft/clfft_plan.h"
+#include "runtime/context.h"
+
+/* Where this device and driver version have not met the shape, a child process tries it first, since clFFT can end the
+ * process that it is in, and what it finds is kept as a note: for good, or for an hour where the plan was bad. A plan
+ * that was good there is then proven in this process. shape: its batch is what is tried; its `cured` is set as it is to
+ * be. BAD and PASSING: `why` says what. Blocks, for seconds. */
+cliv__clfft_verdict cliv__clfft_try(cliv_context *ctx, cliv__clfft_shape *shape, char why[static CLIV__CLFFT_WHY]);
+
+#endif

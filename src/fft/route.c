@@ -1,0 +1,183 @@
+/* Which provider transforms: as the options say, or as it was measured for such transforms on this device. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "fft/clfft_plan.h"
+#include "fft/provider.h"
+#include "runtime/notes.h"
+#include "runtime/quirks.h"
+#include "runtime/stage.h"
+#include "runtime/tensor.h"
+
+static const char *const names[] = {
+    [CLIV_FFT_PROVIDER_AUTO] = "auto", [CLIV_FFT_PROVIDER_EXACT] = "exact", [CLIV_FFT_PROVIDER_CLFFT] = "clfft"};
+enum { PROVIDERS = sizeof names / sizeof *names };
+
+const char *cliv_fft_provider_name(cliv_fft_provider provider) {
+  return (unsigned)provider < PROVIDERS ? names[provider] : "?";
+}
+
+cliv_status cliv_fft_provider_parse(const char *name, cliv_fft_provider *out) {
+  REQUIRE_NOT_NULL(NULL, name);
+  REQUIRE_NOT_NULL(NULL, out);
+  for (int i = 0; i < PROVIDERS; i++)
+    if (!strcmp(name, names[i])) {
+      *out = (cliv_fft_provider)i;
+      return CLIV_OK;
+    }
+  return cliv__fail(NULL, CLIV_NAME, "there is no provider of transforms named '%s'; there are auto, exact, clfft",
+                    name);
+}
+
+cliv_fft_provider cliv_fft_last_provider(const cliv_context *ctx) {
+  return ctx ? (cliv_fft_provider)ctx->fft_provider : CLIV_FFT_PROVIDER_AUTO;
+}
+
+/* ---- classes of transforms that are measured as one ---- */
+
+static int log2_of(size_t n) {
+  int log = 0;
+  while (n >>= 1) log++;
+  return log;
+}
+
+/* "complex 64x128 batch 2^5 in place": kind, lengths, how many of them. */
+static char *class_of(const cliv__fft_request *q) {
+  static const char *const kinds[] = {"complex", "real", "half-complex"};
+  size_t points = 1, all = 1;
+  cliv__text text = {0};
+  cliv__text_add(&text, "%s", kinds[q->kind]);
+  for (int i = 0; i < q->count; i++) {
+    cliv__text_add(&text, "%c%zu", i ? 'x' : ' ', q->shape[q->axes[i]]);
+    points *= q->shape[q->axes[i]];
+  }
+  for (int d = 0; d < q->ndim; d++) all *= q->shape[d];
+  bool beside = false; /* lines that do not lie densely are copied for clFFT */
+  for (int i = 0; i < q->count; i++) beside = beside || q->axes[i] < q->ndim - q->count;
+  cliv__text_add(&text, " batch 2^%d%s%s", log2_of(all / points), beside ? " beside" : "",
+                 cliv__same_place(q->x, q->out) ? " in place" : "");
+  return cliv__text_take(&text);
+}
+
+/* ---- the measurement ---- */
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double least(double a, double b) { return a < b ? a : b; }
+
+/* Lowers *seconds to what one call takes, where that is less. */
+static cliv_status run_timed(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by, double *seconds) {
+  const double start = now();
+  TRY(by(ctx, q, NULL));
+  TRY(cliv_context_finish(ctx));
+  *seconds = least(*seconds, now() - start);
+  return CLIV_OK;
+}
+
+enum { CALLS = 20 };
+static const double BUDGET = 0.3; /* seconds for comparing, once both have been compiled */
+
+/* On tensors of its own, by turns. */
+static cliv_status compare(cliv_context *ctx, const cliv__fft_request *asked, double *exact, double *clfft) {
+  cliv__fft_request q = *asked;
+  cliv_tensor *x = NULL, *out = NULL;
+  const bool in_place = cliv__same_place(asked->x, asked->out);
+  double first = 1e30;
+  *exact = *clfft = first;
+  cliv_status status = cliv_tensor_create(ctx, asked->x->dtype, asked->x->ndim, asked->x->shape, &x);
+  if (!status && !in_place)
+    status = cliv_tensor_create(ctx, asked->out->dtype, asked->out->ndim, asked->out->shape, &out);
+  if (!status) status = cliv_tensor_fill(x, 0, NULL);
+  q.x = x;
+  q.out = in_place ? x : out;
+  if (!status) status = run_timed(ctx, &q, cliv__fft_by_clfft, &first);
+  if (!status) status = run_timed(ctx, &q, cliv__fft_by_exact, &first);
+  const double end = now() + BUDGET;
+  for (int i = 0; !status && i < CALLS && (i < 2 || now() < end); i++) {
+    status = run_timed(ctx, &q, cliv__fft_by_clfft, clfft);
+    if (!status) status = run_timed(ctx, &q, cliv__fft_by_exact, exact);
+  }
+  cliv_tensor_free(x);
+  cliv_tensor_free(out);
+  return status;
+}
+
+/* ---- what is known ---- */
+
+static const char NOTE[] = "fft routes";
+
+static void know(cliv_context *ctx, const char *class, json_t *row) {
+  json_t *fresh = cliv__notes_get(ctx, NOTE); /* another process may have added to it */
+  if (!json_is_object(fresh)) {
+    json_decref(fresh);
+    fresh = json_object();
+  }
+  if (fresh && row && json_object_set(fresh, class, row) == 0) {
+    (void)cliv__notes_put(ctx, NOTE, fresh);
+    json_object_update_missing(fresh, ctx->fft_routes); /* of a context that keeps nothing on disk */
+    json_decref(ctx->fft_routes);
+    ctx->fft_routes = json_incref(fresh);
+  }
+  json_decref(fresh);
+}
+
+static cliv_fft_provider measure(cliv_context *ctx, const cliv__fft_request *q, const char *class) {
+  double exact, clfft;
+  const cliv_status status = compare(ctx, q, &exact, &clfft);
+  if (status && status != CLIV_CLFFT) return CLIV_FFT_PROVIDER_EXACT; /* tried again another time */
+  const bool faster = !status && clfft < exact;
+  json_t *const row = status ? json_pack("{s:s,s:s}", "provider", "exact", "because", cliv_last_error(ctx))
+                             : json_pack("{s:s,s:f,s:f}", "provider", faster ? "clfft" : "exact", "exact_seconds",
+                                         exact, "clfft_seconds", clfft);
+  know(ctx, class, row);
+  json_decref(row);
+  return faster ? CLIV_FFT_PROVIDER_CLFFT : CLIV_FFT_PROVIDER_EXACT;
+}
+
+cliv_fft_provider cliv__fft_measured(cliv_context *ctx, const cliv__fft_request *q) {
+  char *const class = class_of(q);
+  if (!class) return CLIV_FFT_PROVIDER_EXACT;
+  if (!ctx->fft_routes) ctx->fft_routes = cliv__notes_get(ctx, NOTE);
+  const char *const known = json_string_value(json_object_get(json_object_get(ctx->fft_routes, class), "provider"));
+  cliv_fft_provider provider = known && !strcmp(known, "clfft") ? CLIV_FFT_PROVIDER_CLFFT : CLIV_FFT_PROVIDER_EXACT;
+  if (!known) {
+    const cliv__error held = cliv__error_hold(ctx);
+    provider = measure(ctx, q, class);
+    cliv__error_restore(ctx, &held);
+  }
+  free(class);
+  return provider;
+}
+
+/* ---- the choice ---- */
+
+static bool could_be_faster(const cliv_context *ctx, const cliv__fft_request *q) {
+#ifdef CLIV_HAVE_CLFFT
+  bool known = q->x->dtype == CLIV_F32;
+  for (int i = 0; i < q->count; i++) known = known && cliv__clfft_knows(q->shape[q->axes[i]]);
+  return known && !(ctx->facts.type & CL_DEVICE_TYPE_CPU) && !(ctx->quirks & CLIV__QUIRK_SOFTWARE) &&
+         !cliv__staging(ctx);
+#else
+  (void)ctx, (void)q;
+  return false;
+#endif
+}
+
+cliv_status cliv__fft_choose(cliv_context *ctx, const cliv__fft_request *q, cliv_fft_provider *out) {
+  const cliv_fft_provider asked = q->o.provider;
+  REQUIRE(ctx, (unsigned)asked < PROVIDERS, VALUE, "%s: %d is no provider: 0 auto, 1 exact, 2 clfft", q->name,
+          (int)asked);
+  *out = asked;
+  if (asked == CLIV_FFT_PROVIDER_CLFFT) TRY(cliv__fft_clfft_takes(ctx, q));
+  if (asked == CLIV_FFT_PROVIDER_AUTO)
+    *out = could_be_faster(ctx, q) ? cliv__fft_measured(ctx, q) : CLIV_FFT_PROVIDER_EXACT;
+  ctx->fft_provider = (int)*out;
+  return CLIV_OK;
+}
