@@ -134,7 +134,7 @@ static void neighbours_are_possible_and_many(void **state) {
     if (i == distinct) seen[distinct++] = p;
   }
   assert_true(distinct > 20);
-  assert_false(cliv__tune_neighbour(kernel_of("Xaxpy"), &from, 1, &p));
+  assert_false(cliv__tune_neighbour(kernel_of("Transpose"), &from, 1, &p));
   cliv_context_free(ctx);
 }
 

@@ -5,7 +5,7 @@
  * within a budget of time:
  *
  *   - first those in the library's own short list, which were fast on some device; then neighbours of the best so far,
- *     or, of kernels with few candidates, what CLBlast's own tuner finds in growing slices of them;
+ *     and, of kernels with few candidates, what CLBlast's own tuner finds in growing slices of them;
  *   - every candidate computes a whole routine, and every element of its result is compared with the provider `exact`
  *     before it is timed; what is wrong, fails or writes beyond its matrix is never taken;
  *   - the best is compared with the defaults, both in turn, and kept only where it is faster by 3 % at least.
@@ -21,6 +21,9 @@
  *
  * While a search runs, other threads' products by CLBlast on the same device are computed with its candidates, not all
  * of which are right: there should be none.
+ *
+ * Of a candidate that does not compile CLBlast prints the compiler's messages to standard output; `cliv tune` does not
+ * show them.
  *
  * All of this fails with NO_CLBLAST in a library without CLBlast. See also docs/tune.md.
  */

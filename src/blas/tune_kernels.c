@@ -43,7 +43,6 @@ static bool direct_possible(const cliv__parameters *p) {
          divides(mdima, items) && divides(ndimb, items) && divides(items / mdima, wgd) && divides(items / ndimb, wgd);
 }
 
-static bool gemv_possible(const cliv__parameters *p) { return value(p, "WGS1") > 0 && value(p, "WPT1") > 0; }
 static bool fast_possible(const cliv__parameters *p) { return divides(value(p, "VW2"), value(p, "WPT2")); }
 static bool rotated_possible(const cliv__parameters *p) {
   return divides(value(p, "VW3"), value(p, "WPT3")) && value(p, "WGS3") >= value(p, "WPT3");
@@ -85,6 +84,15 @@ static const cliv__tune_axis fast_axes[] = {
 static const cliv__tune_axis rotated_axes[] = {
     {"WGS3", {16, 32, 64, 128, END}}, {"WPT3", {1, 2, 4, 8, 16, 32, END}}, {"VW3", {1, 2, 4, 8, END}}, {NULL, {END}}};
 
+static const cliv__tune_axis ger_axes[] = {{"WGS1", {4, 8, 16, 32, 64, 128, 256, END}},
+                                           {"WGS2", {1, 2, 4, 8, 16, 32, 64, END}},
+                                           {"WPT", {1, 2, 4, END}},
+                                           {NULL, {END}}};
+static const cliv__tune_axis axpy_axes[] = {{"WGS", {64, 128, 256, 512, 1024, 2048, END}},
+                                            {"WPT", {1, 2, 4, 8, END}},
+                                            {"VW", {1, 2, 4, 8, END}},
+                                            {NULL, {END}}};
+
 /* CLBlast copies an operand into whole tiles unless it is already laid out so: a product with a thin result is mostly
  * the copy of its wide operand. Row-major, B is the one that is copied as it is and A the one that is transposed.
  * GemmRoutine says from which size on products take Xgemm and its copies; it is lowered step by step. */
@@ -100,11 +108,11 @@ const cliv__tune_kernel cliv__tune_kernels[] = {
     PRODUCT("Padtranspose", 2047, 32, 2047, 0, 1, 1.0 / 16, NULL, NULL, NULL),
     PRODUCT("Copy", 32, 2048, 2048, 64, 1, 1.0 / 16, NULL, NULL, NULL),
     PRODUCT("Pad", 32, 2047, 2047, 1, 1, 1.0 / 16, NULL, NULL, NULL),
-    {"gemv", "Xgemv", 2047, 1, 2047, false, 1, 1, 0, gemv_axes, gemv_possible, NULL},
+    {"gemv", "Xgemv", 2047, 1, 2047, false, 1, 1, 0, gemv_axes, NULL, NULL},
     {"gemv", "XgemvFast", 2048, 1, 2048, true, 0, 1, 0, fast_axes, fast_possible, NULL},
     {"gemv", "XgemvFastRot", 2048, 1, 2048, false, 0, 1, 0, rotated_axes, rotated_possible, NULL},
-    {"ger", "Xger", 2048, 2048, 1, false, 0, 1, 1.0 / 32, NULL, NULL, NULL},
-    {"axpy", "Xaxpy", 1 << 20, 1, 1, false, 0, 1, 1.0 / 16, NULL, NULL, NULL},
+    {"ger", "Xger", 2048, 2048, 1, false, 0, 1, 1.0 / 32, ger_axes, NULL, NULL},
+    {"axpy", "Xaxpy", 1 << 20, 1, 1, false, 0, 1, 1.0 / 16, axpy_axes, NULL, NULL},
     {0},
 };
 
@@ -166,7 +174,7 @@ bool cliv__tune_neighbour(const cliv__tune_kernel *kernel, const cliv__parameter
     *out = *from;
     for (int steps = 1 + (int)(bits & 3); steps > 0; steps--, bits = mixed(bits))
       step(&kernel->axes[(bits >> 8) % axes], bits >> 4 & 1, out);
-    if (kernel->possible(out) && memcmp(out, from, sizeof *out) != 0) return true;
+    if ((!kernel->possible || kernel->possible(out)) && memcmp(out, from, sizeof *out) != 0) return true;
   }
   return false;
 }

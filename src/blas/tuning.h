@@ -32,7 +32,7 @@ typedef struct cliv__tune_kernel {
   double weight;               /* share of the budget */
   double slice;                /* of the candidates of CLBlast's own tuner, to begin with; 0: it is not asked */
   const cliv__tune_axis *axes; /* NULL: neighbours are not tried */
-  bool (*possible)(const cliv__parameters *p);
+  bool (*possible)(const cliv__parameters *p); /* NULL: all are */
   const char *only; /* NULL, or the only candidate: for a parameter that is judged at a size of its own */
 } cliv__tune_kernel;
 
