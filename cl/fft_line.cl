@@ -18,9 +18,6 @@
 #define IM odd
 #endif
 
-/* Functions that are there once: a driver takes seconds for the copies of them that it would make. */
-#define APART __attribute__((noinline))
-
 /* Blocks from the first pass' butterflies j … j+7, as they come with u in the rows. */
 static void leave(V *a, V *b, __global V *room, __global const uint *places) {
   transpose8(a);

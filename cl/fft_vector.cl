@@ -1,5 +1,8 @@
 /* fft_vector.cl: what both CPU walks of fft_radix.cl do with vectors of eight. */
 
+/* Functions that are there once: a driver takes seconds for the copies of them that it would make. */
+#define APART __attribute__((noinline))
+
 /* Rows of eight become columns. */
 #define SINGLES(x, y)                                                      \
   {                                                                        \
