@@ -208,9 +208,10 @@ static bool faster(search *s, bool defaults) {
     before[round] = seconds[0];
     after[round] = seconds[1];
   }
-  if (defaults) s->default_seconds = median(before, ROUNDS);
+  const double rival_seconds = median(before, ROUNDS);
+  if (defaults) s->default_seconds = rival_seconds;
   s->best_seconds = median(after, ROUNDS);
-  return median(ratio, ROUNDS) >= FASTER;
+  return median(ratio, ROUNDS) >= FASTER && s->best_seconds < rival_seconds; /* a busy machine may say one of these */
 }
 
 static cliv_status conclude(search *s) {

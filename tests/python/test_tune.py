@@ -44,7 +44,7 @@ def test_a_search_outlives_its_child(tmp_path):
     """What a driver that crashes on a candidate does to the process, done to it from outside."""
     env = dict(os.environ, XDG_CACHE_HOME=str(tmp_path))
     document("devices", env=env)  # so that drivers have been tried, by children of their own
-    command = [PROGRAM, "tune", "--routine", "axpy", "--seconds", "8", "--json"]
+    command = [PROGRAM, "tune", "--routine", "axpy", "--seconds", "5", "--json"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     children = []
     while not children and run.poll() is None:
