@@ -22,14 +22,14 @@
  * A sine transform is the cosine transform of x with every second sign turned, backwards. Axes are done in the order
  * given. A NaN that is stored is the canonical one.
  *
- * Tensors are of float32, or of float64 where the device has it, and dense. Everything is enqueued in the context's
- * order; nothing here blocks, but for kernels and tables as in cliv/fft.h. Memory: scratch of twice x's size, beside
- * cliv_rfft's.
+ * Tensors are of float32, or of float64 where the device has it, views of any pitch and strides, which go by way of a
+ * dense copy. Everything is enqueued in the context's order; nothing here blocks, but for kernels and tables as in
+ * cliv/fft.h. Memory: scratch of twice x's size, beside cliv_rfft's, and once more for a result that is not dense.
  *
  * Errors: NULL; DTYPE; SHAPE (x and out of different shapes, no axis, a length of 0 or beyond 2^26 along an axis);
- * LAYOUT (a view with a pitch or strides); OVERLAP (x and out overlap and are not the same place); VALUE (the type, the
- * norm, an axis out of range or named twice, tensors of another context, the options' size); DEVICE_MEMORY, OPENCL,
- * BUILD from below. A call that fails before its work is enqueued has changed nothing.
+ * OVERLAP (x and out overlap and are not the same place); VALUE (the type, the norm, an axis out of range or named
+ * twice, tensors of another context, the options' size); DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails
+ * before its work is enqueued has changed nothing.
  */
 #ifndef CLIV_DCT_H
 #define CLIV_DCT_H

@@ -7,7 +7,8 @@
  *
  * Tensors are of float32, or of float64 where the device has it. Everything is enqueued in the context's order; nothing
  * here blocks, but for kernels and tables as in cliv/fft.h. Bits are the same on every device, in both walks, and of
- * whatever strides; a NaN that is stored is the canonical one, and one in a line makes all of the line NaN.
+ * whatever strides (the transforms are those of the provider exact); a NaN that is stored is the canonical one, and one
+ * in a line makes all of the line NaN.
  */
 #ifndef CLIV_SPECTRAL_H
 #define CLIV_SPECTRAL_H
@@ -58,10 +59,10 @@ typedef struct cliv_smooth_options {
 
 /* out = (I - σΔ)⁻¹ x: Laplacian smoothing, periodic along the axes; Δ is the sum over them of x[i-1] - 2x[i] + x[i+1].
  * Along one axis it is what cliv/optim.h's gradient option `smooth` does to a tensor as a whole, and agrees with it to
- * 1e-6; along several it is the smoothing of planes and volumes, which has no recursion. out: x's shape and dtype,
- * dense as x is; may be x itself. Transformed (cliv_rfft), an element is divided by 1 + σ·Σ 4·sin²(πk/n), each a
- * table's entry rounded once and the sum by fma in the order of the axes, and transformed back. Asynchronous. Fails
- * with NULL, DTYPE, SHAPE, LAYOUT, OVERLAP, VALUE (as above; σ negative or beyond 1e6). */
+ * 1e-6; along several it is the smoothing of planes and volumes, which has no recursion. out: x's shape and dtype;
+ * may be x itself; both of any pitch and strides. Transformed (cliv_rfft), an element is divided by 1 + σ·Σ
+ * 4·sin²(πk/n), each a table's entry rounded once and the sum by fma in the order of the axes, and transformed back.
+ * Asynchronous. Fails with NULL, DTYPE, SHAPE, OVERLAP, VALUE (as above; σ negative or beyond 1e6). */
 CLIV_API cliv_status cliv_fft_smooth(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
                                      const cliv_smooth_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 

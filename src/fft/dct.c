@@ -6,6 +6,7 @@
 #include "fft/axes.h"
 #include "fft/plan.h"
 #include "fft/real.h"
+#include "fft/room.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
@@ -89,6 +90,24 @@ static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *syn
   return CLIV_OK;
 }
 
+/* What is not dense is transformed where it is to go, or in scratch memory, after a copy and before one. */
+static cliv_status run_strided(cliv_context *ctx, const request *q, const cliv_sync *sync) {
+  const bool in = !cliv__dense(q->x), out = !cliv__dense(q->out);
+  cliv_tensor dense;
+  request d = *q;
+  if (out) {
+    TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &dense));
+    d.out = &dense;
+  }
+  if (in) {
+    TRY(cliv__copy_strided(q->x, d.out, SYNC_FIRST(sync)));
+    d.x = d.out;
+  }
+  const cliv_sync middle = cliv__sync_part(sync, !in, !out);
+  TRY(run(ctx, &d, &middle));
+  return out ? cliv__copy_strided(d.out, q->out, SYNC_LAST(sync)) : CLIV_OK;
+}
+
 static cliv_status check(cliv_context *ctx, request *q) {
   char a[160], b[160];
   const cliv_tensor *const x = q->x, *const out = q->out;
@@ -96,14 +115,13 @@ static cliv_status check(cliv_context *ctx, request *q) {
   REQUIRE(ctx, q->o.type == 2 || q->o.type == 3, VALUE, "dct: there is no type %d here; there are 2 and 3", q->o.type);
   REQUIRE(ctx, cliv_fft_norm_name(q->o.norm)[0] != '?', VALUE, "dct: %d is no norm: 0 backward, 1 ortho, 2 forward",
           (int)q->o.norm);
-  REQUIRE_TENSORS(ctx, x, out);
+  REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE,
+          "dct: the tensors belong to another context than the one given");
   REQUIRE(ctx, (x->dtype == CLIV_F32 || x->dtype == CLIV_F64) && out->dtype == x->dtype, DTYPE,
           "dct: numbers are float32 or float64, x's and out's the same; x is %s and out is %s", cliv__describe(x, a),
           cliv__describe(out, b));
   REQUIRE(ctx, cliv__same_shape(x, out), SHAPE, "dct: x is %s and out is %s: their shapes must be equal",
           cliv__describe(x, a), cliv__describe(out, b));
-  REQUIRE(ctx, cliv__dense(x) && cliv__dense(out), LAYOUT,
-          "dct: x and out must be dense; make a copy of a view with a pitch");
   REQUIRE(ctx, cliv__same_place(x, out) || !cliv__overlap(x, out), OVERLAP,
           "dct: x and out share a part of their memory; give the same tensor, or others");
   q->third = (q->o.type == 3) != (q->o.inverse != 0);
@@ -122,5 +140,6 @@ cliv_status cliv_dct(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out, 
   if (x->count == 0) return cliv__nothing(ctx, sync);
   cliv__fft_plans_trim(ctx);
   TRY(cliv__stage_begin(ctx));
-  return cliv__stage_end(ctx, run(ctx, &q, sync), NULL);
+  const bool dense = cliv__dense(x) && cliv__dense(out);
+  return cliv__stage_end(ctx, (dense ? run : run_strided)(ctx, &q, sync), NULL);
 }

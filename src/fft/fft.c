@@ -8,7 +8,6 @@
 #include "fft/provider.h"
 #include "fft/real.h"
 #include "fft/room.h"
-#include "runtime/axes.h"
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
 #include "runtime/tensor.h"
@@ -158,13 +157,6 @@ static cliv_status run(cliv_context *ctx, const cliv__fft_request *q, const cliv
   return cliv__fft_real(ctx, &axis, &part);
 }
 
-static cliv_status copy(cliv_context *ctx, const cliv_tensor *from, const cliv_tensor *to, const cliv_sync *sync) {
-  cliv__axis axes[CLIV_MAX_DIMS];
-  const int count = cliv__axes(from, to, 0, axes);
-  return cliv__copy_axes(ctx, from->dtype, &(cliv__origin){from->mem, cliv__first(from)},
-                         &(cliv__origin){to->mem, cliv__first(to)}, axes, count, sync);
-}
-
 /* By way of dense copies of what is not dense; complex numbers are transformed where they are to go. */
 static cliv_status run_strided(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by,
                                const cliv_sync *sync) {
@@ -180,11 +172,11 @@ static cliv_status run_strided(cliv_context *ctx, const cliv__fft_request *q, cl
     if (q->kind != CLIV__FFT_COMPLEX)
       TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_X, q->x->dtype, q->x->ndim, q->x->shape, &dense_x));
     d.x = &dense_x;
-    TRY(copy(ctx, q->x, d.x, SYNC_FIRST(sync)));
+    TRY(cliv__copy_strided(q->x, d.x, SYNC_FIRST(sync)));
   }
   const cliv_sync middle = cliv__sync_part(sync, !in, !out);
   TRY(by(ctx, &d, &middle));
-  return out ? copy(ctx, d.out, q->out, SYNC_LAST(sync)) : CLIV_OK;
+  return out ? cliv__copy_strided(d.out, q->out, SYNC_LAST(sync)) : CLIV_OK;
 }
 
 static cliv_status run_any(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by,

@@ -26,7 +26,8 @@ static cliv_status check(cliv_context *ctx, request *q) {
   const cliv_tensor *const x = q->x, *const out = q->out;
   REQUIRE(ctx, q->o.strength >= 0 && q->o.strength <= 1e6, VALUE, "smooth: the strength is %g; it is from 0 to 1e6",
           q->o.strength);
-  REQUIRE_TENSORS(ctx, x, out);
+  REQUIRE(ctx, x->ctx == ctx && out->ctx == ctx, VALUE,
+          "smooth: the tensors belong to another context than the one given");
   REQUIRE(ctx, (x->dtype == CLIV_F32 || x->dtype == CLIV_F64) && out->dtype == x->dtype, DTYPE,
           "smooth: numbers are float32 or float64, x's and out's the same; x is %s and out is %s", cliv__describe(x, a),
           cliv__describe(out, b));
@@ -34,8 +35,6 @@ static cliv_status check(cliv_context *ctx, request *q) {
           cliv__describe(x, a), cliv__describe(out, b));
   REQUIRE(ctx, x->ndim < CLIV_MAX_DIMS, SHAPE, "smooth: x is %s: it has %d axes at most", cliv__describe(x, a),
           CLIV_MAX_DIMS - 1);
-  REQUIRE(ctx, cliv__dense(x) && cliv__dense(out), LAYOUT,
-          "smooth: x and out must be dense; make a copy of a view with a pitch");
   REQUIRE(ctx, cliv__same_place(x, out) || !cliv__overlap(x, out), OVERLAP,
           "smooth: x and out share a part of their memory; give the same tensor, or others");
   REQUIRE(ctx, q->o.axis_count <= MOST_AXES, VALUE, "smooth: %d axes; 3 at most", q->o.axis_count);
