@@ -16,6 +16,8 @@
 
 #define BIAS_COLUMNS 1u
 #define BIAS_ROWS 2u
+/* bias + 0: by a comparison, since a compiler for graphics leaves out what adds 0. */
+real bias_term(real x) { return choose(x == (real)0, (real)0, x); }
 
 SCALAR canonical_one(SCALAR x) {
   const SCALAR_UINT bits = CAT(as_, SCALAR_UINT)(x);
@@ -92,8 +94,8 @@ void put(real x, __global SCALAR *p, uint from, uint to) {
 /* x, W columns of a row of C of which `width` count, with what follows. */
 #ifdef ACTIVATION
 static real ended(real x, __global const SCALAR *bias, uint bias_along, ulong row, ulong column, uint width) {
-  if (bias_along == BIAS_COLUMNS) x += take(bias + column, 0, width) + (real)0;
-  if (bias_along == BIAS_ROWS) x += (real)(bias[row] + (SCALAR)0);
+  if (bias_along == BIAS_COLUMNS) x += bias_term(take(bias + column, 0, width));
+  if (bias_along == BIAS_ROWS) x += bias_term((real)bias[row]);
   return canonical(activate(x));
 }
 #else

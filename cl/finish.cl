@@ -38,8 +38,8 @@ __kernel void finish_all(__global const FROM_T *in_, ulong in_first, ulong in_pi
     for (ulong j = begin; j < end; j += W) {
       const uint n = (uint)min((ulong)W, end - j);
       real x = LOAD(FROM, in, i * in_pitch + j, n);
-      if (bias_along == BIAS_COLUMNS) x += LOAD(TO, bias, j, n) + (real)0;
-      if (bias_along == BIAS_ROWS) x += LOAD_ONE(TO, bias, i % bias_rows) + (real)0;
+      if (bias_along == BIAS_COLUMNS) x += bias_term(LOAD(TO, bias, j, n));
+      if (bias_along == BIAS_ROWS) x += bias_term(LOAD_ONE(TO, bias, i % bias_rows));
       x = activate(x);
       STORE(TO, x, out, i * out_pitch + j, n);
     }

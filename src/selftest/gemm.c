@@ -1,4 +1,4 @@
-/* gemm.c: self-test of the exact matrix product. */
+/* gemm.c: self-test of the exact matrix product, of batches, and of what follows a product. */
 #include <cliv/blas.h>
 #include <stdio.h>
 
@@ -10,6 +10,9 @@ typedef struct product {
   size_t m, n, k;
   int trans_a, trans_b;
   double alpha, beta;
+  size_t batch; /* 0: two axes; B is one for all */
+  int bias;     /* 1: along columns, 2: along rows */
+  cliv_activation activation;
 } product;
 
 static const product products[] = {
@@ -17,16 +20,36 @@ static const product products[] = {
     {CLIV_F32, 33, 65, 129, 0, 0, 1, 0}, {CLIV_F32, 33, 65, 129, 1, 0, 1, 0},       {CLIV_F32, 33, 65, 129, 0, 1, 1, 0},
     {CLIV_F32, 33, 65, 129, 1, 1, 1, 0}, {CLIV_F32, 33, 65, 129, 0, 0, -0.75, 1.5}, {CLIV_F32, 257, 1, 300, 0, 0, 1, 0},
     {CLIV_F32, 1, 257, 300, 0, 0, 1, 0}, {CLIV_F32, 130, 259, 600, 0, 0, 1, 1},     {CLIV_F64, 33, 65, 129, 0, 0, 1, 0},
+    {CLIV_F32, 19, 33, 24, 0, 0, 1, -0.5, 5},
+    {CLIV_F32, 19, 33, 24, 1, 1, 1, 0, 3},
+    {CLIV_F32, 35, 37, 60, 0, 1, 0.25, 0, 0, 1, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 35, 37, 60, 0, 1, 0.25, 0, 0, 1, CLIV_ACTIVATION_GELU},
+    {CLIV_F32, 35, 37, 60, 0, 1, 0.25, 0.5, 0, 2, CLIV_ACTIVATION_GELU_TANH},
+    {CLIV_F16, 33, 65, 129, 0, 0, 0.125, 0},
+    {CLIV_BF16, 33, 65, 129, 1, 0, 0.125, 0.5, 0, 1, CLIV_ACTIVATION_RELU},
 };
 
+/* Tensors of two axes, or of three. */
+static cliv_status add(cliv__bench *bench, const product *p, const size_t *shape, size_t shift, uint64_t stream,
+                       cliv_tensor **out) {
+  const bool flat = p->batch == 0;
+  return cliv__bench_add(bench, p->dtype, flat ? 2 : 3, shape + flat, shift, CLIV__MODEST, stream, out);
+}
+
 static cliv_status multiply(cliv__bench *bench, const product *p, uint64_t *hash) {
-  const size_t a_shape[] = {p->trans_a ? p->k : p->m, p->trans_a ? p->m : p->k};
-  const size_t b_shape[] = {p->trans_b ? p->n : p->k, p->trans_b ? p->k : p->n}, c_shape[] = {p->m, p->n};
-  const cliv_blas_options exact = {.size = sizeof exact, .provider = CLIV_PROVIDER_EXACT};
-  cliv_tensor *a, *b, *c;
-  TRY(cliv__bench_add(bench, p->dtype, 2, a_shape, 3, CLIV__MODEST, 1, &a));
-  TRY(cliv__bench_add(bench, p->dtype, 2, b_shape, 5, CLIV__MODEST, 2, &b));
-  TRY(cliv__bench_add(bench, p->dtype, 2, c_shape, 7, CLIV__MODEST, 3, &c));
+  const size_t a_shape[] = {p->batch, p->trans_a ? p->k : p->m, p->trans_a ? p->m : p->k};
+  const size_t b_shape[] = {1, p->trans_b ? p->n : p->k, p->trans_b ? p->k : p->n}, c_shape[] = {p->batch, p->m, p->n};
+  const size_t bias_shape[] = {p->bias == 2 ? p->m : p->n};
+  cliv_blas_options exact = {.size = sizeof exact,
+                             .provider = CLIV_PROVIDER_EXACT,
+                             .bias_rows = p->bias == 2,
+                             .activation = p->activation};
+  cliv_tensor *a, *b, *c, *bias = NULL;
+  TRY(add(bench, p, a_shape, 3, 1, &a));
+  TRY(add(bench, p, b_shape, 5, 2, &b));
+  TRY(add(bench, p, c_shape, 7, 3, &c));
+  if (p->bias) TRY(cliv__bench_add(bench, p->dtype, 1, bias_shape, 1, CLIV__MODEST, 4, &bias));
+  exact.bias = bias;
   TRY(cliv_gemm(bench->ctx, p->trans_a, p->trans_b, p->alpha, a, b, p->beta, c, &exact, NULL));
   return cliv__bench_hash(bench, c, hash);
 }
@@ -38,9 +61,12 @@ void cliv__selftest_products(cliv__selftest *test) {
     if (!cliv__selftest_wants(test, p->m * p->k + p->k * p->n)) continue;
     cliv__bench bench = {.ctx = test->ctx};
     uint64_t hash = 0;
-    char name[96];
-    snprintf(name, sizeof name, "%s %zux%zux%zu%s%s, alpha %g, beta %g", cliv_dtype_name(p->dtype), p->m, p->n, p->k,
-             p->trans_a ? " ta" : "", p->trans_b ? " tb" : "", p->alpha, p->beta);
+    char name[96], batch[24] = "", end[48] = "";
+    if (p->batch) snprintf(batch, sizeof batch, "%zu of ", p->batch);
+    if (p->bias)
+      snprintf(end, sizeof end, ", bias %s, %s", p->bias == 2 ? "down" : "along", cliv_activation_name(p->activation));
+    snprintf(name, sizeof name, "%s %s%zux%zux%zu%s%s, alpha %g, beta %g%s", cliv_dtype_name(p->dtype), batch, p->m,
+             p->n, p->k, p->trans_a ? " ta" : "", p->trans_b ? " tb" : "", p->alpha, p->beta, end);
     const cliv_status status = multiply(&bench, p, &hash);
     cliv__selftest_report(test, name, p->dtype, status, hash);
     cliv__bench_clear(&bench);
