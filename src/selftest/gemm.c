@@ -16,16 +16,24 @@ typedef struct product {
 } product;
 
 static const product products[] = {
-    {CLIV_F32, 1, 1, 1, 0, 0, 1, 0},     {CLIV_F32, 5, 7, 3, 0, 0, 1, 0},           {CLIV_F32, 64, 64, 64, 0, 0, 1, 0},
-    {CLIV_F32, 33, 65, 129, 0, 0, 1, 0}, {CLIV_F32, 33, 65, 129, 1, 0, 1, 0},       {CLIV_F32, 33, 65, 129, 0, 1, 1, 0},
-    {CLIV_F32, 33, 65, 129, 1, 1, 1, 0}, {CLIV_F32, 33, 65, 129, 0, 0, -0.75, 1.5}, {CLIV_F32, 257, 1, 300, 0, 0, 1, 0},
-    {CLIV_F32, 1, 257, 300, 0, 0, 1, 0}, {CLIV_F32, 130, 259, 600, 0, 0, 1, 1},     {CLIV_F64, 33, 65, 129, 0, 0, 1, 0},
-    {CLIV_F32, 19, 33, 24, 0, 0, 1, -0.5, 5},
-    {CLIV_F32, 19, 33, 24, 1, 1, 1, 0, 3},
+    {CLIV_F32, 1, 1, 1, 0, 0, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 5, 7, 3, 0, 0, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 64, 64, 64, 0, 0, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 33, 65, 129, 0, 0, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 33, 65, 129, 1, 0, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 33, 65, 129, 0, 1, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 33, 65, 129, 1, 1, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 33, 65, 129, 0, 0, -0.75, 1.5, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 257, 1, 300, 0, 0, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 1, 257, 300, 0, 0, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 130, 259, 600, 0, 0, 1, 1, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F64, 33, 65, 129, 0, 0, 1, 0, 0, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 19, 33, 24, 0, 0, 1, -0.5, 5, 0, CLIV_ACTIVATION_NONE},
+    {CLIV_F32, 19, 33, 24, 1, 1, 1, 0, 3, 0, CLIV_ACTIVATION_NONE},
     {CLIV_F32, 35, 37, 60, 0, 1, 0.25, 0, 0, 1, CLIV_ACTIVATION_NONE},
     {CLIV_F32, 35, 37, 60, 0, 1, 0.25, 0, 0, 1, CLIV_ACTIVATION_GELU},
     {CLIV_F32, 35, 37, 60, 0, 1, 0.25, 0.5, 0, 2, CLIV_ACTIVATION_GELU_TANH},
-    {CLIV_F16, 33, 65, 129, 0, 0, 0.125, 0},
+    {CLIV_F16, 33, 65, 129, 0, 0, 0.125, 0, 0, 0, CLIV_ACTIVATION_NONE},
     {CLIV_BF16, 33, 65, 129, 1, 0, 0.125, 0.5, 0, 1, CLIV_ACTIVATION_RELU},
 };
 
@@ -40,10 +48,8 @@ static cliv_status multiply(cliv__bench *bench, const product *p, uint64_t *hash
   const size_t a_shape[] = {p->batch, p->trans_a ? p->k : p->m, p->trans_a ? p->m : p->k};
   const size_t b_shape[] = {1, p->trans_b ? p->n : p->k, p->trans_b ? p->k : p->n}, c_shape[] = {p->batch, p->m, p->n};
   const size_t bias_shape[] = {p->bias == 2 ? p->m : p->n};
-  cliv_blas_options exact = {.size = sizeof exact,
-                             .provider = CLIV_PROVIDER_EXACT,
-                             .bias_rows = p->bias == 2,
-                             .activation = p->activation};
+  cliv_blas_options exact = {
+      .size = sizeof exact, .provider = CLIV_PROVIDER_EXACT, .bias_rows = p->bias == 2, .activation = p->activation};
   cliv_tensor *a, *b, *c, *bias = NULL;
   TRY(add(bench, p, a_shape, 3, 1, &a));
   TRY(add(bench, p, b_shape, 5, 2, &b));
@@ -61,7 +67,7 @@ void cliv__selftest_products(cliv__selftest *test) {
     if (!cliv__selftest_wants(test, p->m * p->k + p->k * p->n)) continue;
     cliv__bench bench = {.ctx = test->ctx};
     uint64_t hash = 0;
-    char name[96], batch[24] = "", end[48] = "";
+    char name[192], batch[24] = "", end[48] = "";
     if (p->batch) snprintf(batch, sizeof batch, "%zu of ", p->batch);
     if (p->bias)
       snprintf(end, sizeof end, ", bias %s, %s", p->bias == 2 ? "down" : "along", cliv_activation_name(p->activation));

@@ -412,6 +412,36 @@ static cliv_status exact_products(cliv_context *ctx, float *result) {
   return products(ctx, CLIV_PROVIDER_EXACT, result);
 }
 
+/* A list of products at uneven places, with bias and activation; and one of a view of strides. */
+static cliv_status listed_products(cliv_context *ctx, float *result) {
+  enum { LIST = 3, M = 4, SIDE = 20 };
+  static const size_t rows[LIST] = {0, 5, 7}, a_shape[] = {M, COLUMNS}, c_shape[] = {M, ROWS},
+                      all[] = {LIST * M * ROWS}, row[] = {ROWS}, sides[] = {SIDE, 12}, strides[] = {2 * COLUMNS, 2},
+                      square[] = {SIDE, SIDE};
+  cliv_tensor *a = NULL, *b = NULL, *c = NULL, *bias = NULL, *spread = NULL, *d = NULL, *x[LIST] = {0}, *y[LIST] = {0};
+  cliv_status status = make(ctx, &a);
+  if (!status) status = make(ctx, &b);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 1, all, &c);
+  if (!status) status = cliv_tensor_view(b, COLUMNS, 1, row, 0, &bias);
+  for (size_t i = 0; i < LIST && !status; i++) {
+    status = cliv_tensor_view(a, rows[i] * COLUMNS, 2, a_shape, 0, &x[i]);
+    if (!status) status = cliv_tensor_view(c, i * M * ROWS, 2, c_shape, 0, &y[i]);
+  }
+  const cliv_blas_options options = {.provider = CLIV_PROVIDER_EXACT, .bias = bias, .activation = CLIV_ACTIVATION_RELU};
+  const cliv_tensor *const same[] = {b, b, b};
+  if (!status)
+    status = cliv_gemm_batched(ctx, LIST, 0, 1, 1, (const cliv_tensor *const *)x, same, 0, y, &options, NULL);
+  if (!status) status = cliv_tensor_view_strided(a, 0, 2, sides, strides, &spread);
+  if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, square, &d);
+  if (!status)
+    status = cliv_gemm(ctx, 0, 1, 1, spread, spread, 0, d, &(cliv_blas_options){.provider = CLIV_PROVIDER_EXACT}, NULL);
+  if (!status) status = cliv_tensor_read(c, result, sizeof(float) * LIST * M * ROWS);
+  if (!status) status = cliv_tensor_read(d, result + LIST * M * ROWS, sizeof(float) * SIDE * SIDE);
+  cliv_tensor *const made[] = {a, b, c, bias, spread, d, x[0], x[1], x[2], y[0], y[1], y[2]};
+  for (size_t i = 0; i < sizeof made / sizeof *made; i++) cliv_tensor_free(made[i]);
+  return status;
+}
+
 /* Losses and gradients of single outputs and of rows of them. */
 static cliv_status losses(cliv_context *ctx, float *result) {
   static const size_t column[] = {COUNT, 1}, rows[] = {ROWS};
@@ -536,6 +566,7 @@ static const struct work {
     {"minimizers", minimizers, OPENED, 13},
     {"less variance", less_variance, OPENED, 7},
     {"products", exact_products, OPENED, 1},
+    {"listed products", listed_products, OPENED, 3},
     {"transforms", transforms, OPENED, 5},
     {"transforms out of order", transforms, WRAPPING, 7},
     {"spectra", spectra, OPENED, 13},
