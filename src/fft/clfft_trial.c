@@ -1,7 +1,7 @@
 /* Plans of clFFT's tried by cliv-probe, and the notes of how that went. */
-#ifdef CLIV_HAVE_CLFFT
-
 #include "fft/clfft_trial.h"
+
+#ifdef CLIV_HAVE_CLFFT
 
 #include <signal.h>
 #include <stdio.h>

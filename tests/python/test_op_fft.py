@@ -57,6 +57,20 @@ def test_half_of_real_numbers(tmp_path, shape):
     agree(got, np.fft.rfftn(x.astype(float)), 4e-7)
 
 
+def test_clfft(tmp_path):
+    """Where clFFT is built in it computes the same transform; elsewhere one is told so."""
+    x = normal(3, 8)
+    if "with clFFT" in done("--version"):
+        agree(transform(tmp_path, x, "--provider", "clfft")[0], np.fft.fft(x.astype(complex)), 1e-6)
+        np.save(tmp_path / "x.npy", normal(3, 17))
+        refused("op", "fft", "--provider", "clfft", tmp_path / "x.npy", "-o", tmp_path / "out.npy", code=1,
+                says="which 17 along axis 1 is not", leaves=[tmp_path / "out.npy"])
+    else:
+        np.save(tmp_path / "x.npy", x)
+        refused("op", "fft", "--provider", "clfft", tmp_path / "x.npy", "-o", tmp_path / "out.npy", code=1,
+                says="CLIV_CLFFT=ON", leaves=[tmp_path / "out.npy"])
+
+
 def test_refused(tmp_path):
     out = tmp_path / "out.npy"
     files = {"doubles": np.zeros(4), "empty": np.zeros((3, 0), np.complex64), "scalar": np.complex64(1)}
@@ -67,6 +81,7 @@ def test_refused(tmp_path):
     refused("op", "fft", tmp_path / "scalar.npy", "-o", out, code=1, says="another before it", leaves=[out])
     refused("op", "fft", "--axes", "some", tmp_path / "empty.npy", "-o", out, code=2, says="--axes", leaves=[out])
     refused("op", "fft", "--norm", "unit", tmp_path / "empty.npy", "-o", out, code=2, says="unit", leaves=[out])
+    refused("op", "fft", "--provider", "fftw", tmp_path / "empty.npy", "-o", out, code=2, says="fftw", leaves=[out])
     refused("op", "fft", "--real", tmp_path / "scalar.npy", "-o", out, code=2, says="--real", leaves=[out])
     refused("op", "fft", tmp_path / "empty.npy", code=2, says="-o")
 
