@@ -213,6 +213,9 @@ static void long_lengths(void **state) {
   try_length(c, 1, 8192, NULL);
   try_length(c, 1, 19683, NULL);
   try_length(c, 1, 65536, NULL);
+  /* The CPU walk for many lines: those of which only parts stay near, and convolutions of such. */
+  static const size_t several[] = {4097, 4100, 8640, 12800, 65536};
+  for (size_t i = 0; i < sizeof several / sizeof *several; i++) try_length(c, 5, several[i], NULL);
 }
 
 static void many_lines(void **state) {
