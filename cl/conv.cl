@@ -73,15 +73,13 @@ __kernel void unfold(__global const SCALAR *from_, ulong from_first, ulong image
 #endif
 
 #if defined(DIRECT) || defined(WEIGHTS)
-/* W numbers of a row from column x on, `step` columns apart, +0 outside. */
+/* W numbers of a row from column x on, `step` columns apart, +0 outside. In the CPU walk the planes have been copied
+ * with all that is read around them: nothing lies outside, and W elements beyond a row may be read. */
 real numbers(__global const SCALAR *row, long x, long step, long width, uint live) {
 #if W > 1
-  if (step == 1 && x >= 0 && x + W <= width) return LOAD_W(row, x);
+  if (step == 1) return LOAD_W(row, x);
   SCALAR lanes[W];
-  for (uint l = 0; l < W; l++) {
-    const long at = x + (long)l * step;
-    lanes[l] = l < live && at >= 0 && at < width ? row[at] : (SCALAR)0;
-  }
+  for (uint l = 0; l < W; l++) lanes[l] = row[x + (long)min(l, live - 1) * step];
   return LOAD_W(lanes, 0);
 #else
   return x >= 0 && x < width ? row[x] : (SCALAR)0;
@@ -91,7 +89,7 @@ real numbers(__global const SCALAR *row, long x, long step, long width, uint liv
 
 #ifdef DIRECT
 
-/* Work-item: W places of a row. */
+/* Work-item: a row of places in the CPU walk, else a place. */
 __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image, __global const SCALAR *w_,
                      ulong w_first, ulong w_channel, ulong w_m, ulong w_y_, ulong w_x_, __global SCALAR *out_,
                      ulong out_first,
@@ -102,40 +100,48 @@ __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image
   const ulong channels = channels_, places_y = places_y_, places_x = places_x_, out_x = out_x_, w_y = w_y_, w_x = w_x_;
   const uint multiplicity = multiplicity_, taps_y = taps_y_, taps_x = taps_x_;
   const long y_tap = y_tap_, x_tap = x_tap_, height = height_, width = width_, x_step = x_step_;
-  const ulong j = get_global_id(0) * W, row = get_global_id(1), plane = row / places_y, i = row - plane * places_y;
+  const ulong row = get_global_id(1), plane = row / places_y, i = row - plane * places_y;
   const ulong n = plane / channels, c = plane - n * channels;
-  if (j >= places_x || n >= images) return;
-  const uint live = (uint)min((ulong)W, places_x - j);
-  const long y0 = y_base_ + (long)i * y_step, x0 = x_base_ + (long)j * x_step;
-  __global const SCALAR *from = from_ + from_first + n * image + (c * plane_c / plane_by) * (ulong)(height * width);
-  __global const SCALAR *w = w_ + w_first + c * w_channel;
-  real s = (real)0;
-  for (uint m = 0; m < multiplicity; m++) {
-    for (uint a = 0; a < taps_y; a++) {
-      const long y = y0 + (long)a * y_tap;
-      const bool inside = y >= 0 && y < height;
-      __global const SCALAR *line = from + (inside ? y : 0) * width;
-      for (uint b = 0; b < taps_x; b++) {
-        const real v = inside ? numbers(line, x0 + (long)b * x_tap, x_step, width, live) : (real)0;
-        s = fma((real)w[a * w_y + b * w_x], v, s);
-      }
-    }
-    from += height * width;
-    w += w_m;
-  }
-  s = canonical(s);
-  __global SCALAR *out = out_ + out_first + plane * out_plane + i * out_y + j * out_x;
-#if W > 1
-  if (out_x == 1) {
-    put(s, out, 0, live);
-    return;
-  }
-  SCALAR lanes[W];
-  STORE_W(s, lanes, 0);
-  for (uint l = 0; l < live; l++) out[l * out_x] = lanes[l];
+  if (n >= images) return;
+  const long y0 = y_base_ + (long)i * y_step, x_base = x_base_;
+  __global const SCALAR *first = from_ + from_first + n * image + (c * plane_c / plane_by) * (ulong)(height * width);
+#ifdef WALK_CPU
+  const ulong begin = 0, end = places_x;
 #else
-  out[0] = s;
+  const ulong begin = get_global_id(0), end = min(begin + 1, places_x);
 #endif
+  for (ulong j = begin; j < end; j += W) {
+    const uint live = (uint)min((ulong)W, places_x - j);
+    const long x0 = x_base + (long)j * x_step;
+    __global const SCALAR *from = first, *w = w_ + w_first + c * w_channel;
+    real s = (real)0;
+    for (uint m = 0; m < multiplicity; m++) {
+      for (uint a = 0; a < taps_y; a++) {
+        const long y = y0 + (long)a * y_tap;
+        const bool inside = y >= 0 && y < height;
+        __global const SCALAR *line = from + (inside ? y : 0) * width;
+        for (uint b = 0; b < taps_x; b++) {
+          const real v = inside ? numbers(line, x0 + (long)b * x_tap, x_step, width, live) : (real)0;
+          s = fma((real)w[a * w_y + b * w_x], v, s);
+        }
+      }
+      from += height * width;
+      w += w_m;
+    }
+    s = canonical(s);
+    __global SCALAR *out = out_ + out_first + plane * out_plane + i * out_y + j * out_x;
+#if W > 1
+    if (out_x == 1) {
+      put(s, out, 0, live);
+      continue;
+    }
+    SCALAR lanes[W];
+    STORE_W(s, lanes, 0);
+    for (uint l = 0; l < live; l++) out[l * out_x] = lanes[l];
+#else
+    out[0] = s;
+#endif
+  }
 }
 
 #endif

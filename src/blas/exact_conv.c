@@ -111,6 +111,38 @@ static cliv_status multiply_taps(cliv_context *ctx, cliv_dtype dtype, const prod
   return CLIV_OK;
 }
 
+/* In the CPU walk the planes are copied with the padding that taps reach: every vector of them is then one load. */
+static void widen(const taps *t, taps *copy, taps *wide) {
+  *copy = *wide = *t;
+  for (int d = 0; d < 2; d++) {
+    const cl_long reach = ((cl_long)t->count[d] - 1) * t->tap[d];
+    const cl_long low = t->base[d] + (reach < 0 ? reach : 0);
+    const cl_long high = t->base[d] + ((cl_long)t->places[d] - 1) * t->step[d] + (reach > 0 ? reach : 0);
+    copy->count[d] = 1;
+    copy->base[d] = low;
+    copy->step[d] = 1;
+    copy->tap[d] = 0;
+    copy->places[d] = (cl_ulong)(high - low + 1);
+    wide->base[d] = t->base[d] - low;
+    wide->extent[d] = high - low + 1;
+  }
+  wide->image = t->channels * area(copy->places);
+}
+
+/* How many images fit there together. */
+static cl_ulong widened_at_once(const cliv_context *ctx, cliv_dtype dtype, const taps *wide, cl_ulong images) {
+  return cliv__least(images, cliv__most(1, room_for(ctx, dtype) / wide->image));
+}
+
+static cliv_status copy_widened(cliv_context *ctx, cliv_dtype dtype, const taps *copy, taps *wide, cl_ulong n,
+                                cl_ulong images) {
+  const cl_ulong beyond = cliv__lanes(dtype);
+  wide->from.first = 0;
+  TRY(cliv__scratch(ctx, CLIV__SCRATCH_CONV_TAPS, (images * wide->image + beyond) * cliv_dtype_size(dtype),
+                    &wide->from.mem));
+  return unfold(ctx, dtype, copy, n, images, 0, area(copy->places), wide->from.mem, wide->image, area(copy->places));
+}
+
 /* Channels that are convolved one by one: where the weights of one and its planes are, and the places of its result. */
 typedef struct depthwise {
   cl_ulong count, w_channel, w_m, w_y, w_x;
@@ -119,19 +151,35 @@ typedef struct depthwise {
   cl_ulong out_plane, out_y, out_x;
 } depthwise;
 
-static cliv_status convolve_directly(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl_ulong images,
-                                     const depthwise *c) {
+static cliv_status convolve_images(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl_ulong images,
+                                   const depthwise *c) {
   cl_kernel kernel;
   TRY(cliv__blas_kernel(ctx, dtype, "blas.cl conv.cl", "direct", "-D DIRECT", &kernel));
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
-  const cliv__range range = RANGE2(cliv__div_up(t->places[1], cpu ? cliv__lanes(dtype) : 1),
-                                   images * c->count * t->places[0], cpu ? 1 : cliv__group(ctx, 64), 1);
+  const cliv__range range =
+      RANGE2(cpu ? 1 : t->places[1], images * c->count * t->places[0], cpu ? 1 : cliv__group(ctx, 64), 1);
   return LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t->from.mem), ARG(t->from.first), ARG(t->image), ARG(c->w.mem),
                 ARG(c->w.first), ARG(c->w_channel), ARG(c->w_m), ARG(c->w_y), ARG(c->w_x), ARG(c->out.mem),
                 ARG(c->out.first), ARG(c->out_plane), ARG(c->out_y), ARG(c->out_x), ARG(images), ARG(c->count),
                 ARG(c->multiplicity), ARG(c->plane_c), ARG(c->plane_by), ARG(t->count[0]), ARG(t->count[1]),
                 ARG(t->places[0]), ARG(t->places[1]), ARG(t->base[0]), ARG(t->base[1]), ARG(t->step[0]),
                 ARG(t->step[1]), ARG(t->tap[0]), ARG(t->tap[1]), ARG(t->extent[0]), ARG(t->extent[1]));
+}
+
+static cliv_status convolve_directly(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl_ulong images,
+                                     const depthwise *c) {
+  if (ctx->walk != CLIV_WALK_CPU) return convolve_images(ctx, dtype, t, images, c);
+  taps copy, wide;
+  widen(t, &copy, &wide);
+  const cl_ulong some = widened_at_once(ctx, dtype, &wide, images);
+  for (cl_ulong n = 0; n < images; n += some) {
+    const cl_ulong now = cliv__least(some, images - n);
+    depthwise part = *c;
+    part.out.first += n * c->count * c->out_plane;
+    TRY(copy_widened(ctx, dtype, &copy, &wide, n, now));
+    TRY(convolve_images(ctx, dtype, &wide, now, &part));
+  }
+  return CLIV_OK;
 }
 
 static cliv_status add_bias(cliv_context *ctx, const cliv__conv *v) {
@@ -353,21 +401,29 @@ static cliv_status by_weight_directly(cliv_context *ctx, const cliv__conv *v) {
   TRY(cliv__blas_kernel(ctx, v->dtype, "blas.cl conv.cl", "by_weight", "-D WEIGHTS", &kernel));
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong all = area(v->result), channels = v->groups * v->o, dy_image = channels * all;
-  const cl_ulong places = cliv__least(all, CHAIN), some = cliv__least(v->images, cliv__most(1, CHAIN / all));
+  taps copy, wide;
+  widen(&t, &copy, &wide);
+  const cl_ulong places = cliv__least(all, CHAIN);
+  const cl_ulong some =
+      cpu ? widened_at_once(ctx, v->dtype, &wide, v->images) : cliv__least(v->images, cliv__most(1, CHAIN / all));
   const cl_uint multiplicity = (cl_uint)v->o, places_x = (cl_uint)t.places[1];
   const cliv__range range = RANGE2(cliv__div_up(t.count[1], cpu ? cliv__lanes(v->dtype) : 1), channels * t.count[0], 1,
                                    cpu ? 1 : cliv__group(ctx, 64));
-  for (cl_ulong n = 0; n < v->images; n += some)
+  for (cl_ulong n = 0; n < v->images; n += some) {
+    const cl_ulong images = cliv__least(some, v->images - n);
+    taps from = cpu ? wide : t;
+    if (cpu) TRY(copy_widened(ctx, v->dtype, &copy, &from, n, images));
+    else from.from.first += n * t.image;
     for (cl_ulong begin = 0; begin < all; begin += places) {
-      const cl_ulong images = cliv__least(some, v->images - n), end = cliv__least(begin + places, all);
-      const cl_ulong first = t.from.first + n * t.image, dy_first = v->y.first + n * dy_image;
+      const cl_ulong end = cliv__least(begin + places, all), dy_first = v->y.first + n * dy_image;
       const cl_uint resumes = n > 0 || begin > 0;
-      TRY(LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t.from.mem), ARG(first), ARG(t.image), ARG(v->y.mem), ARG(dy_first),
-                 ARG(dy_image), ARG(all), ARG(v->w.mem), ARG(v->w.first), ARG(resumes), ARG(images), ARG(channels),
-                 ARG(multiplicity), ARG(t.count[0]), ARG(t.count[1]), ARG(begin), ARG(end), ARG(places_x),
-                 ARG(t.base[0]), ARG(t.base[1]), ARG(t.step[0]), ARG(t.step[1]), ARG(t.tap[0]), ARG(t.tap[1]),
-                 ARG(t.extent[0]), ARG(t.extent[1])));
+      TRY(LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(from.from.mem), ARG(from.from.first), ARG(from.image),
+                 ARG(v->y.mem), ARG(dy_first), ARG(dy_image), ARG(all), ARG(v->w.mem), ARG(v->w.first), ARG(resumes),
+                 ARG(images), ARG(channels), ARG(multiplicity), ARG(t.count[0]), ARG(t.count[1]), ARG(begin), ARG(end),
+                 ARG(places_x), ARG(from.base[0]), ARG(from.base[1]), ARG(t.step[0]), ARG(t.step[1]), ARG(t.tap[0]),
+                 ARG(t.tap[1]), ARG(from.extent[0]), ARG(from.extent[1])));
     }
+  }
   return CLIV_OK;
 }
 
