@@ -5,7 +5,7 @@
  * extent 1 come first, the innermost is the last. */
 #define STEP(k)                                                             \
   {                                                                         \
-    const ulong above = rest / extents.s##k;                                \
+    const ulong above = extents.s##k == 1 ? rest : rest / extents.s##k;                              \
     const ulong index = rest - above * extents.s##k, at = index + shift.s##k; \
     y_at += index * y_strides.s##k;                                         \
     inside = inside && at < reach.s##k;                                     \
@@ -18,10 +18,17 @@ __kernel void fft_place(__global const SCALAR *x, ulong x_first, __global SCALAR
   const ulong8 extents = extents_, y_strides = y_strides_, reach = reach_, x_strides = x_strides_, shift = shift_;
   const uint backwards = backwards_;
   const ulong share = share_, begin = get_global_id(0) * share, end = min(begin + share, count_);
-  for (ulong i = begin; i < end; i++) {
-    ulong rest = i, x_at = x_first, y_at = y_first;
+  const bool back = backwards >> 7 & 1;
+  for (ulong i = begin, run; i < end; i += run) { /* runs along the last axis */
+    ulong rest = i / extents.s7, x_at = x_first;
+    const ulong first = i - rest * extents.s7;
+    ulong y_at = y_first + first * y_strides.s7;
     bool inside = true;
-    STEP(7) STEP(6) STEP(5) STEP(4) STEP(3) STEP(2) STEP(1) STEP(0)
-    y[y_at] = inside ? x[x_at] : (SCALAR)0;
+    run = min(end - i, extents.s7 - first);
+    STEP(6) STEP(5) STEP(4) STEP(3) STEP(2) STEP(1) STEP(0)
+    for (ulong at = first + shift.s7; at < first + shift.s7 + run; at++, y_at += y_strides.s7) {
+      const ulong from = back ? reach.s7 - 1 - at : at;
+      y[y_at] = inside && at < reach.s7 ? x[x_at + from * x_strides.s7] : (SCALAR)0;
+    }
   }
 }

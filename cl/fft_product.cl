@@ -3,7 +3,7 @@ typedef CAT(SCALAR, 2) pair;
 
 #define STEP(k)                                            \
   {                                                        \
-    const ulong above = rest / extents.s##k;               \
+    const ulong above = extents.s##k == 1 ? rest : rest / extents.s##k;             \
     const ulong index = rest - above * extents.s##k;       \
     a_at += index * a_strides.s##k;                        \
     b_at += index * b_strides.s##k;                        \
@@ -14,10 +14,15 @@ __kernel void fft_product(__global const SCALAR *a, __global const SCALAR *b, __
                           ulong share_, ulong8 extents_, ulong8 a_strides_, ulong8 b_strides_) {
   const ulong8 extents = extents_, a_strides = a_strides_, b_strides = b_strides_;
   const ulong share = share_, begin = get_global_id(0) * share, end = min(begin + share, count_);
-  for (ulong i = begin; i < end; i++) {
-    ulong rest = i, a_at = 0, b_at = 0;
-    STEP(7) STEP(6) STEP(5) STEP(4) STEP(3) STEP(2) STEP(1) STEP(0)
-    const pair z = vload2(a_at, a), w = vload2(b_at, b);
-    vstore2((pair)(fma(z.x, w.x, -(z.y * w.y)), fma(z.x, w.y, z.y * w.x)), i, y);
+  for (ulong i = begin, run; i < end; i += run) { /* runs along the last axis */
+    ulong rest = i / extents.s7;
+    const ulong first = i - rest * extents.s7;
+    ulong a_at = first * a_strides.s7, b_at = first * b_strides.s7;
+    run = min(end - i, extents.s7 - first);
+    STEP(6) STEP(5) STEP(4) STEP(3) STEP(2) STEP(1) STEP(0)
+    for (ulong k = i; k < i + run; k++, a_at += a_strides.s7, b_at += b_strides.s7) {
+      const pair z = vload2(a_at, a), w = vload2(b_at, b);
+      vstore2((pair)(fma(z.x, w.x, -(z.y * w.y)), fma(z.x, w.y, z.y * w.x)), k, y);
+    }
   }
 }
