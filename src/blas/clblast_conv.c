@@ -1,9 +1,8 @@
 /* The provider `clblast`: convgemm. */
 #include "blas/clblast.h"
+#include "blas/conv.h"
 
 #ifdef CLIV_HAVE_CLBLAST
-
-#include "blas/conv.h"
 
 static CLBlastStatusCode conv(const void *with, cl_command_queue *queue, cl_event *event) {
   const cliv__conv *const v = with;

@@ -1,9 +1,8 @@
 /* The provider `clblast`: syrk, symm, trmm, trsm, a call for each matrix of a batch. */
 #include "blas/clblast.h"
+#include "blas/triangle.h"
 
 #ifdef CLIV_HAVE_CLBLAST
-
-#include "blas/triangle.h"
 
 /* What one call is made of: the operation, and where its matrices begin. */
 typedef struct one {

@@ -67,7 +67,7 @@ void cliv__selftest_products(cliv__selftest *test) {
     if (!cliv__selftest_wants(test, p->m * p->k + p->k * p->n)) continue;
     cliv__bench bench = {.ctx = test->ctx};
     uint64_t hash = 0;
-    char name[192], batch[24] = "", end[48] = "";
+    char name[320], batch[32] = "", end[64] = "";
     if (p->batch) snprintf(batch, sizeof batch, "%zu of ", p->batch);
     if (p->bias)
       snprintf(end, sizeof end, ", bias %s, %s", p->bias == 2 ? "down" : "along", cliv_activation_name(p->activation));
