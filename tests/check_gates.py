@@ -35,6 +35,7 @@ NAMED = {
     "step": ("optim.cl", "RULE", ""),
     "average": ("optim.cl", "RULE", ""),
     "gemm": ("gemm_tile.cl", None, ""),
+    "conv": ("conv.cl", None, ""),
     "factor": ("factor.cl", None, ""),
     "fft": ("fft_group.cl", None, ""),
 }
