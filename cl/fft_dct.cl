@@ -41,8 +41,7 @@ __kernel void fft_dct_gather(DCT_PLACES) {
   for (ulong i = begin; i < end; i++) {
     OF(n)
     const ulong at = place_of(j, n);
-    const SCALAR value = last_of(x[i], (SCALAR)1);
-    y[(line * n + at) * inner + s] = sine && at % 2 ? -value : value;
+    y[(line * n + at) * inner + s] = last_of(sine && at % 2 ? -x[i] : x[i], (SCALAR)1);
   }
 }
 

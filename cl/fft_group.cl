@@ -43,7 +43,8 @@ static void deal(const shape *s, uint id, uint count, uint *c, uint *i) {
   }
 DEFINE_PASS(2) DEFINE_PASS(3) DEFINE_PASS(4) DEFINE_PASS(5) DEFINE_PASS(8)
 
-/* width: columns of a group; rooms: 2·length·width complex numbers. */
+/* width: columns of a group; rooms: 2·length·width complex numbers, then BESIDE places to read, to write, and
+ * numbers of turns. */
 __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
   LOCALS
   const uint id = (uint)get_local_id(0), group = (uint)get_local_size(0), width = width_;
@@ -53,8 +54,8 @@ __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
   s.step = s.whole ? 1 : width;
   s.column_step = s.whole ? length : 1;
   __local float2 *from = rooms, *to = rooms + length * width;
-  __local ulong in[BESIDE], out[BESIDE];
-  __local uint q[BESIDE];
+  __local ulong *const in = (__local ulong *)(to + length * width), *const out = in + BESIDE;
+  __local uint *const q = (__local uint *)(out + BESIDE);
   for (uint c = id; c < width && !s.whole; c += group) {
     const column k = column_of(min(first + c, columns - 1), length, before, apart, inner);
     in[c] = k.in, out[c] = k.out, q[c] = (uint)k.q;

@@ -712,15 +712,48 @@ static void refused(void **state) {
   test_guard_free(&half);
 }
 
+/* Devices with little local memory, of which a launch never asks for more than there is. */
+static void little_local_memory(void **state) {
+  const test_ways *const c = *state;
+  static const cl_ulong sizes[] = {16 << 10, 32 << 10, 48 << 10, 64 << 10};
+  static const size_t lengths[] = {960, 2048, 3072, 4096, 16384, 32768};
+  for (size_t w = 0; w < c->count; w++) {
+    if (c->ctx[w]->walk == CLIV_WALK_CPU) continue;
+    const cl_ulong there = c->ctx[w]->facts.local_memory;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+      for (size_t n = 0; n < (test_small() ? 2 : sizeof lengths / sizeof *lengths); n++) {
+        const test_ways one = {{c->ctx[w]}, 1};
+        if (sizes[i] > there) continue;
+        c->ctx[w]->facts.local_memory = sizes[i];
+        try_length(&one, 3, lengths[n], NULL);
+        c->ctx[w]->facts.local_memory = there;
+      }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(powers_of_w),   cmocka_unit_test(radices),      cmocka_unit_test(shares),
-      cmocka_unit_test(short_lengths), cmocka_unit_test(long_lengths), cmocka_unit_test(many_lines),
-      cmocka_unit_test(normalised),    cmocka_unit_test(alone_or_not), cmocka_unit_test(several_axes),
-      cmocka_unit_test(real_numbers),  cmocka_unit_test(real_axes),    cmocka_unit_test(real_refused),
-      cmocka_unit_test(not_finite),    cmocka_unit_test(many_plans),   cmocka_unit_test(events),
-      cmocka_unit_test(refused),       cmocka_unit_test(doubles),      cmocka_unit_test(real_doubles),
-      cmocka_unit_test(any_strides),   cmocka_unit_test(real_strides),
+      cmocka_unit_test(powers_of_w),
+      cmocka_unit_test(radices),
+      cmocka_unit_test(shares),
+      cmocka_unit_test(short_lengths),
+      cmocka_unit_test(little_local_memory),
+      cmocka_unit_test(long_lengths),
+      cmocka_unit_test(many_lines),
+      cmocka_unit_test(normalised),
+      cmocka_unit_test(alone_or_not),
+      cmocka_unit_test(several_axes),
+      cmocka_unit_test(real_numbers),
+      cmocka_unit_test(real_axes),
+      cmocka_unit_test(real_refused),
+      cmocka_unit_test(not_finite),
+      cmocka_unit_test(many_plans),
+      cmocka_unit_test(events),
+      cmocka_unit_test(refused),
+      cmocka_unit_test(doubles),
+      cmocka_unit_test(real_doubles),
+      cmocka_unit_test(any_strides),
+      cmocka_unit_test(real_strides),
   };
   return test_finish(cmocka_run_group_tests(tests, test_setup_all, test_teardown_all));
 }

@@ -14,6 +14,7 @@ enum {
   GROUP = 256,         /* work-items of the GPU walk … */
   GROUP_POINTS = 1024, /* … and elements that it does at once, about */
   POINT_BYTES = 16,    /* of local memory, for each … */
+  PLACE_BYTES = 20,    /* … and for where each of BESIDE columns begins */
   MOST_POINTS = 4096,  /* … so many at most: CPUs have more than pays */
   LEAST_BESIDE = 4,    /* columns of a group where they are parts: 32 bytes of memory side by side */
   BESIDE = 16,         /* … and as many as there is room for, up to this: as in cl/fft_group.cl */
@@ -36,8 +37,9 @@ static cliv_sync next_sync(order *o) {
 enum { SWAP_IN = 1, SWAP_OUT = 2 }; /* as in cl/fft_radix.cl */
 
 static size_t local_points(const cliv_context *ctx) {
-  const size_t points = (size_t)(ctx->facts.local_memory / POINT_BYTES);
-  return points < 512 ? 512 : points < MOST_POINTS ? points : MOST_POINTS;
+  const cl_ulong bytes = ctx->facts.local_memory;
+  const size_t points = bytes > BESIDE * PLACE_BYTES ? (size_t)(bytes - BESIDE * PLACE_BYTES) / POINT_BYTES : 0;
+  return points < MOST_POINTS ? points : MOST_POINTS;
 }
 
 static int share_out(const cliv_context *ctx, const cliv__fft_plan *plan, cl_ulong transforms,
@@ -82,7 +84,7 @@ static void divide_gpu(const cliv_context *ctx, cl_ulong columns, size_t length,
   s->width = width ? (cl_uint)width : 1;
   const size_t group = cliv__group(ctx, GROUP);
   s->range = RANGE1(cliv__div_up(columns, s->width) * group, group);
-  s->room = LOCAL(2 * sizeof(cl_float2) * length * s->width);
+  s->room = LOCAL(POINT_BYTES * length * s->width + BESIDE * PLACE_BYTES);
   s->share = ARG(s->width);
 }
 

@@ -105,6 +105,16 @@ cliv_status cliv__enqueue_copy(cliv_context *ctx, const cliv__copy *copy, const 
   return cliv__order_end(ctx, &order, code, "copying on the device");
 }
 
+/* Local memory that arguments ask for has to be there: drivers that lack it fail with a code that stands for much. */
+static cliv_status check_local(cliv_context *ctx, const cliv__arg *args, size_t count) {
+  cl_ulong asked = 0;
+  for (size_t i = 0; i < count; i++) asked += args[i].value ? 0 : args[i].size;
+  REQUIRE(ctx, asked <= ctx->facts.local_memory, DEVICE_LIMIT,
+          "a kernel asks for %llu bytes of local memory, and device '%s' has %llu for a work-group",
+          (unsigned long long)asked, ctx->facts.name, (unsigned long long)ctx->facts.local_memory);
+  return CLIV_OK;
+}
+
 cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range, const cliv_sync *sync,
                          const cliv__arg *args, size_t count) {
   size_t items = 1;
@@ -113,6 +123,7 @@ cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range,
     items *= range.global[d];
   }
   if (items == 0) return cliv__nothing(ctx, sync);
+  TRY(check_local(ctx, args, count));
   if (cliv__staging(ctx)) return cliv__stage_add(ctx, kernel, &range, sync, args, count);
   for (size_t i = 0; i < count; i++)
     CL_TRY(ctx, clSetKernelArg(kernel, (cl_uint)i, args[i].size, args[i].value), "clSetKernelArg");
