@@ -18,8 +18,11 @@ static pair times(pair z, pair w) { return (pair)(fma(z.x, w.x, -(z.y * w.y)), f
   const ulong begin = get_global_id(0) * share, end = min(begin + share, count); \
   const bool sine = sine_ != 0;
 
-#define OF(length) \
-  const ulong s = i % inner, j = i / inner % (length), line = i / inner / (length);
+/* Each element i, `s` among those beside it, at place j of its line; counted on, since divisions take longer than all
+ * else. */
+#define FOR_EACH(length)                                                                                          \
+  for (ulong i = begin, s = i % inner, j = i / inner % (length), line = i / inner / (length); i < end; i++, s++, \
+             j += s == inner, s = s == inner ? 0 : s, line += j == (length), j = j == (length) ? 0 : j)
 
 /* Where v[j] stands in x. */
 static ulong place_of(ulong j, ulong n) { return 2 * j < n ? 2 * j : 2 * (n - 1 - j) + 1; }
@@ -27,8 +30,7 @@ static ulong place_of(ulong j, ulong n) { return 2 * j < n ? 2 * j : 2 * (n - 1 
 /* x to v. */
 __kernel void fft_dct_spread(DCT_PLACES) {
   DCT_LOCALS
-  for (ulong i = begin; i < end; i++) {
-    OF(n)
+  FOR_EACH(n) {
     const ulong at = place_of(j, n);
     const SCALAR value = x[(line * n + at) * inner + s];
     y[i] = sine && at % 2 ? -value : value;
@@ -38,8 +40,7 @@ __kernel void fft_dct_spread(DCT_PLACES) {
 /* v to x. */
 __kernel void fft_dct_gather(DCT_PLACES) {
   DCT_LOCALS
-  for (ulong i = begin; i < end; i++) {
-    OF(n)
+  FOR_EACH(n) {
     const ulong at = place_of(j, n);
     y[(line * n + at) * inner + s] = last_of(sine && at % 2 ? -x[i] : x[i], (SCALAR)1);
   }
@@ -50,8 +51,7 @@ __kernel void fft_dct_split(DCT_PLACES, __global const SCALAR *turns, SCALAR fir
   DCT_LOCALS
   const SCALAR first = first_, scale = scale_;
   const ulong numbers = n / 2 + 1;
-  for (ulong i = begin; i < end; i++) {
-    OF(numbers)
+  FOR_EACH(numbers) {
     const pair z = times(vload2(i, x), vload2(j, turns));
     __global SCALAR *const to = y + line * n * inner + s;
     const ulong k = sine ? n - 1 - j : j, mirror = sine ? j - 1 : n - j;
@@ -65,8 +65,7 @@ __kernel void fft_dct_join(DCT_PLACES, __global const SCALAR *turns, SCALAR firs
   DCT_LOCALS
   const SCALAR first = first_, scale = scale_;
   const ulong numbers = n / 2 + 1;
-  for (ulong i = begin; i < end; i++) {
-    OF(numbers)
+  FOR_EACH(numbers) {
     __global const SCALAR *const from = x + line * n * inner + s;
     const ulong k = sine ? n - 1 - j : j, mirror = sine ? j - 1 : n - j;
     const SCALAR a = from[k * inner] * (j == 0 ? first : scale), b = j == 0 ? (SCALAR)0 : from[mirror * inner] * scale;
