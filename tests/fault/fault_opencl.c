@@ -720,6 +720,7 @@ static void every_allocation(void **state) {
   sweep(&(plan){.f.memory = true, .walks = 1, .ways = walks()});
 }
 
+#if defined CLIV_HAVE_CLBLAST || defined CLIV_HAVE_CLFFT
 /* Of work that another library does, with its programs and plans made before: making them it leaves objects behind when
  * a call fails. */
 static void sweep_warm(const struct work *w) {
@@ -741,6 +742,7 @@ static void sweep_warm(const struct work *w) {
   }
   cliv_context_free(ctx);
 }
+#endif
 
 #ifdef CLIV_HAVE_CLBLAST
 static cliv_status clblast_products(cliv_context *ctx, float *result) {
