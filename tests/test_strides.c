@@ -289,11 +289,44 @@ static void multiplies_with_vectors_of_any_step(void **state) {
   }
 }
 
+/* What vector routines have not they have not for views of strides either. */
+static void vectors_of_any_step_take_the_same_options(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const size_t sa[] = {M, K}, m = M, k = K, step_a[] = {1, M + 2}, step = 2;
+  pair a = make_pair(ctx, 2, sa, step_a, 1), x = make_pair(ctx, 1, &k, &step, 2), y = make_pair(ctx, 1, &m, &step, 3);
+  cliv_tensor *half_y, *half_x, *half;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F16, 2, sa, &half));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F16, 1, &m, &half_y));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F16, 1, (const size_t[]){2 * K}, &half_x));
+  cliv_tensor *spread;
+  ASSERT_OK(ctx, cliv_tensor_view_strided(half_x, 0, 1, &k, &step, &spread));
+  const cliv_blas_options relu = {.activation = CLIV_ACTIVATION_RELU}, bias = {.bias = y.dense};
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 0, 1, a.view, x.view, 0, y.view, &relu, NULL), CLIV_VALUE, "gemv, ger and axpy");
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 0, 1, a.view, x.view, 0, y.view, &bias, NULL), CLIV_VALUE, "gemv, ger and axpy");
+  ASSERT_FAILS(ctx, cliv_ger(ctx, 1, y.view, x.view, a.view, &relu, NULL), CLIV_VALUE, "gemv, ger and axpy");
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 0, 1, half, spread, 0, half_y, NULL, NULL), CLIV_DTYPE, "gemv, ger and axpy");
+  ASSERT_FAILS(ctx, cliv_ger(ctx, 1, half_y, spread, half, NULL, NULL), CLIV_DTYPE, "gemv, ger and axpy");
+  ASSERT_FAILS(ctx, cliv_gemv(ctx, 1, 1, a.view, x.view, 0, y.view, NULL, NULL), CLIV_SHAPE, "gemv: op(A) is 19 × 21");
+  ASSERT_FAILS(ctx, cliv_ger(ctx, 1, x.view, y.view, a.view, NULL, NULL), CLIV_SHAPE, "ger: A is 21 × 19");
+  ASSERT_FAILS(ctx, cliv_axpy(ctx, 1, x.view, x.dense, NULL, NULL), CLIV_LAYOUT, "strided");
+  cliv_tensor *const all[] = {spread, half_x, half_y, half};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
+  free_pair(&a);
+  free_pair(&x);
+  free_pair(&y);
+  test_close(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(copies_any_layout_and_type), cmocka_unit_test(copies_from_strides_to_strides),
-      cmocka_unit_test(strides_of_a_pitch_are_one), cmocka_unit_test(refuses_what_cannot_be),
-      cmocka_unit_test(operations_refuse_strides),  cmocka_unit_test(multiplies_with_vectors_of_any_step),
+      cmocka_unit_test(copies_any_layout_and_type),
+      cmocka_unit_test(copies_from_strides_to_strides),
+      cmocka_unit_test(strides_of_a_pitch_are_one),
+      cmocka_unit_test(refuses_what_cannot_be),
+      cmocka_unit_test(operations_refuse_strides),
+      cmocka_unit_test(multiplies_with_vectors_of_any_step),
+      cmocka_unit_test(vectors_of_any_step_take_the_same_options),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

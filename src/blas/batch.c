@@ -3,6 +3,7 @@
 
 #include "blas/epilogue.h"
 #include "blas/product.h"
+#include "runtime/stage.h"
 #include "runtime/tensor.h"
 
 /* One of the 3 · count tensors, by where its memory begins. */
@@ -11,10 +12,11 @@ typedef struct place {
   uintptr_t memory;
   cl_ulong at;
   bool result;
+  size_t next; /* the next result */
 } place;
 
 static place place_of(const cliv_tensor *t, bool result) {
-  return (place){t, t->svm ? 0 : (uintptr_t)t->mem, t->svm ? cliv__address(t) : t->offset, result};
+  return (place){t, t->svm ? 0 : (uintptr_t)t->mem, t->svm ? cliv__address(t) : t->offset, result, 0};
 }
 
 static int by_place(const void *a_, const void *b_) {
@@ -23,17 +25,25 @@ static int by_place(const void *a_, const void *b_) {
   return a->at == b->at ? 0 : a->at < b->at ? -1 : 1;
 }
 
-/* No result shares memory with an operand of any product, or with another result. places: room for 3 · count. */
+/* No result shares memory with an operand of any product, or with another result. places: room for 3 · count. Operands
+ * are not compared with each other, since many may lie at one place. */
 static cliv_status check_apart(cliv_context *ctx, size_t count, place *places) {
   char x[160], y[160];
-  qsort(places, 3 * count, sizeof *places, by_place);
-  for (size_t i = 0; i < 3 * count; i++) {
+  const size_t all = 3 * count;
+  qsort(places, all, sizeof *places, by_place);
+  for (size_t i = all, result = all; i-- > 0;) { /* the next result, from each */
+    places[i].next = result;
+    if (places[i].result) result = i;
+  }
+  for (size_t i = 0; i < all; i++) {
     const place *const p = &places[i];
-    for (const place *q = p + 1; q < places + 3 * count && q->memory == p->memory && q->at - p->at < p->tensor->span;
-         q++)
-      REQUIRE(ctx, !(p->result || q->result) || !cliv__overlap(p->tensor, q->tensor), OVERLAP,
+    for (size_t j = p->result ? i + 1 : p->next; j < all; j = p->result ? j + 1 : places[j].next) {
+      const place *const q = &places[j];
+      if (q->memory != p->memory || q->at - p->at >= p->tensor->span) break;
+      REQUIRE(ctx, !cliv__overlap(p->tensor, q->tensor), OVERLAP,
               "the result %s shares memory with %s of the same batch; results are written elsewhere",
               cliv__describe((p->result ? p : q)->tensor, x), cliv__describe((p->result ? q : p)->tensor, y));
+    }
   }
   return CLIV_OK;
 }
@@ -96,6 +106,19 @@ static cliv_status multiply(const batch *b) {
   return CLIV_OK;
 }
 
+/* Of matrices of any layout and type: all launches, or none, where they are of the provider that can. */
+static cliv_status one_by_one(const batch *t, const cliv_tensor *const *a, const cliv_tensor *const *b,
+                              cliv_tensor *const *c) {
+  const bool staged = t->provider == &cliv__blas_exact;
+  cliv_status status = CLIV_OK;
+  if (staged) TRY(cliv__stage_begin(t->ctx));
+  for (size_t z = 0; z < t->count && !status; z++) {
+    const cliv_sync part = cliv__sync_part(t->sync, z == 0, z + 1 == t->count);
+    status = cliv__multiply(t->ctx, t->provider, &t->products[z], a[z], b[z], c[z], &part);
+  }
+  return staged ? cliv__stage_end(t->ctx, status, NULL) : status;
+}
+
 /* Rows of one pitch in a wide type, all of them: what providers know as lists. */
 static bool plain(size_t count, const cliv_tensor *const *a, const cliv_tensor *const *b, cliv_tensor *const *c) {
   for (size_t z = 0; z < count; z++)
@@ -150,11 +173,8 @@ cliv_status cliv_gemm_batched(cliv_context *ctx, size_t count, int trans_a, int 
       products[z].c = cliv__matrices_of(c[z]);
     }
     status = multiply(&all);
-  } else {
-    for (size_t z = 0; z < count && !status; z++) {
-      const cliv_sync part = cliv__sync_part(sync, z == 0, z + 1 == count);
-      status = cliv__multiply(ctx, all.provider, &products[z], a[z], b[z], c[z], &part);
-    }
+  } else if (!status) {
+    status = one_by_one(&all, a, b, c);
   }
   free(products);
   return status;

@@ -116,7 +116,6 @@ static cliv_status check_pair(cliv_context *ctx, const cliv_tensor *operand, con
 /* … and of those that a vector routine takes. */
 static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
   char text[160];
-  REQUIRE_TENSORS(ctx, operand, result);
   TRY(check_pair(ctx, operand, result));
   REQUIRE(ctx, result->dtype == CLIV_F32 || result->dtype == CLIV_F64, DTYPE,
           "gemv, ger and axpy are computed in float32 and float64, not for %s; gemm takes it",
@@ -249,11 +248,6 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
   REQUIRE_MATRIX(ctx, a);
   REQUIRE_VECTOR(ctx, x);
   REQUIRE_VECTOR(ctx, y);
-  if (a->strided || x->strided || y->strided) {
-    const cliv_tensor vx = column_of(x);
-    cliv_tensor vy = column_of(y);
-    return cliv_gemm(ctx, trans_a, 0, alpha, a, &vx, beta, &vy, options, sync);
-  }
   const size_t m = a->shape[trans_a ? 1 : 0], k = a->shape[trans_a ? 0 : 1];
   REQUIRE(ctx, x->count == k, SHAPE, "gemv: op(A) is %zu × %zu, but x has %zu elements", m, k, x->count);
   REQUIRE(ctx, y->count == m, SHAPE, "gemv: op(A) is %zu × %zu, but y has %zu elements", m, k, y->count);
@@ -264,6 +258,12 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
 
   alpha = cliv__blas_rounded(y->dtype, alpha);
   beta = cliv__blas_rounded(y->dtype, beta);
+  if (a->strided || x->strided || y->strided) {
+    const cliv__gemm g = {
+        .dtype = y->dtype, .trans_a = trans_a != 0, .m = m, .n = 1, .k = k, .alpha = alpha, .beta = beta, .batch = 1};
+    const cliv_tensor vx = column_of(x), vy = column_of(y);
+    return cliv__multiply(ctx, provider, &g, a, &vx, &vy, sync);
+  }
   if (m == 0 || k == 0 || alpha == 0) return scale(ctx, y, beta, sync);
   const cliv__gemv g = {y->dtype, trans_a != 0, m, k, alpha, beta, matrix_of(a), vector_of(x), vector_of(y)};
   return provider->gemv(ctx, &g, sync);
@@ -279,10 +279,6 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
   REQUIRE_VECTOR(ctx, x);
   REQUIRE_VECTOR(ctx, y);
   REQUIRE_MATRIX(ctx, a);
-  if (a->strided || x->strided || y->strided) {
-    const cliv_tensor vx = column_of(x), vy = column_of(y);
-    return cliv_gemm(ctx, 0, 1, alpha, &vx, &vy, 1, a, options, sync);
-  }
   REQUIRE(ctx, x->count == a->shape[0] && y->count == a->shape[1], SHAPE,
           "ger: A is %zu × %zu, but x has %zu elements and y has %zu", a->shape[0], a->shape[1], x->count, y->count);
   TRY(check_type(ctx, x, a));
@@ -292,6 +288,18 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
 
   alpha = cliv__blas_rounded(a->dtype, alpha);
   if (a->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
+  if (a->strided || x->strided || y->strided) {
+    const cliv__gemm g = {.dtype = a->dtype,
+                          .trans_b = true,
+                          .m = x->count,
+                          .n = y->count,
+                          .k = 1,
+                          .alpha = alpha,
+                          .beta = 1,
+                          .batch = 1};
+    const cliv_tensor cx = column_of(x), cy = column_of(y);
+    return cliv__multiply(ctx, provider, &g, &cx, &cy, a, sync);
+  }
   const cliv__vector vx = vector_of(x), vy = vector_of(y);
   const cliv__matrix ma = matrix_of(a);
   return provider->ger(ctx, a->dtype, alpha, &vx, &vy, &ma, sync);
@@ -306,6 +314,7 @@ cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cli
   REQUIRE_NOT_NULL(ctx, y);
   REQUIRE(ctx, cliv__same_shape(x, y), SHAPE, "axpy: x is %s and y is %s: their shapes must be equal",
           cliv__describe(x, a), cliv__describe(y, b));
+  REQUIRE_TENSORS(ctx, x, y);
   TRY(check_type(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
   TRY(choose_vectors(ctx, options, &provider));

@@ -156,6 +156,7 @@ static cliv_status listed_gemm(cliv_context *ctx, const cliv__gemm *g, const cli
 static cliv_status clblast_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
   enum { ROOM = 1 << 26 };
   const bool ends = cliv__has_epilogue(g);
+  if (ends) TRY(cliv__gemm_finish_ready(ctx, g));
   const cl_ulong batch = g->batch ? g->batch : 1;
   const cl_ulong bytes = batch > 1 ? batch_bytes(g) / batch : ROOM, most = bytes < ROOM ? ROOM / bytes : 1;
   for (cl_ulong z = 0, count; z < batch; z += count) {

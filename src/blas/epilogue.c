@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "blas/exact.h"
 #include "runtime/program.h"
 #include "runtime/tensor.h"
@@ -91,14 +92,15 @@ cliv_status cliv__gemm_kernel(cliv_context *ctx, const cliv__gemm *g, const char
   return cliv__blas_kernel(ctx, g->dtype, files, entry, all, out);
 }
 
-/* Of cl/prelude.cl. */
-static const char *storage(cliv_dtype dtype) {
-  switch (dtype) {
-    case CLIV_F16: return "f16";
-    case CLIV_BF16: return "bf16";
-    case CLIV_F64: return "f64";
-    default: return "f32";
-  }
+static cliv_status finish_kernel(cliv_context *ctx, cliv_dtype from, cliv_dtype to, cliv_activation activation,
+                                 cl_kernel *out) {
+  char choices[96];
+  snprintf(choices, sizeof choices, "-D FROM=%s -D TO=%s -D ACTIVATION=%s%s", cliv__dtype_storage(from),
+           cliv__dtype_storage(to), cliv_activation_name(activation), to == CLIV_F64 ? " -D REAL_F64" : "");
+  return cliv__kernel(
+      ctx,
+      needs_math(activation) ? "divide.cl math.cl activation.cl blas.cl finish.cl" : "activation.cl blas.cl finish.cl",
+      choices, "finish_all", out);
 }
 
 cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv__stored *to, const cliv__gemm *g,
@@ -106,14 +108,8 @@ cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv
   enum { RUN = 1024 }; /* as in cl/finish.cl */
   const cliv__matrix *const in = &from->matrix, *const out = &to->matrix;
   const cliv_activation activation = g ? g->activation : CLIV_ACTIVATION_NONE;
-  char choices[96];
-  snprintf(choices, sizeof choices, "-D FROM=%s -D TO=%s -D ACTIVATION=%s%s", storage(from->dtype), storage(to->dtype),
-           cliv_activation_name(activation), to->dtype == CLIV_F64 ? " -D REAL_F64" : "");
   cl_kernel kernel;
-  TRY(cliv__kernel(
-      ctx,
-      needs_math(activation) ? "divide.cl math.cl activation.cl blas.cl finish.cl" : "activation.cl blas.cl finish.cl",
-      choices, "finish_all", &kernel));
+  TRY(finish_kernel(ctx, from->dtype, to->dtype, activation, &kernel));
   const cl_uint along = g ? g->bias_along : 0;
   const cl_mem bias = along ? g->bias.mem : out->mem;
   const cl_ulong bias_first = along ? g->bias.first : 0;
@@ -130,6 +126,11 @@ cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv
   return LAUNCH(ctx, kernel, range, sync, ARG(in->mem), ARG(in->first), ARG(in->pitch), ARG(out->mem), ARG(out->first),
                 ARG(out->pitch), ARG(out->rows), ARG(out->columns), ARG(per), ARG(bias), ARG(bias_first), ARG(along),
                 ARG(bias_rows));
+}
+
+cliv_status cliv__gemm_finish_ready(cliv_context *ctx, const cliv__gemm *g) {
+  cl_kernel kernel;
+  return finish_kernel(ctx, g->dtype, g->dtype, g->activation, &kernel);
 }
 
 cliv_status cliv__gemm_finish(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {

@@ -161,6 +161,7 @@ static cliv_status single(cliv_context *ctx, const cliv__gemm *g, const cliv__cu
   if ((g->n == 1 || g->m == 1) && !g->resumes && !(cuts && cuts->no_gemv)) {
     const cliv__gemv v = as_gemv(g);
     if (!cliv__has_epilogue(g)) return cliv__exact_gemv(ctx, &v, cuts, sync);
+    TRY(cliv__gemm_finish_ready(ctx, g));
     TRY(cliv__exact_gemv(ctx, &v, cuts, SYNC_FIRST(sync)));
     return cliv__gemm_finish(ctx, g, SYNC_LAST(sync));
   }
@@ -171,6 +172,7 @@ static cliv_status single(cliv_context *ctx, const cliv__gemm *g, const cliv__cu
 cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {
   if (!cliv__fuses(ctx, g)) {
     const cliv__gemm plain = cliv__without_epilogue(g);
+    TRY(cliv__gemm_finish_ready(ctx, g));
     TRY(cliv__exact_gemm(ctx, &plain, cuts, SYNC_FIRST(sync)));
     return cliv__gemm_finish(ctx, g, SYNC_LAST(sync));
   }

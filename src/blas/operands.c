@@ -120,6 +120,7 @@ static cliv_status product(cliv_context *ctx, const cliv__blas_provider *provide
                            chain *order, bool last) {
   if (!sums) {
     const bool ends = cliv__has_epilogue(g);
+    if (ends) TRY(cliv__gemm_finish_ready(ctx, g));
     TRY(scale(ctx, g, order, last && !ends));
     if (!ends) return CLIV_OK;
     const cliv_sync sync = next(order, last);
