@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "blas/exact.h"
 #include "matrices.h"
@@ -266,6 +267,35 @@ static void lists(void **state) {
 
 /* ---- CLBlast ---- */
 
+#ifdef CLIV_HAVE_CLBLAST
+/* A list by CLBlast that waits for what only the caller will do does not block. */
+static void list_that_waits(cliv_context *ctx) {
+  enum { SIDE = 4, EACH = SIDE * SIDE, PLACES = 6 };
+  cliv_tensor *all, *part[PLACES];
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){PLACES * EACH}, &all));
+  ASSERT_OK(ctx, cliv_tensor_fill(all, 1, NULL));
+  for (size_t i = 0; i < PLACES; i++)
+    ASSERT_OK(ctx, cliv_tensor_view(all, i * EACH, 2, (size_t[]){SIDE, SIDE}, SIDE, &part[i]));
+  ASSERT_OK(ctx, cliv_context_finish(ctx));
+  cl_int code;
+  const cl_event gate = clCreateUserEvent(cliv_context_cl_context(ctx), &code);
+  ASSERT_CL(code);
+  const cliv_tensor *const a[] = {part[0], part[1], part[0]}, *const b[] = {part[1], part[0], part[0]};
+  cliv_tensor *const c[] = {part[2], part[3], part[5]};
+  alarm(60);
+  ASSERT_OK(ctx, cliv_gemm_batched(ctx, 3, 0, 0, 1, a, b, 0, c, &(cliv_blas_options){.provider = CLIV_PROVIDER_CLBLAST},
+                                   &(cliv_sync){1, &gate, NULL}));
+  alarm(0);
+  ASSERT_CL(clSetUserEventStatus(gate, CL_COMPLETE));
+  float *got = test_read(all);
+  for (size_t i = 0; i < PLACES * EACH; i++) assert_true(got[i] == (i / EACH < 2 || i / EACH == 4 ? 1 : SIDE));
+  free(got);
+  clReleaseEvent(gate);
+  for (size_t i = 0; i < PLACES; i++) cliv_tensor_free(part[i]);
+  cliv_tensor_free(all);
+}
+#endif
+
 static void clblast(void **state) {
   (void)state;
 #ifdef CLIV_HAVE_CLBLAST
@@ -286,6 +316,7 @@ static void clblast(void **state) {
                      .seed = 90 + i};
     check_list(ctx, &p, orders[i], false, CLIV_PROVIDER_CLBLAST);
   }
+  if (can && !test_few()) list_that_waits(ctx);
   test_close(ctx);
 #endif
 }

@@ -340,6 +340,7 @@ static void clblast(void **state) {
     like.o = 2; /* without bias */
     scene s = make_scene(ctx, &like, CLIV_F32, FORWARD, 3 * i);
     ASSERT_OK(ctx, call(ctx, &s, CLIV_PROVIDER_CLBLAST, NULL));
+    assert_true(ctx->tuning_applied);
     float *const got = test_read(s.y.on_device.tensor);
     size_t e = 0;
     for (size_t n = 0; n < s.s.n; n++)

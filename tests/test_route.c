@@ -75,9 +75,13 @@ static void a_cpu_has_no_choice_until_tuned(void **state) {
   json_t *note = cliv__notes_get(ctx, NOTE);
   assert_int_equal(json_object_size(note), 1);
   json_decref(note);
-  cliv__route_forget(ctx);
+  cliv__route_forget(ctx, CLIV_F64);
+  assert_true(cliv__route_open(ctx));
+  cliv__route_forget(ctx, CLIV_F32);
   assert_false(cliv__route_open(ctx));
-  assert_null(cliv__notes_get(ctx, NOTE));
+  note = cliv__notes_get(ctx, NOTE);
+  assert_null(json_object_get(note, "float32 nn 4 4 4 0"));
+  json_decref(note);
   cliv_context_free(ctx);
   test_remove_tree(dir);
   free(dir);
@@ -131,6 +135,137 @@ static void others_measure_a_class_once(void **state) {
   free(dir);
 }
 
+/* What a kernel of one type makes void is of that type; who comes later sees that it is to be measured anew. */
+static void types_are_forgotten_apart(void **state) {
+  (void)state;
+  char *dir = test_temp_dir();
+  cliv_context *ctx = open_in(dir);
+  json_t *rows = json_pack("{s:s,s:s}", "float32 nn 4 4 4 0", "clblast", "float64 nn 4 4 4 0", "clblast");
+  assert_true(cliv__notes_put(ctx, NOTE, rows));
+  json_decref(rows);
+  assert_false(cliv__route_stale(ctx, CLIV_F32));
+  assert_int_equal(choice(ctx, 16, 16, 16), CLIV_PROVIDER_CLBLAST);
+  cliv__route_forget(ctx, CLIV_F32);
+  for (int i = 0; i < 2; i++) { /* in this context and in a new one */
+    assert_true(cliv__route_stale(ctx, CLIV_F32));
+    assert_false(cliv__route_stale(ctx, CLIV_F64));
+    assert_int_equal(choice(ctx, 16, 16, 16), cliv_blas_auto(ctx));
+    assert_int_equal(cliv_blas_auto_for(ctx, CLIV_F64, 0, 0, 16, 16, 16), CLIV_PROVIDER_CLBLAST);
+    cliv_context_free(ctx);
+    ctx = open_in(dir);
+  }
+  cliv__route_renew(ctx, CLIV_F32, 0);
+  assert_false(cliv__route_stale(ctx, CLIV_F32));
+  cliv_context_free(ctx);
+  test_remove_tree(dir);
+  free(dir);
+}
+
+static void narrow_types_go_as_float32(void **state) {
+  (void)state;
+  char *dir = test_temp_dir();
+  cliv_context *ctx = open_in(dir);
+  keep(ctx, "float32 nn 4 4 4 0", "clblast");
+  assert_int_equal(cliv_blas_auto_for(ctx, CLIV_F16, 0, 0, 16, 16, 16), CLIV_PROVIDER_CLBLAST);
+  assert_int_equal(cliv_blas_auto_for(ctx, CLIV_BF16, 0, 0, 16, 16, 16), CLIV_PROVIDER_CLBLAST);
+  cliv_context_free(ctx);
+  test_remove_tree(dir);
+  free(dir);
+}
+
+/* When there are too many classes. */
+static void what_is_not_measured_is_exact(void **state) {
+  (void)state;
+  char *dir = test_temp_dir();
+  cliv_context *ctx = open_in(dir);
+  json_t *rows = json_object();
+  for (int i = 0; i < 256; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "float32 nn %d 9 9 9", i);
+    json_object_set_new(rows, name, json_string("clblast"));
+  }
+  assert_true(cliv__notes_put(ctx, NOTE, rows));
+  json_decref(rows);
+  ctx->facts.type = CL_DEVICE_TYPE_GPU;
+  assert_int_equal(choice(ctx, 20, 40, 80), CLIV_PROVIDER_EXACT);
+  multiply(ctx, 20, 40, 80);
+  cliv_context_free(ctx);
+  test_remove_tree(dir);
+  free(dir);
+}
+
+static void measurements_are_small(void **state) {
+  (void)state;
+  static const cl_ulong sizes[][4] = {
+      {32768, 1, 32768, 1}, {1, 1u << 30, 1, 1}, {4096, 4096, 4096, 1}, {64, 64, 64, 100000}, {100, 200, 300, 1}};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (int d = 0; d < 2; d++) {
+      cl_ulong s[4];
+      memcpy(s, sizes[i], sizeof s);
+      const cliv_dtype dtype = d ? CLIV_F64 : CLIV_F32;
+      cliv__route_cut(s, dtype);
+      const cl_ulong bytes = (s[0] * s[2] + s[2] * s[1] + s[0] * s[1]) * s[3] * cliv_dtype_size(dtype);
+      assert_true(bytes > 0 && bytes <= 1u << 26 && s[0] * s[1] * s[2] * s[3] <= 1u << 30);
+      if (i == 4) assert_memory_equal(s, sizes[i], sizeof s);
+    }
+}
+
+/* Two contexts that measure add to one note. */
+static void contexts_share_a_note(void **state) {
+  (void)state;
+  if (test_few() || test_small()) skip(); /* CLBlast compiles */
+  char *dir = test_temp_dir();
+  cliv_context *one = open_in(dir), *two = open_in(dir);
+  assert_int_equal(choice(one, 16, 16, 16), cliv_blas_auto(one)); /* both have read it */
+  assert_int_equal(choice(two, 16, 16, 16), cliv_blas_auto(two));
+  const cliv__gemm first = {.dtype = CLIV_F32, .m = 16, .n = 16, .k = 16},
+                   second = {.dtype = CLIV_F32, .m = 32, .n = 16, .k = 16};
+  const cliv_provider found[] = {cliv__route_measure(one, &first), cliv__route_measure(two, &second)};
+  json_t *note = cliv__notes_get(one, NOTE);
+  assert_int_equal(json_object_size(note), 2);
+  json_decref(note);
+  assert_int_equal(cliv__route_known(two, &first), found[0]);
+  assert_int_equal(cliv__route_known(two, &second), found[1]);
+  cliv_context_free(one);
+  cliv_context_free(two);
+  test_remove_tree(dir);
+  free(dir);
+}
+
+/* CLBlast counts in int: what lies behind is refused before anything is touched. */
+static void far_elements_are_refused(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  const cl_ulong far = (cl_ulong)1 << 31;
+  const cl_ulong places[] = {0, 0, 0, 0, far, 0};
+  cliv__gemm g[4];
+  for (size_t i = 0; i < 4; i++)
+    g[i] = (cliv__gemm){.dtype = CLIV_F32,
+                        .m = 4,
+                        .n = 4,
+                        .k = 4,
+                        .alpha = 1,
+                        .a = {.pitch = 4},
+                        .b = {.pitch = 4},
+                        .c = {.pitch = 4},
+                        .batch = 2};
+  g[0].c.first = far - 15; /* its last element alone is too far */
+  g[0].batch = 1;
+  g[1].a.pitch = far / 2;
+  g[2].b.each = far;
+  g[3].places = places;
+  for (size_t i = 0; i < 4; i++)
+    ASSERT_FAILS(ctx, cliv__blas_clblast.gemm(ctx, &g[i], NULL), CLIV_NOT_IN_BUILD, "32 bits");
+  const cliv__vector v = {.first = 0, .count = 3, .step = far / 2}, w = {.count = 3, .step = 1};
+  const cliv__matrix m = {.rows = 3, .columns = 3, .pitch = 3},
+                     behind = {.first = far, .rows = 3, .columns = 3, .pitch = 3};
+  const cliv__gemv y = {.m = 3, .k = 3, .alpha = 1, .a = m, .x = v, .y = w};
+  ASSERT_FAILS(ctx, cliv__blas_clblast.gemv(ctx, &y, NULL), CLIV_NOT_IN_BUILD, "exact");
+  ASSERT_FAILS(ctx, cliv__blas_clblast.ger(ctx, CLIV_F32, 1, &w, &v, &m, NULL), CLIV_NOT_IN_BUILD, "exact");
+  ASSERT_FAILS(ctx, cliv__blas_clblast.axpy(ctx, CLIV_F32, 1, &m, &behind, NULL), CLIV_NOT_IN_BUILD, "exact");
+  test_close(ctx);
+}
+
 #else
 
 static void there_is_no_choice(void **state) {
@@ -146,9 +281,11 @@ static void there_is_no_choice(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #ifdef CLIV_HAVE_CLBLAST
-      cmocka_unit_test(a_cpu_has_no_choice_until_tuned),
-      cmocka_unit_test(damaged_notes_are_no_routes),
-      cmocka_unit_test(others_measure_a_class_once),
+      cmocka_unit_test(a_cpu_has_no_choice_until_tuned), cmocka_unit_test(damaged_notes_are_no_routes),
+      cmocka_unit_test(others_measure_a_class_once),     cmocka_unit_test(types_are_forgotten_apart),
+      cmocka_unit_test(narrow_types_go_as_float32),      cmocka_unit_test(what_is_not_measured_is_exact),
+      cmocka_unit_test(measurements_are_small),          cmocka_unit_test(contexts_share_a_note),
+      cmocka_unit_test(far_elements_are_refused),
 #else
       cmocka_unit_test(there_is_no_choice),
 #endif

@@ -24,15 +24,19 @@
  *            zeros for them.)
  *   clblast  CLBlast's. Its results depend on device, shape and tuning, and are outside that promise. Its first
  *            product in a process takes seconds, since CLBlast compiles anew in each. Status NO_CLBLAST when the
- *            library was built without it. Two things of CLBlast's that a guest should know: on an exception of its
- *            own it prints a line to standard error before it gives Cliv the code; and it keeps every program it has
- *            compiled until the process ends, and with each the cl_context, also yours after cliv_context_free. See
- *            cliv_blas_forget.
+ *            library was built without it. It counts a buffer's elements in 32 bits: by name, products that reach
+ *            beyond 2^31 - 1 fail with NOT_IN_BUILD, and AUTO computes them by exact. Three things of CLBlast's that a
+ *            guest should know: on an exception of its own it prints a line to standard error before it gives Cliv the
+ *            code; it keeps every program it has compiled until the process ends, and with each the cl_context, also
+ *            yours after cliv_context_free (see cliv_blas_forget); and it blocks in gemm_batched of matrices that are
+ *            not evenly apart until all that was enqueued in the context before is done, so that nothing of that may
+ *            wait for what the caller has yet to do. Calls with a wait list do not block.
  *
  * AUTO takes exact on CPU devices, and everywhere in a library without CLBlast. On others both compute the first
  * product of a class of shapes (type, transposes; m, n, k and the batch by powers of two) on matrices of their own,
  * which takes less than a second beyond what CLBlast compiles; where they agree the faster one makes all products of
- * that class, in later processes too, since the answer is kept (cliv/cache.h). What `cliv tune` (cliv/tune.h) makes
+ * that class, in later processes too, since the answer is kept (cliv/cache.h); where they do not, or there are more
+ * than 256 classes, exact does. What `cliv tune` (cliv/tune.h) makes
  * faster than exact on a CPU is taken there, too. Where bits have to be equal everywhere, ask for exact by name.
  *
  * What holds for both, as in any BLAS: with beta = 0 the result is written without being read, so a NaN in it does
@@ -41,7 +45,8 @@
  *
  * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; LAYOUT (strided views, see above); OVERLAP (the
  * result shares memory with an operand); VALUE (tensors of another context, provider out of range); NO_CLBLAST;
- * DEVICE_MEMORY, OPENCL, BUILD, CLBLAST from below. A call that fails before its work is enqueued has changed nothing.
+ * NOT_IN_BUILD (too large for clblast); DEVICE_MEMORY, OPENCL, BUILD, CLBLAST from below. A call that fails before its
+ * work is enqueued has changed nothing.
  *
  * Memory: exact keeps up to three buffers of about 64 MiB with the context (copies of A and of B, running sums),
  * clblast one of the size that CLBlast asks for (batches of small matrices in pieces for which CLBlast itself
@@ -181,6 +186,9 @@ CLIV_API cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, co
 /* Compiles what the given routines need ("gemm,gemv,ger,axpy" or some of them; NULL: all) by tiny calls of them, so
  * that the first product of the program is not the one that waits: CLBlast compiles anew in every process, for seconds
  * a routine. dtype: CLIV_F32 or CLIV_F64. options: the provider; AUTO prepares what it takes for tiny products.
+ *
+ * What CLBlast compiles is the whole process's; what exact compiles is its context's, and in the background that is one
+ * of the thread's own: the given context then finds it in the disk cache (cliv/cache.h), and without one gains nothing.
  *
  * background 0: blocks until it is done. Otherwise a thread of the library's own does it, on a queue of its own on the
  * same device; it takes no signals, and is joined by cliv_blas_prepared, the next cliv_blas_prepare or

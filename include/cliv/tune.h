@@ -8,11 +8,14 @@
  *     and, of kernels with few candidates, what CLBlast's own tuner finds in growing slices of them;
  *   - every candidate computes a whole routine, and every element of its result is compared with the provider `exact`
  *     before it is timed; what is wrong, fails or writes beyond its matrix is never taken;
- *   - the best is compared with the defaults, both in turn, and kept only where it is faster by 3 % at least.
+ *   - the best is compared with what is kept, or the defaults, both in turn, and kept only where it is faster by 3 % at
+ *     least, and for gemm only where products of odd sides are right in all transposes, too. Defaults that are wrong
+ *     here are slower than anything that is right.
  *
- * What is kept is a note (cliv/cache.h) of the device, its driver, and CLBlast's version, and is in force from the
- * first call of the provider `clblast` on a context of that device. CLBlast knows parameters by device and not by
- * context: they hold for the whole process, for every user of CLBlast in it, also one who has overridden them before.
+ * What is kept is a note (cliv/cache.h) of the device, its driver, and the versions of Cliv and of CLBlast, and is in
+ * force from the first call of the provider `clblast` on a context of that device. CLBlast knows parameters by device
+ * and not by context: they hold for the whole process, for every user of CLBlast in it, also one who has overridden
+ * them before.
  *
  * A search goes on where the last one ended. A candidate that crashes or hangs a driver takes the process with it; it
  * was written down before it was tried, and the next search passes over it. `cliv tune` runs the search in a child
@@ -41,7 +44,7 @@ typedef struct cliv_tune_progress {
   size_t m, n, k;               /* the size that it is judged at; 1 where the routine has no such */
   double done;                  /* of the budget, 0…1 */
   size_t tried, failed;         /* candidates for this kernel, with those of earlier searches */
-  double before, best;          /* GFLOP/s with the defaults and with the best so far; 0: not known yet */
+  double before, best;          /* GFLOP/s with the defaults and with the best so far; 0: not known, or wrong */
   int finished;                 /* 1: the last report on this kernel */
   int kept;                     /* finished: `best` is faster than the defaults, and in force from now on */
   const char *parameters;       /* finished: those of `best`, "GEMMK=0 KREG=1 …"; otherwise NULL */
@@ -78,7 +81,7 @@ CLIV_API cliv_status cliv_tune_export(cliv_context *ctx, const char *path) CLIV_
  * faster. Blocks for seconds a row. Of options, progress and user count; out->kept says how many were kept. The whole
  * file is checked first: FILE (cannot be read), FORMAT (no such file, or a row that CLBlast cannot have: what and
  * where), DATA (it is of another device). A file from another version of the driver is taken, since its rows are tried.
- * Also fails with NO_CLBLAST, NULL, and as cliv_tune. */
+ * Rows that failed here before are not tried again. Also fails with NO_CLBLAST, NULL, and as cliv_tune. */
 CLIV_API cliv_status cliv_tune_import(cliv_context *ctx, const char *path, const cliv_tune_options *options,
                                       cliv_tune_result *out) CLIV_MUST_CHECK;
 

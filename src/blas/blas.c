@@ -5,7 +5,6 @@
 
 #include "base/options.h"
 #include "blas/epilogue.h"
-#include "blas/prepare.h"
 #include "blas/product.h"
 #include "blas/route.h"
 #include "runtime/quirks.h"
@@ -50,7 +49,9 @@ cliv_provider cliv_blas_auto(const cliv_context *ctx) {
 
 cliv_provider cliv_blas_auto_for(cliv_context *ctx, cliv_dtype dtype, int trans_a, int trans_b, size_t m, size_t n,
                                  size_t k) {
-  const cliv__gemm g = {.dtype = dtype, .trans_a = trans_a != 0, .trans_b = trans_b != 0, .m = m, .n = n, .k = k};
+  const bool narrow = dtype == CLIV_F16 || dtype == CLIV_BF16; /* products in float32, and routed as such */
+  const cliv__gemm g = {
+      .dtype = narrow ? CLIV_F32 : dtype, .trans_a = trans_a != 0, .trans_b = trans_b != 0, .m = m, .n = n, .k = k};
   const cliv_provider known = ctx && cliv__route_open(ctx) ? cliv__route_known(ctx, &g) : CLIV_PROVIDER_AUTO;
   return known == CLIV_PROVIDER_AUTO ? cliv_blas_auto(ctx) : known;
 }
@@ -68,7 +69,6 @@ static cliv_status choose(cliv_context *ctx, cliv_provider provider, bool vector
   REQUIRE(ctx, provider == CLIV_PROVIDER_EXACT || provider == CLIV_PROVIDER_CLBLAST, VALUE,
           "%d is no provider of matrix products", (int)provider);
 #ifdef CLIV_HAVE_CLBLAST
-  if (provider == CLIV_PROVIDER_CLBLAST) cliv__clblast_begin(ctx);
   *out = provider == CLIV_PROVIDER_CLBLAST ? &cliv__blas_clblast : &cliv__blas_exact;
 #else
   REQUIRE(

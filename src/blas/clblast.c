@@ -2,10 +2,12 @@
 #ifdef CLIV_HAVE_CLBLAST
 
 #include <clblast_c.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "blas/clblast.h"
 #include "blas/epilogue.h"
+#include "blas/prepare.h"
 #include "runtime/scratch.h"
 
 static const struct {
@@ -44,8 +46,10 @@ static const char *text_of(int code) {
   return cliv__cl_name(code); /* the others are OpenCL's own */
 }
 
-/* CLBlast takes no wait list: a barrier with it goes in front. `order` must be ended by end(). */
+/* The tuned parameters are in force from here on. CLBlast takes no wait list: a barrier with it goes in front. `order`
+ * must be ended by end(). */
 static cliv_status begin(cliv_context *ctx, const cliv_sync *sync, cliv__order *order) {
+  cliv__clblast_begin(ctx);
   TRY(cliv__order_begin(ctx, sync, order));
   if (order->wait_count == 0) return CLIV_OK;
   const cl_int code = clEnqueueBarrierWithWaitList(ctx->queue, order->wait_count, order->wait, NULL);
@@ -69,6 +73,42 @@ cliv_status cliv__clblast_run(cliv_context *ctx, const cliv_sync *sync, const ch
   return end(ctx, &order, code, routine);
 }
 
+/* ---- its indices ---- */
+
+/* CLBlast's kernels index in int, and its host code casts without a look: what lies behind would be read and written
+ * elsewhere. `end`: elements, from the buffer's begin. */
+cliv_status cliv__clblast_reaches(cliv_context *ctx, cl_ulong end) {
+  REQUIRE(ctx, end <= INT_MAX, NOT_IN_BUILD,
+          "CLBlast counts elements in 32 bits, up to %d, and this call needs %llu in one buffer; the provider 'exact' "
+          "has no such limit",
+          INT_MAX, (unsigned long long)end);
+  return CLIV_OK;
+}
+
+static cl_ulong larger(cl_ulong a, cl_ulong b) { return a > b ? a : b; }
+
+static cl_ulong end_of(const cliv__matrix *x, cl_ulong first, cl_ulong rows, cl_ulong columns, cl_ulong batch) {
+  return first + (batch - 1) * x->each + (rows - 1) * x->pitch + columns;
+}
+
+static cl_ulong end_of_vector(const cliv__vector *x) { return x->first + (x->count - 1) * x->step + 1; }
+
+static cl_ulong gemm_end(const cliv__gemm *g) {
+  const cl_ulong rows[] = {g->trans_a ? g->k : g->m, g->trans_b ? g->n : g->k, g->m},
+                 columns[] = {g->trans_a ? g->m : g->k, g->trans_b ? g->k : g->n, g->n},
+                 batch = g->batch ? g->batch : 1;
+  const cliv__matrix *const x[] = {&g->a, &g->b, &g->c};
+  cl_ulong end = 0;
+  for (size_t i = 0; i < 3; i++) {
+    cl_ulong first = g->places ? 0 : x[i]->first;
+    for (cl_ulong z = 0; g->places && z < batch; z++) first = larger(first, g->places[3 * z + i]);
+    end = larger(end, end_of(x[i], first, rows[i], columns[i], g->places ? 1 : batch));
+  }
+  return end;
+}
+
+/* ---- products ---- */
+
 static CLBlastTranspose transpose(bool yes) { return yes ? CLBlastTransposeYes : CLBlastTransposeNo; }
 
 /* Always with a buffer of ours: CLBlast ends the process when an allocation of its own fails. */
@@ -77,11 +117,13 @@ static cliv_status single_gemm(cliv_context *ctx, const cliv__gemm *g, const cli
   const bool wide = g->dtype == CLIV_F64;
   size_t bytes = 0;
   cl_mem room;
+  cliv__clblast_begin(ctx); /* the parameters say how much */
   CLBlastStatusCode code = (wide ? CLBlastDGemmTempBufferSize : CLBlastSGemmTempBufferSize)(
       CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, g->a.first, g->a.pitch, g->b.first, g->b.pitch, g->c.first,
       g->c.pitch, &ctx->queue, &bytes);
   REQUIRE(ctx, code == CLBlastSuccess, CLBLAST, "CLBlast cannot tell the memory it needs on device '%s': %s (%d)",
           ctx->facts.name, text_of(code), (int)code);
+  TRY(cliv__clblast_reaches(ctx, bytes / cliv_dtype_size(g->dtype)));
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_CLBLAST, bytes, &room));
   cliv__order order;
   TRY(begin(ctx, sync, &order));
@@ -152,13 +194,14 @@ static cliv_status listed_gemm(cliv_context *ctx, const cliv__gemm *g, const cli
 }
 
 /* In one call where CLBlast's own allocation is small enough not to fail where ours just did not; else one by one, with
- * a buffer of ours. */
+ * a buffer of ours. So are lists that wait: CLBlast writes their places by blocking calls, behind the barrier. */
 static cliv_status clblast_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
   enum { ROOM = 1 << 26 };
-  const bool ends = cliv__has_epilogue(g);
-  if (ends) TRY(cliv__gemm_finish_ready(ctx, g));
+  const bool ends = cliv__has_epilogue(g), blocks = g->places && sync && sync->wait_count;
   const cl_ulong batch = g->batch ? g->batch : 1;
-  const cl_ulong bytes = batch > 1 ? batch_bytes(g) / batch : ROOM, most = bytes < ROOM ? ROOM / bytes : 1;
+  const cl_ulong bytes = batch > 1 && !blocks ? batch_bytes(g) / batch : ROOM, most = bytes < ROOM ? ROOM / bytes : 1;
+  TRY(cliv__clblast_reaches(ctx, gemm_end(g)));
+  if (ends) TRY(cliv__gemm_finish_ready(ctx, g));
   for (cl_ulong z = 0, count; z < batch; z += count) {
     count = batch - z < most ? batch - z : most;
     const cliv__gemm part = cliv__gemm_part(g, z, count);
@@ -173,6 +216,8 @@ static cliv_status clblast_gemv(cliv_context *ctx, const cliv__gemv *g, const cl
   const CLBlastTranspose ta = transpose(g->trans_a);
   const size_t rows = g->a.rows, columns = g->a.columns;
   cliv__order order;
+  TRY(cliv__clblast_reaches(ctx, end_of(&g->a, g->a.first, rows, columns, 1)));
+  TRY(cliv__clblast_reaches(ctx, larger(end_of_vector(&g->x), end_of_vector(&g->y))));
   if (g->beta == 0) { /* CLBlast's gemv reads y all the same, and a NaN in it stays */
     const cliv__matrix y = {g->y.mem, g->y.first, g->m, 1, g->y.step, 0};
     TRY(cliv__blas_scale(ctx, g->dtype, 0, &y, SYNC_FIRST(sync)));
@@ -191,6 +236,8 @@ static cliv_status clblast_gemv(cliv_context *ctx, const cliv__gemv *g, const cl
 static cliv_status clblast_ger(cliv_context *ctx, cliv_dtype dtype, double alpha, const cliv__vector *x,
                                const cliv__vector *y, const cliv__matrix *a, const cliv_sync *sync) {
   cliv__order order;
+  TRY(cliv__clblast_reaches(ctx, end_of(a, a->first, a->rows, a->columns, 1)));
+  TRY(cliv__clblast_reaches(ctx, larger(end_of_vector(x), end_of_vector(y))));
   TRY(begin(ctx, sync, &order));
   const CLBlastStatusCode code =
       dtype == CLIV_F64
@@ -216,6 +263,8 @@ static cliv_status clblast_axpy(cliv_context *ctx, cliv_dtype dtype, double alph
                                 const cliv__matrix *y, const cliv_sync *sync) {
   const bool dense = x->pitch == x->columns && y->pitch == y->columns;
   const cl_ulong rows = dense ? 1 : x->rows, columns = dense ? x->rows * x->columns : x->columns;
+  TRY(cliv__clblast_reaches(
+      ctx, larger(end_of(x, x->first, x->rows, x->columns, 1), end_of(y, y->first, x->rows, x->columns, 1))));
   for (cl_ulong i = 0; i < rows; i++) {
     const cliv_sync part = cliv__sync_part(sync, i == 0, i + 1 == rows);
     TRY(axpy_row(ctx, dtype, columns, alpha, x->mem, x->first + i * x->pitch, y->mem, y->first + i * y->pitch, &part));

@@ -15,7 +15,17 @@ static CLBlastStatusCode conv(const void *with, cl_command_queue *queue, cl_even
 #undef ARGUMENTS
 }
 
+/* x, w, y, and the columns that CLBlast makes of x. */
+static cliv_status check(cliv_context *ctx, const cliv__conv *v) {
+  const cl_ulong patch = v->c * v->kernel[0] * v->kernel[1], places = v->images * v->result[0] * v->result[1];
+  TRY(cliv__clblast_reaches(ctx, v->x.first + v->images * v->c * v->data[0] * v->data[1]));
+  TRY(cliv__clblast_reaches(ctx, v->w.first + v->o * patch));
+  TRY(cliv__clblast_reaches(ctx, v->y.first + v->o * places));
+  return cliv__clblast_reaches(ctx, patch * places);
+}
+
 cliv_status cliv__clblast_conv(cliv_context *ctx, const cliv__conv *v, const cliv_sync *sync) {
+  TRY(check(ctx, v));
   return cliv__clblast_run(ctx, sync, "convgemm", conv, v);
 }
 

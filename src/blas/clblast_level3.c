@@ -68,8 +68,21 @@ static CLBlastStatusCode trsm(const void *with, cl_command_queue *queue, cl_even
                             event);
 }
 
+/* The matrices, and the copies of all of them that CLBlast may make in one buffer. */
+static cliv_status check(cliv_context *ctx, const cliv__level3 *op) {
+  const cliv__stack *const x[] = {op->a, op->b, op->c};
+  cl_ulong all = 0;
+  for (size_t i = 0; i < 3; i++) {
+    TRY(cliv__clblast_reaches(
+        ctx, x[i]->first + (x[i]->count - 1) * x[i]->each + (x[i]->rows - 1) * x[i]->pitch + x[i]->columns));
+    all += x[i]->rows * x[i]->columns;
+  }
+  return cliv__clblast_reaches(ctx, all);
+}
+
 static cliv_status each(cliv_context *ctx, const cliv__level3 *op, const char *name, cliv__clblast_call *call,
                         const cliv_sync *sync) {
+  TRY(check(ctx, op));
   for (cl_ulong b = 0; b < op->c->count; b++) {
     const one x = {op, op->a->first + b * op->a->each, op->b->first + b * op->b->each, op->c->first + b * op->c->each};
     const cliv_sync part = cliv__sync_part(sync, b == 0, b + 1 == op->c->count);
@@ -82,6 +95,7 @@ static cliv_status each(cliv_context *ctx, const cliv__level3 *op, const char *n
 static cliv_status in_place(cliv_context *ctx, const cliv__level3 *op, const char *name, cliv__clblast_call *call,
                             const cliv_sync *sync) {
   if (op->b->mem == op->c->mem && op->b->first == op->c->first) return each(ctx, op, name, call, sync);
+  TRY(check(ctx, op));
   TRY(cliv__nothing(ctx, SYNC_FIRST(sync)));
   TRY(cliv__stack_finish(ctx, CLIV__PART_ALL, 1, op->b, 0, op->c));
   return each(ctx, op, name, call, SYNC_LAST(sync));

@@ -1,6 +1,5 @@
 /* The public side of cliv/blas.h: triangles and symmetric matrices. */
 #include "base/options.h"
-#include "blas/prepare.h"
 #include "blas/product.h"
 #include "blas/triangle.h"
 #include "runtime/stage.h"
@@ -85,10 +84,7 @@ static cliv_status choose(const call *o, const cliv_blas_options *options, const
           "%d is no provider of matrix products", (int)own.provider);
   *out = &cliv__blas_exact;
 #ifdef CLIV_HAVE_CLBLAST
-  if (clblast) {
-    cliv__clblast_begin(o->ctx);
-    *out = &cliv__blas_clblast;
-  }
+  if (clblast) *out = &cliv__blas_clblast;
 #else
   REQUIRE(o->ctx, !clblast, NO_CLBLAST,
           "this library was built without CLBlast; configure it with -DCLIV_CLBLAST=ON, or ask for the provider "

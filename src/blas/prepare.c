@@ -18,6 +18,15 @@ typedef cliv_status call(cliv_context *ctx, cliv_tensor *const t[3], const cliv_
 static cliv_status call_gemm(cliv_context *ctx, cliv_tensor *const t[3], const cliv_blas_options *options) {
   return cliv_gemm(ctx, 0, 0, 1, t[0], t[1], 0, t[2], options, NULL);
 }
+static cliv_status call_gemm_nt(cliv_context *ctx, cliv_tensor *const t[3], const cliv_blas_options *options) {
+  return cliv_gemm(ctx, 0, 1, 1, t[0], t[1], 0, t[2], options, NULL);
+}
+static cliv_status call_gemm_tn(cliv_context *ctx, cliv_tensor *const t[3], const cliv_blas_options *options) {
+  return cliv_gemm(ctx, 1, 0, 1, t[0], t[1], 0, t[2], options, NULL);
+}
+static cliv_status call_gemm_tt(cliv_context *ctx, cliv_tensor *const t[3], const cliv_blas_options *options) {
+  return cliv_gemm(ctx, 1, 1, 1, t[0], t[1], 0, t[2], options, NULL);
+}
 static cliv_status call_gemv(cliv_context *ctx, cliv_tensor *const t[3], const cliv_blas_options *options) {
   return cliv_gemv(ctx, 0, 1, t[0], t[1], 0, t[2], options, NULL);
 }
@@ -34,7 +43,10 @@ static const struct {
   size_t shape[3][2]; /* of the operands and the result */
 } calls[] = {
     {"gemm", call_gemm, {{8, 8}, {8, 8}, {8, 8}}},
-    {"gemm", call_gemm, {{700, 16}, {16, 700}, {700, 700}}}, /* exact: with copies */
+    {"gemm", call_gemm, {{700, 16}, {16, 700}, {700, 700}}},    /* exact: with copies, … */
+    {"gemm", call_gemm_nt, {{700, 16}, {700, 16}, {700, 700}}}, /* … each transpose's own */
+    {"gemm", call_gemm_tn, {{16, 700}, {16, 700}, {700, 700}}},
+    {"gemm", call_gemm_tt, {{16, 700}, {700, 16}, {700, 700}}},
     {"gemv", call_gemv, {{8, 8}, {8, 1}, {8, 1}}},
     {"ger", call_ger, {{8, 1}, {8, 1}, {8, 8}}},
     {"axpy", call_axpy, {{8, 8}, {8, 8}, {8, 8}}},

@@ -19,7 +19,7 @@
 
 static const char NOTE[] = "clblast " CLIV_CLBLAST_VERSION " route";
 enum { MOST = 256, ROUNDS = 5, NAME = 64 };
-static const double MOST_WORK = 0x1p30, MEASURED = 0.1; /* multiply-adds; seconds */
+static const double MOST_WORK = 0x1p30, MOST_BYTES = 0x1p26, MEASURED = 0.1; /* multiply-adds, operands, seconds */
 /* Equal bits are worth something; on a CPU so is what CLBlast compiles in every process. */
 static const double FASTER = 1.05, FASTER_ON_CPU = 1.25;
 
@@ -68,29 +68,45 @@ static void judge_choice(cliv_context *ctx, struct cliv__routes *r) {
   for (size_t i = 0; i < r->count; i++) r->open = r->open || r->list[i].provider == CLIV_PROVIDER_CLBLAST;
 }
 
+/* The rows of a note that are classes and providers; what else is in it is passed over. */
+static void add_all(struct cliv__routes *r, json_t *note) {
+  json_t *provider;
+  const char *name;
+  json_object_foreach(note, name, provider) {
+    const char *text = json_string_value(provider);
+    if (text && !strcmp(text, "clblast")) add(r, name, CLIV_PROVIDER_CLBLAST);
+    if (text && !strcmp(text, "exact")) add(r, name, CLIV_PROVIDER_EXACT);
+  }
+}
+
 /* Made at the first question; NULL without memory. Freed with the context. */
 static struct cliv__routes *routes_of(cliv_context *ctx) {
   if (ctx->routes) return ctx->routes;
   struct cliv__routes *r = calloc(1, sizeof *r);
   if (!r) return NULL;
   ctx->routes = r;
-  json_t *kept = cliv__notes_get(ctx, NOTE), *provider;
-  const char *name;
-  json_object_foreach(kept, name, provider) {
-    const char *text = json_string_value(provider);
-    if (text) add(r, name, !strcmp(text, "clblast") ? CLIV_PROVIDER_CLBLAST : CLIV_PROVIDER_EXACT);
-  }
+  json_t *kept = cliv__notes_get(ctx, NOTE);
+  add_all(r, kept);
   json_decref(kept);
   judge_choice(ctx, r);
   return r;
 }
 
-static void keep(cliv_context *ctx, const struct cliv__routes *r) {
-  json_t *all = json_object();
-  for (size_t i = 0; i < r->count; i++)
-    json_object_set_new(all, r->list[i].name, json_string(cliv_provider_name(r->list[i].provider)));
-  (void)cliv__notes_put(ctx, NOTE, all);
-  json_decref(all);
+/* The note as it is now: other contexts and processes write to it, too. A new reference. */
+static json_t *read_note(cliv_context *ctx) {
+  json_t *note = cliv__notes_get(ctx, NOTE);
+  if (json_is_object(note)) return note;
+  json_decref(note);
+  return json_object();
+}
+
+/* Adds a class to the note, and takes over what others have added. */
+static void keep(cliv_context *ctx, struct cliv__routes *r, const char *name, cliv_provider provider) {
+  json_t *note = read_note(ctx);
+  json_object_set_new(note, name, json_string(cliv_provider_name(provider)));
+  (void)cliv__notes_put(ctx, NOTE, note);
+  add_all(r, note);
+  json_decref(note);
 }
 
 bool cliv__route_open(cliv_context *ctx) {
@@ -103,7 +119,8 @@ cliv_provider cliv__route_known(cliv_context *ctx, const cliv__gemm *g) {
   struct cliv__routes *r = routes_of(ctx);
   name_class(g, name);
   const route *at = r ? find(r, name) : NULL;
-  return at ? at->provider : CLIV_PROVIDER_AUTO;
+  if (at) return at->provider;
+  return r && r->count == MOST ? CLIV_PROVIDER_EXACT : CLIV_PROVIDER_AUTO; /* nothing is taken unmeasured */
 }
 
 /* ---- measured ---- */
@@ -197,9 +214,13 @@ static cliv_provider decide(contest *t) {
   return provider;
 }
 
-/* The shape is halved along its longest side until it is a matter of milliseconds, and its batch first. */
-static void cut(cl_ulong size[static 4]) {
-  while ((double)size[0] * (double)size[1] * (double)size[2] * (double)size[3] > MOST_WORK) {
+static bool too_large(const cl_ulong size[static 4], cliv_dtype dtype) {
+  const double m = (double)size[0], n = (double)size[1], k = (double)size[2], batch = (double)size[3];
+  return m * n * k * batch > MOST_WORK || (m * k + k * n + m * n) * batch * (double)cliv_dtype_size(dtype) > MOST_BYTES;
+}
+
+void cliv__route_cut(cl_ulong size[static 4], cliv_dtype dtype) {
+  while (too_large(size, dtype)) {
     size_t longest = 3;
     for (size_t i = 0; size[3] == 1 && i < 3; i++)
       if (size[i] > size[longest]) longest = i;
@@ -209,7 +230,7 @@ static void cut(cl_ulong size[static 4]) {
 
 static cliv_provider contend(cliv_context *own, const cliv__gemm *g) {
   cl_ulong size[] = {g->m, g->n, g->k, g->batch ? g->batch : 1};
-  cut(size);
+  cliv__route_cut(size, g->dtype);
   contest t = {.ctx = own, .dtype = g->dtype, .trans_a = g->trans_a, .trans_b = g->trans_b};
   const size_t m = size[0], n = size[1], k = size[2], batch = size[3];
   cliv_provider provider = CLIV_PROVIDER_AUTO;
@@ -225,26 +246,58 @@ static cliv_provider contend(cliv_context *own, const cliv__gemm *g) {
 
 cliv_provider cliv__route_measure(cliv_context *ctx, const cliv__gemm *g) {
   struct cliv__routes *r = routes_of(ctx);
+  if (!r) return CLIV_PROVIDER_EXACT;
   /* A queue of its own: what is on the caller's may wait for something that only the caller will do. */
-  cliv_context *own = r ? cliv__context_beside(ctx) : NULL;
+  cliv_context *own = cliv__context_beside(ctx);
   const cliv_provider provider = own ? contend(own, g) : CLIV_PROVIDER_AUTO;
   cliv_context_free(own);
-  if (provider != CLIV_PROVIDER_AUTO) {
-    char name[NAME];
-    name_class(g, name);
-    add(r, name, provider);
-    judge_choice(ctx, r);
-    keep(ctx, r);
-  }
-  return provider;
+  char name[NAME];
+  name_class(g, name);
+  const bool found = provider != CLIV_PROVIDER_AUTO;
+  add(r, name, found ? provider : CLIV_PROVIDER_EXACT);
+  if (found) keep(ctx, r, name, provider);
+  judge_choice(ctx, r);
+  return found ? provider : CLIV_PROVIDER_EXACT;
 }
 
-void cliv__route_forget(cliv_context *ctx) {
+/* ---- renewed ---- */
+
+/* In the note until a type's classes are measured anew: "renew float32". */
+static void name_mark(cliv_dtype dtype, char name[static NAME]) {
+  snprintf(name, NAME, "renew %s", cliv_dtype_name(dtype));
+}
+
+static bool is_of(const char *name, cliv_dtype dtype) {
+  const size_t length = strlen(cliv_dtype_name(dtype));
+  return !strncmp(name, cliv_dtype_name(dtype), length) && name[length] == ' ';
+}
+
+void cliv__route_forget(cliv_context *ctx, cliv_dtype dtype) {
   struct cliv__routes *r = routes_of(ctx);
-  (void)cliv__notes_drop(ctx, NOTE);
+  json_t *note = read_note(ctx), *provider;
+  const char *name;
+  char mark[NAME];
+  void *next;
+  json_object_foreach_safe(note, next, name, provider) if (is_of(name, dtype)) json_object_del(note, name);
+  name_mark(dtype, mark);
+  json_object_set_new(note, mark, json_true());
+  (void)cliv__notes_put(ctx, NOTE, note);
+  json_decref(note);
   if (!r) return;
-  r->count = 0;
+  size_t left = 0;
+  for (size_t i = 0; i < r->count; i++)
+    if (!is_of(r->list[i].name, dtype)) r->list[left++] = r->list[i];
+  r->count = left;
   judge_choice(ctx, r);
+}
+
+bool cliv__route_stale(cliv_context *ctx, cliv_dtype dtype) {
+  char mark[NAME];
+  name_mark(dtype, mark);
+  json_t *note = read_note(ctx);
+  const bool stale = json_object_get(note, mark) != NULL;
+  json_decref(note);
+  return stale;
 }
 
 void cliv__route_renew(cliv_context *ctx, cliv_dtype dtype, double seconds) {
@@ -256,40 +309,61 @@ void cliv__route_renew(cliv_context *ctx, cliv_dtype dtype, double seconds) {
     const cliv__gemm g = {.dtype = dtype, .m = sizes[i][0], .n = sizes[i][1], .k = sizes[i][2]};
     (void)cliv__route_measure(ctx, &g);
   }
+  char mark[NAME];
+  name_mark(dtype, mark);
+  json_t *note = read_note(ctx);
+  if (json_object_del(note, mark) == 0) (void)cliv__notes_put(ctx, NOTE, note);
+  json_decref(note);
 }
 
 /* ---- the provider ---- */
 
-static cliv_status routed_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
-  const bool both = g->dtype == CLIV_F32 || g->dtype == CLIV_F64;
-  if (!both || cliv__preparing(ctx)) return cliv__blas_exact.gemm(ctx, g, sync); /* until CLBlast is compiled */
-  cliv_provider provider = cliv__route_known(ctx, g);
-  const struct cliv__routes *r = routes_of(ctx);
-  const bool full = !r || r->count == MOST;
-  if (provider == CLIV_PROVIDER_AUTO && !is_cpu(ctx) && !full) provider = cliv__route_measure(ctx, g);
-  if (provider == CLIV_PROVIDER_AUTO) provider = cliv_blas_auto(ctx);
-  if (provider == CLIV_PROVIDER_EXACT) return cliv__blas_exact.gemm(ctx, g, sync);
-  cliv__clblast_begin(ctx);
-  return cliv__blas_clblast.gemm(ctx, g, sync);
+/* Whether CLBlast's indices do not reach: then nothing was enqueued, and `exact` computes it. */
+static bool refused(cliv_context *ctx, cliv_status status, cliv__error *held) {
+  if (status && status != CLIV_NOT_IN_BUILD) cliv__error_free(held);
+  else cliv__error_restore(ctx, held);
+  return status == CLIV_NOT_IN_BUILD;
 }
 
-/* For the routines that are not measured. */
-static const cliv__blas_provider *usual(cliv_context *ctx) {
-  if (cliv_blas_auto(ctx) == CLIV_PROVIDER_EXACT || cliv__preparing(ctx)) return &cliv__blas_exact;
-  cliv__clblast_begin(ctx);
-  return &cliv__blas_clblast;
+static bool by_exact(cliv_context *ctx, const cliv__gemm *g) {
+  const bool both = g->dtype == CLIV_F32 || g->dtype == CLIV_F64;
+  if (!both || cliv__preparing(ctx)) return true; /* until CLBlast is compiled */
+  cliv_provider provider = cliv__route_known(ctx, g);
+  if (provider == CLIV_PROVIDER_AUTO && !is_cpu(ctx)) provider = cliv__route_measure(ctx, g);
+  return provider != CLIV_PROVIDER_CLBLAST;
+}
+
+static cliv_status routed_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
+  if (by_exact(ctx, g)) return cliv__blas_exact.gemm(ctx, g, sync);
+  cliv__error held = cliv__error_hold(ctx);
+  const cliv_status status = cliv__blas_clblast.gemm(ctx, g, sync);
+  return refused(ctx, status, &held) ? cliv__blas_exact.gemm(ctx, g, sync) : status;
+}
+
+/* The routines that are not measured. */
+static bool usually_by_exact(cliv_context *ctx) {
+  return cliv_blas_auto(ctx) == CLIV_PROVIDER_EXACT || cliv__preparing(ctx);
 }
 
 static cliv_status routed_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_sync *sync) {
-  return usual(ctx)->gemv(ctx, g, sync);
+  if (usually_by_exact(ctx)) return cliv__blas_exact.gemv(ctx, g, sync);
+  cliv__error held = cliv__error_hold(ctx);
+  const cliv_status status = cliv__blas_clblast.gemv(ctx, g, sync);
+  return refused(ctx, status, &held) ? cliv__blas_exact.gemv(ctx, g, sync) : status;
 }
 static cliv_status routed_ger(cliv_context *ctx, cliv_dtype dtype, double alpha, const cliv__vector *x,
                               const cliv__vector *y, const cliv__matrix *a, const cliv_sync *sync) {
-  return usual(ctx)->ger(ctx, dtype, alpha, x, y, a, sync);
+  if (usually_by_exact(ctx)) return cliv__blas_exact.ger(ctx, dtype, alpha, x, y, a, sync);
+  cliv__error held = cliv__error_hold(ctx);
+  const cliv_status status = cliv__blas_clblast.ger(ctx, dtype, alpha, x, y, a, sync);
+  return refused(ctx, status, &held) ? cliv__blas_exact.ger(ctx, dtype, alpha, x, y, a, sync) : status;
 }
 static cliv_status routed_axpy(cliv_context *ctx, cliv_dtype dtype, double alpha, const cliv__matrix *x,
                                const cliv__matrix *y, const cliv_sync *sync) {
-  return usual(ctx)->axpy(ctx, dtype, alpha, x, y, sync);
+  if (usually_by_exact(ctx)) return cliv__blas_exact.axpy(ctx, dtype, alpha, x, y, sync);
+  cliv__error held = cliv__error_hold(ctx);
+  const cliv_status status = cliv__blas_clblast.axpy(ctx, dtype, alpha, x, y, sync);
+  return refused(ctx, status, &held) ? cliv__blas_exact.axpy(ctx, dtype, alpha, x, y, sync) : status;
 }
 
 const cliv__blas_provider cliv__blas_routed = {

@@ -15,10 +15,15 @@ bool cliv__route_open(cliv_context *ctx);
 /* What is known of a class; AUTO: nothing. `dtype`, the transposes, m, n, k and batch of `g` count. */
 cliv_provider cliv__route_known(cliv_context *ctx, const cliv__gemm *g);
 /* Measures the class of `g` on matrices of its own, and keeps the answer. Blocks: for what compiling takes, and less
- * than a second. AUTO: neither provider computed it. */
+ * than a second. EXACT where neither provider computed it: that is kept for the context's life alone. */
 cliv_provider cliv__route_measure(cliv_context *ctx, const cliv__gemm *g);
-/* What was measured is void: for when parameters of CLBlast's kernels have changed. */
-void cliv__route_forget(cliv_context *ctx);
+/* m, n, k and batch as they are measured: a matter of milliseconds, and of operands of at most 64 MiB. The batch is
+ * halved first, then the longest side. */
+void cliv__route_cut(cl_ulong size[4], cliv_dtype dtype);
+/* What was measured of a type is void: for when parameters of CLBlast's products have changed. Noted until
+ * cliv__route_renew, also for a process after this one: cliv__route_stale. */
+void cliv__route_forget(cliv_context *ctx, cliv_dtype dtype);
+bool cliv__route_stale(cliv_context *ctx, cliv_dtype dtype);
 /* Measures the common classes of a type, while `seconds` last. */
 void cliv__route_renew(cliv_context *ctx, cliv_dtype dtype, double seconds);
 

@@ -214,24 +214,31 @@ static bool faster(search *s, bool defaults) {
   return median(ratio, ROUNDS) >= FASTER && s->best_seconds < rival_seconds; /* a busy machine may say one of these */
 }
 
-static cliv_status conclude(search *s) {
+/* Whether the best is to be kept. Defaults that are wrong here are slower than anything that is right. */
+static bool wins(search *s, bool defaults) {
   bool right = false;
+  if (!put(s, &s->best) || cliv__tune_check(&s->trial, &right) || !right) return false;
+  if (cliv__tune_check_odd(&s->trial, &right) || !right) return false;
+  return defaults && s->default_seconds <= 0 ? s->best_seconds > 0 : faster(s, defaults);
+}
+
+static cliv_status conclude(search *s) {
   const cliv__error held = cliv__error_hold(s->t->ctx);
   const bool differs = memcmp(&s->best, &s->rival, sizeof s->best) != 0,
              first = memcmp(&s->rival, &s->defaults, sizeof s->rival) == 0;
-  const bool good = differs && put(s, &s->best) && !cliv__tune_check(&s->trial, &right) && right && faster(s, first);
+  const bool good = differs && wins(s, first);
   cliv__error_restore(s->t->ctx, &held);
   const double flops = 1e-9 * cliv__tune_flops(s->kernel);
   const cliv__tune_row row = {.kernel = s->kernel,
                               .dtype = s->t->options.dtype,
                               .defaults = s->defaults,
                               .parameters = s->best,
-                              .before = good ? flops / s->default_seconds : 0,
+                              .before = good && s->default_seconds > 0 ? flops / s->default_seconds : 0,
                               .after = good ? flops / s->best_seconds : 0};
   if (good)
     REQUIRE(s->t->ctx, cliv__tune_keep(s->t->ctx, &row), FILE,
             "what was found for CLBlast's %s cannot be kept: the cache folder cannot be written", s->kernel->kernel);
-  if (good) cliv__route_forget(s->t->ctx);
+  if (good && !strcmp(s->kernel->routine, "gemm")) cliv__route_forget(s->t->ctx, s->t->options.dtype);
   s->t->result.kept += good;
   if (!good) {
     s->best = s->rival;
@@ -278,14 +285,18 @@ static void put_back(const search *s, const cliv__parameters saved[static ASIDE]
 
 /* ---- a kernel ---- */
 
-/* What earlier searches found, and what one of them died of. */
+/* What an earlier search died of has failed. */
+static void bury(search *s) {
+  const char *trying = json_string_value(json_object_get(s->state, "trying"));
+  if (!trying) return;
+  json_object_set_new(s->tried, trying, json_real(0));
+  json_object_del(s->state, "trying");
+  remember(s);
+}
+
+/* What earlier searches found. */
 static void recall(search *s) {
-  const char *trying = json_string_value(json_object_get(s->state, "trying")), *text;
-  if (trying) {
-    json_object_set_new(s->tried, trying, json_real(0));
-    json_object_del(s->state, "trying");
-    remember(s);
-  }
+  const char *text;
   json_t *seconds;
   const char *best = NULL;
   double least = 0;
@@ -327,13 +338,25 @@ static cliv_status open_search(tuner *t, const cliv__tune_kernel *kernel, double
   return cliv__tune_open(t->ctx, kernel, t->options.dtype, &s->trial);
 }
 
+/* A row of a file, like a candidate of a search; one that has failed here before is not tried again. */
 static void try_row(search *s, const cliv__tune_row *row) {
-  const double seconds = put(s, &row->parameters) ? judge(s) : 0;
-  s->t->result.tried++;
-  s->t->result.failed += seconds <= 0;
-  if (seconds <= 0) return;
-  s->best = row->parameters;
-  s->best_seconds = seconds;
+  char *text = cliv__parameters_text(&row->parameters);
+  const json_t *before = text ? json_object_get(s->tried, text) : NULL;
+  const bool failed = !text || (before && json_real_value(before) <= 0);
+  if (!failed) {
+    json_object_del(s->tried, text);
+    s->best_seconds = 0; /* whether it is faster is seen at the end */
+    if (try_candidate(s, &row->parameters) && s->best_seconds > 0) {
+      free(text);
+      return;
+    }
+    s->best_seconds = s->default_seconds;
+  } else {
+    s->failed++;
+    s->t->result.tried++;
+    s->t->result.failed++;
+  }
+  free(text);
 }
 
 /* `row`: NULL, or the only candidate. Afterwards what is best is in force. */
@@ -344,6 +367,7 @@ static cliv_status search_kernel(tuner *t, const cliv__tune_kernel *kernel, doub
   if (!status) {
     set_aside(&s, saved);
     judge_defaults(&s);
+    bury(&s);
     if (row) {
       try_row(&s, row);
     } else {
@@ -381,10 +405,13 @@ static cliv_status check_routines(cliv_context *ctx, const char *list) {
   return CLIV_OK;
 }
 
-/* Which products it makes the faster provider; for a tenth of the budget, and what compiling takes. */
+/* Which products it makes the faster provider, also where a search before this one had no time for it; for a tenth of
+ * the budget, and what compiling takes. */
 static void route_anew(tuner *t) {
-  if (t->result.kept && listed(t->options.routines, "gemm"))
-    cliv__route_renew(t->ctx, t->options.dtype, (t->end - t->begin) / 10);
+  static const cliv_dtype dtypes[] = {CLIV_F32, CLIV_F64};
+  for (size_t i = 0; i < 2 && listed(t->options.routines, "gemm"); i++)
+    if (cliv_context_has(t->ctx, dtypes[i]) && cliv__route_stale(t->ctx, dtypes[i]))
+      cliv__route_renew(t->ctx, dtypes[i], (t->end - t->begin) / 10);
 }
 
 static cliv_status begin(cliv_context *ctx, const cliv_tune_options *options, tuner *t) {

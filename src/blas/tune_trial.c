@@ -191,6 +191,65 @@ cliv_status cliv__tune_check(cliv__tune_trial *t, bool *right) {
   return status;
 }
 
+/* ---- odd products ---- */
+
+enum { ODD_M = 131, ODD_N = 67, ODD_K = 45 };
+
+/* From -2 to 2. */
+static cliv_status make_whole(cliv__tune_trial *t, size_t rows, size_t columns, uint64_t seed, cliv_tensor **out) {
+  TRY(cliv_tensor_create(t->ctx, t->dtype, 2, (size_t[]){rows, columns}, out));
+  double *x = random_numbers(rows * columns, seed);
+  REQUIRE(t->ctx, x, HOST_MEMORY, "no memory for %zu numbers", rows * columns);
+  for (size_t i = 0; i < rows * columns; i++) x[i] = floor(2.5 * (x[i] + 1)) - 2;
+  const cliv_status status = write_doubles(t, *out, x, false);
+  free(x);
+  return status;
+}
+
+/* 2 op(A) op(B) + 3 C by a provider. */
+static cliv_status multiply_odd(cliv__tune_trial *t, bool ta, bool tb, cliv_tensor *const x[4], cliv_provider provider,
+                                double *got) {
+  TRY(cliv_tensor_copy(x[2], x[3], NULL));
+  TRY(cliv_gemm(t->ctx, ta, tb, 2, x[0], x[1], 3, x[3], OPTIONS_OF(provider), NULL));
+  return read_doubles(t, x[3], got);
+}
+
+static cliv_status compare_odd(cliv__tune_trial *t, bool ta, bool tb, cliv_tensor *const x[4], bool *right) {
+  enum { COUNT = ODD_M * ODD_N };
+  double *const got = malloc(2 * COUNT * sizeof *got);
+  REQUIRE(t->ctx, got, HOST_MEMORY, "no memory for two results of %d numbers", COUNT);
+  cliv_status status = multiply_odd(t, ta, tb, x, CLIV_PROVIDER_EXACT, got);
+  if (!status) status = multiply_odd(t, ta, tb, x, CLIV_PROVIDER_CLBLAST, got + COUNT);
+  for (size_t i = 0; !status && i < COUNT; i++)
+    if (got[i] != got[COUNT + i]) *right = false;
+  free(got);
+  return status;
+}
+
+static cliv_status check_odd(cliv__tune_trial *t, bool ta, bool tb, bool *right) {
+  cliv_tensor *x[4] = {NULL, NULL, NULL, NULL};
+  const size_t rows[] = {ta ? ODD_K : ODD_M, tb ? ODD_N : ODD_K, ODD_M, ODD_M},
+               columns[] = {ta ? ODD_M : ODD_K, tb ? ODD_K : ODD_N, ODD_N, ODD_N};
+  cliv_status status = CLIV_OK;
+  for (size_t i = 0; !status && i < 4; i++) status = make_whole(t, rows[i], columns[i], i + 1, &x[i]);
+  if (!status) status = compare_odd(t, ta, tb, x, right);
+  for (size_t i = 0; i < 4; i++) cliv_tensor_free(x[i]);
+  return status;
+}
+
+cliv_status cliv__tune_check_odd(cliv__tune_trial *t, bool *right) {
+  *right = true;
+  if (strcmp(t->kernel->routine, "gemm") != 0) return CLIV_OK;
+  for (int i = 0; *right && i < 4; i++) {
+    const cliv_status status = check_odd(t, i & 1, i & 2, right);
+    if (status) *right = false;
+    TRY(status);
+  }
+  return CLIV_OK;
+}
+
+/* ---- time ---- */
+
 static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

@@ -149,6 +149,7 @@ static void listen_to(session *s, int fd) {
   }
 }
 
+/* -1: none, and errno says why. */
 static pid_t start(const session *s, double seconds, bool again, int write_end) {
   char limit[32];
   snprintf(limit, sizeof limit, "--seconds=%.1f", seconds);
@@ -169,21 +170,32 @@ static pid_t start(const session *s, double seconds, bool again, int write_end) 
   if (again) arguments[count++] = "--again";
   posix_spawn_file_actions_t files;
   pid_t pid = -1;
-  if (posix_spawn_file_actions_init(&files)) return -1;
+  int code = posix_spawn_file_actions_init(&files);
+  if (code) {
+    errno = code;
+    return -1;
+  }
   char *list[17] = {0};
   for (size_t i = 0; i < count; i++) list[i] = strdup(arguments[i]);
-  if (posix_spawn_file_actions_adddup2(&files, write_end, STDOUT_FILENO) ||
-      posix_spawn(&pid, "/proc/self/exe", &files, NULL, list, environ))
-    pid = -1;
+  code = posix_spawn_file_actions_adddup2(&files, write_end, STDOUT_FILENO);
+  if (!code) code = posix_spawn(&pid, "/proc/self/exe", &files, NULL, list, environ);
+  if (code) pid = -1;
   for (size_t i = 0; i < count; i++) free(list[i]);
   posix_spawn_file_actions_destroy(&files);
+  errno = code;
   return pid;
 }
 
-/* True: the child said that it is done. */
+static bool none_started(session *s) {
+  s->status = CLIV_HOST_MEMORY;
+  snprintf(s->message, sizeof s->message, "no process can be started to search in: %s", strerror(errno));
+  return true;
+}
+
+/* True: the child said that it is done, or none could be started, which `status` says. */
 static bool run_child(session *s, double seconds, bool again) {
   int ends[2];
-  if (pipe(ends)) return false;
+  if (pipe(ends)) return none_started(s);
   (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
   (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
   const pid_t pid = start(s, seconds, again, ends[1]);
@@ -196,7 +208,7 @@ static bool run_child(session *s, double seconds, bool again) {
       ;
   }
   close(ends[0]);
-  return s->ended;
+  return pid > 0 ? s->ended : none_started(s);
 }
 
 /* Children until the time is over, or one comes to its end. */

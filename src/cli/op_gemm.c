@@ -30,7 +30,9 @@ static bool product(op_run *run, const gemm_options *o, cliv_provider provider, 
 
 /* What AUTO took. */
 static cliv_provider taken(const op_run *run, const gemm_options *o, const cliv_tensor *out) {
-  const size_t *shape = cliv_tensor_shape(out), k = cliv_tensor_shape(run->tensor[0])[o->trans_a ? 0 : 1];
+  const cliv_tensor *const a = run->tensor[0]; /* perhaps a batch, as `out` */
+  const size_t *const shape = cliv_tensor_shape(out) + cliv_tensor_ndim(out) - 2,
+                      k = cliv_tensor_shape(a)[cliv_tensor_ndim(a) - (o->trans_a ? 2 : 1)];
   return cliv_blas_auto_for(run->ctx, cliv_tensor_dtype(out), o->trans_a, o->trans_b, shape[0], shape[1], k);
 }
 
