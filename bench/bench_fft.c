@@ -48,11 +48,13 @@ static void define(const transforms *t, size_t line, size_t k, double *re, doubl
   }
 }
 
-/* Some results by their definition, each within what all may be off by on the average, times 8, and what itself may. */
+/* Some results by their definition, of the first line, the last and one between, each within what all may be off by on
+ * the average, times 8, and what itself may. */
 static bool defined(const transforms *t, const float *got, double bound, char *why, size_t room) {
   const size_t points = t->plane ? t->lines * t->n : t->n, every = t->plane ? 2 : t->lines > 3 ? 3 : t->lines;
   for (size_t i = 0; i < every * 4; i++) {
-    const size_t line = i / 4 * (t->lines - 1) / every, k = (i % 4 * 37 + i % 3 * (t->n / 2)) % t->n;
+    const size_t line = every > 1 ? i / 4 * (t->lines - 1) / (every - 1) : 0,
+                 k = (i % 4 * 37 + i % 3 * (t->n / 2)) % t->n;
     const float *const z = got + 2 * (line * t->n + k);
     double re, im, length = 0;
     define(t, line, k, &re, &im);

@@ -8,7 +8,8 @@
  * Tensors are of float32, or of float64 where the device has it. Everything is enqueued in the context's order; nothing
  * here blocks, but for kernels and tables as in cliv/fft.h. Bits are the same on every device, in both walks, and of
  * whatever strides (the transforms are those of the provider exact); a NaN that is stored is the canonical one, and one
- * in a line makes all of the line NaN.
+ * in a line makes all of the line NaN. Beside the errors named with each, those from below: DEVICE_MEMORY, OPENCL,
+ * BUILD.
  */
 #ifndef CLIV_SPECTRAL_H
 #define CLIV_SPECTRAL_H
@@ -44,7 +45,7 @@ CLIV_API cliv_status cliv_convolve_mode_parse(const char *name, cliv_convolve_mo
  *
  * Both are padded with zeros to the next length 2^a·3^b·5^c from n + m - 1 on, transformed (cliv_rfft), multiplied,
  * and transformed back: errors are of 1e-6 of the product of x's and y's Euclidean lengths at most, however small a
- * result is beside them. Scratch memory: four to five times the padded size. Asynchronous. Fails with NULL, DTYPE
+ * result is beside them. Scratch memory: six to seven times the padded size. Asynchronous. Fails with NULL, DTYPE
  * (not one of float32 and float64), SHAPE (counts of axes, lengths that do not fit, a length of 0 along an axis), VALUE
  * (the mode, an axis out of range or named twice, tensors of another context, the options' size), OVERLAP. */
 CLIV_API cliv_status cliv_fft_convolve(cliv_context *ctx, const cliv_tensor *x, const cliv_tensor *y, cliv_tensor *out,

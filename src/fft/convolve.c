@@ -113,12 +113,6 @@ static cliv_status check(cliv_context *ctx, request *q) {
 
 /* ---- launches ---- */
 
-static cliv__range deal(const cliv_context *ctx, cl_ulong count, cl_ulong *share) {
-  const bool cpu = ctx->walk == CLIV_WALK_CPU;
-  *share = cpu ? CPU_SHARE : 1;
-  return RANGE1(cliv__div_up(count, *share), cpu ? 1 : cliv__group(ctx, GROUP));
-}
-
 /* What lies `shift` into x along each axis to all of y; backwards: along the axes that are named. */
 static cliv_status place(cliv_context *ctx, const request *q, const cliv_tensor *x, const cliv_tensor *y,
                          const size_t *shift, bool backwards, const cliv_sync *sync) {
@@ -134,7 +128,7 @@ static cliv_status place(cliv_context *ctx, const request *q, const cliv_tensor 
   }
   const cl_ulong x_first = cliv__first(x), y_first = cliv__first(y), count = y->count;
   TRY(cliv__kernel(ctx, "fft_place.cl", x->dtype == CLIV_F64 ? "-D REAL_F64" : "", "fft_place", &kernel));
-  const cliv__range range = deal(ctx, count, &share);
+  const cliv__range range = cliv__fft_deal(ctx, count, CPU_SHARE, GROUP, &share);
   return LAUNCH(ctx, kernel, range, sync, ARG(x->mem), ARG(x_first), ARG(y->mem), ARG(y_first), ARG(count), ARG(share),
                 ARG(extents), ARG(y_strides), ARG(reach), ARG(x_strides), ARG(shifts), ARG(turned));
 }
@@ -152,15 +146,15 @@ static cliv_status product(cliv_context *ctx, const cliv_tensor *a, const cliv_t
   }
   const cl_ulong count = c->count / 2;
   TRY(cliv__kernel(ctx, "fft_product.cl", c->dtype == CLIV_F64 ? "-D REAL_F64" : "", "fft_product", &kernel));
-  const cliv__range range = deal(ctx, count, &share);
+  const cliv__range range = cliv__fft_deal(ctx, count, CPU_SHARE, GROUP, &share);
   return LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(a->mem), ARG(b->mem), ARG(c->mem), ARG(count), ARG(share),
                 ARG(extents), ARG(a_strides), ARG(b_strides));
 }
 
-/* Real numbers in slot `real` padded to good lengths, their spectrum in the next one: with the axes of x, of y, or of
- * both together where the other is given. */
+/* Real numbers padded to good lengths in a slot, their spectrum in the next one, or one of them alone (NULL: the
+ * other): with the axes of x, of y, or of both together where the other is given. */
 static cliv_status make_rooms(cliv_context *ctx, const request *q, int slot, const cliv_tensor *t,
-                              const cliv_tensor *other, cliv_tensor *real, cliv_tensor *spectrum, bool spectrum_alone) {
+                              const cliv_tensor *other, cliv_tensor *real, cliv_tensor *spectrum) {
   size_t padded[CLIV_MAX_DIMS], half[CLIV_MAX_DIMS];
   const int ndim = t->ndim, halved = q->axes.axis[q->axes.count - 1];
   for (int d = 0; d < ndim; d++) {
@@ -169,8 +163,8 @@ static cliv_status make_rooms(cliv_context *ctx, const request *q, int slot, con
     half[d] = d == halved ? padded[d] / 2 + 1 : padded[d];
   }
   half[ndim] = 2;
-  if (!spectrum_alone) TRY(cliv__fft_room(ctx, slot++, t->dtype, ndim, padded, real));
-  return cliv__fft_room(ctx, slot, t->dtype, ndim + 1, half, spectrum);
+  if (real) TRY(cliv__fft_room(ctx, slot++, t->dtype, ndim, padded, real));
+  return spectrum ? cliv__fft_room(ctx, slot, t->dtype, ndim + 1, half, spectrum) : CLIV_OK;
 }
 
 static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {
@@ -178,15 +172,15 @@ static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *syn
   cliv_tensor x, y, result, x_spectrum, y_spectrum, spectrum;
   size_t first[CLIV_MAX_DIMS];
   for (int d = 0; d < q->x->ndim; d++) result_length(q, d, &first[d]);
-  TRY(make_rooms(ctx, q, CLIV__SCRATCH_FFT_ROOM_A, q->x, NULL, &x, &x_spectrum, false));
+  TRY(make_rooms(ctx, q, CLIV__SCRATCH_FFT_ROOM_A, q->x, NULL, &x, &x_spectrum));
   TRY(place(ctx, q, q->x, &x, NULL, false, SYNC_FIRST(sync)));
   TRY(cliv_rfft(ctx, &x, &x_spectrum, &o, NULL));
-  TRY(make_rooms(ctx, q, CLIV__SCRATCH_FFT_ROOM_C, q->y, NULL, &y, &y_spectrum, false));
+  TRY(make_rooms(ctx, q, CLIV__SCRATCH_FFT_ROOM_C, q->y, NULL, &y, &y_spectrum));
   TRY(place(ctx, q, q->y, &y, NULL, q->o.correlate != 0, SYNC_NONE));
   TRY(cliv_rfft(ctx, &y, &y_spectrum, &o, NULL));
-  TRY(make_rooms(ctx, q, CLIV__SCRATCH_FFT_ROOM_E, q->x, q->y, NULL, &spectrum, true));
+  TRY(make_rooms(ctx, q, CLIV__SCRATCH_FFT_ROOM_E, q->x, q->y, NULL, &spectrum));
   TRY(product(ctx, &x_spectrum, &y_spectrum, &spectrum));
-  TRY(make_rooms(ctx, q, CLIV__SCRATCH_FFT_ROOM_A, q->x, q->y, &result, &x_spectrum, false));
+  TRY(make_rooms(ctx, q, CLIV__SCRATCH_FFT_ROOM_A, q->x, q->y, &result, NULL));
   TRY(cliv_irfft(ctx, &spectrum, &result, &o, NULL));
   return place(ctx, q, &result, q->out, first, false, SYNC_LAST(sync));
 }

@@ -33,13 +33,14 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
                              const cliv_sync *sync) {
   cl_kernel kernel;
   TRY(cliv__kernel(ctx, "fft_radix.cl fft_dct.cl", a->wide ? "-D REAL_F64" : "", s->entry, &kernel));
-  const bool cpu = ctx->walk == CLIV_WALK_CPU, divided = q->o.norm == CLIV_FFT_FORWARD;
+  const bool divided = q->o.norm == CLIV_FFT_FORWARD;
   const double n = (double)a->length, orthogonal = 1 / sqrt(2 * n);
   const double f = q->o.norm == CLIV_FFT_ORTHO ? orthogonal : divided != (q->o.inverse != 0) ? 1 / (2 * n) : 1;
   const bool bent = q->o.norm == CLIV_FFT_ORTHO; /* k = 0 stands by itself */
-  const double rest = q->third ? f : 2 * f, alone = !bent ? rest : q->third ? 1 / sqrt(n) : 1 / sqrt(n);
+  const double rest = q->third ? f : 2 * f, alone = bent ? 1 / sqrt(n) : rest;
   const cl_float first = (cl_float)alone, scale = (cl_float)rest;
-  const cl_ulong share = cpu ? CPU_SHARE : 1;
+  cl_ulong share;
+  const cliv__range range = cliv__fft_deal(ctx, s->count, CPU_SHARE, GROUP, &share);
   const cl_uint sine = q->o.sine != 0;
   const cliv__arg args[] = {ARG(s->x.mem),
                             ARG(s->x.first),
@@ -53,7 +54,6 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
                             ARG(s->turns),
                             a->wide ? ARG(alone) : ARG(first),
                             a->wide ? ARG(rest) : ARG(scale)};
-  const cliv__range range = RANGE1(cliv__div_up(s->count, share), cpu ? 1 : cliv__group(ctx, GROUP));
   return cliv__launch(ctx, kernel, range, sync, args, s->turns ? 12 : 9);
 }
 

@@ -23,17 +23,6 @@ enum {
   CHIRP_SHARE = 1024   /* elements of a work-item of the CPU walk */
 };
 
-/* Launches go between the caller's events: `total` is known beforehand. */
-typedef struct order {
-  const cliv_sync *sync;
-  size_t done, total;
-} order;
-
-static cliv_sync next_sync(order *o) {
-  const size_t i = o->done++;
-  return cliv__sync_part(o->sync, i == 0, i + 1 == o->total);
-}
-
 enum { SWAP_IN = 1, SWAP_OUT = 2 }; /* as in cl/fft_radix.cl */
 
 static size_t local_points(const cliv_context *ctx) {
@@ -89,7 +78,7 @@ static void divide_gpu(const cliv_context *ctx, cl_ulong columns, size_t length,
 }
 
 static cliv_status launch_columns(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_launch *l,
-                                  const cliv__fft_axis *a, cl_uint swap, order *o) {
+                                  const cliv__fft_axis *a, cl_uint swap, cliv__fft_order *o) {
   cl_kernel kernel;
   TRY(columns_kernel(ctx, &kernel));
   const cl_uint length = (cl_uint)l->length, last = a->last;
@@ -98,21 +87,19 @@ static cliv_status launch_columns(cliv_context *ctx, const cliv__fft_plan *plan,
   shape s = {.width = 1};
   if (ctx->walk == CLIV_WALK_CPU) TRY(divide_cpu(ctx, columns, l->length, &s));
   else divide_gpu(ctx, columns, l->length, before * apart * a->inner == 1, &s);
-  const cliv_sync sync = next_sync(o);
+  const cliv_sync sync = cliv__fft_next(o);
   return LAUNCH(ctx, kernel, s.range, &sync, ARG(a->x.mem), ARG(a->x.first), ARG(a->y.mem), ARG(a->y.first),
                 ARG(plan->table), ARG(table), ARG(length), ARG(l->radices), ARG(before), ARG(apart), ARG(a->inner),
                 ARG(columns), ARG(swap), ARG(last), ARG(a->scale), s.room, s.share);
 }
 
-/* How many lines of so many bytes make a lot. */
 static cl_ulong lot_of(const cliv_context *ctx, cl_ulong lines, cl_ulong bytes) {
-  const cl_ulong room = ctx->walk == CLIV_WALK_CPU ? CPU_LOT : GPU_LOT, lot = bytes < room ? room / bytes : 1;
-  return lot < lines ? lot : lines;
+  return cliv__fft_lot(ctx, lines, bytes, ctx->walk == CLIV_WALK_CPU ? CPU_LOT : GPU_LOT);
 }
 
 /* Between launches numbers are in scratch memory, in two buffers by turns. */
 static cliv_status run_launches(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_launch *launch,
-                                int count, const cliv__fft_axis *a, order *o) {
+                                int count, const cliv__fft_axis *a, cliv__fft_order *o) {
   const size_t bytes = (size_t)(a->outer * a->length * a->inner) * sizeof(cl_float2);
   cliv__fft_place from = a->x;
   for (int i = 0; i < count; i++) {
@@ -136,7 +123,7 @@ static cliv_status run_direct(cliv_context *ctx, const cliv__fft_plan *plan, con
   const int count = share_out(ctx, plan, a->outer * a->inner, launch);
   const cl_ulong numbers = a->length * a->inner;
   const cl_ulong lot = count == 1 ? a->outer : lot_of(ctx, a->outer, numbers * sizeof(cl_float2));
-  order o = {sync, 0, (size_t)(cliv__div_up(a->outer, lot) * (cl_ulong)count)};
+  cliv__fft_order o = {sync, 0, (size_t)(cliv__div_up(a->outer, lot) * (cl_ulong)count)};
   for (cl_ulong first = 0; first < a->outer; first += lot) {
     cliv__fft_axis part = *a;
     part.outer = a->outer - first < lot ? a->outer - first : lot;
@@ -157,17 +144,12 @@ typedef struct chirp {
   cl_mem z;
 } chirp;
 
-static cliv__range deal(const cliv_context *ctx, cl_ulong count, cl_ulong *share) {
-  *share = ctx->walk == CLIV_WALK_CPU ? CHIRP_SHARE : 1;
-  return RANGE1(cliv__div_up(count, *share), ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, GROUP));
-}
-
 static cliv_status chirp_kernel(cliv_context *ctx, const char *entry, cl_kernel *out) {
   return cliv__kernel(ctx, "fft_radix.cl fft_chirp.cl", "", entry, out);
 }
 
 static cliv_status run_lot(cliv_context *ctx, const chirp *c, const cliv__fft_axis *a, cl_ulong first, cl_ulong lines,
-                           order *o) {
+                           cliv__fft_order *o) {
   const cl_ulong n = c->plan->length, m = c->plan->whole, count_m = lines * m, count_n = lines * n;
   const cl_uint swap = a->inverse, last = a->last;
   cl_kernel in, filter, out;
@@ -175,18 +157,18 @@ static cliv_status run_lot(cliv_context *ctx, const chirp *c, const cliv__fft_ax
   TRY(chirp_kernel(ctx, "fft_filter", &filter));
   TRY(chirp_kernel(ctx, "fft_chirp_out", &out));
   cl_ulong share;
-  cliv__range range = deal(ctx, count_m, &share);
-  cliv_sync sync = next_sync(o);
+  cliv__range range = cliv__fft_deal(ctx, count_m, CHIRP_SHARE, GROUP, &share);
+  cliv_sync sync = cliv__fft_next(o);
   TRY(LAUNCH(ctx, in, range, &sync, ARG(a->x.mem), ARG(a->x.first), ARG(c->z), ARG(c->plan->chirp), ARG(count_m),
              ARG(n), ARG(m), ARG(first), ARG(a->inner), ARG(share), ARG(swap)));
   const cliv__fft_place z = {c->z, 0};
   const cliv__fft_axis whole = {.x = z, .y = z, .outer = lines, .length = m, .inner = 1, .scale = 1};
   TRY(run_launches(ctx, c->inner, c->launch, c->count, &whole, o));
-  sync = next_sync(o);
+  sync = cliv__fft_next(o);
   TRY(LAUNCH(ctx, filter, range, &sync, ARG(c->z), ARG(c->plan->filter), ARG(count_m), ARG(m), ARG(share)));
   TRY(run_launches(ctx, c->inner, c->launch, c->count, &whole, o));
-  range = deal(ctx, count_n, &share);
-  sync = next_sync(o);
+  range = cliv__fft_deal(ctx, count_n, CHIRP_SHARE, GROUP, &share);
+  sync = cliv__fft_next(o);
   return LAUNCH(ctx, out, range, &sync, ARG(c->z), ARG(c->plan->chirp), ARG(a->y.mem), ARG(a->y.first), ARG(count_n),
                 ARG(n), ARG(m), ARG(first), ARG(a->inner), ARG(share), ARG(swap), ARG(last), ARG(a->scale));
 }
@@ -199,7 +181,7 @@ static cliv_status run_chirp(cliv_context *ctx, const cliv__fft_plan *plan, cons
   TRY(cliv__fft_plan_of(ctx, plan->whole, &c.inner));
   c.count = share_out(ctx, c.inner, c.lines, c.launch);
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_CHIRP, (size_t)(c.lines * line_bytes), &c.z));
-  order o = {sync, 0, (size_t)cliv__div_up(total, c.lines) * (3 + 2 * (size_t)c.count)};
+  cliv__fft_order o = {sync, 0, (size_t)cliv__div_up(total, c.lines) * (3 + 2 * (size_t)c.count)};
   for (cl_ulong first = 0; first < total; first += c.lines)
     TRY(run_lot(ctx, &c, a, first, total - first < c.lines ? total - first : c.lines, &o));
   return CLIV_OK;

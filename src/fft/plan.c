@@ -7,7 +7,7 @@
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
 
-enum { PLANS = 32, LINES_LEAST = 64, LINES_MOST = 65536 };
+enum { PLANS = 32, TABLES = 256 << 20, LINES_LEAST = 64, LINES_MOST = 65536 };
 
 /* ---- powers of w ---- */
 
@@ -52,6 +52,12 @@ int cliv__fft_radices(size_t n, uint8_t radix[CLIV__FFT_RADICES]) {
   return n == 1 ? count : -1;
 }
 
+cliv_status cliv__fft_upload(cliv_context *ctx, cliv__fft_plan *plan, const void *host, size_t bytes, cl_mem *out) {
+  TRY(cliv__upload(ctx, host, bytes, "allocating a transform's table", out));
+  plan->bytes += bytes;
+  return CLIV_OK;
+}
+
 /* Floats of a pass' powers of w: for t = 1 … r-1 those of q = 0 … l-1, first all real parts, then all imaginary ones;
  * none for the first pass. */
 static size_t pass_floats(size_t l, size_t r) { return l > 1 ? 2 * (r - 1) * l : 0; }
@@ -71,8 +77,7 @@ static cliv_status make_places(cliv_context *ctx, cliv__fft_plan *plan) {
     }
     places[j] = (cl_uint)place;
   }
-  const cliv_status status =
-      cliv__upload(ctx, places, n / 8 * sizeof *places, "allocating a transform's table", &plan->places);
+  const cliv_status status = cliv__fft_upload(ctx, plan, places, n / 8 * sizeof *places, &plan->places);
   free(places);
   return status;
 }
@@ -96,7 +101,7 @@ static cliv_status make_table(cliv_context *ctx, cliv__fft_plan *plan) {
       }
     at += pass_floats(l, r);
   }
-  const cliv_status status = cliv__upload(ctx, table, bytes, "allocating a transform's table", &plan->table);
+  const cliv_status status = cliv__fft_upload(ctx, plan, table, bytes, &plan->table);
   free(table);
   return status ? status : make_places(ctx, plan);
 }
@@ -180,9 +185,8 @@ static cliv_status make_chirp(cliv_context *ctx, cliv__fft_plan *plan) {
   if (!z || !c || !chirp || !filter)
     status = cliv__fail(ctx, CLIV_HOST_MEMORY, "no memory for the tables of a transform of %zu", n);
   if (!status) fill_chirp(plan, z, c, chirp, filter);
-  const char *const what = "allocating a transform's table";
-  if (!status) status = cliv__upload(ctx, chirp, 2 * (n + 8) * sizeof *chirp, what, &plan->chirp);
-  if (!status) status = cliv__upload(ctx, filter, 2 * m * sizeof *filter, what, &plan->filter);
+  if (!status) status = cliv__fft_upload(ctx, plan, chirp, 2 * (n + 8) * sizeof *chirp, &plan->chirp);
+  if (!status) status = cliv__fft_upload(ctx, plan, filter, 2 * m * sizeof *filter, &plan->filter);
   free(z);
   free(c);
   free(chirp);
@@ -220,7 +224,7 @@ static cliv_status make_entries(cliv_context *ctx, cliv__fft_plan *plan) {
     if (plan->wide) ((double *)table)[i] = v[i % each];
     else ((float *)table)[i] = (float)v[i % each];
   }
-  const cliv_status status = cliv__upload(ctx, table, bytes, "allocating a transform's table", &plan->table);
+  const cliv_status status = cliv__fft_upload(ctx, plan, table, bytes, &plan->table);
   free(table);
   return status;
 }
@@ -254,14 +258,20 @@ static void plans_free(cliv_context *ctx) {
 }
 
 void cliv__fft_plans_trim(cliv_context *ctx) {
-  int kept = 0;
-  cliv__fft_plan **at = &ctx->fft_plans;
+  size_t kept = 0, bytes = 0;
   if (cliv__staging(ctx)) return;
-  for (; *at && kept < PLANS; at = &(*at)->next) kept++;
-  while (*at) {
-    cliv__fft_plan *const old = *at;
-    *at = old->next;
-    plan_free(old);
+  for (cliv__fft_plan **at = &ctx->fft_plans; *at;) {
+    cliv__fft_plan *const plan = *at;
+    const bool fits = plan->used || plan->bytes <= TABLES - bytes;
+    if (fits && kept < PLANS) {
+      if (!plan->used) bytes += plan->bytes;
+      plan->used = false;
+      kept++;
+      at = &plan->next;
+    } else {
+      *at = plan->next;
+      plan_free(plan);
+    }
   }
 }
 
@@ -275,6 +285,7 @@ cliv_status cliv__fft_find(cliv_context *ctx, size_t length, cliv__fft_kind kind
   } else {
     TRY(plan_make(ctx, length, kind, wide, &plan));
   }
+  plan->used = true;
   plan->next = ctx->fft_plans;
   ctx->fft_plans = plan;
   ctx->fft_plans_free = plans_free;

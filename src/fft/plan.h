@@ -29,6 +29,8 @@ typedef struct cliv__fft_plan {
   cl_mem places;                    /* of cl/fft_line.cl, for each eight numbers; NULL: not of its lengths */
   size_t whole;                     /* 0: by radices; otherwise a convolution of this length … */
   cl_mem chirp, filter;             /* … with these: c and h of cl/fft_chirp.cl */
+  size_t bytes;                     /* of all these on the device */
+  bool used;                        /* since the last trim */
 } cliv__fft_plan;
 
 /* exp(-2πi·k/n), k < n, n < 2^60, within 1e-15, the same bits everywhere. */
@@ -42,8 +44,11 @@ cliv_status cliv__fft_plan_of(cliv_context *ctx, size_t length, const cliv__fft_
 /* The same of any kind, in float32 or float64. */
 cliv_status cliv__fft_find(cliv_context *ctx, size_t length, cliv__fft_kind kind, bool wide,
                            const cliv__fft_plan **out);
-/* Drops all but the 32 used last; nothing where launches are written down that may name them. */
+/* Drops all but the 32 used last, and of those not used since the last trim what is beyond 256 MiB; nothing where
+ * launches are written down that may name them. */
 void cliv__fft_plans_trim(cliv_context *ctx);
+/* A table of a plan's, counted in its bytes. */
+cliv_status cliv__fft_upload(cliv_context *ctx, cliv__fft_plan *plan, const void *host, size_t bytes, cl_mem *out);
 
 /* For plans of doubles: the length of a convolution, and its tables: c, and h in 6·plan->whole doubles of room, which
  * are zeros; gives where in it h is. */

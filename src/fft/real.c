@@ -19,8 +19,8 @@ typedef struct stage {
 static cliv_status run_stage(cliv_context *ctx, const stage *s, const cliv__fft_axis *a, const cliv_sync *sync) {
   cl_kernel kernel;
   TRY(cliv__kernel(ctx, "fft_radix.cl fft_real.cl", a->wide ? "-D REAL_F64" : "", s->entry, &kernel));
-  const bool cpu = ctx->walk == CLIV_WALK_CPU;
-  const cl_ulong share = cpu ? CPU_SHARE : 1;
+  cl_ulong share;
+  const cliv__range range = cliv__fft_deal(ctx, s->count, CPU_SHARE, GROUP, &share);
   const cl_uint last = a->last;
   cliv__arg args[11] = {ARG(s->x.mem), ARG(s->x.first), ARG(s->y.mem), ARG(s->y.first),
                         ARG(s->count), ARG(a->length),  ARG(a->inner), ARG(share)};
@@ -30,7 +30,6 @@ static cliv_status run_stage(cliv_context *ctx, const stage *s, const cliv__fft_
     args[n++] = ARG(last);
     args[n++] = a->wide ? ARG(a->wide_scale) : ARG(a->scale);
   }
-  const cliv__range range = RANGE1(cliv__div_up(s->count, share), cpu ? 1 : cliv__group(ctx, GROUP));
   return cliv__launch(ctx, kernel, range, sync, args, n);
 }
 

@@ -43,7 +43,7 @@ static cliv_status check(cliv_context *ctx, request *q) {
 
 /* The spectrum in place. */
 static cliv_status divide(cliv_context *ctx, const request *q, const cliv_tensor *z) {
-  const bool wide = z->dtype == CLIV_F64, cpu = ctx->walk == CLIV_WALK_CPU;
+  const bool wide = z->dtype == CLIV_F64;
   cl_ulong inner[4] = {1, 1, 1, 1}, extent[4] = {1, 1, 1, 1}, n[4] = {1, 1, 1, 1};
   cl_mem table[MOST_AXES];
   for (int i = 0; i < MOST_AXES; i++) {
@@ -55,11 +55,12 @@ static cliv_status divide(cliv_context *ctx, const request *q, const cliv_tensor
   }
   const cl_double strength = q->o.strength;
   const cl_float narrow = (cl_float)strength;
-  const cl_ulong count = z->count / 2, share = cpu ? CPU_SHARE : 1;
+  const cl_ulong count = z->count / 2;
+  cl_ulong share;
   cl_kernel kernel;
   TRY(cliv__kernel(ctx, "divide.cl fft_smooth.cl", wide ? "-D SINGLE -D REAL_F64" : "-D SINGLE", "fft_smooth",
                    &kernel));
-  const cliv__range range = RANGE1(cliv__div_up(count, share), cpu ? 1 : cliv__group(ctx, GROUP));
+  const cliv__range range = cliv__fft_deal(ctx, count, CPU_SHARE, GROUP, &share);
   return LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(z->mem), ARG(count), ARG(share), wide ? ARG(strength) : ARG(narrow),
                 ARG(table[0]), ARG(table[1]), ARG(table[2]), ARG(inner), ARG(extent), ARG(n));
 }

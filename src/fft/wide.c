@@ -14,8 +14,9 @@ enum {
 
 /* ---- plans ---- */
 
-static cliv_status upload_pairs(cliv_context *ctx, const double *table, size_t count, cl_mem *out) {
-  return cliv__upload(ctx, table, 2 * count * sizeof *table, "allocating a transform's table", out);
+static cliv_status upload_pairs(cliv_context *ctx, cliv__fft_plan *plan, const double *table, size_t count,
+                                cl_mem *out) {
+  return cliv__fft_upload(ctx, plan, table, 2 * count * sizeof *table, out);
 }
 
 static void fill_turns(size_t n, double *table) {
@@ -29,11 +30,11 @@ cliv_status cliv__fft_wide_tables(cliv_context *ctx, cliv__fft_plan *plan) {
   cliv_status status;
   if (m) {
     const double *const h = cliv__fft_chirp(plan, table + 2 * n, table);
-    status = upload_pairs(ctx, table, n, &plan->chirp);
-    if (!status) status = upload_pairs(ctx, h, m, &plan->filter);
+    status = upload_pairs(ctx, plan, table, n, &plan->chirp);
+    if (!status) status = upload_pairs(ctx, plan, h, m, &plan->filter);
   } else {
     fill_turns(n, table);
-    status = upload_pairs(ctx, table, n, &plan->table);
+    status = upload_pairs(ctx, plan, table, n, &plan->table);
   }
   free(table);
   return status;
@@ -41,35 +42,19 @@ cliv_status cliv__fft_wide_tables(cliv_context *ctx, cliv__fft_plan *plan) {
 
 /* ---- launches ---- */
 
-/* Launches go between the caller's events: `total` is known beforehand. */
-typedef struct order {
-  const cliv_sync *sync;
-  size_t done, total;
-} order;
-
-static cliv_sync next_sync(order *o) {
-  const size_t i = o->done++;
-  return cliv__sync_part(o->sync, i == 0, i + 1 == o->total);
-}
-
-static cliv__range deal(const cliv_context *ctx, cl_ulong count, cl_ulong *share) {
-  *share = ctx->walk == CLIV_WALK_CPU ? CPU_SHARE : 1;
-  return RANGE1(cliv__div_up(count, *share), ctx->walk == CLIV_WALK_CPU ? 1 : cliv__group(ctx, GROUP));
-}
-
 static cliv_status kernel_of(cliv_context *ctx, const char *files, const char *entry, cl_kernel *out) {
   return cliv__kernel(ctx, files, "-D REAL_F64", entry, out);
 }
 
 static cliv_status hand_over(cliv_context *ctx, const cliv__fft_axis *a, const cliv__fft_place *from,
-                             const cliv__fft_place *to, bool swap_, bool last_, order *o) {
+                             const cliv__fft_place *to, bool swap_, bool last_, cliv__fft_order *o) {
   cl_kernel kernel;
   cl_ulong share;
   const cl_ulong count = a->outer * a->length * a->inner;
   const cl_uint swap = swap_, last = last_;
   TRY(kernel_of(ctx, "fft_radix.cl fft_wide.cl", "fft_hand_over", &kernel));
-  const cliv__range range = deal(ctx, count, &share);
-  const cliv_sync sync = next_sync(o);
+  const cliv__range range = cliv__fft_deal(ctx, count, CPU_SHARE, GROUP, &share);
+  const cliv_sync sync = cliv__fft_next(o);
   return LAUNCH(ctx, kernel, range, &sync, ARG(from->mem), ARG(from->first), ARG(to->mem), ARG(to->first), ARG(count),
                 ARG(share), ARG(swap), ARG(last), ARG(a->wide_scale));
 }
@@ -77,7 +62,7 @@ static cliv_status hand_over(cliv_context *ctx, const cliv__fft_axis *a, const c
 /* The forward passes from `from` on, by turns through both rooms; *end: where the result is. */
 static cliv_status run_passes(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_axis *a,
                               const cliv__fft_place *from, const cliv__fft_place rooms[2], const cliv__fft_place **end,
-                              order *o) {
+                              cliv__fft_order *o) {
   cl_kernel kernel;
   TRY(kernel_of(ctx, "fft_radix.cl fft_wide.cl", "fft_pass", &kernel));
   cl_ulong l = 1, share;
@@ -86,8 +71,8 @@ static cliv_status run_passes(cliv_context *ctx, const cliv__fft_plan *plan, con
     const cliv__fft_place *const x = *end, *const y = &rooms[x == &rooms[0]];
     const cl_uint radix = plan->radix[p];
     const cl_ulong count = a->outer * a->inner * (a->length / radix);
-    const cliv__range range = deal(ctx, count, &share);
-    const cliv_sync sync = next_sync(o);
+    const cliv__range range = cliv__fft_deal(ctx, count, CPU_SHARE, GROUP, &share);
+    const cliv_sync sync = cliv__fft_next(o);
     TRY(LAUNCH(ctx, kernel, range, &sync, ARG(x->mem), ARG(x->first), ARG(y->mem), ARG(y->first), ARG(plan->table),
                ARG(radix), ARG(count), ARG(a->length), ARG(l), ARG(a->inner), ARG(share)));
     *end = y;
@@ -101,7 +86,8 @@ static cliv_status make_rooms(cliv_context *ctx, size_t bytes, cliv__fft_place r
   return cliv__scratch(ctx, CLIV__SCRATCH_FFT_B, bytes, &rooms[1].mem);
 }
 
-static cliv_status run_direct(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_axis *a, order *o) {
+static cliv_status run_direct(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_axis *a,
+                              cliv__fft_order *o) {
   cliv__fft_place rooms[2];
   const cliv__fft_place *end, *from = &a->x;
   TRY(make_rooms(ctx, (size_t)(a->outer * a->length * a->inner) * cliv__fft_pair(a), rooms));
@@ -115,7 +101,7 @@ static cliv_status run_direct(cliv_context *ctx, const cliv__fft_plan *plan, con
 
 /* As src/fft/exact.c does it in float32. */
 static cliv_status run_chirp(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_plan *inner,
-                             const cliv__fft_axis *a, order *o) {
+                             const cliv__fft_axis *a, cliv__fft_order *o) {
   const char *const files = "fft_radix.cl fft_chirp.cl";
   const cl_ulong n = plan->length, m = plan->whole, lines = a->outer * a->inner, first = 0;
   const cl_ulong count_m = lines * m, count_n = lines * n;
@@ -129,16 +115,16 @@ static cliv_status run_chirp(cliv_context *ctx, const cliv__fft_plan *plan, cons
   TRY(kernel_of(ctx, files, "fft_filter", &filter));
   TRY(kernel_of(ctx, files, "fft_chirp_out", &out));
   TRY(make_rooms(ctx, (size_t)count_m * cliv__fft_pair(a), rooms));
-  cliv__range range = deal(ctx, count_m, &share);
-  cliv_sync sync = next_sync(o);
+  cliv__range range = cliv__fft_deal(ctx, count_m, CPU_SHARE, GROUP, &share);
+  cliv_sync sync = cliv__fft_next(o);
   TRY(LAUNCH(ctx, in, range, &sync, ARG(a->x.mem), ARG(a->x.first), ARG(rooms[0].mem), ARG(plan->chirp), ARG(count_m),
              ARG(n), ARG(m), ARG(first), ARG(a->inner), ARG(share), ARG(swap)));
   TRY(run_passes(ctx, inner, &whole, &rooms[0], rooms, &z, o));
-  sync = next_sync(o);
+  sync = cliv__fft_next(o);
   TRY(LAUNCH(ctx, filter, range, &sync, ARG(z->mem), ARG(plan->filter), ARG(count_m), ARG(m), ARG(share)));
   TRY(run_passes(ctx, inner, &whole, z, rooms, &z, o));
-  range = deal(ctx, count_n, &share);
-  sync = next_sync(o);
+  range = cliv__fft_deal(ctx, count_n, CPU_SHARE, GROUP, &share);
+  sync = cliv__fft_next(o);
   return LAUNCH(ctx, out, range, &sync, ARG(z->mem), ARG(plan->chirp), ARG(a->y.mem), ARG(a->y.first), ARG(count_n),
                 ARG(n), ARG(m), ARG(first), ARG(a->inner), ARG(share), ARG(swap), ARG(last), ARG(a->wide_scale));
 }
@@ -148,9 +134,9 @@ cliv_status cliv__fft_wide(cliv_context *ctx, const cliv__fft_axis *a, const cli
   TRY(cliv__fft_find(ctx, a->length, CLIV__FFT_TRANSFORM, true, &plan));
   if (plan->whole) TRY(cliv__fft_find(ctx, plan->whole, CLIV__FFT_TRANSFORM, true, &inner));
   const cl_ulong numbers = a->length * a->inner, bytes = (inner ? plan->whole * a->inner : numbers) * cliv__fft_pair(a);
-  const cl_ulong fit = bytes < LOT ? LOT / bytes : 1, lot = fit < a->outer ? fit : a->outer;
+  const cl_ulong lot = cliv__fft_lot(ctx, a->outer, bytes, LOT);
   const size_t launches = inner ? 3 + 2 * (size_t)inner->count : 1 + (size_t)plan->count + a->inverse;
-  order o = {sync, 0, cliv__div_up(a->outer, lot) * launches};
+  cliv__fft_order o = {sync, 0, cliv__div_up(a->outer, lot) * launches};
   for (cl_ulong first = 0; first < a->outer; first += lot) {
     cliv__fft_axis part = *a;
     part.outer = a->outer - first < lot ? a->outer - first : lot;
