@@ -136,6 +136,13 @@ static void try_length(const test_ways *c, size_t lines, size_t n, const cliv_ff
 
 /* ---- tests ---- */
 
+static bool has_doubles(cliv_context *ctx) {
+  cliv_tensor *t;
+  if (cliv_tensor_create(ctx, CLIV_F64, 0, NULL, &t)) return false;
+  cliv_tensor_free(t);
+  return true;
+}
+
 static void powers_of_w(void **state) {
   (void)state;
   static const uint64_t lengths[] = {1, 2, 3, 7, 8, 12, 45, 64, 97, 1000, 4097, 65536, 1000003, UINT64_C(1) << 27};
@@ -180,13 +187,19 @@ static void shares(void **state) {
       for (int least = 1; least <= 2; least++) {
         cliv__fft_launch l[CLIV__FFT_LAUNCHES];
         const int count = cliv__fft_share(&plan, most, least, l);
-        size_t product = 1;
+        size_t product = 1, done = 1, floats = 0; /* of the launches and the passes before */
         int passes = 0;
         assert_in_range(count, 1, CLIV__FFT_LAUNCHES);
         for (int i = 0; i < count; i++) {
           assert_int_equal(l[i].before, product);
+          assert_int_equal(l[i].table, floats);
           assert_true(l[i].length <= most);
-          for (cl_ulong rest = l[i].radices; rest; rest >>= 8) assert_int_equal(rest & 255, plan.radix[passes++]);
+          for (cl_ulong rest = l[i].radices; rest; rest >>= 8) {
+            const size_t r = rest & 255;
+            assert_int_equal(r, plan.radix[passes++]);
+            if (done > 1) floats += 2 * (r - 1) * done;
+            done *= r;
+          }
           product *= l[i].length;
         }
         assert_int_equal(product, n);
@@ -216,6 +229,101 @@ static void long_lengths(void **state) {
   /* The CPU walk for many lines: those of which only parts stay near, and convolutions of such. */
   static const size_t several[] = {4097, 4100, 8640, 12800, 65536};
   for (size_t i = 0; i < sizeof several / sizeof *several; i++) try_length(c, 5, several[i], NULL);
+}
+
+/* One way of each walk. */
+static test_ways both_walks(const test_ways *c) {
+  return (test_ways){{c->ctx[0], c->ctx[c->count - 1]}, c->count > 1 ? 2 : 1};
+}
+
+/* Every length to 1024, in both walks; a third of them where it takes long. */
+static void every_length(void **state) {
+  const test_ways walks = both_walks(*state);
+  const size_t step = test_slow(walks.ctx[0]) || test_few() ? 3 : 1;
+  if (test_small()) return;
+  for (size_t n = 1; n <= 1024; n += step) try_length(&walks, 1 + n % 2, n, NULL);
+}
+
+/* A million: some results by their definition, the square sum, the way back; the same bits in both walks. */
+static void try_huge(const test_ways *c, size_t n) {
+  enum { LOOKED_AT = 12 };
+  const size_t shape[] = {n, 2};
+  float *const x = test_alloc(2 * n * sizeof *x), *y = NULL;
+  double *const turns = test_alloc(2 * n * sizeof *turns);
+  double apart = 0, length = 0, whole = 0, energy = 0, back_apart = 0;
+  test_fill_normal(x, 2 * n, n);
+  for (size_t w = 0; w < c->count; w++) {
+    float *const other = transform(c->ctx[w], x, 2, shape, NULL, w, false);
+    if (y) ASSERT_SAME(CLIV_F32, other, y, 2 * n);
+    if (y) free(other);
+    else y = other;
+  }
+  float *const z = transform(c->ctx[0], y, 2, shape, &(cliv_fft_options){.inverse = 1}, 0, true);
+  for (size_t k = 0; k < n; k++) {
+    turns[2 * k] = cos(2 * PI * (double)k / (double)n);
+    turns[2 * k + 1] = -sin(2 * PI * (double)k / (double)n);
+  }
+  for (size_t i = 0; i < LOOKED_AT; i++) {
+    const size_t k = i < 2 ? i * (n - 1) : (size_t)(test_bits(3, i) % n);
+    double re = 0, im = 0;
+    for (size_t j = 0, at = 0; j < n; j++, at = at + k < n ? at + k : at + k - n) {
+      const double *const w = turns + 2 * at;
+      re += x[2 * j] * w[0] - x[2 * j + 1] * w[1];
+      im += x[2 * j] * w[1] + x[2 * j + 1] * w[0];
+    }
+    apart += (y[2 * k] - re) * (y[2 * k] - re) + (y[2 * k + 1] - im) * (y[2 * k + 1] - im);
+    length += re * re + im * im;
+  }
+  for (size_t i = 0; i < 2 * n; i++) {
+    const double d = (double)z[i] - x[i];
+    whole += (double)x[i] * x[i], energy += (double)y[i] * y[i], back_apart += d * d;
+  }
+  const double error = sqrt(apart / length), back = sqrt(back_apart / whole);
+  if (!(error <= bound(n))) fail_msg("length %zu: error %.3g of some, where %.3g is promised", n, error, bound(n));
+  if (!(back <= 2 * bound(n))) fail_msg("length %zu: %.3g there and back", n, back);
+  ASSERT_NEAR(energy / whole / (double)n, 1, 2 * bound(n));
+  free(x), free(y), free(z), free(turns);
+}
+
+static void huge_lengths(void **state) {
+  const test_ways walks = both_walks(*state);
+  if (test_small() || test_slow(walks.ctx[0])) return;
+  try_huge(&walks, 1 << 20);
+  try_huge(&walks, 1000003);
+}
+
+/* Lots do not change a bit: on a device of little memory, one after another of a few lines each. */
+static void try_lots(const test_ways *c, cliv_dtype dtype, size_t lines, size_t n, size_t beside) {
+  const size_t shape[] = {lines, n, beside, 2}, numbers = lines * n * beside * 2;
+  const cliv_fft_options o = {.inverse = n % 2, .axis_count = 1, .axes = (const int[]){1}};
+  unsigned char *const x = test_alloc(numbers * cliv_dtype_size(dtype));
+  for (size_t i = 0; i < numbers; i++) test_put(dtype, x, i, test_normal(n, i));
+  for (size_t w = 0; w < c->count; w++) {
+    const cl_ulong there = c->ctx[w]->facts.global_memory;
+    void *y[2];
+    for (int little = 0; little < 2; little++) {
+      test_guarded in = test_guard(c->ctx[w], dtype, 4, shape, 1, x);
+      test_guarded out = test_guard(c->ctx[w], dtype, 4, shape, 0, NULL);
+      if (little) c->ctx[w]->facts.global_memory = 64 * 2 * n * cliv_dtype_size(dtype) * 3; /* lots of one to three */
+      ASSERT_OK(c->ctx[w], cliv_fft(c->ctx[w], in.tensor, little ? in.tensor : out.tensor, &o, NULL));
+      c->ctx[w]->facts.global_memory = there;
+      y[little] = test_read(little ? in.tensor : out.tensor);
+      test_guard_free(&in), test_guard_free(&out);
+    }
+    ASSERT_SAME(dtype, y[1], y[0], numbers);
+    free(y[0]), free(y[1]);
+  }
+  free(x);
+}
+
+static void lots(void **state) {
+  const test_ways walks = both_walks(*state);
+  static const size_t lengths[] = {17, 4097, 8640};
+  for (size_t i = 0; i < (test_small() ? 1 : sizeof lengths / sizeof *lengths); i++)
+    for (size_t beside = 1; beside < 4; beside += 2) {
+      try_lots(&walks, CLIV_F32, 5, lengths[i], beside);
+      if (has_doubles(walks.ctx[0]) && (i == 0 || beside == 1)) try_lots(&walks, CLIV_F64, 5, lengths[i], beside);
+    }
 }
 
 static void many_lines(void **state) {
@@ -439,22 +547,61 @@ static void not_finite(void **state) {
   }
 }
 
-/* More lengths than plans are kept, twice, with work in the queue. */
+/* More lengths than plans are kept, each alone, then all while the first waits: what was dropped is still read. */
 static void many_plans(void **state) {
   const test_ways *const c = *state;
   cliv_context *const ctx = c->ctx[0];
   if (test_small()) return;
-  float *before[45];
-  float x[2 * 45];
-  test_fill_normal(x, 2 * 45, 3);
-  for (int round = 0; round < 2; round++)
-    for (size_t n = 1; n <= 45; n++) {
-      float *const y = transform(ctx, x, 2, (size_t[]){n, 2}, NULL, 0, false);
-      if (round) ASSERT_BITS(y, before[n - 1], 2 * n * sizeof *y);
-      if (round) free(before[n - 1]);
-      if (round) free(y);
-      else before[n - 1] = y;
-    }
+  enum { LENGTHS = 45 };
+  float *want[LENGTHS], x[2 * LENGTHS];
+  cliv_tensor *all, *out[LENGTHS];
+  test_fill_normal(x, 2 * LENGTHS, 3);
+  for (size_t n = 1; n <= LENGTHS; n++) want[n - 1] = transform(ctx, x, 2, (size_t[]){n, 2}, NULL, 0, false);
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, (size_t[]){2 * LENGTHS}, &all));
+  ASSERT_OK(ctx, cliv_tensor_write(all, x, sizeof x));
+  cl_int code;
+  const cl_event gate = clCreateUserEvent(cliv_context_cl_context(ctx), &code);
+  ASSERT_CL(code);
+  for (size_t n = 1; n <= LENGTHS; n++) {
+    cliv_tensor *in;
+    ASSERT_OK(ctx, cliv_tensor_view(all, 0, 2, (size_t[]){n, 2}, 0, &in));
+    ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){n, 2}, &out[n - 1]));
+    ASSERT_OK(ctx, cliv_fft(ctx, in, out[n - 1], NULL, n == 1 ? &(cliv_sync){1, &gate, NULL} : NULL));
+    cliv_tensor_free(in);
+  }
+  ASSERT_CL(clSetUserEventStatus(gate, CL_COMPLETE));
+  for (size_t n = 1; n <= LENGTHS; n++) {
+    float *const y = test_read(out[n - 1]);
+    ASSERT_BITS(y, want[n - 1], 2 * n * sizeof *y);
+    cliv_tensor_free(out[n - 1]);
+    free(y), free(want[n - 1]);
+  }
+  ASSERT_CL(clReleaseEvent(gate));
+  cliv_tensor_free(all);
+}
+
+/* Of tables as large as those of long lengths only so many are kept, but always those of the last call. */
+static void large_plans(void **state) {
+  const test_ways *const c = *state;
+  cliv_context *const ctx = c->ctx[0];
+  float x[2 * 16];
+  test_fill_normal(x, 2 * 16, 4);
+  for (size_t n = 8; n <= 16; n += 4) free(transform(ctx, x, 2, (size_t[]){n, 2}, NULL, 0, false));
+  const size_t sizes[] = {(size_t)1 << 30, 200 << 20, 100 << 20}; /* of 16, 12 and 8, as if */
+  cliv__fft_plan *p = ctx->fft_plans;
+  for (size_t i = 0; i < 3; i++, p = p->next) {
+    assert_int_equal(p->length, 16 - 4 * i);
+    assert_true(p->bytes > 0);
+    p->bytes = sizes[i];
+  }
+  cliv__fft_plans_trim(ctx); /* 16 was used last, 12 and 8 before */
+  assert_int_equal(ctx->fft_plans->length, 16);
+  assert_int_equal(ctx->fft_plans->next->length, 12);
+  for (p = ctx->fft_plans; p; p = p->next) assert_int_not_equal(p->length, 8);
+  cliv__fft_plans_trim(ctx); /* and now none was */
+  assert_int_equal(ctx->fft_plans->length, 12);
+  free(transform(ctx, x, 2, (size_t[]){16, 2}, NULL, 0, false));
+  assert_int_equal(ctx->fft_plans->length, 16);
 }
 
 /* ---- doubles ---- */
@@ -507,13 +654,6 @@ static void try_wide(const test_ways *c, size_t lines, size_t n, size_t beside, 
   free(want);
   free(first);
   free(x);
-}
-
-static bool has_doubles(cliv_context *ctx) {
-  cliv_tensor *t;
-  if (cliv_tensor_create(ctx, CLIV_F64, 0, NULL, &t)) return false;
-  cliv_tensor_free(t);
-  return true;
 }
 
 static void doubles(void **state) {
@@ -739,6 +879,9 @@ int main(void) {
       cmocka_unit_test(short_lengths),
       cmocka_unit_test(little_local_memory),
       cmocka_unit_test(long_lengths),
+      cmocka_unit_test(every_length),
+      cmocka_unit_test(huge_lengths),
+      cmocka_unit_test(lots),
       cmocka_unit_test(many_lines),
       cmocka_unit_test(normalised),
       cmocka_unit_test(alone_or_not),
@@ -748,6 +891,7 @@ int main(void) {
       cmocka_unit_test(real_refused),
       cmocka_unit_test(not_finite),
       cmocka_unit_test(many_plans),
+      cmocka_unit_test(large_plans),
       cmocka_unit_test(events),
       cmocka_unit_test(refused),
       cmocka_unit_test(doubles),
