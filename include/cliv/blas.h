@@ -36,8 +36,8 @@
  * product of a class of shapes (type, transposes; m, n, k and the batch by powers of two) on matrices of their own,
  * which takes less than a second beyond what CLBlast compiles; where they agree the faster one makes all products of
  * that class, in later processes too, since the answer is kept (cliv/cache.h); where they do not, or there are more
- * than 256 classes, exact does. What `cliv tune` (cliv/tune.h) makes
- * faster than exact on a CPU is taken there, too. Where bits have to be equal everywhere, ask for exact by name.
+ * than 256 classes, exact does. What `cliv tune` (cliv/tune.h) makes faster than exact on a CPU is taken there, too.
+ * Where bits have to be equal everywhere, ask for exact by name.
  *
  * What holds for both, as in any BLAS: with beta = 0 the result is written without being read, so a NaN in it does
  * not matter; with alpha = 0, or nothing to sum (k = 0), A and B are not read and C becomes beta·C: +0 where beta is

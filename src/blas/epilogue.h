@@ -35,8 +35,8 @@ typedef struct cliv__stored {
  * begins anew each bias_rows. g: NULL for a conversion alone. */
 cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv__stored *to, const cliv__gemm *g,
                          cl_ulong bias_rows, const cliv_sync *sync);
-/* C = activation(C + bias), for each C of a batch. ready: asked before C is changed, so that compiling cannot fail then.
- * */
+/* C = activation(C + bias), for each C of a batch. ready: asked before C is changed, so that compiling cannot fail
+ * then. */
 cliv_status cliv__gemm_finish_ready(cliv_context *ctx, const cliv__gemm *g);
 cliv_status cliv__gemm_finish(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync);
 

@@ -237,7 +237,8 @@ static void print_table(const session *s) {
     const bool kept = json_is_true(json_object_get(k, "kept"));
     printf("%-5s %-17s %5d tried  %8.2f GFLOP/s by default, ", json_string_value(json_object_get(k, "routine")), name,
            (int)json_integer_value(json_object_get(k, "tried")), before);
-    if (kept) printf("%8.2f kept: %.2f times", after, before > 0 ? after / before : 0);
+    if (kept && before > 0) printf("%8.2f kept: %.2f times", after, after / before);
+    else if (kept) printf("%8.2f kept: the defaults are wrong here", after);
     else printf("nothing faster");
     if (json_integer_value(json_object_get(k, "failed")))
       printf("  (%d wrong or failed)", (int)json_integer_value(json_object_get(k, "failed")));
@@ -263,7 +264,16 @@ static void deliver(session *s, bool only_export) {
   cliv_context_free(ctx);
 }
 
+/* Before a child says so twenty times, which would look like a driver that crashes. */
+static bool can_open(cli *c) {
+  cliv_context *ctx;
+  if (!cli_open(c, &ctx)) return false;
+  cliv_context_free(ctx);
+  return true;
+}
+
 static int supervise(cli *c, const tune_options *o, bool only_export) {
+  if (!only_export && !can_open(c)) return cli_done(c);
   session s = {.c = c, .o = o, .begin = now(), .terminal = isatty(STDERR_FILENO), .kernels = json_object()};
   if (!only_export) search(&s);
   if (s.terminal && !only_export) fputs("\r\033[K", stderr);

@@ -21,6 +21,11 @@ def test_wrong_usage():
     refused("tune", "--routine", "gemm,trsv", code=2, says=["trsv", "gemm, gemv, ger, axpy"])
 
 
+def test_what_no_child_could_do_is_said_once(tmp_path):
+    env = {"OCL_ICD_VENDORS": str(tmp_path / "vendors"), "XDG_CACHE_HOME": str(tmp_path)}
+    refused("tune", "--seconds", "3", "--routine", "axpy", code=1, says="no OpenCL driver", env=env)
+
+
 def test_files_out_and_in(tmp_path):
     env = {"XDG_CACHE_HOME": str(tmp_path)}
     path = tmp_path / "tuned.json"
