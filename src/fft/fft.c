@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "fft/axes.h"
 #include "fft/plan.h"
 #include "fft/provider.h"
 #include "fft/real.h"
@@ -30,24 +31,6 @@ cliv_status cliv_fft_norm_parse(const char *name, cliv_fft_norm *out) {
 }
 
 /* ---- what is asked ---- */
-
-static cliv_status take_axes(cliv_context *ctx, cliv__fft_request *q) {
-  const int last[] = {-1}, asked = q->o.axis_count;
-  REQUIRE(ctx, asked >= 0 && asked <= q->ndim, VALUE, "%s: %d axes of an array that has %d", q->name, asked, q->ndim);
-  REQUIRE(ctx, asked == 0 || q->o.axes != NULL, NULL, "%s: axis_count is %d, but axes is NULL", q->name, asked);
-  q->count = asked ? asked : 1;
-  unsigned seen = 0;
-  for (int i = 0; i < q->count; i++) {
-    const int given = asked ? q->o.axes[i] : last[i], axis = given < 0 ? given + q->ndim : given;
-    REQUIRE(ctx, axis >= 0 && axis < q->ndim, VALUE,
-            "%s: there is no axis %d: the array has %d, the pair of a complex number not counted", q->name, given,
-            q->ndim);
-    REQUIRE(ctx, !(seen >> axis & 1), VALUE, "%s: axis %d is named twice", q->name, given);
-    seen |= 1u << axis;
-    q->axes[i] = axis;
-  }
-  return CLIV_OK;
-}
 
 static cliv_status check_tensors(cliv_context *ctx, const cliv__fft_request *q) {
   char a[160], b[160];
@@ -205,7 +188,8 @@ static cliv_status transform(cliv_context *ctx, cliv__fft_request *q, const cliv
   TRY(check_tensors(ctx, q));
   q->ndim = whole->ndim - (q->kind == CLIV__FFT_COMPLEX);
   memcpy(q->shape, whole->shape, sizeof q->shape);
-  TRY(take_axes(ctx, q));
+  TRY(cliv__fft_read_axes(ctx, q->name, "the array, the pair of a complex number not counted,", q->ndim,
+                          q->o.axis_count, q->o.axes, &q->count, q->axes));
   if (q->kind != CLIV__FFT_COMPLEX) TRY(check_halves(ctx, q));
   TRY(check_lengths(ctx, q));
   if (q->x->count == 0) return cliv__nothing(ctx, sync);
