@@ -1,5 +1,6 @@
-/* activation.cl: what may follow a product, on registers. With -D ACTIVATION=name; after math.cl for all but none and
- * relu, which are all that float64 has.
+/* activation.cl: what may follow a product, on registers. With -D ACTIVATION=, the whole name
+ * of one of these: PoCL has macros of the names of functions. After math.cl for all but none and relu, which are all
+ * that float64 has.
  */
 static real activate_none(real x) { return x; }
 static real activate_relu(real x) { return choose(x <= (real)0, (real)0, x); }
@@ -15,4 +16,3 @@ static real activate_silu(real x) { return real_silu(x); }
 static real activate_tanh(real x) { return real_tanh(x); }
 static real activate_sigmoid(real x) { return real_sigmoid(x); }
 #endif
-#define activate CAT(activate_, ACTIVATION)

@@ -5,7 +5,7 @@
  * and then, with beta·c rounded first,
  *   c = alpha·s                   where beta is 0: c is not read
  *   c = fma(alpha, s, beta·c)     otherwise
- * and, where the product has an epilogue (-D ACTIVATION=name, after activation.cl),
+ * and, where the product has an epilogue (-D ACTIVATION=, after activation.cl),
  *   c = activation(c + (bias + 0))
  * with the bias along the columns or the rows, or none: stored with the canonical NaN. No tiling, packing or cutting
  * breaks a chain: where k is cut, the running sum is kept as it is and the next launch goes on from it. Nothing is
@@ -96,7 +96,7 @@ void put(real x, __global SCALAR *p, uint from, uint to) {
 static real ended(real x, __global const SCALAR *bias, uint bias_along, ulong row, ulong column, uint width) {
   if (bias_along == BIAS_COLUMNS) x += bias_term(take(bias + column, 0, width));
   if (bias_along == BIAS_ROWS) x += bias_term((real)bias[row]);
-  return canonical(activate(x));
+  return canonical(ACTIVATION(x));
 }
 #else
 #define ended(x, bias, bias_along, row, column, width) (x)

@@ -2,7 +2,7 @@
  * its own store cannot do it, and how narrow operands become floats and results narrow. After blas.cl, activation.cl.
  *
  *   -D FROM=f32, TO=f16      types of storage of in, and of out and bias; the same place may be both
- *   -D ACTIVATION=name
+ *   -D ACTIVATION=   a function of activation.cl
  *
  * in (i,j) at in[in_first + i·in_pitch + j], out likewise; bias as in blas.cl, of a row that is i modulo bias_rows.
  * Work-item (u, v): columns from u·RUN, rows from v·per.
@@ -40,7 +40,7 @@ __kernel void finish_all(__global const FROM_T *in_, ulong in_first, ulong in_pi
       real x = LOAD(FROM, in, i * in_pitch + j, n);
       if (bias_along == BIAS_COLUMNS) x += bias_term(LOAD(TO, bias, j, n));
       if (bias_along == BIAS_ROWS) x += bias_term(LOAD_ONE(TO, bias, i % bias_rows));
-      x = activate(x);
+      x = ACTIVATION(x);
       STORE(TO, x, out, i * out_pitch + j, n);
     }
   }

@@ -87,7 +87,7 @@ cliv_status cliv__gemm_kernel(cliv_context *ctx, const cliv__gemm *g, const char
   const bool ends = cliv__has_epilogue(g);
   snprintf(files, sizeof files, "%s%sblas.cl %s", needs_math(g->activation) ? "divide.cl math.cl " : "",
            ends ? "activation.cl " : "", file);
-  snprintf(all, sizeof all, "%s%s%s", choices, ends ? " -D ACTIVATION=" : "",
+  snprintf(all, sizeof all, "%s%s%s", choices, ends ? " -D ACTIVATION=activate_" : "",
            ends ? cliv_activation_name(g->activation) : "");
   return cliv__blas_kernel(ctx, g->dtype, files, entry, all, out);
 }
@@ -95,7 +95,7 @@ cliv_status cliv__gemm_kernel(cliv_context *ctx, const cliv__gemm *g, const char
 static cliv_status finish_kernel(cliv_context *ctx, cliv_dtype from, cliv_dtype to, cliv_activation activation,
                                  cl_kernel *out) {
   char choices[96];
-  snprintf(choices, sizeof choices, "-D FROM=%s -D TO=%s -D ACTIVATION=%s%s", cliv__dtype_storage(from),
+  snprintf(choices, sizeof choices, "-D FROM=%s -D TO=%s -D ACTIVATION=activate_%s%s", cliv__dtype_storage(from),
            cliv__dtype_storage(to), cliv_activation_name(activation), to == CLIV_F64 ? " -D REAL_F64" : "");
   return cliv__kernel(
       ctx,
