@@ -8,7 +8,7 @@
  * A complex array is a tensor whose last axis is a pair, the real and the imaginary part: float32 [rows, n, 2] is what
  * NumPy has as complex64 [rows, n]. Views may have a pitch or any strides, also between a number's parts: what is not
  * dense goes by way of a dense copy, in scratch memory or in the result. Everything is enqueued in the context's order;
- * nothing here blocks, but the first call of a kind compiles its kernels, and the first of a length makes its tables on
+ * nothing waits for it, but the first call of a kind compiles its kernels, and the first of a length makes its tables on
  * the host: some 0.02 s for a million and 1.5 s for 2^26, twenty times as long for a convolution (below), and 8 bytes a
  * number on the device, about 42 for a convolution; twice that for float64. The context keeps them for
  * the last call, and of those before it for the 32 lengths used last, 256 MiB at most: longer lengths that take turns
@@ -36,29 +36,35 @@
  *
  *   AUTO     takes exact on CPU devices (clFFT's kernels are made for GPUs, and were slower on every CPU driver tried,
  *            plans taking seconds to compile) and on software renderers, for float64, and for lengths that clFFT does
- *            not know; on other devices what was faster when it was measured, once for each kind, lengths and size of
- *            batch: on tensors of its own, which take as much memory as the call's, 20 calls of each or 0.3 s, after
- *            compiling both. The choice is kept beside the compiled programs ("Notes" in cliv/cache.h), so that later
- *            runs take the same provider and give the same bits; on another machine, or after that folder was cleared
- *            or another driver came, AUTO may give other bits than before. To pin them, ask for EXACT; to pin the
- *            speed, CLFFT. cliv_fft_last_provider says who it was.
+ *            not know; on other devices what was faster when it was measured, once for each kind, direction, lengths
+ *            and size of batch: on tensors and a queue of its own, which take as much memory as the call's, 20 calls
+ *            of each or 0.3 s, after compiling both; clFFT if it was by 5 % at least. It never tries a plan that no
+ *            child process has tried (below), so that contexts with `probe` NEVER have exact; and where clFFT fails
+ *            for a transform like one that was measured, exact serves, in that context from then on. The choice is
+ *            kept beside the compiled programs ("Notes" in cliv/cache.h), so that later runs take the same provider
+ *            and give the same bits; on another machine, or after that folder was cleared or another driver came,
+ *            AUTO may give other bits than before. To pin them, ask for EXACT; to pin the speed, CLFFT.
+ *            cliv_fft_last_provider says who it was.
  *
  * A plan of clFFT's is proven before it is used: known numbers, at most two lines or arrays of them, are transformed
  * and compared with what the host computes in double (so the first call of a shape blocks, for up to 15 s on drivers
  * that compile slowly; each direction is a plan). The first time on a driver version that is done by a child process
  * (cliv-probe, see "In a guest's program" in cliv/device.h; not in contexts with `probe` NEVER), since clFFT can bring
  * down the process it is in; the verdict is kept like a measurement, a bad one for an hour. A plan that fails is
- * refused with CLFFT and a sentence from then on, others stay usable. The context keeps the 32 plans used last. Newer
- * compilers refuse what clFFT generates for want of a cast; plans are made with that diagnostic switched off where it
- * is needed, which reaches a plan's first kernel: several axes are then transformed by a plan each, and lengths of
- * more than two passes (from about 2^17 on) refused.
+ * refused with CLFFT and a sentence from then on, others stay usable; so are arrays of 2^31 numbers or more, and
+ * devices of 16 KiB of local memory or less, on which clFFT ends the process. The context keeps the 32 plans used last.
+ * Newer compilers refuse what clFFT generates for want of a cast; plans are made with that diagnostic switched off
+ * where it is needed, which reaches a plan's first kernel: several axes are then transformed by a plan each, and
+ * lengths of more than two passes (from about 2^17 on) refused.
  *
  * clFFT has one state in a process. All calls of Cliv's to it are made under one lock; clfftSetup is called before the
- * first (a guest's debug flags are reset by it), clfftTeardown after the last context that used it was freed, but
- * never when another user's plan has been seen: then that is left to the other. A guest with plans of its own must not
- * call clfftTeardown while contexts are alive that used the provider clfft, nor make plans while such a context is
- * freed. clFFT prints the compiler's log to standard error when a program of its fails, and a reminder at the end of a
- * process that did not free its contexts.
+ * first (a guest's debug flags are reset by it), clfftTeardown after the last context that used it was freed, but never
+ * when another user's plan has been seen: then that is left to the other. A guest with plans of its own must not call
+ * clfftTeardown while contexts are alive that used the provider clfft, nor make plans while such a context is freed,
+ * nor its first ones while a plan of Cliv's is being made, which Cliv does not see. The lock is held while clFFT
+ * compiles a plan, for seconds on some drivers: transforms by clFFT of other contexts wait for that. clFFT prints the
+ * compiler's log to standard error when a program of its fails, and a reminder at the end of a process that did not
+ * free its contexts.
  *
  * The exact result has one definition, so its bits are the same on every conforming device, in both walks, at every
  * launch shape, batched or alone, in place or not. A direct transform decimates in time and sorts itself: with the

@@ -15,14 +15,15 @@
 #include "runtime/stage.h"
 #include "runtime/tensor.h"
 
-enum { PLANS = 32, PROOF_BATCH = 2, MOST_DIMS = 3 };
+enum { PLANS = 32, PROOF_BATCH = 2, MOST_DIMS = 3, LEAST_LOCAL = 16 << 10 /* with less it ends the process */ };
 
 /* ---- plans, kept with the context, the one used last first ---- */
 
 struct cliv__clfft_entry {
   struct cliv__clfft_entry *next;
   cliv__clfft_plan plan;       /* its handle is 0 where it is not good */
-  cliv__clfft_verdict verdict; /* of all batches of the shape */
+  cliv__clfft_verdict verdict; /* GOOD or BAD … */
+  bool alone;                  /* … of this batch, not of all */
   char why[CLIV__CLFFT_WHY];
 };
 typedef struct cliv__clfft_entry entry;
@@ -47,7 +48,7 @@ static void plans_free(cliv_context *ctx) {
   cliv__clfft_release(ctx->context);
 }
 
-static void hold(cliv_context *ctx) {
+void cliv__fft_clfft_hold(cliv_context *ctx) {
   if (ctx->clfft_plans_free) return;
   cliv__clfft_hold();
   ctx->clfft_plans_free = plans_free;
@@ -57,6 +58,7 @@ static void hold(cliv_context *ctx) {
 static bool is_of(const entry *e, const cliv__clfft_shape *shape, cl_ulong batch) {
   cliv__clfft_shape a = e->plan.shape, b = *shape;
   a.cured = b.cured = 0;
+  if (batch == 0 && e->alone) return false;
   if (batch == 0) a.batch = b.batch = 0;
   return memcmp(&a, &b, sizeof a) == 0;
 }
@@ -73,17 +75,51 @@ static entry *find(cliv_context *ctx, const cliv__clfft_shape *shape, cl_ulong b
   return NULL;
 }
 
+/* The batch that a shape is proven with: of large ones, which take long on the host, one array. */
+static cl_ulong proof_batch(const cliv__clfft_shape *shape) {
+  static const size_t large = (size_t)1 << 20; /* numbers */
+  cliv__clfft_shape one = *shape;
+  one.batch = 1;
+  const cl_ulong most = cliv__clfft_inputs(&one) > large ? 1 : PROOF_BATCH;
+  return shape->batch < most ? shape->batch : most;
+}
+
+/* Proves the shape, unless that was done, and makes the plan: on a queue of its own, since what is on the caller's may
+ * wait for something that only the caller will do. */
+static cliv__clfft_verdict make(cliv_context *ctx, cliv__clfft_shape *shape, bool proven, bool careful, entry *e,
+                                char why[static CLIV__CLFFT_WHY]) {
+  cl_int code;
+  cliv__clfft_shape trial = *shape;
+  const cl_command_queue queue = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
+  if (code) return snprintf(why, CLIV__CLFFT_WHY, "no queue to prove it on (%d)", (int)code), CLIV__CLFFT_PASSING;
+  trial.batch = proof_batch(shape);
+  cliv__clfft_verdict verdict = proven ? CLIV__CLFFT_GOOD : cliv__clfft_try(ctx, queue, &trial, careful, why);
+  shape->cured = proven ? shape->cured : trial.cured;
+  if (verdict == CLIV__CLFFT_GOOD) {
+    verdict = cliv__clfft_make(ctx->context, queue, shape, &e->plan, why);
+    e->alone = verdict != CLIV__CLFFT_GOOD;
+  }
+  code = clFinish(queue); /* what a plan writes there for itself */
+  if (code && verdict == CLIV__CLFFT_GOOD) {
+    cliv__clfft_drop(&e->plan);
+    snprintf(why, CLIV__CLFFT_WHY, "its tables could not be written (%d)", (int)code);
+    verdict = CLIV__CLFFT_PASSING;
+  }
+  clReleaseCommandQueue(queue);
+  return verdict;
+}
+
 /* Another plan of the shape, or that there is none. A lack of memory is no verdict, and not kept. */
-static cliv__clfft_verdict add(cliv_context *ctx, cliv__clfft_shape *shape, bool proven, entry **out,
+static cliv__clfft_verdict add(cliv_context *ctx, cliv__clfft_shape *shape, bool proven, bool careful, entry **out,
                                char why[static CLIV__CLFFT_WHY]) {
   entry *const e = calloc(1, sizeof *e);
   if (!e) return strcpy(why, "no memory for a plan"), CLIV__CLFFT_PASSING;
-  cliv__clfft_shape trial = *shape;
-  if (trial.batch > PROOF_BATCH) trial.batch = PROOF_BATCH;
-  e->verdict = proven ? CLIV__CLFFT_GOOD : cliv__clfft_try(ctx, &trial, why);
-  shape->cured = proven ? shape->cured : trial.cured;
-  if (e->verdict == CLIV__CLFFT_GOOD) e->verdict = cliv__clfft_make(ctx->context, ctx->queue, shape, &e->plan, why);
-  if (e->verdict == CLIV__CLFFT_PASSING) return free(e), CLIV__CLFFT_PASSING;
+  e->verdict = make(ctx, shape, proven, careful, e, why);
+  if (e->verdict != CLIV__CLFFT_GOOD && e->verdict != CLIV__CLFFT_BAD) {
+    const cliv__clfft_verdict none = e->verdict;
+    free(e);
+    return none;
+  }
   if (e->verdict == CLIV__CLFFT_BAD) memcpy(e->why, why, sizeof e->why);
   e->plan.shape = *shape;
   e->next = ctx->clfft_plans;
@@ -92,8 +128,8 @@ static cliv__clfft_verdict add(cliv_context *ctx, cliv__clfft_shape *shape, bool
   return e->verdict;
 }
 
-static cliv__clfft_verdict plan_of(cliv_context *ctx, cliv__clfft_shape *shape, const cliv__clfft_plan **out,
-                                   char why[static CLIV__CLFFT_WHY]) {
+static cliv__clfft_verdict plan_of(cliv_context *ctx, cliv__clfft_shape *shape, bool careful,
+                                   const cliv__clfft_plan **out, char why[static CLIV__CLFFT_WHY]) {
   entry *e = find(ctx, shape, shape->batch);
   if (!e) {
     const entry *const alike = find(ctx, shape, 0);
@@ -102,7 +138,7 @@ static cliv__clfft_verdict plan_of(cliv_context *ctx, cliv__clfft_shape *shape, 
       return CLIV__CLFFT_BAD;
     }
     if (alike) shape->cured = alike->plan.shape.cured;
-    const cliv__clfft_verdict verdict = add(ctx, shape, alike != NULL, &e, why);
+    const cliv__clfft_verdict verdict = add(ctx, shape, alike != NULL, careful, &e, why);
     if (verdict) return verdict;
   }
   if (e->verdict == CLIV__CLFFT_BAD) memcpy(why, e->why, CLIV__CLFFT_WHY);
@@ -204,8 +240,8 @@ static size_t out_bytes(const step *s) { return cliv__clfft_outputs(&s->shape) *
 
 /* clFFT knows no offsets: a part of the memory that begins where the numbers do. NULL where the device's alignment, or
  * memory that is a part itself, does not allow it. */
-static cl_mem part_of(job *j, cliv__fft_place p, size_t bytes) {
-  if (p.first == 0) return p.mem;
+static cl_mem part_of(job *j, cliv__fft_place p, size_t bytes, bool shared) {
+  if (p.first == 0 && !shared) return p.mem;
   cl_int code;
   const cl_buffer_region region = {p.first * sizeof(float), bytes};
   const cl_mem part = clCreateSubBuffer(p.mem, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
@@ -216,10 +252,13 @@ static cl_mem part_of(job *j, cliv__fft_place p, size_t bytes) {
 
 /* What the plan is to read and to write where they lie; the other is left NULL, for scratch memory. */
 static void find_memory(job *j, step *s) {
-  const bool same = s->x.mem == s->y.mem && s->x.first == s->y.first;
+  const bool one = s->x.mem == s->y.mem, same = one && s->x.first == s->y.first;
+  /* The same numbers by another name: one command must not have both. */
+  const bool named_twice = !one && cliv__same_place(j->q->x, j->q->out);
   if (s->inner > 1) return;
-  s->from = part_of(j, s->x, in_bytes(s));
-  s->to = same ? s->from : part_of(j, s->y, out_bytes(s));
+  /* Nor a memory object and a part of it. */
+  s->from = part_of(j, s->x, in_bytes(s), one && !same);
+  s->to = same ? s->from : named_twice ? NULL : part_of(j, s->y, out_bytes(s), one);
   s->shape.in_place = same && s->from;
 }
 
@@ -284,7 +323,6 @@ static cliv_status run_plan(cliv_context *ctx, const step *s, cl_mem from, cl_me
   if (verdict == CLIV__CLFFT_GOOD) return cliv__order_end(ctx, &order, CL_SUCCESS, "clfftEnqueueTransform");
   free(order.list);
   order.list = NULL;
-  clFinish(ctx->queue); /* it may have enqueued a part */
   return refuse(ctx, s, verdict, why);
 }
 
@@ -314,7 +352,7 @@ static cliv_status prepare(cliv_context *ctx, job *j) {
     step *const s = &j->steps[i];
     find_memory(j, s);
     j->bad = s;
-    j->verdict = plan_of(ctx, &s->shape, &s->plan, j->why);
+    j->verdict = plan_of(ctx, &s->shape, j->q->o.provider == CLIV_FFT_PROVIDER_AUTO, &s->plan, j->why);
     if (j->verdict) return CLIV_OK;
     TRY(find_scratch(ctx, s, &from, &to, &room));
     j->total += (size_t)1 + !s->from + !s->to;
@@ -349,6 +387,15 @@ cliv_status cliv__fft_clfft_takes(cliv_context *ctx, const cliv__fft_request *q)
             "%s: clFFT transforms lengths of no other factors than 2, 3, 5, 7, 11 and 13, which %zu along axis %d is "
             "not; the provider 'exact' takes any",
             q->name, q->shape[q->axes[i]], q->axes[i]);
+  const size_t count = q->x->count > q->out->count ? q->x->count : q->out->count;
+  REQUIRE(ctx, count <= INT32_MAX, SHAPE,
+          "%s: clFFT is not asked for arrays of 2^31 numbers and more, of which one here has %zu; the provider 'exact' "
+          "takes any",
+          q->name, count);
+  REQUIRE(ctx, ctx->facts.local_memory > LEAST_LOCAL, CLFFT,
+          "%s: clFFT wants more than %d bytes of local memory, of which device '%s' has %llu; the provider 'exact' "
+          "takes any device",
+          q->name, (int)LEAST_LOCAL, ctx->facts.name, (unsigned long long)ctx->facts.local_memory);
   return CLIV_OK;
 }
 
@@ -359,17 +406,32 @@ static bool is_trivial(const cliv__fft_request *q) {
   return true;
 }
 
-cliv_status cliv__fft_clfft(cliv_context *ctx, const cliv__fft_request *q, const cliv_sync *sync) {
-  job j = {.q = q};
+static cliv_status begin(cliv_context *ctx, const cliv__fft_request *q) {
   TRY(cliv__fft_clfft_takes(ctx, q));
-  if (is_trivial(q)) return cliv__fft_by_exact(ctx, q, sync);
+  if (is_trivial(q)) return CLIV_OK;
   REQUIRE(ctx, !cliv__staging(ctx), STATE, "%s: clFFT's launches cannot be held back until others are complete",
           q->name);
-  hold(ctx);
+  cliv__fft_clfft_hold(ctx);
   drop_beyond(ctx, PLANS);
+  return CLIV_OK;
+}
+
+cliv_status cliv__fft_clfft(cliv_context *ctx, const cliv__fft_request *q, const cliv_sync *sync) {
+  job j = {.q = q};
+  TRY(begin(ctx, q));
+  if (is_trivial(q)) return cliv__fft_by_exact(ctx, q, sync);
   cliv_status status = settle(ctx, &j);
   for (int i = 0; !status && i < j.count; i++) status = run_step(ctx, &j, &j.steps[i], sync);
-  if (status) clFinish(ctx->queue);
+  if (status && j.done > 0) clFinish(ctx->queue); /* a part may have been enqueued */
+  if (!status) ctx->fft_provider = CLIV_FFT_PROVIDER_CLFFT;
+  release_parts(&j);
+  return status;
+}
+
+cliv_status cliv__fft_clfft_ready(cliv_context *ctx, const cliv__fft_request *q) {
+  job j = {.q = q};
+  TRY(begin(ctx, q));
+  const cliv_status status = is_trivial(q) ? CLIV_OK : settle(ctx, &j);
   release_parts(&j);
   return status;
 }
@@ -382,6 +444,12 @@ cliv_status cliv__fft_clfft_takes(cliv_context *ctx, const cliv__fft_request *q)
                     "provider 'exact'",
                     q->name);
 }
+
+cliv_status cliv__fft_clfft_ready(cliv_context *ctx, const cliv__fft_request *q) {
+  return cliv__fft_clfft_takes(ctx, q);
+}
+
+void cliv__fft_clfft_hold(cliv_context *ctx) { (void)ctx; }
 
 cliv_status cliv__fft_clfft(cliv_context *ctx, const cliv__fft_request *q, const cliv_sync *sync) {
   (void)sync;

@@ -31,8 +31,9 @@ enum { CLIV__CLFFT_WHY = 256, CLIV__CLFFT_SHAPE_TEXT = 256 };
 
 typedef enum cliv__clfft_verdict {
   CLIV__CLFFT_GOOD,
-  CLIV__CLFFT_BAD,    /* it fails, or computes something else */
-  CLIV__CLFFT_PASSING /* memory was short: this says nothing of the plan */
+  CLIV__CLFFT_BAD,     /* it fails, or computes something else */
+  CLIV__CLFFT_PASSING, /* memory was short: this says nothing of the plan */
+  CLIV__CLFFT_UNTRIED  /* no child could be asked, and it is not to be tried without one */
 } cliv__clfft_verdict;
 
 /* Whether a length has no other factors than those that clFFT knows: 2, 3, 5, 7, 11, 13. */

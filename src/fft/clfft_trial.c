@@ -83,7 +83,8 @@ static void read_report(const cliv__trial *t, finding *f) {
   if (said) snprintf(f->why, sizeof f->why, "%.*s", (int)strcspn(said, "\n"), said);
   else if (t->outcome == CLIV__DRIVER_HUNG)
     snprintf(f->why, sizeof f->why, "a process that tried it did not end in %d s", TIMEOUT_MS / 1000);
-  else snprintf(f->why, sizeof f->why, "a process that tried it crashed (signal %d)", t->detail);
+  else if (t->detail) snprintf(f->why, sizeof f->why, "a process that tried it crashed (signal %d)", t->detail);
+  else snprintf(f->why, sizeof f->why, "a process that tried it ended before it was done");
 }
 
 /* Each driver alone has a process: the one that has the device says so and goes on. False: none did. */
@@ -113,7 +114,8 @@ static bool ask_child(const cliv_context *ctx, const char *key, finding *f) {
 
 /* ---- both ---- */
 
-cliv__clfft_verdict cliv__clfft_try(cliv_context *ctx, cliv__clfft_shape *shape, char why[static CLIV__CLFFT_WHY]) {
+cliv__clfft_verdict cliv__clfft_try(cliv_context *ctx, cl_command_queue queue, cliv__clfft_shape *shape, bool careful,
+                                    char why[static CLIV__CLFFT_WHY]) {
   char key[CLIV__CLFFT_SHAPE_TEXT];
   finding f = {CLIV__CLFFT_PASSING, (ctx->quirks & CLIV__QUIRK_CLFFT_POINTERS) != 0, ""};
   shape->cured = f.cured;
@@ -121,7 +123,6 @@ cliv__clfft_verdict cliv__clfft_try(cliv_context *ctx, cliv__clfft_shape *shape,
   char *const name = note_name();
   if (name) look_up(ctx, name, key, &f);
   const bool known = f.verdict != CLIV__CLFFT_PASSING;
-  /* Where no child can be asked it can only be tried here. */
   const bool asked = !known && ctx->trials && ask_child(ctx, key, &f);
   if (asked && name && f.verdict != CLIV__CLFFT_PASSING) keep(ctx, name, key, &f);
   free(name);
@@ -129,8 +130,13 @@ cliv__clfft_verdict cliv__clfft_try(cliv_context *ctx, cliv__clfft_shape *shape,
     memcpy(why, f.why, sizeof f.why);
     return f.verdict;
   }
-  shape->cured = f.cured;
-  return cliv__clfft_prove(ctx->context, ctx->queue, shape, why);
+  if (!known && !asked && careful) {
+    snprintf(why, CLIV__CLFFT_WHY, "no process of its own could try it first");
+    return CLIV__CLFFT_UNTRIED;
+  }
+  /* Untried, it is tried with the cure first: a program that does not compile is what clFFT stumbles over. */
+  shape->cured = f.cured || (!known && !asked);
+  return cliv__clfft_prove(ctx->context, queue, shape, why);
 }
 
 #endif

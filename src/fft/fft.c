@@ -140,42 +140,63 @@ static cliv_status run(cliv_context *ctx, const cliv__fft_request *q, const cliv
   return cliv__fft_real(ctx, &axis, &part);
 }
 
-/* By way of dense copies of what is not dense; complex numbers are transformed where they are to go. */
-static cliv_status run_strided(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by,
-                               const cliv_sync *sync) {
-  const bool in = !cliv__dense(q->x), out = !cliv__dense(q->out);
-  cliv_tensor dense_x, dense_out;
-  cliv__fft_request d = *q;
-  if (out) {
-    TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &dense_out));
-    d.out = &dense_out;
+/* A request by way of dense copies of what is not dense; complex numbers are transformed where they are to go. */
+typedef struct dense_request {
+  cliv__fft_request q;
+  cliv_tensor x, out; /* where they are copies */
+} dense_request;
+
+static cliv_status make_dense(cliv_context *ctx, const cliv__fft_request *q, dense_request *d) {
+  d->q = *q;
+  if (!cliv__dense(q->out)) {
+    TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &d->out));
+    d->q.out = &d->out;
   }
-  if (in) {
-    dense_x = *d.out;
-    if (q->kind != CLIV__FFT_COMPLEX)
-      TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_X, q->x->dtype, q->x->ndim, q->x->shape, &dense_x));
-    d.x = &dense_x;
-    TRY(cliv__copy_strided(q->x, d.x, SYNC_FIRST(sync)));
-  }
-  const cliv_sync middle = cliv__sync_part(sync, !in, !out);
-  TRY(by(ctx, &d, &middle));
-  return out ? cliv__copy_strided(d.out, q->out, SYNC_LAST(sync)) : CLIV_OK;
+  if (cliv__dense(q->x)) return CLIV_OK;
+  d->x = *d->q.out;
+  d->q.x = &d->x;
+  return q->kind == CLIV__FFT_COMPLEX
+             ? CLIV_OK
+             : cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_X, q->x->dtype, q->x->ndim, q->x->shape, &d->x);
 }
 
 static cliv_status run_any(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by,
                            const cliv_sync *sync) {
-  const bool dense = cliv__dense(q->x) && cliv__dense(q->out);
-  return dense ? by(ctx, q, sync) : run_strided(ctx, q, by, sync);
+  const bool in = !cliv__dense(q->x), out = !cliv__dense(q->out);
+  dense_request d;
+  TRY(make_dense(ctx, q, &d));
+  if (in) TRY(cliv__copy_strided(q->x, d.q.x, SYNC_FIRST(sync)));
+  const cliv_sync middle = cliv__sync_part(sync, !in, !out);
+  TRY(by(ctx, &d.q, &middle));
+  return out ? cliv__copy_strided(d.q.out, q->out, SYNC_LAST(sync)) : CLIV_OK;
 }
 
 cliv_status cliv__fft_by_exact(cliv_context *ctx, const cliv__fft_request *q, const cliv_sync *sync) {
   cliv__fft_plans_trim(ctx);
   TRY(cliv__stage_begin(ctx));
-  return cliv__stage_end(ctx, run_any(ctx, q, run, sync), NULL);
+  TRY(cliv__stage_end(ctx, run_any(ctx, q, run, sync), NULL));
+  ctx->fft_provider = CLIV_FFT_PROVIDER_EXACT;
+  return CLIV_OK;
+}
+
+static cliv_status ready_by_clfft(cliv_context *ctx, const cliv__fft_request *q) {
+  dense_request d;
+  TRY(make_dense(ctx, q, &d));
+  return cliv__fft_clfft_ready(ctx, &d.q);
 }
 
 cliv_status cliv__fft_by_clfft(cliv_context *ctx, const cliv__fft_request *q, const cliv_sync *sync) {
+  if (!cliv__dense(q->x)) TRY(ready_by_clfft(ctx, q)); /* before x is copied to where the result will be */
   return run_any(ctx, q, cliv__fft_clfft, sync);
+}
+
+/* AUTO: what was measured with one transform may fail for its like. */
+static cliv_fft_provider clfft_or_exact(cliv_context *ctx, const cliv__fft_request *q) {
+  const cliv__error held = cliv__error_hold(ctx);
+  const bool ready = !ready_by_clfft(ctx, q);
+  if (!ready) cliv__fft_avoid_clfft(ctx, q);
+  cliv__error_restore(ctx, &held);
+  return ready ? CLIV_FFT_PROVIDER_CLFFT : CLIV_FFT_PROVIDER_EXACT;
 }
 
 static cliv_status transform(cliv_context *ctx, cliv__fft_request *q, const cliv_fft_options *options,
@@ -195,6 +216,7 @@ static cliv_status transform(cliv_context *ctx, cliv__fft_request *q, const cliv
   if (q->x->count == 0) return cliv__nothing(ctx, sync);
   cliv_fft_provider provider;
   TRY(cliv__fft_choose(ctx, q, &provider));
+  if (provider == CLIV_FFT_PROVIDER_CLFFT && q->o.provider == CLIV_FFT_PROVIDER_AUTO) provider = clfft_or_exact(ctx, q);
   return (provider == CLIV_FFT_PROVIDER_CLFFT ? cliv__fft_by_clfft : cliv__fft_by_exact)(ctx, q, sync);
 }
 

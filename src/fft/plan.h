@@ -25,7 +25,7 @@ typedef struct cliv__fft_plan {
   bool wide;                        /* tables of doubles: of a transform, see src/fft/wide.c */
   int count;                        /* radices; 0 for a length of 1, or where `whole` is set */
   uint8_t radix[CLIV__FFT_RADICES]; /* in the order of the passes */
-  cl_mem table;                     /* powers of w, by pass: see cliv__fft_table */
+  cl_mem table;                     /* powers of w, by pass */
   cl_mem places;                    /* of cl/fft_line.cl, for each eight numbers; NULL: not of its lengths */
   size_t whole;                     /* 0: by radices; otherwise a convolution of this length … */
   cl_mem chirp, filter;             /* … with these: c and h of cl/fft_chirp.cl */

@@ -35,16 +35,23 @@ typedef cliv_status cliv__fft_transform(cliv_context *ctx, const cliv__fft_reque
 /* Whether clFFT can be asked at all: in this build, these lengths and this type. Otherwise a sentence. */
 cliv_status cliv__fft_clfft_takes(cliv_context *ctx, const cliv__fft_request *q);
 /* Dense tensors by clFFT. Nothing that the caller sees is enqueued before all plans are made and proven; blocks for
- * that the first time. */
+ * that the first time. Under AUTO no plan is tried in this process that no child has tried. */
 cliv__fft_transform cliv__fft_clfft;
+/* That alone: whether the plans and the memory are there, so that they are when the transform follows. */
+cliv_status cliv__fft_clfft_ready(cliv_context *ctx, const cliv__fft_request *q);
+/* Keeps what clFFT has compiled until the context is freed. */
+void cliv__fft_clfft_hold(cliv_context *ctx);
 
-/* Tensors of any strides: by the library's own kernels, all launches or none; by clFFT. */
+/* Tensors of any strides: by the library's own kernels, all launches or none; by clFFT, plans first, then copies. Set
+ * who transformed last. */
 cliv__fft_transform cliv__fft_by_exact, cliv__fft_by_clfft;
 
 /* Who computes the request: what its options say, or what was measured for its like on this device. */
 cliv_status cliv__fft_choose(cliv_context *ctx, const cliv__fft_request *q, cliv_fft_provider *out);
 /* The measurement alone, whatever the device: CLFFT where it was faster. The first time it computes the transform on
- * tensors of its own, several times by each. */
+ * tensors and a queue of its own, several times by each. */
 cliv_fft_provider cliv__fft_measured(cliv_context *ctx, const cliv__fft_request *q);
+/* AUTO takes exact for the request's like from here on, in this context: clFFT failed, as the last error says. */
+void cliv__fft_avoid_clfft(cliv_context *ctx, const cliv__fft_request *q);
 
 #endif

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/text.h"
-#include "fft/clfft_plan.h"
+#include "blas/prepare.h"
 #include "fft/provider.h"
 #include "runtime/notes.h"
 #include "runtime/quirks.h"
@@ -44,12 +44,12 @@ static int log2_of(size_t n) {
   return log;
 }
 
-/* "complex 64x128 batch 2^5 in place": kind, lengths, how many of them. */
+/* "complex inverse 64x128 batch 2^5 in place": kind, direction, lengths, how many of them. */
 static char *class_of(const cliv__fft_request *q) {
   static const char *const kinds[] = {"complex", "real", "half-complex"};
   size_t points = 1, all = 1;
   cliv__text text = {0};
-  cliv__text_add(&text, "%s", kinds[q->kind]);
+  cliv__text_add(&text, "%s%s", kinds[q->kind], q->kind == CLIV__FFT_COMPLEX && q->o.inverse ? " inverse" : "");
   for (int i = 0; i < q->count; i++) {
     cliv__text_add(&text, "%c%zu", i ? 'x' : ' ', q->shape[q->axes[i]]);
     points *= q->shape[q->axes[i]];
@@ -82,7 +82,8 @@ static cliv_status run_timed(cliv_context *ctx, const cliv__fft_request *q, cliv
 }
 
 enum { CALLS = 20 };
-static const double BUDGET = 0.3; /* seconds for comparing, once both have been compiled */
+static const double BUDGET = 0.3;  /* seconds for comparing, once both have been compiled */
+static const double FASTER = 1.05; /* equal bits are worth something, and noise decides nothing */
 
 /* On tensors of its own, by turns. */
 static cliv_status compare(cliv_context *ctx, const cliv__fft_request *asked, double *exact, double *clfft) {
@@ -128,16 +129,39 @@ static void know(cliv_context *ctx, const char *class, json_t *row) {
   json_decref(fresh);
 }
 
+/* For this context alone: another may have the memory, and a plan that is bad now is tried again in an hour. */
+static void avoid(cliv_context *ctx, const char *class, const char *because) {
+  json_t *const row = json_pack("{s:s,s:s}", "provider", "exact", "because", because);
+  if (!ctx->fft_routes) ctx->fft_routes = json_object();
+  if (ctx->fft_routes && row) json_object_set(ctx->fft_routes, class, row);
+  json_decref(row);
+}
+
+void cliv__fft_avoid_clfft(cliv_context *ctx, const cliv__fft_request *q) {
+  char *const class = class_of(q);
+  if (class) avoid(ctx, class, cliv_last_error(ctx));
+  free(class);
+}
+
+/* On a queue of its own: what is on the caller's may wait for something that only the caller will do. */
 static cliv_fft_provider measure(cliv_context *ctx, const cliv__fft_request *q, const char *class) {
   double exact, clfft;
-  const cliv_status status = compare(ctx, q, &exact, &clfft);
-  if (status && status != CLIV_CLFFT) return CLIV_FFT_PROVIDER_EXACT; /* tried again another time */
-  const bool faster = !status && clfft < exact;
-  json_t *const row = status ? json_pack("{s:s,s:s}", "provider", "exact", "because", cliv_last_error(ctx))
-                             : json_pack("{s:s,s:f,s:f}", "provider", faster ? "clfft" : "exact", "exact_seconds",
-                                         exact, "clfft_seconds", clfft);
-  know(ctx, class, row);
-  json_decref(row);
+  cliv_context *const own = cliv__context_beside(ctx);
+  if (!own) return CLIV_FFT_PROVIDER_EXACT;
+  own->trials = ctx->trials;
+  own->quirks = ctx->quirks;
+  cliv__fft_clfft_hold(ctx); /* the plans are made here anew, of programs that are compiled by then */
+  const cliv_status status = compare(own, q, &exact, &clfft);
+  const bool faster = !status && clfft * FASTER < exact;
+  if (status) {
+    avoid(ctx, class, cliv_last_error(own));
+  } else {
+    json_t *const row = json_pack("{s:s,s:f,s:f}", "provider", faster ? "clfft" : "exact", "exact_seconds", exact,
+                                  "clfft_seconds", clfft);
+    know(ctx, class, row);
+    json_decref(row);
+  }
+  cliv_context_free(own);
   return faster ? CLIV_FFT_PROVIDER_CLFFT : CLIV_FFT_PROVIDER_EXACT;
 }
 
@@ -158,16 +182,13 @@ cliv_fft_provider cliv__fft_measured(cliv_context *ctx, const cliv__fft_request 
 
 /* ---- the choice ---- */
 
-static bool could_be_faster(const cliv_context *ctx, const cliv__fft_request *q) {
-#ifdef CLIV_HAVE_CLFFT
-  bool known = q->x->dtype == CLIV_F32;
-  for (int i = 0; i < q->count; i++) known = known && cliv__clfft_knows(q->shape[q->axes[i]]);
-  return known && !(ctx->facts.type & CL_DEVICE_TYPE_CPU) && !(ctx->quirks & CLIV__QUIRK_SOFTWARE) &&
-         !cliv__staging(ctx);
-#else
-  (void)ctx, (void)q;
-  return false;
-#endif
+static bool could_be_faster(cliv_context *ctx, const cliv__fft_request *q) {
+  if (ctx->facts.type & CL_DEVICE_TYPE_CPU || ctx->quirks & CLIV__QUIRK_SOFTWARE || !ctx->trials || cliv__staging(ctx))
+    return false;
+  const cliv__error held = cliv__error_hold(ctx);
+  const bool taken = !cliv__fft_clfft_takes(ctx, q);
+  cliv__error_restore(ctx, &held);
+  return taken;
 }
 
 cliv_status cliv__fft_choose(cliv_context *ctx, const cliv__fft_request *q, cliv_fft_provider *out) {
@@ -178,6 +199,5 @@ cliv_status cliv__fft_choose(cliv_context *ctx, const cliv__fft_request *q, cliv
   if (asked == CLIV_FFT_PROVIDER_CLFFT) TRY(cliv__fft_clfft_takes(ctx, q));
   if (asked == CLIV_FFT_PROVIDER_AUTO)
     *out = could_be_faster(ctx, q) ? cliv__fft_measured(ctx, q) : CLIV_FFT_PROVIDER_EXACT;
-  ctx->fft_provider = (int)*out;
   return CLIV_OK;
 }
