@@ -1,5 +1,6 @@
 /* Programs of products compiled ahead, here and by a thread. */
 #include <cliv/blas.h>
+#include <cliv/cache.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,39 @@ static void here_and_beside(void **state) {
   test_close(ctx);
 }
 
+static size_t cached(const char *dir) {
+  cliv_cache_info info;
+  ASSERT_OK(NULL, cliv_cache_inspect(dir, &info));
+  return info.entries;
+}
+
+/* Large products in all transposes find what they need. */
+static void transposes_are_prepared(void **state) {
+  (void)state;
+  enum { M = 720, N = 710, K = 300 };
+  if (test_few() || test_small()) skip();
+  for (size_t w = 0; w < TEST_WALKS; w++) {
+    char *dir = test_temp_dir();
+    cliv_context *ctx;
+    ASSERT_OK(NULL, cliv_context_create(&(cliv_context_options){.cache_dir = dir, .walk = test_walks[w]}, &ctx));
+    const cliv_blas_options exact = by(CLIV_PROVIDER_EXACT);
+    ASSERT_OK(ctx, cliv_blas_prepare(ctx, "gemm", CLIV_F32, 0, &exact));
+    const size_t compiled = cached(dir);
+    for (int i = 0; i < 4; i++) {
+      const int ta = i & 1, tb = i >> 1;
+      const size_t shape[3][2] = {{ta ? K : M, ta ? M : K}, {tb ? N : K, tb ? K : N}, {M, N}};
+      cliv_tensor *t[3];
+      for (size_t j = 0; j < 3; j++) ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, shape[j], &t[j]));
+      ASSERT_OK(ctx, cliv_gemm(ctx, ta, tb, 1, t[0], t[1], 0, t[2], &exact, NULL));
+      assert_int_equal(cached(dir), compiled);
+      for (size_t j = 0; j < 3; j++) cliv_tensor_free(t[j]);
+    }
+    cliv_context_free(ctx);
+    test_remove_tree(dir);
+    free(dir);
+  }
+}
+
 static void a_context_is_freed_meanwhile(void **state) {
   (void)state;
   const cliv_blas_options exact = by(CLIV_PROVIDER_EXACT);
@@ -115,6 +149,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(refusals),
       cmocka_unit_test(here_and_beside),
+      cmocka_unit_test(transposes_are_prepared),
       cmocka_unit_test(a_context_is_freed_meanwhile),
       cmocka_unit_test(what_fails_beside_is_told),
 #ifdef CLIV_HAVE_CLBLAST

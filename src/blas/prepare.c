@@ -43,10 +43,10 @@ static const struct {
   size_t shape[3][2]; /* of the operands and the result */
 } calls[] = {
     {"gemm", call_gemm, {{8, 8}, {8, 8}, {8, 8}}},
-    {"gemm", call_gemm, {{700, 16}, {16, 700}, {700, 700}}},    /* exact: with copies, … */
-    {"gemm", call_gemm_nt, {{700, 16}, {700, 16}, {700, 700}}}, /* … each transpose's own */
-    {"gemm", call_gemm_tn, {{16, 700}, {16, 700}, {700, 700}}},
-    {"gemm", call_gemm_tt, {{16, 700}, {700, 16}, {700, 700}}},
+    {"gemm", call_gemm, {{700, 260}, {260, 700}, {700, 700}}},    /* exact: with copies, … */
+    {"gemm", call_gemm_nt, {{700, 260}, {700, 260}, {700, 700}}}, /* … each transpose's own */
+    {"gemm", call_gemm_tn, {{260, 700}, {260, 700}, {700, 700}}},
+    {"gemm", call_gemm_tt, {{260, 700}, {700, 260}, {700, 700}}},
     {"gemv", call_gemv, {{8, 8}, {8, 1}, {8, 1}}},
     {"ger", call_ger, {{8, 1}, {8, 1}, {8, 8}}},
     {"axpy", call_axpy, {{8, 8}, {8, 8}, {8, 8}}},
