@@ -4,6 +4,8 @@
  *   row y = y_base + i·y_step + a·y_tap,  column x = x_base + j·x_step + b·x_tap
  * of a plane of height × width numbers, and +0 outside of it.
  *
+ * Rows of work-items begin at first_row, or k_first and n_first: launches are cut along them.
+ *
  *   -D UNFOLD   unfold    out[n·out_image + k·out_row + p] = the number of image n for tap
  *                         k = (channel·taps_y + a)·taps_x + b and place p = i·places_x + j - begin, p < places. Images
  *                         are `image` elements apart.
@@ -18,17 +20,18 @@
 #ifdef UNFOLD
 
 __kernel void unfold(__global const SCALAR *from_, ulong from_first, ulong image, __global SCALAR *out_,
-                     ulong out_image, ulong out_row, ulong taps, uint taps_y, uint taps_x_, ulong images, ulong begin_,
-                     ulong places_,
+                     ulong out_image, ulong out_row, ulong k_first, ulong n_first, ulong taps,
+                     uint taps_y, uint taps_x_, ulong images, ulong begin_, ulong places_,
                      uint places_x_, long y_base, long x_base, long y_step_, long x_step_, long y_tap, long x_tap,
                      long height_, long width_) {
   const ulong begin = begin_, places = places_;
   const uint places_x = places_x_, taps_x = taps_x_;
   const long y_step = y_step_, x_step = x_step_, height = height_, width = width_;
 #ifdef WALK_CPU
-  const ulong k = get_global_id(0), n = get_global_id(1), first = 0, last = places;
+  const ulong k = k_first + get_global_id(0), n = n_first + get_global_id(1), first = 0, last = places;
 #else
-  const ulong k = get_global_id(1), n = get_global_id(2), first = get_global_id(0), last = min(first + 1, places);
+  const ulong k = k_first + get_global_id(1), n = n_first + get_global_id(2), first = get_global_id(0);
+  const ulong last = min(first + 1, places);
 #endif
   if (k >= taps || n >= images) return;
   const ulong channel = k / (taps_y * taps_x), tap = k - channel * (taps_y * taps_x), a = tap / taps_x;
@@ -93,14 +96,15 @@ real numbers(__global const SCALAR *row, long x, long step, long width, uint liv
 __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image, __global const SCALAR *w_,
                      ulong w_first, ulong w_channel, ulong w_m, ulong w_y_, ulong w_x_, __global SCALAR *out_,
                      ulong out_first,
-                     ulong out_plane, ulong out_y, ulong out_x_, ulong images, ulong channels_, uint multiplicity_,
+                     ulong out_plane, ulong out_y, ulong out_x_, ulong first_row, ulong images,
+                     ulong channels_, uint multiplicity_,
                      uint plane_c, uint plane_by, uint taps_y_, uint taps_x_, ulong places_y_, ulong places_x_,
                      long y_base_, long x_base_, long y_step, long x_step_, long y_tap_, long x_tap_, long height_,
                      long width_) {
   const ulong channels = channels_, places_y = places_y_, places_x = places_x_, out_x = out_x_, w_y = w_y_, w_x = w_x_;
   const uint multiplicity = multiplicity_, taps_y = taps_y_, taps_x = taps_x_;
   const long y_tap = y_tap_, x_tap = x_tap_, height = height_, width = width_, x_step = x_step_;
-  const ulong row = get_global_id(1), plane = row / places_y, i = row - plane * places_y;
+  const ulong row = first_row + get_global_id(1), plane = row / places_y, i = row - plane * places_y;
   const ulong n = plane / channels, c = plane - n * channels;
   if (n >= images) return;
   const long y0 = y_base_ + (long)i * y_step, x_base = x_base_;
@@ -188,13 +192,13 @@ __kernel void by_weight(__global const SCALAR *from_, ulong from_first, ulong im
 
 #ifdef BIAS
 
-__kernel void add_bias(__global SCALAR *y_, ulong y_first, __global const SCALAR *bias, ulong bias_first, ulong rows,
-                       ulong channels, ulong places_) {
+__kernel void add_bias(__global SCALAR *y_, ulong y_first, __global const SCALAR *bias, ulong bias_first,
+                       ulong first_row, ulong rows, ulong channels, ulong places_) {
   const ulong places = places_;
 #ifdef WALK_CPU
-  const ulong row = get_global_id(0), begin = 0, end = places;
+  const ulong row = first_row + get_global_id(0), begin = 0, end = places;
 #else
-  const ulong row = get_global_id(1), begin = get_global_id(0), end = min(begin + 1, places);
+  const ulong row = first_row + get_global_id(1), begin = get_global_id(0), end = min(begin + 1, places);
 #endif
   if (row >= rows) return;
   __global SCALAR *y = y_ + y_first + row * places;

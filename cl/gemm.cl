@@ -13,7 +13,8 @@
  *
  * op(B) comes as panels of W columns, row k of panel p at b[b_first + p·b_panel + k·b_step]. Packed panels are filled
  * up to W columns. Those of B in place (-D B_PACKED not given) are not: the W lanes of a row may reach into the next
- * row, and where they would reach beyond B's last row, b_columns from b_first to its end, they are taken one by one.
+ * row, and where they would reach beyond B's last row, b_columns from b_first to its end, they are taken one by one;
+ * all of them where b_columns is 0, since what lies beside B is being written.
  * Tile t of A begins at a[a_first + t·a_tile]; with -D A_PACKED its rows are neighbours: a_row is 1, a_step is ROWS.
  * */
 #define ROWS 6
@@ -80,7 +81,8 @@ __kernel void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong 
   const ulong k_whole = k_end;
 #else
   const ulong reach = (k_end - 1) * b_step + b_columns - column; /* elements from b_column to B's end */
-  const ulong k_whole = reach < W ? 0 : min(k_end, (reach - W) / b_step + 1);
+  const ulong some = b_columns == 0 || reach < W ? 0 : min(k_end, (reach - W) / b_step + 1);
+  const ulong k_whole = width == W ? k_end : some;
 #endif
 
   for (ulong tile = tile_begin; tile < tile_end; tile++) {

@@ -289,6 +289,33 @@ static void resumed(void **state) {
   }
 }
 
+/* B and C, blocks of columns of one buffer, where vectors of B in place would reach into C. */
+static void neighbours(void **state) {
+  (void)state;
+  enum { SIDE = 35, N = 21 };
+  cliv_context *ctx = test_open(CLIV_WALK_CPU);
+  matrix a = matrix_make(ctx, CLIV_F32, SIDE, SIDE, 0, 0, NORMAL, 1);
+  matrix both = matrix_make(ctx, CLIV_F32, SIDE, 2 * N, 1, 0, NORMAL, 2), b = both, c = both;
+  const size_t shape[] = {SIDE, N};
+  b.columns = c.columns = N;
+  c.lead += N;
+  ASSERT_OK(ctx, cliv_tensor_view(both.base.tensor, b.lead, 2, shape, b.pitch, &b.view));
+  ASSERT_OK(ctx, cliv_tensor_view(both.base.tensor, c.lead, 2, shape, c.pitch, &c.view));
+  const product p = {.dtype = CLIV_F32, .m = SIDE, .n = N, .k = SIDE, .alpha = 1};
+  const operands o = {a, b, c};
+  const cliv__gemm g = describe(&p, &o);
+  ASSERT_OK(ctx, cliv__exact_gemm(ctx, &g, &(cliv__cuts){.small = -1, .pack_b = -1}, NULL));
+  matrix_product(&a, false, &b, false, SIDE, 1, 0, &c);
+  void *got = test_read(both.base.tensor);
+  ASSERT_SAME(CLIV_F32, got, both.host, both.total);
+  free(got);
+  cliv_tensor_free(b.view);
+  cliv_tensor_free(c.view);
+  matrix_free(&a);
+  matrix_free(&both);
+  test_close(ctx);
+}
+
 /* Products of one row or column by the walk for vectors, cut along k, and by the walk for matrices. */
 static void thin(void **state) {
   (void)state;
@@ -679,12 +706,12 @@ static int forget_programs(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(accuracy),  cmocka_unit_test(random_shapes), cmocka_unit_test(double_precision),
-      cmocka_unit_test(cuts),      cmocka_unit_test(resumed),       cmocka_unit_test(thin),
-      cmocka_unit_test(long_sums), cmocka_unit_test(groups),        cmocka_unit_test(nothing_to_sum),
-      cmocka_unit_test(vectors),   cmocka_unit_test(axpy),          cmocka_unit_test(clblast),
-      cmocka_unit_test(choice),    cmocka_unit_test(events),        cmocka_unit_test(refusals),
-      cmocka_unit_test(forgets),
+      cmocka_unit_test(accuracy),       cmocka_unit_test(random_shapes), cmocka_unit_test(double_precision),
+      cmocka_unit_test(cuts),           cmocka_unit_test(neighbours),    cmocka_unit_test(resumed),
+      cmocka_unit_test(thin),           cmocka_unit_test(long_sums),     cmocka_unit_test(groups),
+      cmocka_unit_test(nothing_to_sum), cmocka_unit_test(vectors),       cmocka_unit_test(axpy),
+      cmocka_unit_test(clblast),        cmocka_unit_test(choice),        cmocka_unit_test(events),
+      cmocka_unit_test(refusals),       cmocka_unit_test(forgets),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));
 }

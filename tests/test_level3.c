@@ -280,6 +280,20 @@ static void bits(routine r) {
   }
 }
 
+/* Batches that are cut. */
+static void many(routine r) {
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  scene s = scene_of(r, 0, CLIV_F32, 2, 3, 1);
+  s.count = small(ctx) ? 3 : 8200;
+  check(ctx, &s, CLIV_PROVIDER_EXACT, 5);
+  test_close(ctx);
+}
+
+static void batches(void **state) {
+  (void)state;
+  for (int r = 0; r < ROUTINES; r++) many((routine)r);
+}
+
 static void syrk(void **state) {
   (void)state;
   bits(SYRK);
@@ -482,10 +496,10 @@ static int forget_programs(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(syrk),    cmocka_unit_test(symm),         cmocka_unit_test(trmm),
-      cmocka_unit_test(trsm),    cmocka_unit_test(errors),       cmocka_unit_test(nothing_to_sum),
-      cmocka_unit_test(events),  cmocka_unit_test(reach_of_nan), cmocka_unit_test(refusals),
-      cmocka_unit_test(clblast),
+      cmocka_unit_test(batches),        cmocka_unit_test(syrk),    cmocka_unit_test(symm),
+      cmocka_unit_test(trmm),           cmocka_unit_test(trsm),    cmocka_unit_test(errors),
+      cmocka_unit_test(nothing_to_sum), cmocka_unit_test(events),  cmocka_unit_test(reach_of_nan),
+      cmocka_unit_test(refusals),       cmocka_unit_test(clblast),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));
 }

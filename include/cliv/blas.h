@@ -50,7 +50,8 @@
  *
  * Memory: exact keeps up to three buffers of about 64 MiB with the context (copies of A and of B, running sums),
  * clblast one of the size that CLBlast asks for (batches of small matrices in pieces for which CLBlast itself
- * allocates at most 64 MiB). Copies of strided and of narrow matrices are as large as these, and kept likewise.
+ * allocates at most 64 MiB). syrk, symm, trmm and trsm keep one more, of as many matrices of a batch as 64 MiB hold,
+ * and at least of 256 rows of one. Copies of strided and of narrow matrices are as large as these, and kept likewise.
  */
 #ifndef CLIV_BLAS_H
 #define CLIV_BLAS_H

@@ -105,7 +105,6 @@ static cliv_status finish_kernel(cliv_context *ctx, cliv_dtype from, cliv_dtype 
 
 cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv__stored *to, const cliv__gemm *g,
                          cl_ulong bias_rows, const cliv_sync *sync) {
-  enum { RUN = 1024 }; /* as in cl/finish.cl */
   const cliv__matrix *const in = &from->matrix, *const out = &to->matrix;
   const cliv_activation activation = g ? g->activation : CLIV_ACTIVATION_NONE;
   cl_kernel kernel;
@@ -113,16 +112,8 @@ cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv
   const cl_uint along = g ? g->bias_along : 0;
   const cl_mem bias = along ? g->bias.mem : out->mem;
   const cl_ulong bias_first = along ? g->bias.first : 0;
-  cl_ulong per = 1;
-  cliv__range range;
-  if (ctx->walk == CLIV_WALK_CPU) {
-    per = cliv__most(1, RUN / out->columns);
-    range = RANGE2(cliv__div_up(out->columns, RUN), cliv__div_up(out->rows, per), 1, 1);
-  } else {
-    const size_t group = cliv__group(ctx, 64);
-    range =
-        out->columns >= group ? RANGE2(out->columns, out->rows, group, 1) : RANGE2(out->columns, out->rows, 1, group);
-  }
+  cl_ulong per;
+  const cliv__range range = cliv__blas_elements(ctx, out->rows, out->columns, &per);
   return LAUNCH(ctx, kernel, range, sync, ARG(in->mem), ARG(in->first), ARG(in->pitch), ARG(out->mem), ARG(out->first),
                 ARG(out->pitch), ARG(out->rows), ARG(out->columns), ARG(per), ARG(bias), ARG(bias_first), ARG(along),
                 ARG(bias_rows));

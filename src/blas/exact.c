@@ -12,7 +12,6 @@
 #include "runtime/stage.h"
 
 enum { GEMV_CHAIN = 1 << 17 }; /* GPU walk: values of k a launch, at a microsecond each */
-enum { UPDATE_RUN = 1024 };    /* columns of a work-item of blas1.cl in the CPU walk */
 
 cl_ulong cliv__blas_share(const cliv_context *ctx, cl_ulong count, cl_ulong largest) {
   return cliv__most(1, cliv__least(largest, count / (4 * (cl_ulong)ctx->facts.compute_units)));
@@ -46,6 +45,16 @@ cliv_status cliv__blas_kernel(cliv_context *ctx, cliv_dtype dtype, const char *f
 
 /* ---- element-wise: scale, axpy, ger ---- */
 
+cliv__range cliv__blas_elements(const cliv_context *ctx, cl_ulong rows, cl_ulong columns, cl_ulong *per) {
+  if (ctx->walk == CLIV_WALK_CPU) {
+    *per = cliv__most(1, CLIV__ROW_RUN / columns);
+    return RANGE2(cliv__div_up(columns, CLIV__ROW_RUN), cliv__div_up(rows, *per), 1, 1);
+  }
+  const size_t group = cliv__group(ctx, 64), across = columns >= group ? group : 1, down = group / across;
+  *per = cliv__div_up(rows, CLIV__AXIS_MOST * down);
+  return RANGE2(columns, cliv__div_up(rows, *per), across, down);
+}
+
 static cliv_status update(cliv_context *ctx, const char *kind, cliv_dtype dtype, double factor_, const cliv__matrix *x,
                           const cliv__vector *y, cliv__matrix c, const cliv_sync *sync) {
   char choices[64];
@@ -53,15 +62,8 @@ static cliv_status update(cliv_context *ctx, const char *kind, cliv_dtype dtype,
   cl_kernel kernel;
   TRY(cliv__blas_kernel(ctx, dtype, "blas.cl blas1.cl", "update", choices, &kernel));
   const cliv__scalar factor = cliv__scalar_of(dtype, factor_);
-  cl_ulong per = 1;
-  cliv__range range;
-  if (ctx->walk == CLIV_WALK_CPU) {
-    per = cliv__most(1, UPDATE_RUN / c.columns);
-    range = RANGE2(cliv__div_up(c.columns, UPDATE_RUN), cliv__div_up(c.rows, per), 1, 1);
-  } else {
-    const size_t group = cliv__group(ctx, 64);
-    range = c.columns >= group ? RANGE2(c.columns, c.rows, group, 1) : RANGE2(c.columns, c.rows, 1, group);
-  }
+  cl_ulong per;
+  const cliv__range range = cliv__blas_elements(ctx, c.rows, c.columns, &per);
   return LAUNCH(ctx, kernel, range, sync, ARG(x->mem), ARG(x->first), ARG(x->pitch), ARG(y->mem), ARG(y->first),
                 ARG(y->step), ARG(c.mem), ARG(c.first), ARG(c.pitch), ARG(c.rows), ARG(c.columns), ARG(per),
                 ARG_SCALAR(factor));

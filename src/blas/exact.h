@@ -39,6 +39,9 @@ static inline cliv__scalar cliv__scalar_of(cliv_dtype dtype, double x) {
 }
 #define ARG_SCALAR(s) ((cliv__arg){(s).size, &(s).as})
 
+/* GPU walk: groups along the second and the third axis of a range. Drivers made on CUDA have no more. */
+enum { CLIV__AXIS_MOST = 65535 };
+
 static inline cl_ulong cliv__least(cl_ulong a, cl_ulong b) { return a < b ? a : b; }
 static inline cl_ulong cliv__most(cl_ulong a, cl_ulong b) { return a > b ? a : b; }
 /* Of a vector in the CPU walk. */
@@ -67,6 +70,11 @@ cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_
  * many a launch. */
 cl_ulong cliv__large_most(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts);
 cliv_status cliv__large_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync);
+
+/* Work-items for matrices of rows and columns, element by element: each does `*per` rows, in the CPU walk CLIV__ROW_RUN
+ * columns of them. */
+enum { CLIV__ROW_RUN = 1024 };
+cliv__range cliv__blas_elements(const cliv_context *ctx, cl_ulong rows, cl_ulong columns, cl_ulong *per);
 
 /* In exact_level3.c. */
 cliv__level3_function cliv__exact_syrk, cliv__exact_symm, cliv__exact_trmm, cliv__exact_trsm;

@@ -7,8 +7,10 @@
 #include "runtime/stage.h"
 
 enum { ROOM_CPU = 1 << 22, ROOM_GPU = 1 << 26 }; /* bytes of what is unfolded at a time, about */
-enum { LONG_SUM = 512 };  /* places of an image from which on its part of a sum is one of its own */
-enum { CHAIN = 1 << 20 }; /* terms of a launch where one work-item adds up all */
+enum { LONG_SUM = 512 }; /* places of an image from which on its part of a sum is one of its own */
+enum { CHAIN_CPU = 1 << 20, CHAIN_GPU = 1 << 17 }; /* terms of a launch where one work-item adds up all, at most … */
+enum { CHAIN_LEAST = 1 << 12 };
+static const cl_ulong LAUNCH_WORK = (cl_ulong)1 << 31; /* … and multiply-adds of all of them, about */
 
 /* What is multiplied with the weights: of place (i,j) and tap (a,b) the number at row base + i·step + a·tap, likewise
  * at its column; see cl/conv.cl. */
@@ -47,6 +49,11 @@ static cl_ulong room_for(const cliv_context *ctx, cliv_dtype dtype) {
   return (ctx->walk == CLIV_WALK_CPU ? ROOM_CPU : ROOM_GPU) / cliv_dtype_size(dtype);
 }
 
+/* Rows of work-items of a launch, where there are so many: along the second axis, or the third. */
+static cl_ulong most_rows(const cliv_context *ctx, cl_ulong count) {
+  return ctx->walk == CLIV_WALK_CPU ? cliv__most(1, count) : CLIV__AXIS_MOST;
+}
+
 /* Images from n on, `images` of them, `places` places from `begin` on, all taps. */
 static cliv_status unfold(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl_ulong n, cl_ulong images,
                           cl_ulong begin, cl_ulong places, cl_mem out, cl_ulong out_image, cl_ulong out_row) {
@@ -54,13 +61,19 @@ static cliv_status unfold(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl
   TRY(cliv__blas_kernel(ctx, dtype, "blas.cl conv.cl", "unfold", "-D UNFOLD", &kernel));
   const cl_ulong first = t->from.first + n * t->image, all = taps_of(t);
   const cl_uint places_x = (cl_uint)t->places[1];
+  const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const size_t group = cliv__group(ctx, 64);
-  const cliv__range range =
-      ctx->walk == CLIV_WALK_CPU ? RANGE2(all, images, 1, 1) : (cliv__range){3, {places, all, images}, {group, 1, 1}};
-  return LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t->from.mem), ARG(first), ARG(t->image), ARG(out), ARG(out_image),
-                ARG(out_row), ARG(all), ARG(t->count[0]), ARG(t->count[1]), ARG(images), ARG(begin), ARG(places),
-                ARG(places_x), ARG(t->base[0]), ARG(t->base[1]), ARG(t->step[0]), ARG(t->step[1]), ARG(t->tap[0]),
-                ARG(t->tap[1]), ARG(t->extent[0]), ARG(t->extent[1]));
+  const cl_ulong most_taps = most_rows(ctx, all), most_images = most_rows(ctx, images);
+  for (cl_ulong i = 0; i < images; i += most_images)
+    for (cl_ulong k = 0; k < all; k += most_taps) {
+      const cl_ulong some = cliv__least(most_taps, all - k), few = cliv__least(most_images, images - i);
+      const cliv__range range = cpu ? RANGE2(some, few, 1, 1) : (cliv__range){3, {places, some, few}, {group, 1, 1}};
+      TRY(LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t->from.mem), ARG(first), ARG(t->image), ARG(out), ARG(out_image),
+                 ARG(out_row), ARG(k), ARG(i), ARG(all), ARG(t->count[0]), ARG(t->count[1]), ARG(images), ARG(begin),
+                 ARG(places), ARG(places_x), ARG(t->base[0]), ARG(t->base[1]), ARG(t->step[0]), ARG(t->step[1]),
+                 ARG(t->tap[0]), ARG(t->tap[1]), ARG(t->extent[0]), ARG(t->extent[1])));
+    }
+  return CLIV_OK;
 }
 
 /* ---- sums over taps: the convolution, and its gradient by the data ---- */
@@ -156,14 +169,20 @@ static cliv_status convolve_images(cliv_context *ctx, cliv_dtype dtype, const ta
   cl_kernel kernel;
   TRY(cliv__blas_kernel(ctx, dtype, "blas.cl conv.cl", "direct", "-D DIRECT", &kernel));
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
-  const cliv__range range =
-      RANGE2(cpu ? 1 : t->places[1], images * c->count * t->places[0], cpu ? 1 : cliv__group(ctx, 64), 1);
-  return LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t->from.mem), ARG(t->from.first), ARG(t->image), ARG(c->w.mem),
-                ARG(c->w.first), ARG(c->w_channel), ARG(c->w_m), ARG(c->w_y), ARG(c->w_x), ARG(c->out.mem),
-                ARG(c->out.first), ARG(c->out_plane), ARG(c->out_y), ARG(c->out_x), ARG(images), ARG(c->count),
-                ARG(c->multiplicity), ARG(c->plane_c), ARG(c->plane_by), ARG(t->count[0]), ARG(t->count[1]),
-                ARG(t->places[0]), ARG(t->places[1]), ARG(t->base[0]), ARG(t->base[1]), ARG(t->step[0]),
-                ARG(t->step[1]), ARG(t->tap[0]), ARG(t->tap[1]), ARG(t->extent[0]), ARG(t->extent[1]));
+  const cl_ulong rows = images * c->count * t->places[0];
+  const cl_ulong of_row = t->places[1] * c->multiplicity * t->count[0] * t->count[1];
+  const cl_ulong most = cliv__least(most_rows(ctx, rows), cliv__most(1, LAUNCH_WORK / cliv__most(1, of_row)));
+  for (cl_ulong row = 0; row < rows; row += most) {
+    const cliv__range range =
+        RANGE2(cpu ? 1 : t->places[1], cliv__least(most, rows - row), cpu ? 1 : cliv__group(ctx, 64), 1);
+    TRY(LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t->from.mem), ARG(t->from.first), ARG(t->image), ARG(c->w.mem),
+               ARG(c->w.first), ARG(c->w_channel), ARG(c->w_m), ARG(c->w_y), ARG(c->w_x), ARG(c->out.mem),
+               ARG(c->out.first), ARG(c->out_plane), ARG(c->out_y), ARG(c->out_x), ARG(row), ARG(images), ARG(c->count),
+               ARG(c->multiplicity), ARG(c->plane_c), ARG(c->plane_by), ARG(t->count[0]), ARG(t->count[1]),
+               ARG(t->places[0]), ARG(t->places[1]), ARG(t->base[0]), ARG(t->base[1]), ARG(t->step[0]), ARG(t->step[1]),
+               ARG(t->tap[0]), ARG(t->tap[1]), ARG(t->extent[0]), ARG(t->extent[1])));
+  }
+  return CLIV_OK;
 }
 
 static cliv_status convolve_directly(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl_ulong images,
@@ -186,10 +205,15 @@ static cliv_status add_bias(cliv_context *ctx, const cliv__conv *v) {
   cl_kernel kernel;
   TRY(cliv__blas_kernel(ctx, v->dtype, "blas.cl conv.cl", "add_bias", "-D BIAS", &kernel));
   const cl_ulong of_image = v->groups * v->o, rows = v->images * of_image, places = area(v->result);
-  const cliv__range range =
-      ctx->walk == CLIV_WALK_CPU ? RANGE1(rows, 1) : RANGE2(places, rows, cliv__group(ctx, 64), 1);
-  return LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(v->y.mem), ARG(v->y.first), ARG(v->bias.mem), ARG(v->bias.first),
-                ARG(rows), ARG(of_image), ARG(places));
+  const cl_ulong most = most_rows(ctx, rows);
+  for (cl_ulong row = 0; row < rows; row += most) {
+    const cl_ulong some = cliv__least(most, rows - row);
+    const cliv__range range =
+        ctx->walk == CLIV_WALK_CPU ? RANGE1(some, 1) : RANGE2(places, some, cliv__group(ctx, 64), 1);
+    TRY(LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(v->y.mem), ARG(v->y.first), ARG(v->bias.mem), ARG(v->bias.first),
+               ARG(row), ARG(rows), ARG(of_image), ARG(places)));
+  }
+  return CLIV_OK;
 }
 
 static cliv_status zeros(cliv_context *ctx, cliv_dtype dtype, const cliv__origin *out, cl_ulong count) {
@@ -403,9 +427,10 @@ static cliv_status by_weight_directly(cliv_context *ctx, const cliv__conv *v) {
   const cl_ulong all = area(v->result), channels = v->groups * v->o, dy_image = channels * all;
   taps copy, wide;
   widen(&t, &copy, &wide);
-  const cl_ulong places = cliv__least(all, CHAIN);
+  const cl_ulong fair = cliv__most(CHAIN_LEAST, LAUNCH_WORK / (channels * t.count[0] * t.count[1]));
+  const cl_ulong chain = cpu ? CHAIN_CPU : cliv__least(CHAIN_GPU, fair), places = cliv__least(all, chain);
   const cl_ulong some =
-      cpu ? widened_at_once(ctx, v->dtype, &wide, v->images) : cliv__least(v->images, cliv__most(1, CHAIN / all));
+      cpu ? widened_at_once(ctx, v->dtype, &wide, v->images) : cliv__least(v->images, cliv__most(1, chain / all));
   const cl_uint multiplicity = (cl_uint)v->o, places_x = (cl_uint)t.places[1];
   const cliv__range range = RANGE2(cliv__div_up(t.count[1], cpu ? cliv__lanes(v->dtype) : 1), channels * t.count[0], 1,
                                    cpu ? 1 : cliv__group(ctx, 64));

@@ -61,7 +61,9 @@ static void choose_blocks(job *j, const cliv__cuts *cuts) {
   j->block_k = cliv__least(j->g->k, choose_block_k(j, cuts));
   const cl_ulong area = cliv__most(work / j->block_k, j->rows * j->width);
   j->block_n = cliv__least(cliv__round_up(j->g->n, j->width), cliv__most(1, area / j->rows / j->width) * j->width);
-  j->block_m = cliv__least(cliv__round_up(j->g->m, j->rows), cliv__most(1, area / j->block_n / j->rows) * j->rows);
+  const cl_ulong most = j->ctx->walk == CLIV_WALK_CPU ? j->g->m : CLIV__AXIS_MOST;
+  const cl_ulong tiles = cliv__least(most, cliv__most(1, area / j->block_n / j->rows));
+  j->block_m = cliv__least(cliv__round_up(j->g->m, j->rows), tiles * j->rows);
 }
 
 /* Rows and columns of C that are made at a time: those that the copies of A and B and the running sums have room for.
@@ -188,6 +190,18 @@ static cl_ulong bias_of(const cliv__gemm *g, const piece *p) {
   return g->bias.first + (g->bias_along == CLIV__BIAS_ROWS ? p->i : g->bias_along ? p->j : 0);
 }
 
+static void *host_pointer(cl_mem mem) {
+  void *host = NULL;
+  return clGetMemObjectInfo(mem, CL_MEM_HOST_PTR, sizeof host, &host, NULL) ? NULL : host;
+}
+
+/* Whether none of what lies beside B can be C: not in one buffer, nor in one allocation of shared virtual memory. */
+static bool lie_apart(const cliv__gemm *g) {
+  if (g->b.mem == g->c.mem) return false;
+  const void *const host = host_pointer(g->b.mem);
+  return host == NULL || host != host_pointer(g->c.mem);
+}
+
 static cliv_status multiply_cpu(const job *j, const piece *p) {
   const cliv__gemm *g = j->g;
   cl_mem a = g->a.mem, b = g->b.mem;
@@ -198,8 +212,8 @@ static cliv_status multiply_cpu(const job *j, const piece *p) {
     a_tile = j->rows * p->depth;
     a_first = (p->i - j->i) * p->depth;
   }
-  cl_ulong b_first = g->b.first + p->k * g->b.pitch + p->j, b_columns = g->n - p->j, b_panel = j->width,
-           b_step = g->b.pitch;
+  cl_ulong b_first = g->b.first + p->k * g->b.pitch + p->j, b_columns = lie_apart(g) ? g->n - p->j : 0,
+           b_panel = j->width, b_step = g->b.pitch;
   if (j->pack_b) {
     b = j->room_b;
     b_first = (p->j - j->j) * p->depth;
@@ -285,7 +299,7 @@ cl_ulong cliv__large_most(cliv_context *ctx, const cliv__gemm *g, const cliv__cu
   shape_gpu(&j, cuts);
   choose_blocks(&j, cuts);
   if (g->resumes || j.block_k < g->k || j.block_m < g->m || j.block_n < g->n) return 1;
-  return cliv__most(1, launch_work(cuts) / (g->m * g->n * g->k));
+  return cliv__least(CLIV__AXIS_MOST, cliv__most(1, launch_work(cuts) / (g->m * g->n * g->k)));
 }
 
 cliv_status cliv__large_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {

@@ -31,10 +31,39 @@ static cliv_status trsm(cliv_context *ctx, const cliv__level3 *op) {
   return cliv__triangle_solve(ctx, &t, op->c);
 }
 
+/* Matrices that are worked on together, so that the sums of a span of lines, or the rows that are expanded, take
+ * bounded memory; and no more than ranges of eight rows a matrix have room for. */
+static cl_ulong together(const cliv__level3 *op) {
+  enum { ROOM = 1 << 26, LINES = 256, VECTORS = 64, MOST = CLIV__AXIS_MOST / 8 };
+  const cl_ulong side = cliv__most(1, op->right ? op->c->columns : op->c->rows);
+  const cl_ulong each = cliv__least(side, LINES) * cliv__most(side, VECTORS) * cliv_dtype_size(op->c->dtype);
+  return cliv__least(MOST, cliv__most(1, ROOM / each));
+}
+
+static cliv__stack some_of(const cliv__stack *s, cl_ulong from, cl_ulong count) {
+  cliv__stack part = *s;
+  part.first += from * s->each;
+  part.count = count;
+  return part;
+}
+
+static cliv_status all_of(cliv_context *ctx, staged *run, const cliv__level3 *op) {
+  const cl_ulong count = op->c->count, most = together(op);
+  for (cl_ulong z = 0; z < count; z += most) {
+    const cl_ulong some = cliv__least(most, count - z);
+    const cliv__stack a = some_of(op->a, z, some), c = some_of(op->c, z, some);
+    const cliv__stack b = op->b ? some_of(op->b, z, some) : c;
+    cliv__level3 part = *op;
+    part.a = &a, part.b = &b, part.c = &c;
+    TRY(run(ctx, &part));
+  }
+  return CLIV_OK;
+}
+
 static cliv_status stage(cliv_context *ctx, staged *run, const cliv__level3 *op, const cliv_sync *sync) {
   TRY(cliv__stage_begin(ctx));
   cliv_status status = cliv__nothing(ctx, SYNC_FIRST(sync));
-  if (!status) status = run(ctx, op);
+  if (!status) status = all_of(ctx, run, op);
   if (!status) status = cliv__nothing(ctx, SYNC_LAST(sync));
   return cliv__stage_end(ctx, status, NULL);
 }
