@@ -236,10 +236,10 @@ static test_ways both_walks(const test_ways *c) {
   return (test_ways){{c->ctx[0], c->ctx[c->count - 1]}, c->count > 1 ? 2 : 1};
 }
 
-/* Every length to 1024, in both walks; a third of them where it takes long. */
+/* Every length to 1024, in both walks; fewer of them where it takes long. */
 static void every_length(void **state) {
   const test_ways walks = both_walks(*state);
-  const size_t step = test_slow(walks.ctx[0]) || test_few() ? 3 : 1;
+  const size_t step = test_slow(walks.ctx[0]) ? 9 : test_few() ? 3 : 1;
   if (test_small()) return;
   for (size_t n = 1; n <= 1024; n += step) try_length(&walks, 1 + n % 2, n, NULL);
 }
@@ -319,7 +319,7 @@ static void try_lots(const test_ways *c, cliv_dtype dtype, size_t lines, size_t 
 static void lots(void **state) {
   const test_ways walks = both_walks(*state);
   static const size_t lengths[] = {17, 4097, 8640};
-  for (size_t i = 0; i < (test_small() ? 1 : sizeof lengths / sizeof *lengths); i++)
+  for (size_t i = 0; i < (test_small() || test_slow(walks.ctx[0]) ? 1 : sizeof lengths / sizeof *lengths); i++)
     for (size_t beside = 1; beside < 4; beside += 2) {
       try_lots(&walks, CLIV_F32, 5, lengths[i], beside);
       if (has_doubles(walks.ctx[0]) && (i == 0 || beside == 1)) try_lots(&walks, CLIV_F64, 5, lengths[i], beside);
@@ -597,7 +597,8 @@ static void large_plans(void **state) {
   cliv__fft_plans_trim(ctx); /* 16 was used last, 12 and 8 before */
   assert_int_equal(ctx->fft_plans->length, 16);
   assert_int_equal(ctx->fft_plans->next->length, 12);
-  for (p = ctx->fft_plans; p; p = p->next) assert_int_not_equal(p->length, 8);
+  for (p = ctx->fft_plans; p; p = p->next)
+    if (p->kind == CLIV__FFT_TRANSFORM && !p->wide) assert_int_not_equal(p->length, 8);
   cliv__fft_plans_trim(ctx); /* and now none was */
   assert_int_equal(ctx->fft_plans->length, 12);
   free(transform(ctx, x, 2, (size_t[]){16, 2}, NULL, 0, false));
