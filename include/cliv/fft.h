@@ -8,7 +8,7 @@
  * A complex array is a tensor whose last axis is a pair, the real and the imaginary part: float32 [rows, n, 2] is what
  * NumPy has as complex64 [rows, n]. Views may have a pitch or any strides, also between a number's parts: what is not
  * dense goes by way of a dense copy, in scratch memory or in the result. Everything is enqueued in the context's order;
- * nothing waits for it, but the first call of a kind compiles its kernels, and the first of a length makes its tables on
+ * nothing waits for it, but the first call of a kind compiles kernels, and the first of a length makes its tables on
  * the host: some 0.02 s for a million and 1.5 s for 2^26, twenty times as long for a convolution (below), and 8 bytes a
  * number on the device, about 42 for a convolution; twice that for float64. The context keeps them for
  * the last call, and of those before it for the 32 lengths used last, 256 MiB at most: longer lengths that take turns

@@ -67,6 +67,9 @@ static void keep(cliv_context *ctx, const char *name, const char *key, const fin
 
 /* ---- the child ---- */
 
+/* The first line of the child that has the device. */
+static const char TRYING[] = "trying\n";
+
 /* The rest of the report's line that begins with the word and a tab; NULL when there is none. */
 static const char *line_of(const char *report, const char *word) {
   const size_t length = strlen(word);
@@ -87,7 +90,8 @@ static void read_report(const cliv__trial *t, finding *f) {
   else snprintf(f->why, sizeof f->why, "a process that tried it ended before it was done");
 }
 
-/* Each driver alone has a process: the one that has the device says so and goes on. False: none did. */
+/* Each driver alone has a process: the one that has the device says so and goes on; the others end with it.
+ * False: none did. */
 static bool ask_child(const cliv_context *ctx, const char *key, finding *f) {
   const char *const task[] = {"clfft", ctx->facts.platform_name, ctx->facts.name, ctx->facts.driver, key, NULL};
   cliv__drivers drivers = {0};
@@ -96,11 +100,12 @@ static bool ask_child(const cliv_context *ctx, const char *key, finding *f) {
   const bool found = program && cliv__drivers_find(&drivers) == CLIV_OK;
   cliv__error_restore(NULL, &held);
   cliv__trial *const trials = found ? calloc(drivers.count + 1, sizeof *trials) : NULL;
-  for (size_t i = 0; trials && i < drivers.count; i++) trials[i].driver = &drivers.rows[i], trials[i].task = task;
+  for (size_t i = 0; trials && i < drivers.count; i++)
+    trials[i] = (cliv__trial){.driver = &drivers.rows[i], .task = task, .enough = TRYING};
   if (trials) cliv__trial_run(program, trials, drivers.count, TIMEOUT_MS);
   bool tried = false;
   for (size_t i = 0; trials && i < drivers.count; i++) {
-    if (!tried && trials[i].report && strncmp(trials[i].report, "trying\n", 7) == 0) {
+    if (!tried && trials[i].report && strncmp(trials[i].report, TRYING, strlen(TRYING)) == 0) {
       read_report(&trials[i], f);
       tried = true;
     }

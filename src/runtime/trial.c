@@ -127,7 +127,18 @@ static void hear(child *c) {
   if (got <= 0 || finished(c) || c->said.failed || c->said.length > MAX_REPORT) hang_up(c);
 }
 
-static void hear_all(child *children, size_t count, long long deadline) {
+/* The child that has ended after saying what all were asked for; count: none. */
+static size_t heard_enough(const child *children, const cliv__trial *trials, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const char *const begin = trials[i].enough, *const said = children[i].said.data;
+    if (begin && said && children[i].fd < 0 && !strncmp(said, begin, strlen(begin))) return i;
+  }
+  return count;
+}
+
+/* Returns as heard_enough. */
+static size_t hear_all(child *children, const cliv__trial *trials, size_t count, long long deadline) {
+  size_t enough = count;
   struct pollfd *fds = calloc(count, sizeof *fds);
   for (;;) {
     size_t open = 0;
@@ -137,11 +148,13 @@ static void hear_all(child *children, size_t count, long long deadline) {
     }
     const long long left = deadline - now_ms();
     if (open == 0 || left <= 0) break;
+    if ((enough = heard_enough(children, trials, count)) < count) break;
     if (poll(fds, (nfds_t)count, (int)(left < 1000 ? left : 1000)) <= 0) continue;
     for (size_t i = 0; i < count; i++)
       if (fds[i].fd >= 0 && fds[i].revents) hear(&children[i]);
   }
   free(fds);
+  return enough;
 }
 
 /* True when the child is no more. With SIGCHLD ignored, or another waiting for every child, its status is lost. */
@@ -191,8 +204,9 @@ void cliv__trial_run(const char *program, cliv__trial *trials, size_t count, uns
     started[i] = children[i].pid != 0;
   }
   if (ok) {
-    hear_all(children, count, deadline);
-    if (!reap_all(children, count, deadline)) {
+    const size_t enough = hear_all(children, trials, count, deadline);
+    if (enough < count) reap_all(&children[enough], 1, deadline);
+    if (!reap_all(children, count, enough < count ? now_ms() : deadline)) {
       for (size_t i = 0; i < count; i++) {
         if (children[i].pid == 0) continue;
         late[i] = true;

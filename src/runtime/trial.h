@@ -17,6 +17,7 @@ typedef enum cliv__outcome {
 typedef struct cliv__trial {
   const cliv__driver *driver;
   const char *const *task; /* what the child is asked for beyond a trial of the driver, NULL-ended; NULL: nothing */
+  const char *enough; /* the begin of a report after which, once it has ended, the others need not go on; NULL: none */
   cliv__outcome outcome;
   int detail;   /* CRASHED: the signal, 0 where it ended by itself or that is not known. HUNG: the deadline, ms */
   char *report; /* what the child wrote, malloc'd: "device" lines, see src/probe/main.c */
