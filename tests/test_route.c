@@ -194,6 +194,21 @@ static void what_is_not_measured_is_exact(void **state) {
   free(dir);
 }
 
+/* What neither computes is not tried again, nor kept for others. */
+static void what_fails_is_exact_in_this_context(void **state) {
+  (void)state;
+  char *dir = test_temp_dir();
+  cliv_context *ctx = open_in(dir);
+  const cliv__gemm none = {.dtype = CLIV_I32, .m = 8, .n = 8, .k = 8};
+  assert_int_equal(cliv__route_known(ctx, &none), CLIV_PROVIDER_AUTO);
+  assert_int_equal(cliv__route_measure(ctx, &none), CLIV_PROVIDER_EXACT);
+  assert_int_equal(cliv__route_known(ctx, &none), CLIV_PROVIDER_EXACT);
+  assert_null(cliv__notes_get(ctx, NOTE));
+  cliv_context_free(ctx);
+  test_remove_tree(dir);
+  free(dir);
+}
+
 static void measurements_are_small(void **state) {
   (void)state;
   static const cl_ulong sizes[][4] = {
@@ -281,10 +296,15 @@ static void there_is_no_choice(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #ifdef CLIV_HAVE_CLBLAST
-      cmocka_unit_test(a_cpu_has_no_choice_until_tuned), cmocka_unit_test(damaged_notes_are_no_routes),
-      cmocka_unit_test(others_measure_a_class_once),     cmocka_unit_test(types_are_forgotten_apart),
-      cmocka_unit_test(narrow_types_go_as_float32),      cmocka_unit_test(what_is_not_measured_is_exact),
-      cmocka_unit_test(measurements_are_small),          cmocka_unit_test(contexts_share_a_note),
+      cmocka_unit_test(a_cpu_has_no_choice_until_tuned),
+      cmocka_unit_test(damaged_notes_are_no_routes),
+      cmocka_unit_test(others_measure_a_class_once),
+      cmocka_unit_test(types_are_forgotten_apart),
+      cmocka_unit_test(narrow_types_go_as_float32),
+      cmocka_unit_test(what_is_not_measured_is_exact),
+      cmocka_unit_test(what_fails_is_exact_in_this_context),
+      cmocka_unit_test(measurements_are_small),
+      cmocka_unit_test(contexts_share_a_note),
       cmocka_unit_test(far_elements_are_refused),
 #else
       cmocka_unit_test(there_is_no_choice),
