@@ -38,10 +38,11 @@ NAMED = {
     "conv": ("conv.cl", None, ""),
     "factor": ("factor.cl", None, ""),
     "fft": ("fft_group.cl", None, ""),
+    "dct": ("fft_dct.cl", None, ""),
 }
 ON_THE_HOST = {"schedule"}
 SAME_RULE = {"adamw": "adam"}  # they differ in what the host works out
-OTHERS = {"clblast"}           # CLBlast's kernels are its own
+OTHERS = {"clblast", "clfft"}  # their kernels are their own
 
 
 # What is not mended: target, words of the program's title, why.

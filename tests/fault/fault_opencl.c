@@ -730,6 +730,7 @@ static void sweep_warm(const struct work *w) {
   cliv_context *ctx;
   if (!strstr(w->name, only)) return;
   ASSERT_OK(NULL, cliv_context_create(&options, &ctx));
+  memset(want, 0, sizeof want);
   ASSERT_OK(ctx, w->run(ctx, want));
   snprintf(alive, sizeof alive, "%s", layer->leaks());
   for (int sticky = 0; sticky < walks(); sticky++) {
