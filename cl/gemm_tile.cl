@@ -137,10 +137,10 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, 
     for (uint d = 0; d < depth; d++) {
       four b_now[FOURS_N];
 #pragma unroll
-      for (uint q = 0; q < FOURS_N; q++) b_now[q] = *(__local const four *)&b_tile[d][4 * x + RIGHT(q)];
+      for (uint q = 0; q < FOURS_N; q++) b_now[q] = *(__local const four *)&b_tile[d][4 * x + (uint)RIGHT(q)];
 #pragma unroll
       for (uint p = 0; p < FOURS_M; p++) {
-        const four a_now = *(__local const four *)&a_tile[d][4 * y + DOWN(4 * p)];
+        const four a_now = *(__local const four *)&a_tile[d][4 * y + (uint)DOWN(4 * p)];
         SUM_ROW(4 * p, a_now.s0)
         SUM_ROW(4 * p + 1, a_now.s1)
         SUM_ROW(4 * p + 2, a_now.s2)
@@ -171,7 +171,7 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, 
       }
 #ifdef ACTIVATION
       if (last) {
-        const ulong i_at = row + 4 * y + DOWN(i), j_at = column + 4 * x + RIGHT(q);
+        const ulong i_at = row + 4 * y + (ulong)DOWN(i), j_at = column + 4 * x + (ulong)RIGHT(q);
         v.s0 = ended(v.s0, bias, bias_along, i_at, min(j_at, n - 1), 1);
         v.s1 = ended(v.s1, bias, bias_along, i_at, min(j_at + 1, n - 1), 1);
         v.s2 = ended(v.s2, bias, bias_along, i_at, min(j_at + 2, n - 1), 1);
