@@ -48,8 +48,8 @@ static void define(const transforms *t, size_t line, size_t k, double *re, doubl
   }
 }
 
-/* Some results by their definition, of the first line, the last and one between, each within what all may be off by on
- * the average, times 8, and what itself may. */
+/* Some results by their definition, of the first line, the last and one between, each within what the whole line may be
+ * off by: where the numbers have a mean, one result is as long as all others, and its roundings are the others' too. */
 static bool defined(const transforms *t, const float *got, double bound, char *why, size_t room) {
   const size_t points = t->plane ? t->lines * t->n : t->n, every = t->plane ? 2 : t->lines > 3 ? 3 : t->lines;
   for (size_t i = 0; i < every * 4; i++) {
@@ -63,7 +63,7 @@ static bool defined(const transforms *t, const float *got, double bound, char *w
       length += x * x;
     }
     const double off = hypot((double)z[0] - re, (double)z[1] - im);
-    if (off <= bound * (8 * sqrt(length) + 2 * hypot(re, im))) continue;
+    if (off <= bound * sqrt((double)points * length)) continue;
     snprintf(why, room, "result %zu of line %zu is %g%+gi, by its definition %g%+gi", k, line, (double)z[0],
              (double)z[1], re, im);
     return false;
