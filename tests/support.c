@@ -2,6 +2,7 @@
 
 #include "support.h"
 
+#include <cliv/blas.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <math.h>
@@ -129,6 +130,11 @@ cliv_context *test_open_group(cliv_walk walk, size_t group_size) {
 void test_close(cliv_context *ctx) {
   for (kept *k = all_kept; k; k = k->next)
     if (k->ctx == ctx) k->used = false;
+}
+
+int test_forget_programs(void **state) {
+  (void)state;
+  return cliv_blas_forget() != CLIV_OK;
 }
 
 test_ways test_open_all(void) {

@@ -52,6 +52,9 @@ void test_close(cliv_context *ctx);
 /* Frees what was closed; gives `failures`. At the end of main, return test_finish(cmocka_run_group_tests(…)): oclgrind
  * is gone when exit handlers run. */
 int test_finish(int failures);
+/* A group's teardown after products by CLBlast, which keeps its programs until the process ends: oclgrind's own objects
+ * are gone by then, and its heap is damaged. */
+int test_forget_programs(void **state);
 /* Every way to go about things: the CPU walk, then the GPU walk with several group sizes; on a device that is always
  * given the GPU walk, and where test_few() by another stack's leave, two of these alone. Each is one more program to
  * compile. */

@@ -395,17 +395,11 @@ static void refusals(void **state) {
   test_close(ctx);
 }
 
-/* oclgrind's own objects are gone when CLBlast's programs are torn down at exit. */
-static int forget_programs(void **state) {
-  (void)state;
-  return cliv_blas_forget() != CLIV_OK;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(strided),  cmocka_unit_test(double_precision), cmocka_unit_test(cuts),
       cmocka_unit_test(lists),    cmocka_unit_test(clblast),          cmocka_unit_test(events),
       cmocka_unit_test(refusals),
   };
-  return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));
+  return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
 }

@@ -697,13 +697,6 @@ static void forgets(void **state) {
   test_close(model);
 }
 
-/* CLBlast keeps its programs until the process ends; oclgrind's own objects are gone by then, and its heap is
- * damaged. */
-static int forget_programs(void **state) {
-  (void)state;
-  return cliv_blas_forget() != CLIV_OK;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(accuracy),       cmocka_unit_test(random_shapes), cmocka_unit_test(double_precision),
@@ -713,5 +706,5 @@ int main(void) {
       cmocka_unit_test(clblast),        cmocka_unit_test(choice),        cmocka_unit_test(events),
       cmocka_unit_test(refusals),       cmocka_unit_test(forgets),
   };
-  return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));
+  return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
 }

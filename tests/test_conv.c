@@ -378,16 +378,11 @@ static void clblast(void **state) {
   test_close(ctx);
 }
 
-static int forget_programs(void **state) {
-  (void)state;
-  return cliv_blas_forget() != CLIV_OK;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(forward), cmocka_unit_test(by_data),   cmocka_unit_test(by_weight),
       cmocka_unit_test(cuts),    cmocka_unit_test(many_rows), cmocka_unit_test(nothing),
       cmocka_unit_test(events),  cmocka_unit_test(refusals),  cmocka_unit_test(clblast),
   };
-  return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));
+  return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
 }

@@ -489,11 +489,6 @@ static void clblast(void **state) {
   test_close(ctx);
 }
 
-static int forget_programs(void **state) {
-  (void)state;
-  return cliv_blas_forget() != CLIV_OK;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(batches),        cmocka_unit_test(syrk),    cmocka_unit_test(symm),
@@ -501,5 +496,5 @@ int main(void) {
       cmocka_unit_test(nothing_to_sum), cmocka_unit_test(events),  cmocka_unit_test(reach_of_nan),
       cmocka_unit_test(refusals),       cmocka_unit_test(clblast),
   };
-  return test_finish(cmocka_run_group_tests(tests, NULL, forget_programs));
+  return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
 }

@@ -183,6 +183,17 @@ cliv_status cliv_symm(cliv_context *ctx, unsigned how, double alpha, const cliv_
 
 enum { TRIANGULAR = CLIV_RIGHT | CLIV_UPPER | CLIV_TRANS | CLIV_UNIT };
 
+/* What trmm and trsm share after their checks for NULL. */
+static cliv_status triangular(const call *o, bool solves, const cliv_blas_options *options, const cliv_sync *sync) {
+  TRY(check_flags(o));
+  TRY(check_sides(o));
+  const cliv__blas_provider *provider = NULL;
+  TRY(choose(o, options, &provider));
+  if (o->c->count == 0) return cliv__nothing(o->ctx, sync);
+  if (o->alpha == 0) return scale(o, CLIV__PART_ALL, 0, sync);
+  return run(o, solves ? provider->trsm : provider->trmm, sync);
+}
+
 cliv_status cliv_trmm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, const cliv_tensor *b,
                       cliv_tensor *x, const cliv_blas_options *options, const cliv_sync *sync) {
   TRY(cliv__check_sync(ctx, sync));
@@ -192,12 +203,7 @@ cliv_status cliv_trmm(cliv_context *ctx, unsigned how, double alpha, const cliv_
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_TENSORS(ctx, a, b, x);
   const call o = {ctx, "trmm", how, TRIANGULAR, cliv__blas_rounded(x->dtype, alpha), 0, a, b, x, true};
-  TRY(check_flags(&o));
-  TRY(check_sides(&o));
-  const cliv__blas_provider *provider = NULL;
-  TRY(choose(&o, options, &provider));
-  if (x->count == 0) return cliv__nothing(ctx, sync);
-  return o.alpha == 0 ? scale(&o, CLIV__PART_ALL, 0, sync) : run(&o, provider->trmm, sync);
+  return triangular(&o, false, options, sync);
 }
 
 cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, const cliv_tensor *b,
@@ -209,10 +215,5 @@ cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, const cliv_
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_TENSORS(ctx, a, b, x);
   const call o = {ctx, "trsm", how, TRIANGULAR, cliv__blas_rounded(x->dtype, alpha), 0, a, b, x, true};
-  TRY(check_flags(&o));
-  TRY(check_sides(&o));
-  const cliv__blas_provider *provider = NULL;
-  TRY(choose(&o, options, &provider));
-  if (x->count == 0) return cliv__nothing(ctx, sync);
-  return o.alpha == 0 ? scale(&o, CLIV__PART_ALL, 0, sync) : run(&o, provider->trsm, sync);
+  return triangular(&o, true, options, sync);
 }

@@ -28,16 +28,7 @@ static cliv__stored stored(const cliv_tensor *t) {
 
 /* A dense tensor of t's shape in scratch memory. */
 static cliv_status dense_like(cliv_context *ctx, const cliv_tensor *t, cliv_dtype dtype, int slot, cliv_tensor *out) {
-  *out = *t;
-  out->dtype = dtype;
-  out->svm = NULL;
-  out->offset = 0;
-  out->strided = false;
-  out->pitch = t->columns;
-  size_t stride = 1;
-  for (int d = t->ndim - 1; d >= 0; stride *= t->shape[d--]) out->strides[d] = stride;
-  out->span = t->count * cliv_dtype_size(dtype);
-  return cliv__scratch(ctx, slot, out->span, &out->mem);
+  return cliv__scratch_tensor(ctx, slot, dtype, t->ndim, t->shape, out);
 }
 
 /* The slots of an operand: for its dense copy, and for the wide one. */

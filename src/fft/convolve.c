@@ -5,7 +5,6 @@
 #include "base/options.h"
 #include "fft/axes.h"
 #include "fft/plan.h"
-#include "fft/room.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -163,8 +162,8 @@ static cliv_status make_rooms(cliv_context *ctx, const request *q, int slot, con
     half[d] = d == halved ? padded[d] / 2 + 1 : padded[d];
   }
   half[ndim] = 2;
-  if (real) TRY(cliv__fft_room(ctx, slot++, t->dtype, ndim, padded, real));
-  return spectrum ? cliv__fft_room(ctx, slot, t->dtype, ndim + 1, half, spectrum) : CLIV_OK;
+  if (real) TRY(cliv__scratch_tensor(ctx, slot++, t->dtype, ndim, padded, real));
+  return spectrum ? cliv__scratch_tensor(ctx, slot, t->dtype, ndim + 1, half, spectrum) : CLIV_OK;
 }
 
 static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *sync) {

@@ -6,7 +6,6 @@
 #include "fft/axes.h"
 #include "fft/plan.h"
 #include "fft/real.h"
-#include "fft/room.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
@@ -96,7 +95,7 @@ static cliv_status run_strided(cliv_context *ctx, const request *q, const cliv_s
   cliv_tensor dense;
   request d = *q;
   if (out) {
-    TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &dense));
+    TRY(cliv__scratch_tensor(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &dense));
     d.out = &dense;
   }
   if (in) {

@@ -8,7 +8,6 @@
 #include "fft/plan.h"
 #include "fft/provider.h"
 #include "fft/real.h"
-#include "fft/room.h"
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
 #include "runtime/tensor.h"
@@ -149,7 +148,7 @@ typedef struct dense_request {
 static cliv_status make_dense(cliv_context *ctx, const cliv__fft_request *q, dense_request *d) {
   d->q = *q;
   if (!cliv__dense(q->out)) {
-    TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &d->out));
+    TRY(cliv__scratch_tensor(ctx, CLIV__SCRATCH_FFT_STRIDED_OUT, q->out->dtype, q->out->ndim, q->out->shape, &d->out));
     d->q.out = &d->out;
   }
   if (cliv__dense(q->x)) return CLIV_OK;
@@ -157,7 +156,7 @@ static cliv_status make_dense(cliv_context *ctx, const cliv__fft_request *q, den
   d->q.x = &d->x;
   return q->kind == CLIV__FFT_COMPLEX
              ? CLIV_OK
-             : cliv__fft_room(ctx, CLIV__SCRATCH_FFT_STRIDED_X, q->x->dtype, q->x->ndim, q->x->shape, &d->x);
+             : cliv__scratch_tensor(ctx, CLIV__SCRATCH_FFT_STRIDED_X, q->x->dtype, q->x->ndim, q->x->shape, &d->x);
 }
 
 static cliv_status run_any(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by,

@@ -6,7 +6,6 @@
 #include "base/options.h"
 #include "fft/axes.h"
 #include "fft/plan.h"
-#include "fft/room.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
 #include "runtime/scratch.h"
@@ -73,7 +72,7 @@ static cliv_status run(cliv_context *ctx, const request *q, const cliv_sync *syn
   memcpy(shape, q->x->shape, sizeof shape);
   shape[halved] = shape[halved] / 2 + 1;
   shape[ndim] = 2;
-  TRY(cliv__fft_room(ctx, CLIV__SCRATCH_FFT_ROOM_A, q->x->dtype, ndim + 1, shape, &z));
+  TRY(cliv__scratch_tensor(ctx, CLIV__SCRATCH_FFT_ROOM_A, q->x->dtype, ndim + 1, shape, &z));
   TRY(cliv_rfft(ctx, q->x, &z, &o, SYNC_FIRST(sync)));
   TRY(divide(ctx, q, &z));
   return cliv_irfft(ctx, &z, q->out, &o, SYNC_LAST(sync));

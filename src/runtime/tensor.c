@@ -357,11 +357,11 @@ cliv_status cliv__copy_strided(const cliv_tensor *from, const cliv_tensor *to, c
                          &(cliv__origin){to->mem, cliv__first(to)}, axes, count, sync);
 }
 
-/* A dense tensor of t's shape in the context's room for such, which is not counted. */
-static cliv_status dense_scratch(const cliv_tensor *t, cliv_tensor *out) {
-  *out = (cliv_tensor){.ctx = t->ctx, .dtype = t->dtype};
-  TRY(set_shape(t->ctx, out, t->ndim, t->shape, 0));
-  return cliv__scratch(t->ctx, CLIV__SCRATCH_STRIDED, out->span, &out->mem);
+cliv_status cliv__scratch_tensor(cliv_context *ctx, int slot, cliv_dtype dtype, int ndim, const size_t *shape,
+                                 cliv_tensor *out) {
+  *out = (cliv_tensor){.ctx = ctx, .dtype = dtype};
+  TRY(set_shape(ctx, out, ndim, shape, 0));
+  return cliv__scratch(ctx, slot, out->span, &out->mem);
 }
 
 static cliv_status check_host(const cliv_tensor *t, const void *host, size_t bytes) {
@@ -378,7 +378,7 @@ cliv_status cliv_tensor_write(cliv_tensor *t, const void *host, size_t bytes) {
   if (t->count == 0) return CLIV_OK;
   cliv_tensor dense;
   if (t->strided) {
-    TRY(dense_scratch(t, &dense));
+    TRY(cliv__scratch_tensor(t->ctx, CLIV__SCRATCH_STRIDED, t->dtype, t->ndim, t->shape, &dense));
     TRY(cliv_tensor_write(&dense, host, bytes));
     TRY(cliv__copy_strided(&dense, t, NULL));
     return cliv_context_finish(t->ctx);
@@ -401,7 +401,7 @@ cliv_status cliv_tensor_read(const cliv_tensor *t, void *host, size_t bytes) {
   if (t->count == 0) return CLIV_OK;
   cliv_tensor dense;
   if (t->strided) {
-    TRY(dense_scratch(t, &dense));
+    TRY(cliv__scratch_tensor(t->ctx, CLIV__SCRATCH_STRIDED, t->dtype, t->ndim, t->shape, &dense));
     TRY(cliv__copy_strided(t, &dense, NULL));
     return cliv_tensor_read(&dense, host, bytes);
   }

@@ -49,6 +49,9 @@ bool cliv__same_place(const cliv_tensor *a, const cliv_tensor *b);
  * */
 size_t cliv__row_length(const cliv_tensor *t);
 size_t cliv__row_pitch(const cliv_tensor *t);
+/* A dense tensor in a slot of runtime/scratch.h, which owns nothing: it is not freed. */
+cliv_status cliv__scratch_tensor(cliv_context *ctx, int slot, cliv_dtype dtype, int ndim, const size_t *shape,
+                                 cliv_tensor *out);
 /* Enqueues a copy between tensors of one shape and type that do not overlap, of any strides. */
 cliv_status cliv__copy_strided(const cliv_tensor *from, const cliv_tensor *to, const cliv_sync *sync);
 /* "float32 [3, 4]" into room; returns room. For error sentences. */
