@@ -188,6 +188,25 @@ static void computes_on_a_part_of_the_device(void **state) {
   }
 }
 
+/* Mesa's clFinish passed over what clFlush had sent. */
+static void finishes_what_was_flushed(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+  size_t n = test_small() ? 1 << 12 : 1 << 24;
+  cliv_tensor *t;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 1, &n, &t));
+  cl_event done = NULL;
+  ASSERT_OK(ctx, cliv_map(ctx, "exp", t, t, &(cliv_sync){0, NULL, &done}));
+  ASSERT_CL(clFlush(cliv_context_cl_queue(ctx)));
+  ASSERT_OK(ctx, cliv_context_finish(ctx));
+  cl_int status = CL_QUEUED;
+  ASSERT_CL(clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL));
+  assert_int_equal(status, CL_COMPLETE);
+  ASSERT_CL(clReleaseEvent(done));
+  cliv_tensor_free(t);
+  test_close(ctx);
+}
+
 static void waits_for_and_signals_events(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_CPU);
@@ -276,6 +295,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(opens_on_each_walk),           cmocka_unit_test(refuses_bad_options),
       cmocka_unit_test(wraps_and_gives_back),         cmocka_unit_test(keeps_order_in_an_out_of_order_queue),
+      cmocka_unit_test(finishes_what_was_flushed),
       cmocka_unit_test(waits_for_and_signals_events), cmocka_unit_test(keeps_errors_apart),
       cmocka_unit_test(gives_no_event_on_failure),    cmocka_unit_test(computes_on_a_part_of_the_device),
   };

@@ -194,7 +194,7 @@ CLIV_API cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, co
  * background 0: blocks until it is done. Otherwise a thread of the library's own does it, on a queue of its own on the
  * same device; it takes no signals, and is joined by cliv_blas_prepared, the next cliv_blas_prepare or
  * cliv_context_free. Meanwhile the context may be used: AUTO computes by exact, and a call that asks for clblast by
- * name waits for the thread.
+ * name waits for the thread. With a driver that bears one caller at a time (Oclgrind) it is joined at once.
  *
  * Fails with NULL, NAME (routines), DTYPE, DEVICE_DTYPE, VALUE, NO_CLBLAST, HOST_MEMORY (no thread), and what the calls
  * fail with; those of a thread are cliv_blas_prepared's. */

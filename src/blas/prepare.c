@@ -9,6 +9,7 @@
 
 #include "base/options.h"
 #include "blas/tuning.h"
+#include "runtime/quirks.h"
 
 /* ---- the calls ---- */
 
@@ -219,8 +220,10 @@ cliv_status cliv_blas_prepare(cliv_context *ctx, const char *routines, cliv_dtyp
   REQUIRE(ctx, own.provider != CLIV_PROVIDER_CLBLAST, NO_CLBLAST, "this library was built without CLBlast");
 #endif
   TRY(cliv_blas_prepared(ctx));
-  if (background) return begin(ctx, chosen, dtype, own.provider);
-  return run_all(ctx, chosen, dtype, own.provider);
+  if (!background) return run_all(ctx, chosen, dtype, own.provider);
+  TRY(begin(ctx, chosen, dtype, own.provider));
+  if (ctx->quirks & CLIV__QUIRK_ONE_THREAD) cliv__prepare_wait(ctx); /* one after the other */
+  return CLIV_OK;
 }
 
 cliv_status cliv_blas_prepared(cliv_context *ctx) {

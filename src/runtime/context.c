@@ -140,10 +140,16 @@ cliv_status cliv_context_wrap(cl_context context, cl_device_id device, cl_comman
   return finish_context(context, device, queue, &o, out);
 }
 
+/* A marker that cannot be made leaves it to clFinish alone. */
+static cl_int finish_queue(cliv_context *ctx) {
+  if (ctx->quirks & CLIV__QUIRK_EARLY_FINISH) (void)clEnqueueMarkerWithWaitList(ctx->queue, 0, NULL, NULL);
+  return clFinish(ctx->queue);
+}
+
 void cliv_context_free(cliv_context *ctx) {
   if (!ctx) return;
   if (ctx->prepare) ctx->prepare_free(ctx);
-  clFinish(ctx->queue);
+  finish_queue(ctx);
   cliv__programs_free(ctx);
   cliv__scratch_free(ctx);
   if (ctx->fft_plans_free) ctx->fft_plans_free(ctx);
@@ -162,7 +168,7 @@ void cliv_context_free(cliv_context *ctx) {
 
 cliv_status cliv_context_finish(cliv_context *ctx) {
   REQUIRE_NOT_NULL(NULL, ctx);
-  CL_TRY(ctx, clFinish(ctx->queue), "clFinish");
+  CL_TRY(ctx, finish_queue(ctx), "clFinish");
   return CLIV_OK;
 }
 

@@ -18,6 +18,7 @@ enum {
   CLIV__QUIRK_PREFETCH = 1u << 10,      /* the compiler's built-in fetches ahead where OpenCL's prefetch does not */
   CLIV__QUIRK_FEW_REGISTERS = 1u << 11, /* work-items of wide threads share their registers: small tiles */
   CLIV__QUIRK_GROUPS_BY_32 = 1u << 12,  /* threads take 32 groups of a launch at a time */
+  CLIV__QUIRK_EARLY_FINISH = 1u << 13,  /* clFinish does not wait for what clFlush has sent */
 };
 
 /* The flags of all rows that apply to the device. `penalty`, where not NULL, gets what they take off the score. */
