@@ -293,11 +293,15 @@ static void gives_no_event_on_failure(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(opens_on_each_walk),           cmocka_unit_test(refuses_bad_options),
-      cmocka_unit_test(wraps_and_gives_back),         cmocka_unit_test(keeps_order_in_an_out_of_order_queue),
+      cmocka_unit_test(opens_on_each_walk),
+      cmocka_unit_test(refuses_bad_options),
+      cmocka_unit_test(wraps_and_gives_back),
+      cmocka_unit_test(keeps_order_in_an_out_of_order_queue),
       cmocka_unit_test(finishes_what_was_flushed),
-      cmocka_unit_test(waits_for_and_signals_events), cmocka_unit_test(keeps_errors_apart),
-      cmocka_unit_test(gives_no_event_on_failure),    cmocka_unit_test(computes_on_a_part_of_the_device),
+      cmocka_unit_test(waits_for_and_signals_events),
+      cmocka_unit_test(keeps_errors_apart),
+      cmocka_unit_test(gives_no_event_on_failure),
+      cmocka_unit_test(computes_on_a_part_of_the_device),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }
