@@ -1,5 +1,6 @@
 /* What a call costs on the host: calls of few elements, until they return, against launches of an empty kernel by
- * OpenCL's own call with all else left out: no checks, no arguments set, no program looked up. */
+ * OpenCL's own call with all else left out: no checks, no arguments set, no program looked up. And what lies between a
+ * call and its result at least: the runtime wakes its threads and the caller, however little there is to do. */
 #include <cliv/map.h>
 #include <cliv/optim.h>
 #include <cliv/reduce.h>
@@ -19,6 +20,7 @@ typedef struct calls {
   cliv_optimizer *optimizer;
   cl_kernel empty;
   void (*call)(const struct calls *c);
+  bool to_result; /* the wait for the result is timed, too */
 } calls;
 
 static void call_sum(const calls *c) {
@@ -69,6 +71,17 @@ static double time_empty(void *arg, size_t repeats) { return time_calls(arg, rep
 static void ours(void *arg) { time_ours(arg, 1); }
 static void empty(void *arg) { time_empty(arg, 1); }
 
+static void ours_to_result(void *arg) {
+  const calls *c = arg;
+  c->call(c);
+  BENCH_OK(c->ctx, cliv_context_finish(c->ctx));
+}
+static void empty_to_result(void *arg) {
+  const calls *c = arg;
+  launch_empty(c);
+  BENCH_OK(c->ctx, cliv_context_finish(c->ctx));
+}
+
 /* All elements are 3. */
 static bool right(void *arg, char *why, size_t room) {
   const calls *c = arg;
@@ -94,22 +107,27 @@ static cl_kernel empty_kernel(const cliv_context *ctx) {
 
 static void measure(bench *b, const char *operation, const char *size, double goal, calls *c,
                     bool (*check)(void *, char *, size_t)) {
+  bench_row row = {.operation = operation,
+                   .size = size,
+                   .unit = "us",
+                   .goal = goal,
+                   .check = check,
+                   .check_arg = c,
+                   .sides = {{"cliv", ours, c, time_ours}, {"empty kernel", empty, c, time_empty}}};
+  if (c->to_result) {
+    row.sides[0] = (bench_side){"cliv", ours_to_result, c, NULL};
+    row.sides[1] = (bench_side){"empty kernel", empty_to_result, c, NULL};
+  }
   c->empty = empty_kernel(c->ctx);
-  bench_measure(b, &(bench_row){.operation = operation,
-                                .size = size,
-                                .unit = "us",
-                                .goal = goal,
-                                .check = check,
-                                .check_arg = c,
-                                .sides = {{"cliv", ours, c, time_ours}, {"empty kernel", empty, c, time_empty}}});
+  bench_measure(b, &row);
   clReleaseKernel(c->empty);
 }
 
-static void array_row(bench *b, const char *operation, void (*call)(const calls *), size_t n) {
+static void array_row(bench *b, const char *operation, void (*call)(const calls *), size_t n, bool to_result) {
   char size[32];
   snprintf(size, sizeof size, n == 1 ? "%zu element" : "%zu elements", n);
   if (!bench_wants(b, operation, size)) return;
-  calls c = {.ctx = bench_context(b), .n = n, .call = call};
+  calls c = {.ctx = bench_context(b), .n = n, .call = call, .to_result = to_result};
   BENCH_OK(c.ctx, cliv_tensor_create(c.ctx, CLIV_F32, 1, &n, &c.x));
   BENCH_OK(c.ctx, cliv_tensor_create(c.ctx, CLIV_F32, 1, &n, &c.y));
   BENCH_OK(c.ctx, cliv_tensor_create(c.ctx, CLIV_F32, 0, NULL, &c.out));
@@ -179,8 +197,9 @@ static void step_row(bench *b, size_t count, bool svm) {
 
 void bench_launch(bench *b) {
   static const size_t sizes[] = {1, 64, 4096};
-  for (size_t i = 0; i < 3; i++) array_row(b, "call of sum", call_sum, sizes[i]);
-  for (size_t i = 0; i < 3; i++) array_row(b, "call of add", call_add, sizes[i]);
+  for (size_t i = 0; i < 3; i++) array_row(b, "call of sum", call_sum, sizes[i], false);
+  for (size_t i = 0; i < 3; i++) array_row(b, "call of add", call_add, sizes[i], false);
+  array_row(b, "result of add", call_add, 1, true);
   for (int svm = 0; svm < 2; svm++) {
     step_row(b, 1, svm);
     step_row(b, bench_size(b, 1000, 100), svm);
