@@ -503,7 +503,8 @@ static cliv_status training(cliv_context *ctx, float *result) {
 static cliv_status transforms(cliv_context *ctx, float *result) {
   enum { LINES = 20, LENGTH = 50, HALF = LENGTH / 2 + 1, PAIRS = LINES * HALF * 2 };
   static const size_t reals[] = {LINES, LENGTH}, pairs[] = {LINES, HALF, 2};
-  const cliv_fft_options both = {.axis_count = 2, .axes = (const int[]){0, 1}};
+  const cliv_fft_options both = {.axis_count = 2, .axes = (const int[]){0, 1}, .provider = CLIV_FFT_PROVIDER_EXACT};
+  const cliv_fft_options one = {.provider = CLIV_FFT_PROVIDER_EXACT};
   cliv_tensor *a = NULL, *x = NULL, *y = NULL, *back = NULL;
   cliv_status status = make(ctx, &a);
   if (!status) status = cliv_tensor_view(a, 0, 2, reals, 0, &x);
@@ -511,7 +512,7 @@ static cliv_status transforms(cliv_context *ctx, float *result) {
   if (!status) status = cliv_tensor_create(ctx, CLIV_F32, 2, reals, &back);
   if (!status) status = cliv_rfft(ctx, x, y, &both, NULL);
   if (!status) status = cliv_irfft(ctx, y, back, &both, NULL);
-  if (!status) status = cliv_fft(ctx, y, y, NULL, NULL);
+  if (!status) status = cliv_fft(ctx, y, y, &one, NULL);
   if (!status) status = cliv_tensor_read(y, result, PAIRS * sizeof(float));
   if (!status) status = cliv_tensor_read(back, result + PAIRS, LINES * LENGTH * sizeof(float));
   cliv_tensor *const all[] = {a, x, y, back};
