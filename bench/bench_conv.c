@@ -141,6 +141,8 @@ static void measure(bench *b, const plane *like, int kind) {
   cliv_context *const ctx = bench_context(b);
   work v = {.p = *like, .kind = kind};
   v.p.side = bench_size(b, like->side, 9);
+  v.p.n = bench_size(b, like->n, 2);
+  if (like->groups == 1) v.p.c = bench_size(b, like->c, 8), v.p.o = bench_size(b, like->o, 16);
   v.result = cliv_conv_length(v.p.side, v.p.kernel, v.p.stride, v.p.padding, 1);
   v.hx = filled(count_x(&v), 1), v.hw = filled(count_w(&v), 2), v.hy = filled(count_y(&v), 3);
   const size_t k = v.p.c * v.p.kernel * v.p.kernel, most = count_x(&v) + count_y(&v) + count_w(&v);
