@@ -12,7 +12,7 @@
  *   -D DIRECT   direct    where channels are convolved one by one: out(n, c, i, j) at out_first + (n·channels + c)·
  *                         out_plane + i·out_y + j·out_x is the chain over m < multiplicity, a, b of fma(w, number, s),
  *                         with w the element c·w_channel + m·w_m + a·w_y + b·w_x, the number one of plane
- *                         c·plane_c / plane_by + m
+ *                         c·plane_c / plane_by + m; with `resumes` it goes on from what out holds
  *   -D WEIGHTS  by_weight dw(o, a, b) goes on, or begins, over images, places: fma(dy(n, o, i, j), number, s) of plane
  *                         o / multiplicity; w_y, w_x: places of a and b in dw
  *   -D BIAS     add_bias  y(row, p) += bias(row mod channels)
@@ -92,17 +92,29 @@ real numbers(__global const SCALAR *row, long x, long step, long width, uint liv
 
 #ifdef DIRECT
 
+/* What a launch before has left of the chains of W places, `step` apart. */
+real sums(__global const SCALAR *out, ulong step, uint live) {
+#if W > 1
+  if (step == 1) return take(out, 0, live);
+  SCALAR lanes[W];
+  for (uint l = 0; l < W; l++) lanes[l] = out[min(l, live - 1) * step];
+  return LOAD_W(lanes, 0);
+#else
+  return out[0];
+#endif
+}
+
 /* Work-item: a row of places in the CPU walk, else a place. */
 __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image, __global const SCALAR *w_,
                      ulong w_first, ulong w_channel, ulong w_m, ulong w_y_, ulong w_x_, __global SCALAR *out_,
                      ulong out_first,
-                     ulong out_plane, ulong out_y, ulong out_x_, ulong first_row, ulong images,
+                     ulong out_plane, ulong out_y, ulong out_x_, uint resumes_, ulong first_row, ulong images,
                      ulong channels_, uint multiplicity_,
                      uint plane_c, uint plane_by, uint taps_y_, uint taps_x_, ulong places_y_, ulong places_x_,
                      long y_base_, long x_base_, long y_step, long x_step_, long y_tap_, long x_tap_, long height_,
                      long width_) {
   const ulong channels = channels_, places_y = places_y_, places_x = places_x_, out_x = out_x_, w_y = w_y_, w_x = w_x_;
-  const uint multiplicity = multiplicity_, taps_y = taps_y_, taps_x = taps_x_;
+  const uint multiplicity = multiplicity_, taps_y = taps_y_, taps_x = taps_x_, resumes = resumes_;
   const long y_tap = y_tap_, x_tap = x_tap_, height = height_, width = width_, x_step = x_step_;
   const ulong row = first_row + get_global_id(1), plane = row / places_y, i = row - plane * places_y;
   const ulong n = plane / channels, c = plane - n * channels;
@@ -118,7 +130,8 @@ __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image
     const uint live = (uint)min((ulong)W, places_x - j);
     const long x0 = x_base + (long)j * x_step;
     __global const SCALAR *from = first, *w = w_ + w_first + c * w_channel;
-    real s = (real)0;
+    __global SCALAR *out = out_ + out_first + plane * out_plane + i * out_y + j * out_x;
+    real s = resumes ? sums(out, out_x, live) : (real)0;
     for (uint m = 0; m < multiplicity; m++) {
       for (uint a = 0; a < taps_y; a++) {
         const long y = y0 + (long)a * y_tap;
@@ -133,7 +146,6 @@ __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image
       w += w_m;
     }
     s = canonical(s);
-    __global SCALAR *out = out_ + out_first + plane * out_plane + i * out_y + j * out_x;
 #if W > 1
     if (out_x == 1) {
       put(s, out, 0, live);

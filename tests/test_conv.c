@@ -257,6 +257,20 @@ static void many_rows(void **state) {
   test_close(ctx);
 }
 
+/* Chains longer than a launch takes: cut between rows of taps, within a row, and between channels. */
+static void long_chains(void **state) {
+  (void)state;
+  static const shape all_at_once[] = {
+      {1, 1, 1, 1, {401, 402}, {400, 401}, {1, 1}, {0, 0}, {1, 1}, false},
+      {1, 1, 1, 1, {1, 131100}, {1, 131080}, {1, 2}, {0, 0}, {1, 1}, true},
+      {1, 1, 1, 140000, {1, 2}, {1, 1}, {1, 1}, {0, 0}, {1, 1}, false},
+  };
+  cliv_context *ctx = test_open(CLIV_WALK_GPU);
+  for (size_t i = 0; i < (test_small() || test_slow(ctx) ? 0 : 3); i++)
+    check(ctx, &all_at_once[i], CLIV_F32, i == 2 ? BY_DATA : FORWARD, 10 * i);
+  test_close(ctx);
+}
+
 /* No images: of the weights' gradient zeros. No channels of data: the bias, or zeros. */
 static void nothing(void **state) {
   (void)state;
@@ -380,9 +394,9 @@ static void clblast(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(forward), cmocka_unit_test(by_data),   cmocka_unit_test(by_weight),
-      cmocka_unit_test(cuts),    cmocka_unit_test(many_rows), cmocka_unit_test(nothing),
-      cmocka_unit_test(events),  cmocka_unit_test(refusals),  cmocka_unit_test(clblast),
+      cmocka_unit_test(forward),   cmocka_unit_test(by_data),     cmocka_unit_test(by_weight), cmocka_unit_test(cuts),
+      cmocka_unit_test(many_rows), cmocka_unit_test(long_chains), cmocka_unit_test(nothing),   cmocka_unit_test(events),
+      cmocka_unit_test(refusals),  cmocka_unit_test(clblast),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
 }

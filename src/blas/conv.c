@@ -157,11 +157,9 @@ static cliv_status choose(const call *k, cliv_provider provider, bool fits, bool
   return CLIV_OK;
 }
 
-/* A result of sums of nothing. */
 static cliv_status zeros(const call *k, const cliv_sync *sync) {
-  const cliv_tensor *const t = k->written;
-  const cliv__matrix all = {t->mem, t->count ? cliv__first(t) : 0, 1, t->count, t->count, 0};
-  return t->count ? cliv__blas_scale(k->ctx, t->dtype, 0, &all, sync) : cliv__nothing(k->ctx, sync);
+  const cliv__origin to = origin(k->written);
+  return cliv__conv_zeros(k->ctx, k->written->dtype, &to, k->written->count, sync);
 }
 
 /* ---- operations ---- */

@@ -24,4 +24,8 @@ cliv__conv_function cliv__exact_conv, cliv__exact_conv_data, cliv__exact_conv_we
 cliv__conv_function cliv__clblast_conv;
 #endif
 
+/* A result of sums of nothing. */
+cliv_status cliv__conv_zeros(cliv_context *ctx, cliv_dtype dtype, const cliv__origin *out, cl_ulong count,
+                             const cliv_sync *sync);
+
 #endif

@@ -164,11 +164,18 @@ typedef struct depthwise {
   cl_ulong out_plane, out_y, out_x;
 } depthwise;
 
-static cliv_status convolve_images(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl_ulong images,
-                                   const depthwise *c) {
+/* Terms of a launch, where so many chains grow side by side. */
+static cl_ulong longest_chain(const cliv_context *ctx, cl_ulong chains) {
+  const cl_ulong fair = cliv__most(CHAIN_LEAST, LAUNCH_WORK / cliv__most(1, chains));
+  return ctx->walk == CLIV_WALK_CPU ? CHAIN_CPU : cliv__least(CHAIN_GPU, fair);
+}
+
+static cliv_status convolve_rows(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl_ulong images,
+                                 const depthwise *c, bool goes_on) {
   cl_kernel kernel;
   TRY(cliv__blas_kernel(ctx, dtype, "blas.cl conv.cl", "direct", "-D DIRECT", &kernel));
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
+  const cl_uint resumes = goes_on;
   const cl_ulong rows = images * c->count * t->places[0];
   const cl_ulong of_row = t->places[1] * c->multiplicity * t->count[0] * t->count[1];
   const cl_ulong most = cliv__least(most_rows(ctx, rows), cliv__most(1, LAUNCH_WORK / cliv__most(1, of_row)));
@@ -177,11 +184,35 @@ static cliv_status convolve_images(cliv_context *ctx, cliv_dtype dtype, const ta
         RANGE2(cpu ? 1 : t->places[1], cliv__least(most, rows - row), cpu ? 1 : cliv__group(ctx, 64), 1);
     TRY(LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t->from.mem), ARG(t->from.first), ARG(t->image), ARG(c->w.mem),
                ARG(c->w.first), ARG(c->w_channel), ARG(c->w_m), ARG(c->w_y), ARG(c->w_x), ARG(c->out.mem),
-               ARG(c->out.first), ARG(c->out_plane), ARG(c->out_y), ARG(c->out_x), ARG(row), ARG(images), ARG(c->count),
-               ARG(c->multiplicity), ARG(c->plane_c), ARG(c->plane_by), ARG(t->count[0]), ARG(t->count[1]),
-               ARG(t->places[0]), ARG(t->places[1]), ARG(t->base[0]), ARG(t->base[1]), ARG(t->step[0]), ARG(t->step[1]),
-               ARG(t->tap[0]), ARG(t->tap[1]), ARG(t->extent[0]), ARG(t->extent[1])));
+               ARG(c->out.first), ARG(c->out_plane), ARG(c->out_y), ARG(c->out_x), ARG(resumes), ARG(row), ARG(images),
+               ARG(c->count), ARG(c->multiplicity), ARG(c->plane_c), ARG(c->plane_by), ARG(t->count[0]),
+               ARG(t->count[1]), ARG(t->places[0]), ARG(t->places[1]), ARG(t->base[0]), ARG(t->base[1]),
+               ARG(t->step[0]), ARG(t->step[1]), ARG(t->tap[0]), ARG(t->tap[1]), ARG(t->extent[0]), ARG(t->extent[1])));
   }
+  return CLIV_OK;
+}
+
+/* All terms at once where no chain is too long for a launch; else some planes, rows of taps, or taps of a row. */
+static cliv_status convolve_images(cliv_context *ctx, cliv_dtype dtype, const taps *t, cl_ulong images,
+                                   const depthwise *c) {
+  const cl_ulong chain = longest_chain(ctx, t->places[1]), of_plane = (cl_ulong)t->count[0] * t->count[1];
+  const cl_ulong planes = cliv__least(c->multiplicity, cliv__most(1, chain / of_plane)),
+                 rows = cliv__least(t->count[0], cliv__most(1, chain / t->count[1])),
+                 columns = cliv__least(t->count[1], chain);
+  for (cl_ulong m = 0; m < c->multiplicity; m += planes)
+    for (cl_ulong a = 0; a < t->count[0]; a += rows)
+      for (cl_ulong b = 0; b < t->count[1]; b += columns) {
+        taps some = *t;
+        depthwise part = *c;
+        some.from.first += m * (cl_ulong)(t->extent[0] * t->extent[1]);
+        some.count[0] = (cl_uint)cliv__least(rows, t->count[0] - a);
+        some.count[1] = (cl_uint)cliv__least(columns, t->count[1] - b);
+        some.base[0] += (cl_long)a * t->tap[0];
+        some.base[1] += (cl_long)b * t->tap[1];
+        part.w.first += m * c->w_m + a * c->w_y + b * c->w_x;
+        part.multiplicity = (cl_uint)cliv__least(planes, c->multiplicity - m);
+        TRY(convolve_rows(ctx, dtype, &some, images, &part, m + a + b > 0));
+      }
   return CLIV_OK;
 }
 
@@ -216,16 +247,17 @@ static cliv_status add_bias(cliv_context *ctx, const cliv__conv *v) {
   return CLIV_OK;
 }
 
-static cliv_status zeros(cliv_context *ctx, cliv_dtype dtype, const cliv__origin *out, cl_ulong count) {
+cliv_status cliv__conv_zeros(cliv_context *ctx, cliv_dtype dtype, const cliv__origin *out, cl_ulong count,
+                             const cliv_sync *sync) {
   const cliv__matrix all = {out->mem, out->first, 1, count, count, 0};
-  return cliv__blas_scale(ctx, dtype, 0, &all, NULL);
+  return count ? cliv__blas_scale(ctx, dtype, 0, &all, sync) : cliv__nothing(ctx, sync);
 }
 
 static cliv_status forward(cliv_context *ctx, const cliv__conv *v) {
   const taps t = taps_of_data(v);
   const cl_ulong elements = v->groups * v->o * area(v->result), of_kernel = area(v->kernel);
   if (v->c == 0) { /* bias alone */
-    TRY(zeros(ctx, v->dtype, &v->y, v->images * elements));
+    TRY(cliv__conv_zeros(ctx, v->dtype, &v->y, v->images * elements, NULL));
   } else if (v->c == 1) {
     const depthwise c = {.count = v->groups * v->o,
                          .w_channel = of_kernel,
@@ -349,7 +381,7 @@ static cliv_status by_data(cliv_context *ctx, const cliv__conv *v) {
   for (int d = 0; d < 2; d++)
     for (cl_ulong r = 0; r < cliv__least((cl_ulong)v->stride[d], v->data[d]) && !gaps; r++)
       gaps = residue_of(v, d, r).taps == 0;
-  if (gaps) TRY(zeros(ctx, v->dtype, &v->x, v->images * v->groups * v->c * area(v->data)));
+  if (gaps) TRY(cliv__conv_zeros(ctx, v->dtype, &v->x, v->images * v->groups * v->c * area(v->data), NULL));
   for (cl_ulong y = 0; y < cliv__least((cl_ulong)v->stride[0], v->data[0]); y++)
     for (cl_ulong x = 0; x < cliv__least((cl_ulong)v->stride[1], v->data[1]); x++) {
       const residue r[2] = {residue_of(v, 0, y), residue_of(v, 1, x)};
@@ -427,8 +459,7 @@ static cliv_status by_weight_directly(cliv_context *ctx, const cliv__conv *v) {
   const cl_ulong all = area(v->result), channels = v->groups * v->o, dy_image = channels * all;
   taps copy, wide;
   widen(&t, &copy, &wide);
-  const cl_ulong fair = cliv__most(CHAIN_LEAST, LAUNCH_WORK / (channels * t.count[0] * t.count[1]));
-  const cl_ulong chain = cpu ? CHAIN_CPU : cliv__least(CHAIN_GPU, fair), places = cliv__least(all, chain);
+  const cl_ulong chain = longest_chain(ctx, channels * t.count[0] * t.count[1]), places = cliv__least(all, chain);
   const cl_ulong some =
       cpu ? widened_at_once(ctx, v->dtype, &wide, v->images) : cliv__least(v->images, cliv__most(1, chain / all));
   const cl_uint multiplicity = (cl_uint)v->o, places_x = (cl_uint)t.places[1];
