@@ -80,7 +80,11 @@ void cli_report(cli *c, cliv_status status, const char *format, ...) {
 }
 
 void cli_report_with(cli *c, const cliv_context *ctx, cliv_status status) {
-  const char *const sentence = cliv_last_error(ctx);
+  const char *sentence = cliv_last_error(ctx);
+  const char *const space = strrchr(c->usage->verb, ' '), *const name = space ? space + 1 : c->usage->verb;
+  const size_t length = strlen(name);
+  if (!strncmp(sentence, name, length) && !strncmp(sentence + length, ": ", 2)) /* "gemm: …" of `cliv op gemm` */
+    sentence += length + 2;
   c->exit_code = report(c->usage->verb, c->json, status, *sentence ? sentence : cliv_status_gloss(status));
 }
 
@@ -343,13 +347,13 @@ static void print_commands(const cli_group *g) {
 int cli_dispatch(const cli_group *group, int argc, const char **argv) {
   const char *names[32];
   size_t count = 0;
-  char list[512] = "";
+  char list[1024] = "";
   for (const cli_command *row = group->commands; row->name && count < 32; row++) {
     snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", count ? ", " : "", row->name);
     names[count++] = row->name;
   }
   const bool json = asks_for_json(argc, argv);
-  char sentence[1024];
+  char sentence[2048];
   if (argc < 2 || (argc == 2 && json)) {
     snprintf(sentence, sizeof sentence, "%s missing; choose one of: %s", group->noun, list);
     return report(group->prefix, json, CLIV_VALUE, sentence);

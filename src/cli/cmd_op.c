@@ -1,7 +1,7 @@
 /* cliv op: any single operation on .npy files. */
 #include "cli/op.h"
 
-static const cli_command kinds[] = {
+const cli_command op_kinds[] = {
     {"reduce", "A sum, norm, maximum ... of all elements, rows, axes or segments", op_reduce},
     {"stats", "Least, greatest, mean, variance and norms in one pass", op_stats},
     {"scan", "Running sums, products, maxima or minima", op_scan},
@@ -16,7 +16,14 @@ static const cli_command kinds[] = {
     {"random", "Random numbers of a distribution", op_random},
     {"step", "An update rule over a sequence of gradients", op_step},
     {"schedule", "What a schedule multiplies a hyper-parameter with, step by step", op_schedule},
-    {"gemm", "A product of matrices", op_gemm},
+    {"gemm", "A product of matrices, or of a batch of them", op_gemm},
+    {"gemv", "A product of a matrix and a vector", op_blas},
+    {"ger", "A product of a column and a row added to a matrix", op_blas},
+    {"axpy", "A multiple of an array added to another", op_blas},
+    {"syrk", "A product of a matrix and its own transpose, a triangle of it", op_blas},
+    {"symm", "A product of a symmetric matrix and another", op_blas},
+    {"trmm", "A product of a triangular matrix and another", op_blas},
+    {"trsm", "A solution by a triangular matrix", op_blas},
     {"conv", "A convolution in one or two dimensions, or its gradients", op_conv},
     {"fft", "Fourier transforms along any axes", op_fft},
     {"dct", "Cosine and sine transforms along any axes", op_dct},
@@ -36,7 +43,7 @@ int cmd_op(int argc, const char **argv) {
           "cliv op list\n"
           "cliv op reduce --op logsumexp --axis last x.npy -o y.npy\n"
           "cliv op map --op exp x.npy -o y.npy",
-      .commands = kinds,
+      .commands = op_kinds,
   };
   return cli_dispatch(&group, argc, argv);
 }

@@ -19,22 +19,43 @@ static bool room_for_one_more(op_run *run) {
   return false;
 }
 
-bool op_read(op_run *run, const char *path) {
-  if (!room_for_one_more(run)) return false;
-  const cliv_status status = cliv_npy_read(path, &run->array[run->count]);
+/* The input that was just read from a file. */
+static bool take(op_run *run, const char *path, cliv_status status) {
   if (status) cli_report_with(run->c, NULL, status);
-  else run->count++;
+  else run->path[run->count++] = path;
   return !status;
+}
+
+bool op_read(op_run *run, const char *path) {
+  return room_for_one_more(run) && take(run, path, cliv_npy_read(path, &run->array[run->count]));
 }
 
 bool op_read_pairs(op_run *run, const char *path, bool *pairs) {
   int found = 0;
   if (!room_for_one_more(run)) return false;
-  const cliv_status status = cliv_npy_read_pairs(path, &run->array[run->count], &found);
-  if (status) cli_report_with(run->c, NULL, status);
-  else run->count++;
+  const bool done = take(run, path, cliv_npy_read_pairs(path, &run->array[run->count], &found));
   *pairs = found != 0;
-  return !status;
+  return done;
+}
+
+bool op_has_axes(op_run *run, int input, int least, int most, const char *wanted) {
+  const int ndim = run->array[input].ndim;
+  if (ndim >= least && ndim <= most) return true;
+  cli_report(run->c, CLIV_SHAPE, "'%s' has %d ax%cs; %s", run->path[input], ndim, ndim == 1 ? 'i' : 'e', wanted);
+  return false;
+}
+
+bool op_same_types(op_run *run) {
+  const cliv_array *const first = run->array;
+  for (int i = 1; i < run->count; i++) {
+    if (run->array[i].dtype == first->dtype) continue;
+    cli_report(run->c, CLIV_DTYPE,
+               "'%s' holds %s and '%s' %s; all have to be of one type (`cliv op map --op copy "
+               "--dtype TYPE` converts)",
+               run->path[0], cliv_dtype_name(first->dtype), run->path[i], cliv_dtype_name(run->array[i].dtype));
+    return false;
+  }
+  return true;
 }
 
 bool op_read_text(cli *c, const char *path, char **text) {
@@ -110,6 +131,7 @@ static void print_result(op_run *run, const cliv_array *array, const char *kind,
         json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o}", "kind", kind, "op", operation, "device",
                   cli_json_text(cliv_context_device_name(run->ctx)), "walk", cli_walk_name(run->ctx), "output",
                   cli_json_text(run->output), "dtype", type, "shape", shape_json(array, run->pairs));
+    if (run->provider) json_object_set_new(document, "provider", json_string(run->provider));
     if (array->ndim == 0) json_object_set_new(document, "value", value_json(array));
     cli_print_json(run->c, document);
     return;

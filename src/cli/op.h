@@ -15,9 +15,11 @@ enum { OP_MAX_TENSORS = 8 };
 typedef struct op_run {
   cli *c;
   const char *output;
-  bool pairs; /* the result is complex numbers, as pairs */
+  bool pairs;           /* the result is complex numbers, as pairs */
+  const char *provider; /* who computed it, for --json; NULL: there is no choice */
   cliv_context *ctx;
   int count;                        /* inputs read, then tensors */
+  const char *path[OP_MAX_TENSORS]; /* the inputs' files */
   cliv_array array[OP_MAX_TENSORS]; /* empty once uploaded */
   cliv_tensor *tensor[OP_MAX_TENSORS];
   /* Called by op_deliver once the output is written, before that is told: what else the run leaves gets its place.
@@ -34,6 +36,10 @@ bool op_read(op_run *run, const char *path);
 bool op_read_text(cli *c, const char *path, char **text);
 /* The same where complex numbers are taken, as pairs of float32. */
 bool op_read_pairs(op_run *run, const char *path, bool *pairs);
+/* Whether an input that was read has as many axes as `wanted` says: "a matrix has two". */
+bool op_has_axes(op_run *run, int input, int least, int most, const char *wanted);
+/* Whether the inputs that were read are all of one type. */
+bool op_same_types(op_run *run);
 /* Opens the device and makes a tensor of every input. */
 bool op_open(op_run *run);
 /* One more tensor, of a result. */
@@ -81,6 +87,9 @@ const op_fft_info *op_dct_get(size_t index);
 /* What --axes says (NULL: not given) of an array: axes, and how many (0: the last). False: reported. */
 bool op_fft_axes(op_run *run, const char *text, int ndim, int *count, int axes[CLIV_MAX_DIMS]);
 
+/* The kinds of `cliv op`, ended by a NULL name. */
+extern const cli_command op_kinds[];
+
 int op_reduce(int argc, const char **argv);
 int op_scan(int argc, const char **argv);
 int op_stats(int argc, const char **argv);
@@ -96,6 +105,7 @@ int op_rows(int argc, const char **argv);
 int op_step(int argc, const char **argv);
 int op_schedule(int argc, const char **argv);
 int op_gemm(int argc, const char **argv);
+int op_blas(int argc, const char **argv); /* gemv … trsm: argv[0] says which */
 int op_conv(int argc, const char **argv);
 int op_fft(int argc, const char **argv);
 int op_dct(int argc, const char **argv);

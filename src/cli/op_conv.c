@@ -112,8 +112,8 @@ static int conv(cli *c, const conv_options *o) {
   int kind = FORWARD;
   if (!op_require(c, o->output, "-o", "it names the .npy file to write") || !read_options(c, o, &k, &kind))
     return cli_done(c);
-  if (op_read(&run, c->args[0]) && op_read(&run, c->args[1]) && (!o->bias || op_read(&run, o->bias)) && op_open(&run) &&
-      convolve(&run, &k, kind, o->bias != NULL, &out))
+  if (op_read(&run, c->args[0]) && op_read(&run, c->args[1]) && (!o->bias || op_read(&run, o->bias)) &&
+      op_same_types(&run) && op_open(&run) && convolve(&run, &k, kind, o->bias != NULL, &out))
     op_deliver(&run, out, "conv", names[kind]);
   return op_finish(&run);
 }

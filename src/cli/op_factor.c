@@ -8,7 +8,7 @@
 
 typedef struct factor_options {
   char *op, *output, *second, *coefficients, *eps, *ridge, *floor;
-  int p, steps, bfloat16, upper, trans;
+  int p, steps, sweeps, bfloat16, upper, trans;
 } factor_options;
 
 enum { MOST_COEFFICIENTS = 300 };
@@ -88,8 +88,9 @@ static bool qr(factor_call *f) {
 }
 
 static bool eigen(factor_call *f) {
+  const cliv_eigen_options options = {.size = sizeof options, .sweeps = (size_t)f->o->sweeps};
   return make_matrix(f, axis(f->a, 2), axis(f->a, 1), &f->out) && make_vector(f, axis(f->a, 1), &f->second) &&
-         op_check(f->run, cliv_eigen(f->run->ctx, f->a, f->second, f->out, NULL, NULL));
+         op_check(f->run, cliv_eigen(f->run->ctx, f->a, f->second, f->out, &options, NULL));
 }
 
 static bool cholesky(factor_call *f) {
@@ -141,7 +142,8 @@ static bool find(cli *c, const factor_options *o, size_t *index) {
     return cli_refuse(c, "'%s' takes %d file%s, not %d", o->op, info->inputs, info->inputs == 1 ? "" : "s", c->count);
   if (o->second && !info->second) return cli_refuse(c, "option '--second': '%s' has no second result", o->op);
   if (o->second && !strcmp(o->second, o->output)) return cli_refuse(c, "'--second' and '-o' name the same file");
-  if (o->p < 1 || o->steps < 0) return cli_refuse(c, "'--p' is at least 1, '--steps' at least 0");
+  if (o->p < 1 || o->steps < 0 || o->sweeps < 0)
+    return cli_refuse(c, "'--p' is at least 1, '--steps' and '--sweeps' at least 0");
   return true;
 }
 
@@ -163,15 +165,10 @@ static bool read_coefficients(cli *c, const char *text, factor_call *f) {
          cli_refuse(c, "option '--coefficients': %zu numbers are not triples", f->coefficient_count);
 }
 
-static bool matrices(op_run *run) {
-  for (int i = 0; i < run->c->count; i++) {
-    const int ndim = cliv_tensor_ndim(run->tensor[i]);
-    if (ndim != 2 && ndim != 3) {
-      cli_report(run->c, CLIV_SHAPE, "'%s' has %d axes; a matrix has two, a batch of matrices three", run->c->args[i],
-                 ndim);
+static bool read_matrices(op_run *run) {
+  for (int i = 0; i < run->c->count; i++)
+    if (!op_read(run, run->c->args[i]) || !op_has_axes(run, i, 2, 3, "a matrix has two, a batch of matrices three"))
       return false;
-    }
-  }
   return true;
 }
 
@@ -208,8 +205,7 @@ static int factor(cli *c, const factor_options *o) {
       !read_number(c, "--eps", o->eps, &f.eps) || !read_number(c, "--ridge", o->ridge, &f.ridge) ||
       !read_number(c, "--floor", o->floor, &f.floor) || !read_coefficients(c, o->coefficients, &f))
     return cli_done(c);
-  bool good =
-      op_read(&run, c->args[0]) && (c->count < 2 || op_read(&run, c->args[1])) && op_open(&run) && matrices(&run);
+  bool good = read_matrices(&run) && op_open(&run);
   f.a = run.tensor[0];
   f.b = run.tensor[1];
   good = good && operations[index].run(&f) && (!o->second || write_second(&f));
@@ -225,13 +221,17 @@ int op_factor(int argc, const char **argv) {
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "File to write", "OUT.npy"},
       {"second", 0, POPT_ARG_STRING, &o.second, 0, "R of qr, values of eigen, info of cholesky and solve", "FILE.npy"},
       {"p", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o.p, 0, "inverse_root: which root", "NUMBER"},
-      {"ridge", 0, POPT_ARG_STRING, &o.ridge, 0, "inverse_root: part of the greatest eigenvalue that is added",
-       "NUMBER"},
-      {"floor", 0, POPT_ARG_STRING, &o.floor, 0, "inverse_root: what that eigenvalue is at least taken as", "NUMBER"},
+      {"ridge", 0, POPT_ARG_STRING, &o.ridge, 0,
+       "inverse_root: part of the greatest eigenvalue that is added; 1e-6 unless given", "NUMBER"},
+      {"floor", 0, POPT_ARG_STRING, &o.floor, 0,
+       "inverse_root: what that eigenvalue is at least taken as; 1e-6 unless given", "NUMBER"},
       {"steps", 0, POPT_ARG_INT, &o.steps, 0, "orthogonalize: how many; 5 unless given", "NUMBER"},
-      {"coefficients", 0, POPT_ARG_STRING, &o.coefficients, 0, "orthogonalize: triples, one a step", "A,B,C[,...]"},
-      {"eps", 0, POPT_ARG_STRING, &o.eps, 0, "orthogonalize: what is added to the norm", "NUMBER"},
+      {"coefficients", 0, POPT_ARG_STRING, &o.coefficients, 0,
+       "orthogonalize: triples, one a step; 3.4445,-4.775,2.0315 unless given", "A,B,C[,...]"},
+      {"eps", 0, POPT_ARG_STRING, &o.eps, 0, "orthogonalize: what is added to the norm; 1e-7 unless given", "NUMBER"},
       {"bfloat16", 0, POPT_ARG_NONE, &o.bfloat16, 0, "orthogonalize: round as PyTorch's Muon does", NULL},
+      {"sweeps", 0, POPT_ARG_INT, &o.sweeps, 0, "eigen: how many times through all pairs of rows; 12 unless given",
+       "NUMBER"},
       {"upper", 0, POPT_ARG_NONE, &o.upper, 0, "solve_triangular: T is upper triangular", NULL},
       {"trans", 0, POPT_ARG_NONE, &o.trans, 0, "solve_triangular: take T transposed", NULL},
       POPT_TABLEEND};

@@ -338,30 +338,72 @@ static const struct {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
+static size_t listed(const char *kind) {
+  size_t i = 0;
+  while (i < KINDS && strcmp(kind, kinds[i].kind)) i++;
+  return i;
+}
+
+/* A kind that has no table: it is its one operation. NULL: there is none of that name; `list` is no operation. */
+static const cli_command *single(const char *kind) {
+  for (const cli_command *k = op_kinds; k->name; k++)
+    if (!strcmp(kind, k->name) && k->run != op_list && listed(kind) == KINDS) return k;
+  return NULL;
+}
+
+static json_t *single_json(const cli_command *k) {
+  return json_pack("[{s:s, s:s}]", "name", k->name, "summary", k->summary);
+}
+
+static void list_kind(cli *c, size_t i, json_t *document) {
+  if (c->json) {
+    json_object_set_new(document, kinds[i].kind, kinds[i].json());
+    return;
+  }
+  printf("%s: %s\n", kinds[i].kind, kinds[i].heading);
+  kinds[i].print();
+}
+
+static void list_single(cli *c, const cli_command *k, json_t *document) {
+  if (c->json) json_object_set_new(document, k->name, single_json(k));
+  else printf("  %-16s %s\n", k->name, k->summary);
+}
+
+static void list_all(cli *c, json_t *document) {
+  for (size_t i = 0; i < KINDS; i++) {
+    list_kind(c, i, document);
+    if (!c->json) putchar('\n');
+  }
+  if (!c->json) printf("others: kinds of one operation\n");
+  for (const cli_command *k = op_kinds; k->name; k++)
+    if (single(k->name)) list_single(c, k, document);
+}
+
+static int refuse_kind(cli *c, const char *name) {
+  char names[512] = "";
+  for (const cli_command *k = op_kinds; k->name; k++) {
+    const size_t length = strlen(names);
+    if (k->run != op_list) snprintf(names + length, sizeof names - length, "%s%s", length ? ", " : "", k->name);
+  }
+  return cli_fail(c, CLIV_NAME, "unknown operation kind '%s'; choose one of: %s, average", name, names);
+}
+
 int op_list(int argc, const char **argv) {
-  const cli_usage usage = {
-      .verb = "op list",
-      .arguments = "[OPTION]... [reduce|scan|map|rows|random|step|average|schedule|gemm|conv|fft|dct|factor]",
-      .about = "Every operation of every kind, or of one.",
-      .example = "cliv op list\ncliv op list step --json",
-      .most = 1,
-      .no_device = true};
+  const cli_usage usage = {.verb = "op list",
+                           .arguments = "[OPTION]... [KIND]",
+                           .about = "Every operation of every kind, or of one.",
+                           .example = "cliv op list\ncliv op list step --json",
+                           .most = 1,
+                           .no_device = true};
   cli c;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
-  size_t only = 0;
-  while (c.count && only < KINDS && strcmp(c.args[0], kinds[only].kind)) only++;
-  if (only == KINDS)
-    return cli_fail(
-        &c, CLIV_NAME,
-        "unknown operation kind '%s'; choose one of: reduce, scan, map, rows, random, step, average, schedule, gemm, "
-        "conv, fft, dct, factor",
-        c.args[0]);
+  const char *const asked = c.count ? c.args[0] : NULL;
+  const cli_command *const one = asked ? single(asked) : NULL;
+  if (asked && !one && listed(asked) == KINDS) return refuse_kind(&c, asked);
   json_t *const document = json_object();
-  for (size_t i = c.count ? only : 0; i < (c.count ? only + 1 : KINDS); i++) {
-    if (c.json) json_object_set_new(document, kinds[i].kind, kinds[i].json());
-    else printf("%s%s: %s\n", !c.count && i ? "\n" : "", kinds[i].kind, kinds[i].heading);
-    if (!c.json) kinds[i].print();
-  }
+  if (!asked) list_all(&c, document);
+  else if (one) list_single(&c, one, document);
+  else list_kind(&c, listed(asked), document);
   if (c.json) cli_print_json(&c, json_incref(document));
   json_decref(document);
   return cli_done(&c);

@@ -7,18 +7,21 @@ import pytest
 from support import SOURCE, cliv, document, done, refused
 
 
-def verbs():
+def verbs(*group):
     """Names in the table that --help prints."""
-    return re.findall(r"^  ([a-z]+)  ", done("--help"), re.M)
+    return re.findall(r"^  ([a-z]+)  ", done(*group, "--help"), re.M)
 
 
 def test_help_names_every_verb():
     assert {"cache"} <= set(verbs())
+    assert ", ".join(verbs("op")) == KINDS
 
 
-@pytest.mark.parametrize("verb", verbs() + [f"op {kind}" for kind in (
-    "reduce", "stats", "scan", "sort", "topk", "quantile", "compact", "histogram", "scatter",
-    "map", "rows", "random", "step", "gemm", "conv", "fft", "dct", "factor", "list")])
+KINDS = ("reduce, stats, scan, sort, topk, quantile, compact, histogram, scatter, map, rows, random, step, schedule, "
+         "gemm, gemv, ger, axpy, syrk, symm, trmm, trsm, conv, fft, dct, factor, list")
+
+
+@pytest.mark.parametrize("verb", verbs() + [f"op {kind}" for kind in verbs("op")])
 def test_every_verb_has_help_with_an_example(verb):
     text = done(*verb.split(), "--help")
     assert text.startswith(f"cliv {verb}: ")
@@ -47,10 +50,8 @@ def test_wrong_usage():
     refused("cache", "--json=1", code=2, says=["'--json=1'", "takes no value"])
     refused("cache", "info", "more", code=2, says="unexpected argument 'more'")
     refused("cache", "empty", code=2, says=["unknown action 'empty'", "info, clear, path"])
-    kinds = ("reduce, stats, scan, sort, topk, quantile, compact, histogram, scatter, map, rows, random, step, "
-             "schedule, gemm, conv, fft, dct, factor, list")
-    refused("op", code=2, says=["operation kind missing", kinds])
-    refused("op", "wavelet", "x.npy", code=2, says=["unknown operation kind 'wavelet'", kinds])
+    refused("op", code=2, says=["operation kind missing", KINDS])
+    refused("op", "wavelet", "x.npy", code=2, says=["unknown operation kind 'wavelet'", KINDS])
     refused("op", "reduce", "--op", code=2, says=["'--op'", "needs a value"])
     refused("op", "reduce", "--op", "sum", "--op", "max", "x.npy", code=2, says=["'--op'", "given twice"])
     refused("op", "gemm", "a.npy", "b.npy", "--alpha", "two", "-o", "c.npy", code=2,
