@@ -9,6 +9,7 @@
 
 #include "base/options.h"
 #include "blas/tuning.h"
+#include "runtime/measure.h"
 #include "runtime/quirks.h"
 
 /* ---- the calls ---- */
@@ -151,23 +152,6 @@ static void prepare_free(cliv_context *ctx) {
   cliv_context_free(p->own);
   pthread_mutex_destroy(&p->mutex);
   free(p);
-}
-
-cliv_context *cliv__context_beside(cliv_context *ctx) {
-  cliv_context *own = NULL;
-  cl_int code;
-  const cl_command_queue queue = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
-  if (code != CL_SUCCESS) return NULL;
-  const cliv_context_options options = {.size = sizeof options,
-                                        .walk = ctx->walk,
-                                        .group_size = ctx->group_size,
-                                        .cache_dir = ctx->cache_dir,
-                                        .no_disk_cache = !ctx->cache_dir};
-  const cliv__error held = cliv__error_hold(NULL);
-  if (cliv_context_wrap(ctx->context, ctx->device, queue, &options, &own)) own = NULL;
-  cliv__error_restore(NULL, &held);
-  clReleaseCommandQueue(queue);
-  return own;
 }
 
 /* The thread takes no signals: they are the guest's. */

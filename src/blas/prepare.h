@@ -10,7 +10,5 @@ bool cliv__preparing(cliv_context *ctx);
 void cliv__prepare_wait(cliv_context *ctx);
 /* Before any call of CLBlast's: waits so, and puts tuned parameters in force. */
 void cliv__clblast_begin(cliv_context *ctx);
-/* A context on the same device and cl_context with a queue of its own; NULL: there is none to be had. */
-cliv_context *cliv__context_beside(cliv_context *ctx);
 
 #endif

@@ -8,11 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "blas/prepare.h"
 #include "blas/tuning.h"
-#include "runtime/notes.h"
+#include "runtime/measure.h"
 #include "runtime/quirks.h"
 
 #ifdef CLIV_HAVE_CLBLAST
@@ -34,15 +33,9 @@ struct cliv__routes {
   route list[MOST];
 };
 
-static unsigned log2_of(cl_ulong x) {
-  unsigned n = 0;
-  while (x >>= 1) n++;
-  return n;
-}
-
 static void name_class(const cliv__gemm *g, char name[static NAME]) {
   snprintf(name, NAME, "%s %c%c %u %u %u %u", cliv_dtype_name(g->dtype), g->trans_a ? 't' : 'n', g->trans_b ? 't' : 'n',
-           log2_of(g->m), log2_of(g->n), log2_of(g->k), log2_of(g->batch));
+           cliv__log2(g->m), cliv__log2(g->n), cliv__log2(g->k), cliv__log2(g->batch));
 }
 
 /* ---- kept ---- */
@@ -92,21 +85,13 @@ static struct cliv__routes *routes_of(cliv_context *ctx) {
   return r;
 }
 
-/* The note as it is now: other contexts and processes write to it, too. A new reference. */
-static json_t *read_note(cliv_context *ctx) {
-  json_t *note = cliv__notes_get(ctx, NOTE);
-  if (json_is_object(note)) return note;
-  json_decref(note);
-  return json_object();
-}
-
 /* Adds a class to the note, and takes over what others have added. */
 static void keep(cliv_context *ctx, struct cliv__routes *r, const char *name, cliv_provider provider) {
-  json_t *note = read_note(ctx);
-  json_object_set_new(note, name, json_string(cliv_provider_name(provider)));
-  (void)cliv__notes_put(ctx, NOTE, note);
+  json_t *const row = json_string(cliv_provider_name(provider));
+  json_t *const note = cliv__rows_put(ctx, NOTE, name, row);
   add_all(r, note);
   json_decref(note);
+  json_decref(row);
 }
 
 bool cliv__route_open(cliv_context *ctx) {
@@ -152,18 +137,12 @@ static cliv_status make(contest *t, size_t batch, size_t rows, size_t columns, u
   return status;
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Seconds of a product, from call to result; negative where it failed. */
 static double run(contest *t, cliv_provider provider) {
   const cliv_blas_options options = {.size = sizeof options, .provider = provider};
-  const double begin = now();
+  const double begin = cliv__now();
   if (cliv_gemm(t->ctx, t->trans_a, t->trans_b, 1, t->a, t->b, 0, t->c, &options, NULL)) return -1;
-  return cliv_context_finish(t->ctx) ? -1 : now() - begin;
+  return cliv_context_finish(t->ctx) ? -1 : cliv__now() - begin;
 }
 
 /* The result of a provider, malloc'd; NULL where it has none. */
@@ -185,24 +164,16 @@ static bool equal(const contest *t, const void *x, const void *y) {
   return true;
 }
 
-static int by_size(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
+static const cliv_provider contestants[] = {CLIV_PROVIDER_EXACT, CLIV_PROVIDER_CLBLAST};
+
+static double take_turn(void *data, size_t contestant) { return run(data, contestants[contestant]); }
 
 /* Both have run, so that nothing is compiled here. */
 static cliv_provider faster(contest *t) {
-  double ratio[ROUNDS];
-  const double begin = now();
-  int rounds = 0;
-  while (rounds < ROUNDS && (rounds < 1 || now() - begin < MEASURED)) {
-    const double exact = run(t, CLIV_PROVIDER_EXACT), clblast = run(t, CLIV_PROVIDER_CLBLAST);
-    if (clblast <= 0 || exact <= 0) return CLIV_PROVIDER_EXACT;
-    ratio[rounds++] = exact / clblast;
-  }
-  qsort(ratio, (size_t)rounds, sizeof *ratio, by_size);
+  const cliv__contest both = {.count = 2, .run = take_turn, .data = t, .rounds = ROUNDS, .seconds = MEASURED};
+  cliv__contestant found[2];
   const double least = is_cpu(t->ctx) ? FASTER_ON_CPU : FASTER;
-  return ratio[rounds / 2] >= least ? CLIV_PROVIDER_CLBLAST : CLIV_PROVIDER_EXACT;
+  return cliv__contest_run(&both, found) && found[1].ratio >= least ? CLIV_PROVIDER_CLBLAST : CLIV_PROVIDER_EXACT;
 }
 
 static cliv_provider decide(contest *t) {
@@ -247,7 +218,6 @@ static cliv_provider contend(cliv_context *own, const cliv__gemm *g) {
 cliv_provider cliv__route_measure(cliv_context *ctx, const cliv__gemm *g) {
   struct cliv__routes *r = routes_of(ctx);
   if (!r) return CLIV_PROVIDER_EXACT;
-  /* A queue of its own: what is on the caller's may wait for something that only the caller will do. */
   cliv_context *own = cliv__context_beside(ctx);
   const cliv_provider provider = own ? contend(own, g) : CLIV_PROVIDER_AUTO;
   cliv_context_free(own);
@@ -274,7 +244,7 @@ static bool is_of(const char *name, cliv_dtype dtype) {
 
 void cliv__route_forget(cliv_context *ctx, cliv_dtype dtype) {
   struct cliv__routes *r = routes_of(ctx);
-  json_t *note = read_note(ctx), *provider;
+  json_t *note = cliv__rows_get(ctx, NOTE), *provider;
   const char *name;
   char mark[NAME];
   void *next;
@@ -294,7 +264,7 @@ void cliv__route_forget(cliv_context *ctx, cliv_dtype dtype) {
 bool cliv__route_stale(cliv_context *ctx, cliv_dtype dtype) {
   char mark[NAME];
   name_mark(dtype, mark);
-  json_t *note = read_note(ctx);
+  json_t *note = cliv__rows_get(ctx, NOTE);
   const bool stale = json_object_get(note, mark) != NULL;
   json_decref(note);
   return stale;
@@ -304,14 +274,14 @@ void cliv__route_renew(cliv_context *ctx, cliv_dtype dtype, double seconds) {
   static const cl_ulong sizes[][3] = {{1024, 1024, 1024}, {512, 512, 512}, {2048, 2048, 2048}, {256, 256, 256},
                                       {128, 128, 128},    {64, 64, 64},    {512, 512, 8},      {64, 256, 64},
                                       {4096, 10, 64},     {1, 4096, 4096}, {32, 32, 32}};
-  const double end = now() + seconds;
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes && now() < end; i++) {
+  const double end = cliv__now() + seconds;
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes && cliv__now() < end; i++) {
     const cliv__gemm g = {.dtype = dtype, .m = sizes[i][0], .n = sizes[i][1], .k = sizes[i][2]};
     (void)cliv__route_measure(ctx, &g);
   }
   char mark[NAME];
   name_mark(dtype, mark);
-  json_t *note = read_note(ctx);
+  json_t *note = cliv__rows_get(ctx, NOTE);
   if (json_object_del(note, mark) == 0) (void)cliv__notes_put(ctx, NOTE, note);
   json_decref(note);
 }

@@ -4,22 +4,16 @@
 #include "base/options.h"
 #include "blas/route.h"
 #include "blas/tuning.h"
+#include "runtime/measure.h"
 
 #ifdef CLIV_HAVE_CLBLAST
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const double SECONDS = 120, FASTER = 1.03;
 enum { MEASURED_MS = 150, ROUNDS = 9, MIN_RUNS = 2, SHORTEST_SLICE = 4, LONGEST_SLICE = 45 };
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* One call of cliv_tune. */
 typedef struct tuner {
@@ -44,7 +38,7 @@ typedef struct search {
 
 static bool wide(const search *s) { return s->t->options.dtype == CLIV_F64; }
 
-static bool over(const search *s) { return s->t->stopped || now() >= s->end; }
+static bool over(const search *s) { return s->t->stopped || cliv__now() >= s->end; }
 
 static bool put(const search *s, const cliv__parameters *p) {
   return cliv__parameters_override(s->t->ctx->device, s->kernel->kernel, wide(s), p) == 0;
@@ -55,7 +49,7 @@ static bool put(const search *s, const cliv__parameters *p) {
 static void report(search *s, bool finished, bool kept) {
   tuner *const t = s->t;
   if (!t->options.progress) return;
-  const double flops = 1e-9 * cliv__tune_flops(s->kernel), spent = now() - t->begin, whole = t->end - t->begin;
+  const double flops = 1e-9 * cliv__tune_flops(s->kernel), spent = cliv__now() - t->begin, whole = t->end - t->begin;
   char *text = finished ? cliv__parameters_text(&s->best) : NULL;
   const cliv_tune_progress progress = {.routine = s->kernel->routine,
                                        .kernel = s->kernel->kernel,
@@ -86,8 +80,8 @@ static double judge(search *s) {
   cliv__error_restore(s->t->ctx, &held);
   if (!ran || !right) return 0;
   double least = 0;
-  const double begin = now();
-  for (int i = 0; i < MIN_RUNS || (i < 50 && now() - begin < 1e-3 * MEASURED_MS); i++) {
+  const double begin = cliv__now();
+  for (int i = 0; i < MIN_RUNS || (i < 50 && cliv__now() - begin < 1e-3 * MEASURED_MS); i++) {
     const double seconds = cliv__tune_time(&s->trial);
     if (seconds < 0) return 0;
     if (least == 0 || seconds < least) least = seconds;
@@ -139,16 +133,16 @@ static bool try_slice(search *s) {
   const double last = json_real_value(json_object_get(s->state, "slice")),
                seconds = 2.5 * json_real_value(json_object_get(s->state, "slice_seconds"));
   const double slice = last > 0 ? 2 * last : s->kernel->slice;
-  if (last <= 0 && now() + SHORTEST_SLICE >= s->end) return false;
+  if (last <= 0 && cliv__now() + SHORTEST_SLICE >= s->end) return false;
   if (slice <= 0 || slice > 1 || json_object_get(s->tried, marker) || seconds > LONGEST_SLICE ||
-      now() + seconds >= s->end)
+      cliv__now() + seconds >= s->end)
     return false;
   json_object_set_new(s->state, "trying", json_string(marker));
   remember(s);
   cliv__parameters p = s->defaults;
-  const double begin = now();
+  const double begin = cliv__now();
   const int code = cliv__parameters_search(s->t->ctx->queue, s->kernel->kernel, wide(s), slice, &p);
-  json_object_set_new(s->state, "slice_seconds", json_real(now() - begin));
+  json_object_set_new(s->state, "slice_seconds", json_real(cliv__now() - begin));
   json_object_del(s->state, "trying");
   json_object_set_new(s->state, "slice", json_real(slice));
   remember(s);
@@ -425,7 +419,7 @@ static cliv_status begin(cliv_context *ctx, const cliv_tune_options *options, tu
   REQUIRE(ctx, cliv_context_has(ctx, o->dtype), DEVICE_DTYPE, "device '%s' has no %s", ctx->facts.name,
           cliv_dtype_name(o->dtype));
   TRY(check_routines(ctx, o->routines));
-  t->begin = now();
+  t->begin = cliv__now();
   t->end = t->begin + (o->seconds > 0 ? o->seconds : SECONDS);
   cliv__tuning_apply(ctx);
   return CLIV_OK;
@@ -442,9 +436,9 @@ cliv_status cliv_tune(cliv_context *ctx, const cliv_tune_options *options, cliv_
   cliv_status status = CLIV_OK;
   for (const cliv__tune_kernel *k = cliv__tune_kernels; !status && !t.stopped && k->kernel; k++) {
     if (!listed(t.options.routines, k->routine)) continue;
-    const double left = t.end - now();
+    const double left = t.end - cliv__now();
     if (left <= 0) break;
-    status = search_kernel(&t, k, now() + left * k->weight / weight, NULL);
+    status = search_kernel(&t, k, cliv__now() + left * k->weight / weight, NULL);
     weight -= k->weight;
   }
   if (!status) route_anew(&t);
@@ -466,7 +460,7 @@ cliv_status cliv_tune_import(cliv_context *ctx, const char *path, const cliv_tun
   for (size_t i = 0; !status && !t.stopped && i < count; i++) {
     if (!cliv_context_has(ctx, rows[i].dtype)) continue;
     t.options.dtype = rows[i].dtype;
-    t.end = now() + 1; /* a row has no budget */
+    t.end = cliv__now() + 1; /* a row has no budget */
     status = search_kernel(&t, rows[i].kernel, t.end, &rows[i]);
   }
   free(rows);

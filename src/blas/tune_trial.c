@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "blas/tuning.h"
+#include "runtime/measure.h"
 
 enum { GUARD = 64 }; /* elements behind the result that must stay */
 
@@ -250,17 +250,11 @@ cliv_status cliv__tune_check_odd(cliv__tune_trial *t, bool *right) {
 
 /* ---- time ---- */
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* From call to result. alpha is small: what adds does so many times. */
 double cliv__tune_time(cliv__tune_trial *t) {
-  const double begin = now();
+  const double begin = cliv__now();
   if (form_of(t->kernel)->run(t, 0x1p-10, CLIV_PROVIDER_CLBLAST)) return -1;
-  return cliv_context_finish(t->ctx) ? -1 : now() - begin;
+  return cliv_context_finish(t->ctx) ? -1 : cliv__now() - begin;
 }
 
 #else

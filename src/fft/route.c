@@ -2,12 +2,10 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/text.h"
-#include "blas/prepare.h"
 #include "fft/provider.h"
-#include "runtime/notes.h"
+#include "runtime/measure.h"
 #include "runtime/quirks.h"
 #include "runtime/stage.h"
 #include "runtime/tensor.h"
@@ -38,12 +36,6 @@ cliv_fft_provider cliv_fft_last_provider(const cliv_context *ctx) {
 
 /* ---- classes of transforms that are measured as one ---- */
 
-static int log2_of(size_t n) {
-  int log = 0;
-  while (n >>= 1) log++;
-  return log;
-}
-
 /* "complex inverse 64x128 batch 2^5 in place": kind, direction, lengths, how many of them. */
 static char *class_of(const cliv__fft_request *q) {
   static const char *const kinds[] = {"complex", "real", "half-complex"};
@@ -57,54 +49,54 @@ static char *class_of(const cliv__fft_request *q) {
   for (int d = 0; d < q->ndim; d++) all *= q->shape[d];
   bool beside = false; /* lines that do not lie densely are copied for clFFT */
   for (int i = 0; i < q->count; i++) beside = beside || q->axes[i] < q->ndim - q->count;
-  cliv__text_add(&text, " batch 2^%d%s%s", log2_of(all / points), beside ? " beside" : "",
+  cliv__text_add(&text, " batch 2^%u%s%s", cliv__log2(all / points), beside ? " beside" : "",
                  cliv__same_place(q->x, q->out) ? " in place" : "");
   return cliv__text_take(&text);
 }
 
 /* ---- the measurement ---- */
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static double least(double a, double b) { return a < b ? a : b; }
-
-/* Lowers *seconds to what one call takes, where that is less. */
-static cliv_status run_timed(cliv_context *ctx, const cliv__fft_request *q, cliv__fft_transform *by, double *seconds) {
-  const double start = now();
-  TRY(by(ctx, q, NULL));
-  TRY(cliv_context_finish(ctx));
-  *seconds = least(*seconds, now() - start);
-  return CLIV_OK;
-}
-
 enum { CALLS = 20 };
 static const double BUDGET = 0.3;  /* seconds for comparing, once both have been compiled */
 static const double FASTER = 1.05; /* equal bits are worth something, and noise decides nothing */
 
+typedef struct contest {
+  cliv_context *ctx;
+  cliv__fft_request request;
+} contest;
+
+/* The first is what the other is judged by. */
+static cliv__fft_transform *const contestants[] = {cliv__fft_by_exact, cliv__fft_by_clfft};
+
+/* Seconds of one call. */
+static double take_turn(void *data, size_t contestant) {
+  const contest *const t = data;
+  const double begin = cliv__now();
+  if (contestants[contestant](t->ctx, &t->request, NULL)) return -1;
+  return cliv_context_finish(t->ctx) ? -1 : cliv__now() - begin;
+}
+
+/* The first call of each compiles. */
+static cliv_status compile(const contest *t) {
+  TRY(cliv__fft_by_clfft(t->ctx, &t->request, NULL));
+  TRY(cliv__fft_by_exact(t->ctx, &t->request, NULL));
+  return cliv_context_finish(t->ctx);
+}
+
 /* On tensors of its own, by turns. */
-static cliv_status compare(cliv_context *ctx, const cliv__fft_request *asked, double *exact, double *clfft) {
-  cliv__fft_request q = *asked;
+static cliv_status compare(cliv_context *ctx, const cliv__fft_request *asked, cliv__contestant found[static 2]) {
+  contest t = {ctx, *asked};
   cliv_tensor *x = NULL, *out = NULL;
   const bool in_place = cliv__same_place(asked->x, asked->out);
-  double first = 1e30;
-  *exact = *clfft = first;
   cliv_status status = cliv_tensor_create(ctx, asked->x->dtype, asked->x->ndim, asked->x->shape, &x);
   if (!status && !in_place)
     status = cliv_tensor_create(ctx, asked->out->dtype, asked->out->ndim, asked->out->shape, &out);
   if (!status) status = cliv_tensor_fill(x, 0, NULL);
-  q.x = x;
-  q.out = in_place ? x : out;
-  if (!status) status = run_timed(ctx, &q, cliv__fft_by_clfft, &first);
-  if (!status) status = run_timed(ctx, &q, cliv__fft_by_exact, &first);
-  const double end = now() + BUDGET;
-  for (int i = 0; !status && i < CALLS && (i < 2 || now() < end); i++) {
-    status = run_timed(ctx, &q, cliv__fft_by_clfft, clfft);
-    if (!status) status = run_timed(ctx, &q, cliv__fft_by_exact, exact);
-  }
+  t.request.x = x;
+  t.request.out = in_place ? x : out;
+  if (!status) status = compile(&t);
+  const cliv__contest both = {.count = 2, .run = take_turn, .data = &t, .rounds = CALLS, .seconds = BUDGET};
+  if (!status && !(cliv__contest_run(&both, found) && found[1].ratio > 0)) status = CLIV_OPENCL; /* as ctx says */
   cliv_tensor_free(x);
   cliv_tensor_free(out);
   return status;
@@ -115,18 +107,11 @@ static cliv_status compare(cliv_context *ctx, const cliv__fft_request *asked, do
 static const char NOTE[] = "fft routes";
 
 static void know(cliv_context *ctx, const char *class, json_t *row) {
-  json_t *fresh = cliv__notes_get(ctx, NOTE); /* another process may have added to it */
-  if (!json_is_object(fresh)) {
-    json_decref(fresh);
-    fresh = json_object();
-  }
-  if (fresh && row && json_object_set(fresh, class, row) == 0) {
-    (void)cliv__notes_put(ctx, NOTE, fresh);
-    json_object_update_missing(fresh, ctx->fft_routes); /* of a context that keeps nothing on disk */
-    json_decref(ctx->fft_routes);
-    ctx->fft_routes = json_incref(fresh);
-  }
-  json_decref(fresh);
+  json_t *const fresh = cliv__rows_put(ctx, NOTE, class, row); /* another process may have added to it */
+  if (!fresh) return;
+  json_object_update_missing(fresh, ctx->fft_routes); /* of a context that keeps nothing on disk */
+  json_decref(ctx->fft_routes);
+  ctx->fft_routes = fresh;
 }
 
 /* For this context alone: another may have the memory, and a plan that is bad now is tried again in an hour. */
@@ -143,21 +128,20 @@ void cliv__fft_avoid_clfft(cliv_context *ctx, const cliv__fft_request *q) {
   free(class);
 }
 
-/* On a queue of its own: what is on the caller's may wait for something that only the caller will do. */
 static cliv_fft_provider measure(cliv_context *ctx, const cliv__fft_request *q, const char *class) {
-  double exact, clfft;
+  cliv__contestant found[2];
   cliv_context *const own = cliv__context_beside(ctx);
   if (!own) return CLIV_FFT_PROVIDER_EXACT;
   own->trials = ctx->trials;
   own->quirks = ctx->quirks;
   cliv__fft_clfft_hold(ctx); /* the plans are made here anew, of programs that are compiled by then */
-  const cliv_status status = compare(own, q, &exact, &clfft);
-  const bool faster = !status && clfft * FASTER < exact;
+  const cliv_status status = compare(own, q, found);
+  const bool faster = !status && found[1].ratio >= FASTER;
   if (status) {
     avoid(ctx, class, cliv_last_error(own));
   } else {
-    json_t *const row = json_pack("{s:s,s:f,s:f}", "provider", faster ? "clfft" : "exact", "exact_seconds", exact,
-                                  "clfft_seconds", clfft);
+    json_t *const row = json_pack("{s:s,s:f,s:f}", "provider", faster ? "clfft" : "exact", "exact_seconds",
+                                  found[0].least, "clfft_seconds", found[1].least);
     know(ctx, class, row);
     json_decref(row);
   }
