@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/context.h"
 #include "runtime/tensor.h"
 #include "support.h"
 
@@ -280,6 +281,28 @@ static void bits(routine r) {
   }
 }
 
+/* Equations of so few vectors for each compute unit that these share the lines, and so many that each takes some
+ * vectors: as if the device had so few or so many units. */
+static void shared(void **state) {
+  (void)state;
+  static const size_t all_sides[] = {33, 70, 257, 300}, few_sides[] = {33, 70};
+  static const cl_uint units[] = {1, 10000};
+  cliv_context *ctx = test_open(CLIV_WALK_CPU);
+  const cl_uint own = ctx->facts.compute_units;
+  const size_t count = cliv_context_walk(ctx) != CLIV_WALK_CPU ? 0 : small(ctx) ? 2 : 4;
+  for (unsigned i = 0; i < 16 * count; i++) {
+    if (small(ctx) && i % 5) continue;
+    const size_t n = small(ctx) ? few_sides[i % 2] : all_sides[i % 4];
+    scene s = scene_of(TRSM, spread(known[TRSM], i / (unsigned)count), CLIV_F32, n, i % 3 ? 19 : 37, i);
+    s.count = n < 100 ? 2 : 1;
+    if (cliv_context_has(ctx, CLIV_F64) && i % 7 == 0) s.dtype = CLIV_F64;
+    ctx->facts.compute_units = units[!small(ctx) && (i % 4 + i / 4) % 5 == 4];
+    check(ctx, &s, CLIV_PROVIDER_EXACT, 50 * i);
+  }
+  ctx->facts.compute_units = own;
+  test_close(ctx);
+}
+
 /* Batches that are cut. */
 static void many(routine r) {
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
@@ -491,10 +514,10 @@ static void clblast(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(batches),        cmocka_unit_test(syrk),    cmocka_unit_test(symm),
-      cmocka_unit_test(trmm),           cmocka_unit_test(trsm),    cmocka_unit_test(errors),
-      cmocka_unit_test(nothing_to_sum), cmocka_unit_test(events),  cmocka_unit_test(reach_of_nan),
-      cmocka_unit_test(refusals),       cmocka_unit_test(clblast),
+      cmocka_unit_test(batches),      cmocka_unit_test(syrk),           cmocka_unit_test(symm),
+      cmocka_unit_test(trmm),         cmocka_unit_test(trsm),           cmocka_unit_test(shared),
+      cmocka_unit_test(errors),       cmocka_unit_test(nothing_to_sum), cmocka_unit_test(events),
+      cmocka_unit_test(reach_of_nan), cmocka_unit_test(refusals),       cmocka_unit_test(clblast),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
 }

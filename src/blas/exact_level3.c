@@ -35,7 +35,8 @@ static cliv_status trsm(cliv_context *ctx, const cliv__level3 *op) {
  * bounded memory; and no more than ranges of eight rows a matrix have room for. */
 static cl_ulong together(const cliv__level3 *op) {
   enum { ROOM = 1 << 26, LINES = 256, VECTORS = 64, MOST = CLIV__AXIS_MOST / 8 };
-  const cl_ulong side = cliv__most(1, op->right ? op->c->columns : op->c->rows);
+  const cl_ulong lines = op->right ? op->c->columns : op->c->rows;
+  const cl_ulong side = cliv__round_up(cliv__most(1, lines), CLIV__TRIANGLE_BLOCK);
   const cl_ulong each = cliv__least(side, LINES) * cliv__most(side, VECTORS) * cliv_dtype_size(op->c->dtype);
   return cliv__least(MOST, cliv__most(1, ROOM / each));
 }

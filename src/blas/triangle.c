@@ -170,10 +170,21 @@ static cliv_status solve_span(cliv_context *ctx, const cliv__triangle *t, const 
   return CLIV_OK;
 }
 
+/* All lines of some vectors at a time. */
+static cliv_status solve_panels(cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x) {
+  const cl_ulong all = vectors_of(t, x), width = vectors_at_once(x, lines_of(t, x), all);
+  for (cl_ulong v = 0; v < all; v += width) {
+    const cliv__stack some = vectors(t, x, v, cliv__least(width, all - v));
+    TRY(cliv__triangle_solve_panels(ctx, t, &some));
+  }
+  return CLIV_OK;
+}
+
 cliv_status cliv__triangle_solve(cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x) {
   const cl_ulong n = lines_of(t, x), all = vectors_of(t, x), spans = cliv__div_up(n, SPAN),
                  height = cliv__least(n, SPAN);
   if (n <= BLOCK) return cliv__triangle_solve_block(ctx, t, x);
+  if (cliv__triangle_has_panels(ctx, t, x)) return solve_panels(ctx, t, x);
   const cl_ulong width = vectors_at_once(x, height, all);
   cliv__stack room;
   TRY(room_for_sums(ctx, t, x, height, width, &room));

@@ -19,6 +19,10 @@ cliv_status cliv__triangle_solve(cliv_context *ctx, const cliv__triangle *t, con
 /* The same for a triangle of at most CLIV__TRIANGLE_BLOCK rows: one launch. */
 enum { CLIV__TRIANGLE_BLOCK = 32 }; /* as in cl/triangle.cl */
 cliv_status cliv__triangle_solve_block(cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x);
+/* The same in the CPU walk, for so many vectors that every thread has some: whether these are, and the solution of as
+ * many as 64 MiB hold. */
+bool cliv__triangle_has_panels(const cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x);
+cliv_status cliv__triangle_solve_panels(cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x);
 
 /* C = alpha op(A) op(A)' + beta C in its lower triangle, or its upper one. alpha is not 0, and something is summed. */
 cliv_status cliv__triangle_square(cliv_context *ctx, bool upper, bool trans, double alpha, const cliv__stack *a,
