@@ -1,46 +1,33 @@
 /* fft_wide.cl: the passes of fft_radix.cl in double, one a launch, in either walk: a work-item does `share` butterflies
- * one after another. w: all powers of w(1/n), in pairs. */
-#define DEFINE_PASS(R)                                                                                       \
-  static void pass##R(__global const double *x, __global double *y, __global const double *w, ulong n, ulong l, \
-                      ulong j, ulong inner) {                                                                \
-    const ulong m = n / R, k = j % l, turns = n / (R * l) * k;                                               \
-    V a[R], b[R];                                                                                            \
-    _Pragma("unroll") for (uint t = 0; t < R; t++) {                                                         \
-      const double2 z = vload2((j + t * m) * inner, x);                                                      \
-      a[t] = z.x, b[t] = z.y;                                                                                \
-    }                                                                                                        \
-    if (l > 1) {                                                                                             \
-      _Pragma("unroll") for (uint t = 1; t < R; t++) {                                                       \
-        const double2 v = vload2(t * turns, w);                                                              \
-        turn(a + t, b + t, v.x, v.y);                                                                        \
-      }                                                                                                      \
-    }                                                                                                        \
-    dft##R(a, b);                                                                                            \
-    _Pragma("unroll") for (uint u = 0; u < R; u++)                                                           \
-        vstore2((double2)(a[u], b[u]), ((j - k) * R + k + u * l) * inner, y);                                \
+ * one after another. w: all powers of w(1/n), in pairs. count: butterflies; those of lines side by side come next to
+ * each other. Each radix is a kernel, since one that has them all takes more registers than any of them. */
+#define DEFINE_PASS(R)                                                                                             \
+  __kernel void fft_pass##R(__global const double *x_, ulong x_first, __global double *y_, ulong y_first,          \
+                            __global const double *w, ulong count_, ulong n_, ulong l_, ulong inner_, ulong share_) { \
+    const ulong count = count_, n = n_, l = l_, inner = inner_, share = share_, m = n / R;                         \
+    const ulong begin = get_global_id(0) * share, end = min(begin + share, count);                                 \
+    for (ulong i = begin; i < end; i++) {                                                                          \
+      const ulong rest = i / inner, line = rest / m, j = rest - line * m, k = j % l, turns = n / (R * l) * k;      \
+      const ulong at = 2 * (line * n * inner + i - rest * inner);                                                  \
+      __global const double *x = x_ + x_first + at;                                                                \
+      __global double *y = y_ + y_first + at;                                                                      \
+      V a[R], b[R];                                                                                                \
+      _Pragma("unroll") for (uint t = 0; t < R; t++) {                                                             \
+        const double2 z = vload2((j + t * m) * inner, x);                                                          \
+        a[t] = z.x, b[t] = z.y;                                                                                    \
+      }                                                                                                            \
+      if (l > 1) {                                                                                                 \
+        _Pragma("unroll") for (uint t = 1; t < R; t++) {                                                           \
+          const double2 v = vload2(t * turns, w);                                                                  \
+          turn(a + t, b + t, v.x, v.y);                                                                            \
+        }                                                                                                          \
+      }                                                                                                            \
+      dft##R(a, b);                                                                                                \
+      _Pragma("unroll") for (uint u = 0; u < R; u++)                                                               \
+          vstore2((double2)(a[u], b[u]), ((j - k) * R + k + u * l) * inner, y);                                    \
+    }                                                                                                              \
   }
 DEFINE_PASS(2) DEFINE_PASS(3) DEFINE_PASS(4) DEFINE_PASS(5) DEFINE_PASS(8)
-
-/* count: butterflies; those of lines side by side come next to each other. */
-__kernel void fft_pass(__global const double *x_, ulong x_first, __global double *y_, ulong y_first,
-                       __global const double *w, uint radix_, ulong count_, ulong n_, ulong l_, ulong inner_,
-                       ulong share_) {
-  const ulong count = count_, n = n_, l = l_, inner = inner_, share = share_;
-  const uint radix = radix_;
-  const ulong begin = get_global_id(0) * share, end = min(begin + share, count), m = n / radix;
-  for (ulong i = begin; i < end; i++) {
-    const ulong rest = i / inner, line = rest / m, j = rest - line * m, at = 2 * (line * n * inner + i - rest * inner);
-    __global const double *x = x_ + x_first + at;
-    __global double *y = y_ + y_first + at;
-    switch (radix) {
-    case 2: pass2(x, y, w, n, l, j, inner); break;
-    case 3: pass3(x, y, w, n, l, j, inner); break;
-    case 4: pass4(x, y, w, n, l, j, inner); break;
-    case 5: pass5(x, y, w, n, l, j, inner); break;
-    default: pass8(x, y, w, n, l, j, inner);
-    }
-  }
-}
 
 /* Numbers from place to place: parts changed, or multiplied at the end. */
 __kernel void fft_hand_over(__global const double *x_, ulong x_first, __global double *y_, ulong y_first, ulong count_,

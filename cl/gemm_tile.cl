@@ -14,7 +14,7 @@
  *
  * A group makes a tile of 4·FOURS_M·GROUP_Y × 4·FOURS_N·GROUP_X elements, DEPTH values of k at a time through local
  * memory. A work-item's fours of rows are 4·GROUP_Y rows apart, its fours of columns 4·GROUP_X columns, so that
- * neighbours read neighbours in local memory. Memory is read and written by fours, in one access where they are
+ * neighbours read neighbours in local memory. Memory is read and written by 128 bits, in one access where they are
  * aligned and inside the matrix. k is never filled up: fma(0, 0, -0) would be +0.
  */
 #define DEPTH 16
@@ -23,57 +23,84 @@
 #define GROUP (GROUP_X * GROUP_Y)
 #define four CAT(SCALAR, 4)
 
-/* Four neighbours, of which `inside` are there; 0 for the others. */
-four fetch(__global const SCALAR *p, bool aligned, int inside) {
-  if (aligned && inside >= 4) return *(__global const four *)p;
-  four v = (four)(0);
+/* What one access of 128 bits reads or writes. */
+#ifdef REAL_F64
+#define PIECE 2
+#else
+#define PIECE 4
+#endif
+#define piece CAT(SCALAR, PIECE)
+
+/* As many neighbours, of which `inside` are there; 0 for the others. */
+piece fetch(__global const SCALAR *p, bool aligned, int inside) {
+  if (aligned && inside >= PIECE) return *(__global const piece *)p;
+  piece v = (piece)(0);
   if (inside > 0) v.s0 = p[0];
   if (inside > 1) v.s1 = p[1];
+#if PIECE > 2
   if (inside > 2) v.s2 = p[2];
   if (inside > 3) v.s3 = p[3];
+#endif
   return v;
 }
 
-void keep(four v, __global SCALAR *p, bool aligned, int inside) {
-  if (aligned && inside >= 4) {
-    *(__global four *)p = v;
+void keep(piece v, __global SCALAR *p, bool aligned, int inside) {
+  if (aligned && inside >= PIECE) {
+    *(__global piece *)p = v;
     return;
   }
   if (inside > 0) p[0] = v.s0;
   if (inside > 1) p[1] = v.s1;
+#if PIECE > 2
   if (inside > 2) p[2] = v.s2;
   if (inside > 3) p[3] = v.s3;
+#endif
 }
 
-/* Whether all lines of fours from p on are aligned, `pitch` elements apart. */
+#if PIECE == 4
+#define fetch_four fetch
+#define keep_four keep
+#define PUT_DOWN(v, tile, d, t) \
+  tile[d][t] = v.s0, tile[(d) + 1][t] = v.s1, tile[(d) + 2][t] = v.s2, tile[(d) + 3][t] = v.s3;
+#else
+four fetch_four(__global const SCALAR *p, bool aligned, int inside) {
+  return (four)(fetch(p, aligned, inside), fetch(p + PIECE, aligned, inside - PIECE));
+}
+void keep_four(four v, __global SCALAR *p, bool aligned, int inside) {
+  keep(v.lo, p, aligned, inside);
+  keep(v.hi, p + PIECE, aligned, inside - PIECE);
+}
+#define PUT_DOWN(v, tile, d, t) tile[d][t] = v.s0, tile[(d) + 1][t] = v.s1;
+#endif
+
+/* Whether all lines of pieces from p on are aligned, `pitch` elements apart. */
 bool lines_aligned(__global const SCALAR *p, ulong pitch) {
-  return ((uintptr_t)p & (sizeof(four) - 1)) == 0 && pitch % 4 == 0;
+  return ((uintptr_t)p & (sizeof(piece) - 1)) == 0 && pitch % PIECE == 0;
 }
 
-/* A tile of `lines` rows (columns) by DEPTH is lines·DEPTH/4 fours, of which a work-item brings every GROUP-th from
- * its own number on. The first is at line t, step d; the others are at constant distances from it, as all numbers
- * here are powers of two. A four is either of steps of one line, or of lines at one step: `pitch` is from one line
+/* A tile of `lines` rows (columns) by DEPTH is lines·DEPTH/PIECE pieces, of which a work-item brings every GROUP-th
+ * from its own number on. The first is at line t, step d; the others are at constant distances from it, as all numbers
+ * here are powers of two. A piece is either of steps of one line, or of lines at one step: `pitch` is from one line
  * (step) to the next. */
-#define EACH(lines) ((lines * DEPTH / 4 + GROUP - 1) / GROUP)
+#define EACH(lines) ((lines * DEPTH / PIECE + GROUP - 1) / GROUP)
 #define BRING(lines, end, first, along_steps, pitch, aligned, tile)                                        \
   if (along_steps) {                                                                                       \
-    const uint t = item / (DEPTH / 4), d = item % (DEPTH / 4) * 4;                                         \
+    const uint t = item / (DEPTH / PIECE), d = item % (DEPTH / PIECE) * PIECE;                             \
     __global const SCALAR *at = first + t * pitch + d;                                                     \
     _Pragma("unroll") for (uint e = 0; e < EACH(lines); e++) {                                             \
-      const uint line = e * GROUP / (DEPTH / 4), step = e * GROUP % (DEPTH / 4) * 4;                       \
+      const uint line = e * GROUP / (DEPTH / PIECE), step = e * GROUP % (DEPTH / PIECE) * PIECE;           \
       if (t + line >= lines) continue;                                                                     \
-      const four v = fetch(at + line * pitch + step, aligned, t + line < end ? (int)depth - (int)(d + step) : 0); \
-      tile[d + step][t + line] = v.s0, tile[d + step + 1][t + line] = v.s1;                                \
-      tile[d + step + 2][t + line] = v.s2, tile[d + step + 3][t + line] = v.s3;                            \
+      const piece v = fetch(at + line * pitch + step, aligned, t + line < end ? (int)depth - (int)(d + step) : 0); \
+      PUT_DOWN(v, tile, d + step, t + line)                                                                \
     }                                                                                                      \
   } else {                                                                                                 \
-    const uint t = item % (lines / 4) * 4, d = item / (lines / 4);                                         \
+    const uint t = item % (lines / PIECE) * PIECE, d = item / (lines / PIECE);                             \
     __global const SCALAR *at = first + d * pitch + t;                                                     \
     _Pragma("unroll") for (uint e = 0; e < EACH(lines); e++) {                                             \
-      const uint line = e * GROUP % (lines / 4) * 4, step = e * GROUP / (lines / 4);                       \
+      const uint line = e * GROUP % (lines / PIECE) * PIECE, step = e * GROUP / (lines / PIECE);           \
       if (d + step >= DEPTH) continue;                                                                     \
-      const four v = fetch(at + step * pitch + line, aligned, d + step < depth ? (int)end - (int)(t + line) : 0); \
-      *(__local four *)&tile[d + step][t + line] = v;                                                      \
+      const piece v = fetch(at + step * pitch + line, aligned, d + step < depth ? (int)end - (int)(t + line) : 0); \
+      *(__local piece *)&tile[d + step][t + line] = v;                                                     \
     }                                                                                                      \
   }
 
@@ -121,8 +148,8 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, 
     for (uint i = 0; i < 4 * FOURS_M; i++)
 #pragma unroll
       for (uint q = 0; q < FOURS_N; q++)
-        s[i][q] = fetch(from + (ulong)DOWN(i) * sums_pitch + RIGHT(q), aligned,
-                        DOWN(i) < rows ? columns - RIGHT(q) : 0);
+        s[i][q] = fetch_four(from + (ulong)DOWN(i) * sums_pitch + RIGHT(q), aligned,
+                             DOWN(i) < rows ? columns - RIGHT(q) : 0);
   }
   const ulong a_pitch = A_STEPS ? a_row : a_step, b_pitch = B_STEPS ? b_column : b_step;
   const bool a_aligned = lines_aligned(a + a_start, a_pitch), b_aligned = lines_aligned(b + b_start, b_pitch);
@@ -165,7 +192,7 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, 
       if (last && beta == 0) {
         v = (four)(finish_new(v.s0, alpha), finish_new(v.s1, alpha), finish_new(v.s2, alpha), finish_new(v.s3, alpha));
       } else if (last && inside > 0) {
-        const four old = fetch(at, aligned, inside);
+        const four old = fetch_four(at, aligned, inside);
         v = (four)(finish(v.s0, alpha, beta, old.s0), finish(v.s1, alpha, beta, old.s1),
                    finish(v.s2, alpha, beta, old.s2), finish(v.s3, alpha, beta, old.s3));
       }
@@ -178,7 +205,7 @@ void gemm(__global const SCALAR *a, ulong a_first, ulong a_row_, ulong a_step_, 
         v.s3 = ended(v.s3, bias, bias_along, i_at, min(j_at + 3, n - 1), 1);
       }
 #endif
-      keep(v, at, aligned, inside);
+      keep_four(v, at, aligned, inside);
     }
   }
 }

@@ -112,10 +112,11 @@ static cliv_status prepare_cpu(job *j, const cliv__cuts *cuts) {
 }
 
 /* Elements of a work-item's side: 8 read local memory least; 4 leave groups for all compute units where there are few.
- * Sums of float64 take two registers each. */
+ * Sums of float64 take two registers each; and the fewer items a group has, the more of its tiles each brings, all of
+ * whose conditions are in registers. */
 static size_t choose_side(const job *j) {
   const cliv__gemm *g = j->g;
-  if (g->dtype == CLIV_F64 || (j->ctx->quirks & CLIV__QUIRK_FEW_REGISTERS)) return 4;
+  if (g->dtype == CLIV_F64 || j->group_x < 8 || (j->ctx->quirks & CLIV__QUIRK_FEW_REGISTERS)) return 4;
   const cl_ulong tiles = cliv__div_up(g->m, 8 * j->group_y) * cliv__div_up(g->n, 8 * j->group_x);
   return tiles * cliv__most(1, g->batch) >= 2 * (cl_ulong)j->ctx->facts.compute_units ? 8 : 4;
 }

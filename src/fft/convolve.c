@@ -126,7 +126,7 @@ static cliv_status place(cliv_context *ctx, const request *q, const cliv_tensor 
     if (backwards && is_named(q, d)) turned |= 1u << at;
   }
   const cl_ulong x_first = cliv__first(x), y_first = cliv__first(y), count = y->count;
-  TRY(cliv__kernel(ctx, "fft_place.cl", x->dtype == CLIV_F64 ? "-D REAL_F64" : "", "fft_place", &kernel));
+  TRY(cliv__kernel(ctx, "fft_runs.cl fft_place.cl", x->dtype == CLIV_F64 ? "-D REAL_F64" : "", "fft_place", &kernel));
   const cliv__range range = cliv__fft_deal(ctx, count, CPU_SHARE, GROUP, &share);
   return LAUNCH(ctx, kernel, range, sync, ARG(x->mem), ARG(x_first), ARG(y->mem), ARG(y_first), ARG(count), ARG(share),
                 ARG(extents), ARG(y_strides), ARG(reach), ARG(x_strides), ARG(shifts), ARG(turned));
@@ -144,7 +144,8 @@ static cliv_status product(cliv_context *ctx, const cliv_tensor *a, const cliv_t
     b_strides[at] = b->shape[d] == 1 ? 0 : b->strides[d] / 2;
   }
   const cl_ulong count = c->count / 2;
-  TRY(cliv__kernel(ctx, "fft_product.cl", c->dtype == CLIV_F64 ? "-D REAL_F64" : "", "fft_product", &kernel));
+  TRY(cliv__kernel(ctx, "fft_runs.cl fft_product.cl", c->dtype == CLIV_F64 ? "-D REAL_F64" : "", "fft_product",
+                   &kernel));
   const cliv__range range = cliv__fft_deal(ctx, count, CPU_SHARE, GROUP, &share);
   return LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(a->mem), ARG(b->mem), ARG(c->mem), ARG(count), ARG(share),
                 ARG(extents), ARG(a_strides), ARG(b_strides));

@@ -1,4 +1,5 @@
 /* Transforms in double: the definition of cl/fft_radix.cl, a pass a launch. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "fft/exact.h"
@@ -63,18 +64,20 @@ static cliv_status hand_over(cliv_context *ctx, const cliv__fft_axis *a, const c
 static cliv_status run_passes(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_axis *a,
                               const cliv__fft_place *from, const cliv__fft_place rooms[2], const cliv__fft_place **end,
                               cliv__fft_order *o) {
-  cl_kernel kernel;
-  TRY(kernel_of(ctx, "fft_radix.cl fft_wide.cl", "fft_pass", &kernel));
   cl_ulong l = 1, share;
   *end = from;
   for (int p = 0; p < plan->count; l *= plan->radix[p++]) {
     const cliv__fft_place *const x = *end, *const y = &rooms[x == &rooms[0]];
-    const cl_uint radix = plan->radix[p];
+    const unsigned radix = plan->radix[p];
     const cl_ulong count = a->outer * a->inner * (a->length / radix);
+    char entry[16];
+    cl_kernel kernel;
+    snprintf(entry, sizeof entry, "fft_pass%u", radix);
+    TRY(kernel_of(ctx, "fft_radix.cl fft_wide.cl", entry, &kernel));
     const cliv__range range = cliv__fft_deal(ctx, count, CPU_SHARE, GROUP, &share);
     const cliv_sync sync = cliv__fft_next(o);
     TRY(LAUNCH(ctx, kernel, range, &sync, ARG(x->mem), ARG(x->first), ARG(y->mem), ARG(y->first), ARG(plan->table),
-               ARG(radix), ARG(count), ARG(a->length), ARG(l), ARG(a->inner), ARG(share)));
+               ARG(count), ARG(a->length), ARG(l), ARG(a->inner), ARG(share)));
     *end = y;
   }
   return CLIV_OK;
