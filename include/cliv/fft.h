@@ -46,16 +46,19 @@
  *            AUTO may give other bits than before. To pin them, ask for EXACT; to pin the speed, CLFFT.
  *            cliv_fft_last_provider says who it was.
  *
- * A plan of clFFT's is proven before it is used: known numbers, at most two lines or arrays of them, are transformed
- * and compared with what the host computes in double (so the first call of a shape blocks, for up to 15 s on drivers
- * that compile slowly; each direction is a plan). The first time on a driver version that is done by a child process
- * (cliv-probe, see "In a guest's program" in cliv/device.h; not in contexts with `probe` NEVER), since clFFT can bring
- * down the process it is in; the verdict is kept like a measurement, a bad one for an hour. A plan that fails is
- * refused with CLFFT and a sentence from then on, others stay usable; so are arrays of 2^31 numbers or more, and
- * devices of 16 KiB of local memory or less, on which clFFT ends the process. The context keeps the 32 plans used last.
- * Newer compilers refuse what clFFT generates for want of a cast; plans are made with that diagnostic switched off
- * where it is needed, which reaches a plan's first kernel: several axes are then transformed by a plan each, and
- * lengths of more than two passes (from about 2^17 on) refused.
+ * A plan of clFFT's is proven before it is used: it transforms known numbers, and what comes out is judged by sums that
+ * the host has in double, of all its lines or arrays, or of the first and the last of them, 2^21 numbers each (one
+ * array at least), where there are more. That takes as much of the device's memory as the call's tensors; where there
+ * is less, two lines are tried. So the first call of a shape blocks, for up to 15 s on drivers that compile slowly
+ * (each direction is a plan), that of another number of lines for what its transform and the sums take. The first time
+ * on a driver version two lines, or one long one, are tried by a child process (cliv-probe, see "In a guest's program"
+ * in cliv/device.h; not in contexts with `probe` NEVER), since clFFT can bring down the process it is in; the verdict
+ * is kept like a measurement, a bad one for an hour. A plan that fails is refused with CLFFT and a sentence from then
+ * on, others stay usable; so are arrays of 2^31 numbers or more, and devices of 16 KiB of local memory or less, on
+ * which clFFT ends the process. The context keeps the 32 plans used last. Newer compilers refuse what clFFT generates
+ * for want of a cast; plans are made with that diagnostic switched off where it is needed, which reaches a plan's first
+ * kernel: several axes are then transformed by a plan each, and lengths of more than two passes (from about 2^17 on)
+ * refused.
  *
  * clFFT has one state in a process. All calls of Cliv's to it are made under one lock; clfftSetup is called before the
  * first (a guest's debug flags are reset by it), clfftTeardown after the last context that used it was freed, but never

@@ -15,7 +15,7 @@
 #include "runtime/stage.h"
 #include "runtime/tensor.h"
 
-enum { PLANS = 32, PROOF_BATCH = 2, MOST_DIMS = 3, LEAST_LOCAL = 16 << 10 /* with less it ends the process */ };
+enum { PLANS = 32, TRIED_BATCH = 2, MOST_DIMS = 3, LEAST_LOCAL = 16 << 10 /* with less it ends the process */ };
 
 /* ---- plans, kept with the context, the one used last first ---- */
 
@@ -75,29 +75,40 @@ static entry *find(cliv_context *ctx, const cliv__clfft_shape *shape, cl_ulong b
   return NULL;
 }
 
-/* The batch that a shape is proven with: of large ones, which take long on the host, one array. */
-static cl_ulong proof_batch(const cliv__clfft_shape *shape) {
+/* The shape as a child tries it: of large ones one array. */
+static cliv__clfft_shape tried_as(const cliv__clfft_shape *shape) {
   static const size_t large = (size_t)1 << 20; /* numbers */
-  cliv__clfft_shape one = *shape;
-  one.batch = 1;
-  const cl_ulong most = cliv__clfft_inputs(&one) > large ? 1 : PROOF_BATCH;
-  return shape->batch < most ? shape->batch : most;
+  cliv__clfft_shape few = *shape;
+  few.batch = 1;
+  if (cliv__clfft_inputs(&few) <= large) few.batch = TRIED_BATCH;
+  if (few.batch > shape->batch) few.batch = shape->batch;
+  return few;
 }
 
-/* Proves the shape, unless that was done, and makes the plan: on a queue of its own, since what is on the caller's may
- * wait for something that only the caller will do. */
-static cliv__clfft_verdict make(cliv_context *ctx, cliv__clfft_shape *shape, bool proven, bool careful, entry *e,
+/* The plan, proven as it is; where there is no memory for that, with fewer arrays. */
+static cliv__clfft_verdict make_proven(cliv_context *ctx, cl_command_queue queue, cliv__clfft_shape *shape,
+                                       cliv__clfft_plan *out, char why[static CLIV__CLFFT_WHY]) {
+  cliv__clfft_verdict verdict = cliv__clfft_prove(ctx->context, queue, shape, out, why);
+  cliv__clfft_shape few = tried_as(shape);
+  if (verdict != CLIV__CLFFT_PASSING || few.batch == shape->batch) return verdict;
+  verdict = cliv__clfft_prove(ctx->context, queue, &few, NULL, why);
+  shape->cured = few.cured;
+  return verdict ? verdict : cliv__clfft_make(ctx->context, queue, shape, out, why);
+}
+
+/* Proves the shape and makes the plan: on a queue of its own, since what is on the caller's may wait for something that
+ * only the caller will do. */
+static cliv__clfft_verdict make(cliv_context *ctx, cliv__clfft_shape *shape, bool tried, bool careful, entry *e,
                                 char why[static CLIV__CLFFT_WHY]) {
   cl_int code;
-  cliv__clfft_shape trial = *shape;
+  cliv__clfft_shape trial = tried_as(shape);
   const cl_command_queue queue = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
   if (code) return snprintf(why, CLIV__CLFFT_WHY, "no queue to prove it on (%d)", (int)code), CLIV__CLFFT_PASSING;
-  trial.batch = proof_batch(shape);
-  cliv__clfft_verdict verdict = proven ? CLIV__CLFFT_GOOD : cliv__clfft_try(ctx, queue, &trial, careful, why);
-  shape->cured = proven ? shape->cured : trial.cured;
+  cliv__clfft_verdict verdict = tried ? CLIV__CLFFT_GOOD : cliv__clfft_try(ctx, &trial, careful, why);
+  shape->cured = tried ? shape->cured : trial.cured;
   if (verdict == CLIV__CLFFT_GOOD) {
-    verdict = cliv__clfft_make(ctx->context, queue, shape, &e->plan, why);
-    e->alone = verdict != CLIV__CLFFT_GOOD;
+    verdict = make_proven(ctx, queue, shape, &e->plan, why);
+    e->alone = verdict != CLIV__CLFFT_GOOD && shape->batch != trial.batch;
   }
   code = clFinish(queue); /* what a plan writes there for itself */
   if (code && verdict == CLIV__CLFFT_GOOD) {
@@ -110,11 +121,11 @@ static cliv__clfft_verdict make(cliv_context *ctx, cliv__clfft_shape *shape, boo
 }
 
 /* Another plan of the shape, or that there is none. A lack of memory is no verdict, and not kept. */
-static cliv__clfft_verdict add(cliv_context *ctx, cliv__clfft_shape *shape, bool proven, bool careful, entry **out,
+static cliv__clfft_verdict add(cliv_context *ctx, cliv__clfft_shape *shape, bool tried, bool careful, entry **out,
                                char why[static CLIV__CLFFT_WHY]) {
   entry *const e = calloc(1, sizeof *e);
   if (!e) return strcpy(why, "no memory for a plan"), CLIV__CLFFT_PASSING;
-  e->verdict = make(ctx, shape, proven, careful, e, why);
+  e->verdict = make(ctx, shape, tried, careful, e, why);
   if (e->verdict != CLIV__CLFFT_GOOD && e->verdict != CLIV__CLFFT_BAD) {
     const cliv__clfft_verdict none = e->verdict;
     free(e);

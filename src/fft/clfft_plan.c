@@ -254,92 +254,112 @@ cliv__clfft_verdict cliv__clfft_run(const cliv__clfft_plan *plan, cl_command_que
 
 /* ---- the proof ---- */
 
-enum { GUARD = 64 }; /* bytes behind a result that stay as they are */
+enum { GUARD = 64 /* bytes behind a result that stay as they are */, CHUNK = 1 << 18 /* floats on the host at once */ };
+static const cl_uint UNTOUCHED = 0x5A5A5A5A;
 
 typedef struct trial {
-  const cliv__clfft_shape *shape;
-  cl_context context;
+  cliv__proof proof;
   cl_command_queue queue;
-  cl_mem x, y, room;
-  unsigned char *host; /* room for the greater of both, and a guard */
+  cl_mem x, y, room; /* y: NULL in place */
+  size_t in, out;    /* bytes */
+  float *host;       /* room for a chunk */
 } trial;
 
-static int fill_memory(trial *t, const cliv__proof *proof, size_t room) {
-  const size_t in = proof->inputs * sizeof(float), out = proof->outputs * sizeof(float);
+static int make_memory(trial *t, cl_context context, size_t room) {
   cl_int code = CL_SUCCESS;
-  t->x = clCreateBuffer(t->context, CL_MEM_READ_WRITE, in + GUARD, NULL, &code);
-  if (!code && !t->shape->in_place) t->y = clCreateBuffer(t->context, CL_MEM_READ_WRITE, out + GUARD, NULL, &code);
-  if (!code && room) t->room = clCreateBuffer(t->context, CL_MEM_READ_WRITE, room, NULL, &code);
-  memset(t->host, 0x5A, out + GUARD);
-  if (!code && t->y) code = clEnqueueWriteBuffer(t->queue, t->y, CL_TRUE, 0, out + GUARD, t->host, 0, NULL, NULL);
-  memset(t->host, 0x5A, in + GUARD);
-  memcpy(t->host, proof->input, in);
-  if (!code) code = clEnqueueWriteBuffer(t->queue, t->x, CL_TRUE, 0, in + GUARD, t->host, 0, NULL, NULL);
+  t->x = clCreateBuffer(context, CL_MEM_READ_WRITE, t->in + GUARD, NULL, &code);
+  if (!code && !t->proof.shape.in_place) t->y = clCreateBuffer(context, CL_MEM_READ_WRITE, t->out + GUARD, NULL, &code);
+  if (!code && room) t->room = clCreateBuffer(context, CL_MEM_READ_WRITE, room, NULL, &code);
+  if (!code) code = clEnqueueFillBuffer(t->queue, t->x, &UNTOUCHED, sizeof UNTOUCHED, 0, t->in + GUARD, 0, NULL, NULL);
+  if (!code && t->y)
+    code = clEnqueueFillBuffer(t->queue, t->y, &UNTOUCHED, sizeof UNTOUCHED, 0, t->out + GUARD, 0, NULL, NULL);
   return code;
 }
 
-static cliv__clfft_verdict judge(const trial *t, const cliv__proof *proof, char why[static CLIV__CLFFT_WHY]) {
+/* Elements of arrays that are looked at, by the chunk: the input is written, or the result taken. */
+static int pass(trial *t, bool back) {
+  const size_t each = back ? t->proof.out_each : t->proof.in_each;
+  const size_t parts = back ? t->proof.out_parts : t->proof.in_parts, most = CHUNK / parts;
+  for (int run = 0; run < 2; run++) {
+    cl_ulong at, end;
+    cliv__proof_arrays(&t->proof, run, &at, &end);
+    for (at *= each, end *= each; at < end;) {
+      const size_t count = end - at < most ? (size_t)(end - at) : most, element = parts * sizeof(float);
+      if (!back) cliv__proof_input(&t->proof, at, count, t->host);
+      const int code = (back ? clEnqueueReadBuffer(t->queue, t->y ? t->y : t->x, CL_TRUE, (size_t)at * element,
+                                                   count * element, t->host, 0, NULL, NULL)
+                             : clEnqueueWriteBuffer(t->queue, t->x, CL_TRUE, (size_t)at * element, count * element,
+                                                    t->host, 0, NULL, NULL));
+      if (code) return code;
+      if (back) cliv__proof_take(&t->proof, at, count, t->host);
+      at += count;
+    }
+  }
+  return CL_SUCCESS;
+}
+
+static cliv__clfft_verdict judge(trial *t, char why[static CLIV__CLFFT_WHY]) {
   static const double bound = 1e-6; /* what is wrong is farther off by orders of magnitude */
-  const double error = cliv__proof_error(proof, (const float *)(const void *)t->host);
-  for (size_t i = 0; i < GUARD; i++)
-    if (t->host[proof->outputs * sizeof(float) + i] != 0x5A)
-      return snprintf(why, CLIV__CLFFT_WHY, "it writes beyond its result"), CLIV__CLFFT_BAD;
-  if (error <= bound) return CLIV__CLFFT_GOOD;
-  snprintf(why, CLIV__CLFFT_WHY, "it computes a wrong result: a known transform is off by %.3g of its length", error);
+  cl_uint guard[GUARD / sizeof(cl_uint)] = {0};
+  int code = clEnqueueReadBuffer(t->queue, t->y ? t->y : t->x, CL_TRUE, t->out, GUARD, guard, 0, NULL, NULL);
+  if (!code) code = pass(t, true);
+  if (code) return failed(code, "reading a proof's result", why);
+  for (size_t i = 0; i < GUARD / sizeof(cl_uint); i++)
+    if (guard[i] != UNTOUCHED) return snprintf(why, CLIV__CLFFT_WHY, "it writes beyond its result"), CLIV__CLFFT_BAD;
+  if (t->proof.error <= bound) return CLIV__CLFFT_GOOD;
+  snprintf(why, CLIV__CLFFT_WHY, "it computes a wrong result: a known transform is off by %.3g of its length",
+           t->proof.error);
   return CLIV__CLFFT_BAD;
 }
 
-static cliv__clfft_verdict compute(trial *t, const cliv__clfft_plan *plan, const cliv__proof *proof,
-                                   char why[static CLIV__CLFFT_WHY]) {
-  cl_event done = NULL;
-  int code = fill_memory(t, proof, plan->room);
+static cliv__clfft_verdict compute(trial *t, const cliv__clfft_plan *plan, char why[static CLIV__CLFFT_WHY]) {
+  int code = make_memory(t, plan->context, plan->room);
+  if (!code) code = pass(t, false);
   if (code) return failed(code, "memory for a proof", why);
-  cliv__clfft_verdict verdict = cliv__clfft_run(plan, t->queue, 0, NULL, &done, t->x, t->y, t->room, why);
+  const cliv__clfft_verdict verdict = cliv__clfft_run(plan, t->queue, 0, NULL, NULL, t->x, t->y, t->room, why);
   if (verdict) return verdict;
-  memset(t->host, 0, proof->outputs * sizeof(float) + GUARD);
-  code = clEnqueueReadBuffer(t->queue, t->y ? t->y : t->x, CL_TRUE, 0, proof->outputs * sizeof(float) + GUARD, t->host,
-                             1, &done, NULL);
-  clReleaseEvent(done);
-  return code ? failed(code, "reading a proof's result", why) : judge(t, proof, why);
+  code = clFinish(t->queue);
+  return code ? failed(code, "a proof's transform", why) : judge(t, why);
 }
 
-static cliv__clfft_verdict prove_as_it_is(cl_context context, cl_command_queue queue, const cliv__clfft_shape *shape,
-                                          const cliv__proof *proof, char why[static CLIV__CLFFT_WHY]) {
-  cliv__clfft_plan plan;
-  cliv__clfft_verdict verdict = cliv__clfft_make(context, queue, shape, &plan, why);
-  if (verdict) return verdict;
-  trial t = {.shape = shape, .context = context, .queue = queue};
-  t.host = malloc((proof->inputs > proof->outputs ? proof->inputs : proof->outputs) * sizeof(float) + GUARD);
-  if (t.host) verdict = compute(&t, &plan, proof, why);
-  else snprintf(why, CLIV__CLFFT_WHY, "no memory for a proof"), verdict = CLIV__CLFFT_PASSING;
+static cliv__clfft_verdict try_plan(const cliv__clfft_plan *plan, cl_command_queue queue,
+                                    char why[static CLIV__CLFFT_WHY]) {
+  const cliv__clfft_shape *const s = &plan->shape;
+  cliv__clfft_verdict verdict = CLIV__CLFFT_PASSING;
+  trial t = {.queue = queue,
+             .in = cliv__clfft_inputs(s) * sizeof(float),
+             .out = cliv__clfft_outputs(s) * sizeof(float),
+             .host = malloc(CHUNK * sizeof(float))};
+  if (cliv__proof_make(s, &t.proof) && t.host) verdict = compute(&t, plan, why);
+  else snprintf(why, CLIV__CLFFT_WHY, "no memory for a proof");
   clFinish(queue);
   cl_mem const all[] = {t.x, t.y, t.room};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (all[i]) clReleaseMemObject(all[i]);
   free(t.host);
-  cliv__clfft_drop(&plan);
+  cliv__proof_free(&t.proof);
+  return verdict;
+}
+
+static cliv__clfft_verdict prove_as_it_is(cl_context context, cl_command_queue queue, const cliv__clfft_shape *shape,
+                                          cliv__clfft_plan *out, char why[static CLIV__CLFFT_WHY]) {
+  cliv__clfft_plan plan;
+  cliv__clfft_verdict verdict = cliv__clfft_make(context, queue, shape, &plan, why);
+  if (!verdict) verdict = try_plan(&plan, queue, why);
+  if (verdict || !out) cliv__clfft_drop(&plan);
+  else *out = plan;
   return verdict;
 }
 
 cliv__clfft_verdict cliv__clfft_prove(cl_context context, cl_command_queue queue, cliv__clfft_shape *shape,
-                                      char why[static CLIV__CLFFT_WHY]) {
-  cliv__proof proof;
+                                      cliv__clfft_plan *out, char why[static CLIV__CLFFT_WHY]) {
   char other[CLIV__CLFFT_WHY];
-  if (!cliv__proof_make(shape, &proof)) {
-    snprintf(why, CLIV__CLFFT_WHY, "no memory for a proof");
-    return CLIV__CLFFT_PASSING;
-  }
-  cliv__clfft_verdict verdict = prove_as_it_is(context, queue, shape, &proof, why);
-  if (verdict == CLIV__CLFFT_BAD) {
-    cliv__clfft_shape turned = *shape;
-    turned.cured = !shape->cured;
-    if (prove_as_it_is(context, queue, &turned, &proof, other) == CLIV__CLFFT_GOOD) {
-      *shape = turned;
-      verdict = CLIV__CLFFT_GOOD;
-    }
-  }
-  cliv__proof_free(&proof);
-  return verdict;
+  const cliv__clfft_verdict verdict = prove_as_it_is(context, queue, shape, out, why);
+  cliv__clfft_shape turned = *shape;
+  turned.cured = !shape->cured;
+  if (verdict != CLIV__CLFFT_BAD || prove_as_it_is(context, queue, &turned, out, other)) return verdict;
+  *shape = turned;
+  return CLIV__CLFFT_GOOD;
 }
 
 #else

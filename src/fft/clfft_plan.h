@@ -68,9 +68,12 @@ cliv__clfft_verdict cliv__clfft_run(const cliv__clfft_plan *plan, cl_command_que
                                     const cl_event *wait, cl_event *event, cl_mem x, cl_mem y, cl_mem room,
                                     char why[static CLIV__CLFFT_WHY]);
 
-/* Makes the plan and compares a transform of known numbers with one computed on the host in double, then drops it.
- * First as shape->cured says, then the other way about; leaves there which of them was GOOD. Blocks. */
+/* Makes the plan and has it transform known numbers (proof.h): those of all its arrays, or of the first and the last
+ * ones, 2^21 numbers each or one array, where there are more. On the device it takes the memory of one such transform,
+ * on the host what hardly depends on the shape. First as shape->cured says, then the other way about; leaves there
+ * which of them was GOOD. *out: the plan, for cliv__clfft_drop, unless it failed; NULL: none is kept.
+ * Blocks. */
 cliv__clfft_verdict cliv__clfft_prove(cl_context context, cl_command_queue queue, cliv__clfft_shape *shape,
-                                      char why[static CLIV__CLFFT_WHY]);
+                                      cliv__clfft_plan *out, char why[static CLIV__CLFFT_WHY]);
 
 #endif

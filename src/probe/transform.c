@@ -21,7 +21,7 @@ static void prove(cl_device_id device, cliv__clfft_shape *shape) {
   cliv__clfft_verdict verdict = CLIV__CLFFT_PASSING;
   const cl_context context = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
   const cl_command_queue queue = code ? NULL : clCreateCommandQueue(context, device, 0, &code);
-  if (!code) verdict = cliv__clfft_prove(context, queue, shape, why);
+  if (!code) verdict = cliv__clfft_prove(context, queue, shape, NULL, why);
   if (verdict == CLIV__CLFFT_GOOD) snprintf(why, sizeof why, "%d", shape->cured != 0);
   probe_say("%s\t%s", words[verdict], why);
 }
