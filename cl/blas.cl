@@ -14,6 +14,9 @@
 #define PART_FIRST 1u /* this launch starts the chains */
 #define PART_LAST 2u  /* this launch applies alpha and beta */
 
+#define PART_LOWER 1u /* of a square matrix */
+#define PART_UPPER 2u
+
 #define BIAS_COLUMNS 1u
 #define BIAS_ROWS 2u
 /* bias + 0: by a comparison, since a compiler for graphics leaves out what adds 0. */
@@ -25,6 +28,29 @@ SCALAR canonical_one(SCALAR x) {
 }
 real finish(real s, real alpha, real beta, real old) { return canonical(fma(alpha, s, beta * old)); }
 real finish_new(real s, real alpha) { return canonical(alpha * s); }
+
+/* n elements in storage of type T (of the prelude) from p[i] on, at most W; and one, for all lanes. */
+#ifdef WALK_CPU
+#define PART(operation, T) CAT(CAT(operation, T), _part)
+#define LOAD(T, p, i, n) ((n) == W ? CAT(load_, T)(p, i) : PART(load_, T)(p, i, n))
+#define STORE(T, x, p, i, n) \
+  if ((n) == W) CAT(store_, T)(x, p, i); \
+  else PART(store_, T)(x, p, i, n)
+#define LOAD_ONE(T, p, i) ((real)(PART(load_, T)(p, i, 1).s0))
+#else
+#define LOAD(T, p, i, n) CAT(load_, T)(p, i)
+#define STORE(T, x, p, i, n) CAT(store_, T)(x, p, i)
+#define LOAD_ONE(T, p, i) CAT(load_, T)(p, i)
+#endif
+/* -D STORED=f16: the type of tensors that are narrower than what is computed in. */
+#ifndef STORED
+#ifdef REAL_F64
+#define STORED f64
+#else
+#define STORED f32
+#endif
+#endif
+#define STORED_T CAT(STORED, _t)
 
 #ifdef WALK_CPU
 

@@ -3,6 +3,7 @@
  *   -D UPDATE=scale   c = factor·c; +0 where factor is 0, and c is not read: a product that sums nothing
  *   -D UPDATE=axpy    c = fma(factor, x, c), x a matrix of the same shape
  *   -D UPDATE=ger     c = fma(factor, fma(x, y, +0), c), x down the rows, y along the columns: gemm with k = 1
+ *   -D STORED=f16     where all three are so; rounded once
  *
  * c (i,j) at c[c_first + i·c_pitch + j], x (i,j) at x[x_first + i·x_row + j], y j at y[y_first + j·y_step].
  * Work-item (u, v): columns from u·RUN, rows from v·per.
@@ -18,42 +19,43 @@
 #define RUN 1
 #endif
 
-real gather(__global const SCALAR *p, ulong step, uint n) {
+real gather(__global const STORED_T *p, ulong step, uint n) {
 #if W == 1
-  return p[0];
+  return LOAD_ONE(STORED, p, 0);
 #else
-  if (step == 1) return take(p, 0, n);
+  if (step == 1) return LOAD(STORED, p, 0, n);
   SCALAR lanes[W];
-  for (uint l = 0; l < W; l++) lanes[l] = l < n ? p[l * step] : (SCALAR)0;
+  for (uint l = 0; l < W; l++) lanes[l] = l < n ? LOAD_ONE(STORED, p, l * step).s0 : (SCALAR)0;
   return LOAD_W(lanes, 0);
 #endif
 }
 
-__kernel void update(__global const SCALAR *x_, ulong x_first, ulong x_row_, __global const SCALAR *y_, ulong y_first,
-                     ulong y_step_, __global SCALAR *c_, ulong c_first, ulong c_pitch_, ulong rows_, ulong columns_,
-                     ulong per_, SCALAR factor_) {
-  __global const SCALAR *x = x_ + x_first, *y = y_ + y_first;
-  __global SCALAR *c = c_ + c_first;
+__kernel void update(__global const STORED_T *x_, ulong x_first, ulong x_row_, __global const STORED_T *y_,
+                     ulong y_first, ulong y_step_, __global STORED_T *c_, ulong c_first, ulong c_pitch_, ulong rows_,
+                     ulong columns_, ulong per_, SCALAR factor_) {
+  __global const STORED_T *x = x_ + x_first, *y = y_ + y_first;
+  __global STORED_T *c = c_ + c_first;
   const ulong x_row = x_row_, y_step = y_step_, c_pitch = c_pitch_, per = per_, columns = columns_;
   const SCALAR factor = factor_;
   const ulong begin = get_global_id(0) * RUN, end = min(begin + RUN, columns);
   const ulong first = get_global_id(1) * per, last = min(first + per, rows_);
   for (ulong i = first; i < last; i++) {
     for (ulong j = begin; j < end; j += W) {
-      __global SCALAR *at = c + i * c_pitch + j;
+      const ulong at = i * c_pitch + j;
       const uint n = (uint)min((ulong)W, end - j);
       real r;
 #if KIND == IS_scale
       if (factor == 0)
         r = (real)0;
       else
-        r = factor * take(at, 0, n);
+        r = factor * LOAD(STORED, c, at, n);
 #elif KIND == IS_axpy
-      r = fma((real)factor, take(x + i * x_row + j, 0, n), take(at, 0, n));
+      r = fma((real)factor, LOAD(STORED, x, i * x_row + j, n), LOAD(STORED, c, at, n));
 #else
-      r = fma((real)factor, fma((real)x[i * x_row], gather(y + j * y_step, y_step, n), (real)0), take(at, 0, n));
+      r = fma((real)factor, fma(LOAD_ONE(STORED, x, i * x_row), gather(y + j * y_step, y_step, n), (real)0),
+              LOAD(STORED, c, at, n));
 #endif
-      put(canonical(r), at, 0, n);
+      STORE(STORED, r, c, at, n);
     }
   }
 }

@@ -4,13 +4,15 @@
  * i·y_step], the running sum of i at sums[i]. A launch does k_count values of k.
  *
  *   -D A_BY_ROW   a_step is 1: op(A) = A. Otherwise a_row is 1: op(A) = A transposed.
+ *   -D STORED=f16 where A is so; x and y are what is computed in
  */
 #define GEMV_ARGUMENTS                                                                                          \
-  __global const SCALAR *a_, ulong a_first, ulong a_row_, ulong a_step_, __global const SCALAR *x_, ulong x_first, \
+  __global const STORED_T *a_, ulong a_first, ulong a_row_, ulong a_step_, __global const SCALAR *x_, ulong x_first, \
   ulong x_step_, __global SCALAR *sums, __global SCALAR *y_, ulong y_first, ulong y_step_, ulong m_,              \
   ulong k_count_, SCALAR alpha_, SCALAR beta_, uint parts_
 #define GEMV_LOCALS                                                                                 \
-  __global const SCALAR *a = a_ + a_first, *x = x_ + x_first;                                       \
+  __global const STORED_T *a = a_ + a_first;                                                        \
+  __global const SCALAR *x = x_ + x_first;                                                          \
   __global SCALAR *y = y_ + y_first;                                                                \
   const ulong a_row = a_row_, a_step = a_step_, x_step = x_step_, y_step = y_step_, m = m_, k_count = k_count_; \
   const SCALAR alpha = alpha_, beta = beta_;                                                        \
@@ -46,20 +48,20 @@ __kernel void gemv(GEMV_ARGUMENTS) {
   const ulong i = get_global_id(0) * W;
   if (i >= m) return;
   const uint rows = (uint)min((ulong)W, m - i);
-  __global const SCALAR *at = a + i * a_row;
+  __global const STORED_T *at = a + i * a_row;
   real s = parts & PART_FIRST ? (real)0 : take(sums + i, 0, rows);
   ulong k = 0;
   for (; k + W <= k_count; k += W) {
     real square[W], room[W];
 #pragma unroll
-    for (uint l = 0; l < W; l++) square[l] = LOAD_W(at + min(l, rows - 1) * a_row, k);
+    for (uint l = 0; l < W; l++) square[l] = LOAD(STORED, at, min(l, rows - 1) * a_row + k, W);
     TRANSPOSE(square, room)
 #pragma unroll
     for (uint l = 0; l < W; l++) s = fma(square[l], (real)x[(k + l) * x_step], s);
   }
   for (; k < k_count; k++) {
     SCALAR lanes[W];
-    for (uint l = 0; l < W; l++) lanes[l] = at[min(l, rows - 1) * a_row + k];
+    for (uint l = 0; l < W; l++) lanes[l] = LOAD_ONE(STORED, at, min(l, rows - 1) * a_row + k).s0;
     s = fma(LOAD_W(lanes, 0), (real)x[k * x_step], s);
   }
   deliver(s, sums, y, y_step, i, 0, rows, alpha, beta, parts);
@@ -78,7 +80,7 @@ __kernel void gemv(GEMV_ARGUMENTS) {
     for (uint r = 0; r < RUN; r++) s[r] = parts & PART_FIRST ? (real)0 : LOAD_W(sums, i + r * W);
     for (ulong k = 0; k < k_count; k++) {
 #pragma unroll
-      for (uint r = 0; r < RUN; r++) s[r] = fma(LOAD_W(a + k * a_step, i + r * W), (real)x[k * x_step], s[r]);
+      for (uint r = 0; r < RUN; r++) s[r] = fma(LOAD(STORED, a, k * a_step + i + r * W, W), (real)x[k * x_step], s[r]);
     }
 #pragma unroll
     for (uint r = 0; r < RUN; r++) deliver(s[r], sums, y, y_step, i + r * W, 0, W, alpha, beta, parts);
@@ -87,7 +89,7 @@ __kernel void gemv(GEMV_ARGUMENTS) {
   for (; i < m; i += W) {
     const uint to = (uint)min((ulong)W, m - i);
     real s = parts & PART_FIRST ? (real)0 : take(sums + i, 0, to);
-    for (ulong k = 0; k < k_count; k++) s = fma(take(a + k * a_step + i, 0, to), (real)x[k * x_step], s);
+    for (ulong k = 0; k < k_count; k++) s = fma(LOAD(STORED, a, k * a_step + i, to), (real)x[k * x_step], s);
     deliver(s, sums, y, y_step, i, 0, to, alpha, beta, parts);
   }
 }
@@ -100,7 +102,7 @@ __kernel void gemv(GEMV_ARGUMENTS) {
   const ulong i = get_global_id(0);
   if (i >= m) return;
   SCALAR s = parts & PART_FIRST ? (SCALAR)0 : sums[i];
-  for (ulong k = 0; k < k_count; k++) s = fma(a[i * a_row + k * a_step], x[k * x_step], s);
+  for (ulong k = 0; k < k_count; k++) s = fma(LOAD_ONE(STORED, a, i * a_row + k * a_step), x[k * x_step], s);
   if (!(parts & PART_LAST))
     sums[i] = s;
   else

@@ -319,8 +319,9 @@ static void refusals(void **state) {
   cliv_tensor *x = tensor(ctx, CLIV_F32, 4, 2, 4, 6, 7), *w = tensor(ctx, CLIV_F32, 4, 3, 4, 3, 3),
               *y = tensor(ctx, CLIV_F32, 4, 2, 3, 4, 5), *line = tensor(ctx, CLIV_F32, 3, 2, 4, 6, 0),
               *bias = tensor(ctx, CLIV_F32, 1, 4, 0, 0, 0), *flat = tensor(ctx, CLIV_F32, 2, 4, 4, 0, 0),
-              *half = tensor(ctx, CLIV_F16, 4, 2, 3, 4, 5), *foreign = tensor(other, CLIV_F32, 4, 3, 4, 3, 3),
-              *big = tensor(ctx, CLIV_F32, 1, 1000, 0, 0, 0), *pitched, *inside;
+              *half = tensor(ctx, CLIV_F16, 4, 2, 3, 4, 5), *whole = tensor(ctx, CLIV_I32, 4, 2, 3, 4, 5),
+              *foreign = tensor(other, CLIV_F32, 4, 3, 4, 3, 3), *big = tensor(ctx, CLIV_F32, 1, 1000, 0, 0, 0),
+              *pitched, *inside;
   ASSERT_OK(ctx, cliv_tensor_view(big, 0, 4, (size_t[]){2, 3, 4, 5}, 8, &pitched));
   ASSERT_OK(ctx, cliv_tensor_view(x, 0, 4, (size_t[]){2, 3, 4, 5}, 0, &inside));
   cl_event done = (cl_event)&done;
@@ -342,7 +343,8 @@ static void refusals(void **state) {
   ASSERT_FAILS(ctx, cliv_conv(ctx, x, w, bias, y, NULL, NULL), CLIV_SHAPE, "3 channels");
   ASSERT_FAILS(ctx, cliv_conv(ctx, x, w, NULL, half, NULL, NULL), CLIV_DTYPE, "float16");
   ASSERT_FAILS(ctx, cliv_conv(ctx, x, foreign, NULL, y, NULL, NULL), CLIV_VALUE, "another context");
-  ASSERT_FAILS(ctx, cliv_conv(ctx, x, w, NULL, pitched, NULL, NULL), CLIV_LAYOUT, "dense");
+  ASSERT_OK(ctx, cliv_conv(ctx, x, w, NULL, pitched, NULL, NULL));
+  ASSERT_FAILS(ctx, cliv_conv(ctx, x, w, NULL, whole, NULL, NULL), CLIV_DTYPE, "int32");
   ASSERT_FAILS(ctx, cliv_conv(ctx, x, w, NULL, inside, NULL, NULL), CLIV_OVERLAP, "shares memory");
   ASSERT_FAILS(ctx, cliv_conv(ctx, x, w, NULL, x, NULL, NULL), CLIV_SHAPE, "[2, 3");
   ASSERT_FAILS(ctx, cliv_conv_data(ctx, y, NULL, x, NULL, NULL), CLIV_NULL, "'w'");
@@ -358,7 +360,7 @@ static void refusals(void **state) {
   assert_int_equal(cliv_conv_length(10, 3, 2, 1, 2), 4);
   assert_int_equal(cliv_conv_length(10, 12, 1, 0, 1), 0);
   assert_int_equal(cliv_conv_length(10, 3, -1, 0, 1), 0);
-  cliv_tensor *all[] = {x, w, y, line, bias, flat, half, foreign, big, pitched, inside};
+  cliv_tensor *all[] = {x, w, y, line, bias, flat, half, whole, foreign, big, pitched, inside};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
   test_close(ctx);
   test_close(other);

@@ -459,7 +459,8 @@ static void refusals(void **state) {
   cliv_tensor *square = tensor(ctx, CLIV_F32, 2, 3, 3, 0), *wide = tensor(ctx, CLIV_F32, 2, 3, 5, 0),
               *out = tensor(ctx, CLIV_F32, 2, 3, 5, 0), *pair = tensor(ctx, CLIV_F32, 3, 2, 3, 3),
               *line = tensor(ctx, CLIV_F32, 1, 3, 0, 0), *half = tensor(ctx, CLIV_F16, 2, 3, 3, 0),
-              *foreign = tensor(other, CLIV_F32, 2, 3, 3, 0), *big = tensor(ctx, CLIV_F32, 2, 8, 8, 0), *left, *over;
+              *whole = tensor(ctx, CLIV_I32, 2, 3, 3, 0), *foreign = tensor(other, CLIV_F32, 2, 3, 3, 0),
+              *big = tensor(ctx, CLIV_F32, 2, 8, 8, 0), *left, *over;
   ASSERT_OK(ctx, cliv_tensor_view(big, 0, 2, (size_t[]){3, 3}, 8, &left));
   ASSERT_OK(ctx, cliv_tensor_view(big, 1, 2, (size_t[]){3, 3}, 8, &over));
   cl_event done = (cl_event)&done;
@@ -470,7 +471,8 @@ static void refusals(void **state) {
   ASSERT_FAILS(ctx, cliv_syrk(ctx, 64, 1, wide, 0, square, NULL, NULL), CLIV_VALUE, "64");
   ASSERT_FAILS(ctx, cliv_syrk(ctx, CLIV_TRANS, 1, wide, 0, square, NULL, NULL), CLIV_SHAPE, "5 × 5");
   ASSERT_FAILS(ctx, cliv_syrk(ctx, 0, 1, left, 0, over, NULL, NULL), CLIV_OVERLAP, "shares memory");
-  ASSERT_FAILS(ctx, cliv_syrk(ctx, 0, 1, half, 0, half, NULL, NULL), CLIV_DTYPE, "float16");
+  ASSERT_FAILS(ctx, cliv_syrk(ctx, 0, 1, half, 0, half, NULL, NULL), CLIV_OVERLAP, "shares memory");
+  ASSERT_FAILS(ctx, cliv_syrk(ctx, 0, 1, whole, 0, whole, NULL, NULL), CLIV_DTYPE, "int32");
   ASSERT_FAILS(ctx, cliv_syrk(ctx, 0, 1, half, 0, square, NULL, NULL), CLIV_DTYPE, "float16");
   ASSERT_FAILS(ctx, cliv_symm(ctx, CLIV_TRANS, 1, square, wide, 0, out, NULL, NULL), CLIV_VALUE, "CLIV_TRANS");
   ASSERT_FAILS(ctx, cliv_symm(ctx, CLIV_RIGHT, 1, square, wide, 0, out, NULL, NULL), CLIV_SHAPE, "5 × 5");
@@ -485,7 +487,7 @@ static void refusals(void **state) {
   ASSERT_FAILS(ctx, cliv_trsm(ctx, 0, 1, left, left, left, NULL, NULL), CLIV_OVERLAP, "'a'");
   ASSERT_FAILS(ctx, cliv_trsm(ctx, 0, 1, square, wide, out, &(cliv_blas_options){.provider = (cliv_provider)9}, NULL),
                CLIV_VALUE, "9");
-  cliv_tensor *all[] = {square, wide, out, pair, line, half, foreign, big, left, over};
+  cliv_tensor *all[] = {square, wide, out, pair, line, half, whole, foreign, big, left, over};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) cliv_tensor_free(all[i]);
   test_close(ctx);
   test_close(other);

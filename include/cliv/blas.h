@@ -1,14 +1,19 @@
 /* cliv/blas.h: products of matrices and vectors.
  *
  * Matrices are 2-D tensors, row-major, of any offset and pitch. Vectors are 1-D tensors, or 2-D ones of one column
- * (of any pitch) or one row. All operands of a call have the same type: float32, or float64 where the device has it;
- * other types are refused with DTYPE. alpha and beta are rounded to that type first. Everything is enqueued in the
- * context's order; nothing here blocks, but the first call of a kind compiles its kernels.
+ * (of any pitch) or one row. All operands of a call have the same type: float32, float16, bfloat16, or float64 where
+ * the device has it; other types are refused with DTYPE. alpha and beta are rounded to that type first, or to float32
+ * where it is narrower. Everything is enqueued in the context's order; nothing here blocks, but the first call of a
+ * kind compiles its kernels.
  *
- * gemm and gemm_batched also take float16 and bfloat16, on any device: all is computed in float32 (alpha and beta too)
- * and the result rounded once, to nearest even. And they, gemv and ger take views of any strides
- * (cliv_tensor_view_strided): a matrix whose columns are contiguous is read as the transposed of one whose rows are,
- * others are copied to dense ones first; the bits are the same. All other functions fail with LAYOUT on those.
+ * float16 and bfloat16 are taken on any device: all is computed in float32, by the definitions below, and each element
+ * of the result rounded once, to nearest even. gemv by exact reads such a matrix where it lies, as gemm does for a
+ * product of one row or column, and ger and axpy read and write all where it lies: AUTO takes exact for these. Else
+ * narrow operands are copied to float32 first; clblast has them all by such copies.
+ *
+ * All functions take views of any strides (cliv_tensor_view_strided): matrices whose columns are contiguous are read,
+ * and written, as the transposed of such whose rows are; others are copied to dense ones first, and results back to
+ * their own elements alone. The bits are the same. Only a bias has to be dense (LAYOUT).
  *
  * Two providers compute them:
  *
@@ -43,7 +48,7 @@
  * not matter; with alpha = 0, or nothing to sum (k = 0), A and B are not read and C becomes beta·C: +0 where beta is
  * 0, untouched where beta is 1.
  *
- * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; LAYOUT (strided views, see above); OVERLAP (the
+ * Errors: NULL; SHAPE (dimensions, lengths, number of axes); DTYPE; LAYOUT (a bias that is not dense); OVERLAP (the
  * result shares memory with an operand); VALUE (tensors of another context, provider out of range); NO_CLBLAST;
  * NOT_IN_BUILD (too large for clblast); DEVICE_MEMORY, OPENCL, BUILD, CLBLAST from below. A call that fails before its
  * work is enqueued has changed nothing.
@@ -134,7 +139,7 @@ CLIV_API cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor
                               cliv_tensor *a, const cliv_blas_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* y += alpha x: y[i] = fma(alpha, x[i], y[i]); untouched where alpha is 0. x and y: tensors of the same shape, of any
- * number of axes and any pitch. */
+ * number of axes and any strides. */
 CLIV_API cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cliv_tensor *y,
                                const cliv_blas_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 

@@ -1,7 +1,7 @@
 /* cliv/conv.h: convolutions of one and two dimensions, and their gradients.
  *
  * As in torch.nn.functional.conv1d and conv2d these are cross-correlations: the weights are not turned round. Tensors
- * are dense, float32, or float64 where the device has it, all of one type:
+ * are float32, float16, bfloat16, or float64 where the device has it, all of one type, and of any strides:
  *
  *   data      x  [N, C, L]            or [N, C, H, W]
  *   weights   w  [O, C/groups, K]     or [O, C/groups, KH, KW]; output channel o belongs to group o / (O/groups), which
@@ -28,13 +28,19 @@
  * that is stored is the canonical one; subnormal numbers are as in cliv/blas.h. The gradient by the bias is the sum of
  * dy over all axes but the second (cliv/reduce.h).
  *
+ * float16 and bfloat16, on any device, are computed in float32 by copies of the operands, and each element of the
+ * result rounded once, after the bias, to nearest even. Tensors that are not dense (a pitch, channels last, any
+ * strides) are copied to dense ones first, and a result back to its own elements alone; the bits are the same. That
+ * holds for both providers.
+ *
  * Provider `clblast`: CLBlast's convgemm, by name alone, for cliv_conv without bias of one group in two dimensions;
  * NOT_IN_BUILD for all else. Its bits are its own, and it allocates memory of its own (see cliv/blas.h).
  *
- * Memory: the context keeps copies of parts of the operands, at most about 64 MiB each, whatever the tensors' sizes.
+ * Memory: the context keeps copies of parts of the operands, at most about 64 MiB each, whatever the tensors' sizes;
+ * and of tensors that are narrow or not dense the copies that are made of them, as large as these.
  *
  * Errors: NULL; SHAPE (axes, channels, groups that do not divide them, a result of no length); VALUE (negative options,
- * tensors of another context); DTYPE; LAYOUT (tensors that are not dense); OVERLAP; NO_CLBLAST, NOT_IN_BUILD;
+ * tensors of another context); DTYPE; OVERLAP; NO_CLBLAST, NOT_IN_BUILD;
  * DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails has changed nothing. An N of 0 is legal: nothing is
  * written, but for cliv_conv_weight, which then writes +0.
  */

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "blas/epilogue.h"
+#include "blas/copies.h"
 #include "blas/product.h"
 #include "blas/route.h"
+#include "runtime/axes.h"
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
 
@@ -97,7 +98,7 @@ static cliv_status choose_vectors(cliv_context *ctx, const cliv_blas_options *op
 
 /* ---- checks ---- */
 
-/* Types and memory of matrices of any layout … */
+/* Types and memory, whatever the layout. */
 static cliv_status check_pair(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
   char a[160], b[160];
   REQUIRE(ctx, operand->ctx == ctx && result->ctx == ctx, VALUE,
@@ -110,16 +111,6 @@ static cliv_status check_pair(cliv_context *ctx, const cliv_tensor *operand, con
   REQUIRE(ctx, !cliv__overlap(operand, result), OVERLAP,
           "the result %s shares memory with the operand %s; results are written elsewhere", cliv__describe(result, b),
           cliv__describe(operand, a));
-  return CLIV_OK;
-}
-
-/* … and of those that a vector routine takes. */
-static cliv_status check_type(cliv_context *ctx, const cliv_tensor *operand, const cliv_tensor *result) {
-  char text[160];
-  TRY(check_pair(ctx, operand, result));
-  REQUIRE(ctx, result->dtype == CLIV_F32 || result->dtype == CLIV_F64, DTYPE,
-          "gemv, ger and axpy are computed in float32 and float64, not for %s; gemm takes it",
-          cliv__describe(result, text));
   return CLIV_OK;
 }
 
@@ -251,21 +242,21 @@ cliv_status cliv_gemv(cliv_context *ctx, int trans_a, double alpha, const cliv_t
   const size_t m = a->shape[trans_a ? 1 : 0], k = a->shape[trans_a ? 0 : 1];
   REQUIRE(ctx, x->count == k, SHAPE, "gemv: op(A) is %zu × %zu, but x has %zu elements", m, k, x->count);
   REQUIRE(ctx, y->count == m, SHAPE, "gemv: op(A) is %zu × %zu, but y has %zu elements", m, k, y->count);
-  TRY(check_type(ctx, a, y));
-  TRY(check_type(ctx, x, y));
+  TRY(check_pair(ctx, a, y));
+  TRY(check_pair(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
   TRY(choose_vectors(ctx, options, &provider));
 
   alpha = cliv__blas_rounded(y->dtype, alpha);
   beta = cliv__blas_rounded(y->dtype, beta);
-  if (a->strided || x->strided || y->strided) {
+  if (a->strided || x->strided || y->strided || cliv__is_narrow(y->dtype)) {
     const cliv__gemm g = {
         .dtype = y->dtype, .trans_a = trans_a != 0, .m = m, .n = 1, .k = k, .alpha = alpha, .beta = beta, .batch = 1};
     const cliv_tensor vx = column_of(x), vy = column_of(y);
     return cliv__multiply(ctx, provider, &g, a, &vx, &vy, sync);
   }
   if (m == 0 || k == 0 || alpha == 0) return scale(ctx, y, beta, sync);
-  const cliv__gemv g = {y->dtype, trans_a != 0, m, k, alpha, beta, matrix_of(a), vector_of(x), vector_of(y)};
+  const cliv__gemv g = {y->dtype, trans_a != 0, m, k, alpha, beta, matrix_of(a), vector_of(x), vector_of(y), y->dtype};
   return provider->gemv(ctx, &g, sync);
 }
 
@@ -281,14 +272,15 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
   REQUIRE_MATRIX(ctx, a);
   REQUIRE(ctx, x->count == a->shape[0] && y->count == a->shape[1], SHAPE,
           "ger: A is %zu × %zu, but x has %zu elements and y has %zu", a->shape[0], a->shape[1], x->count, y->count);
-  TRY(check_type(ctx, x, a));
-  TRY(check_type(ctx, y, a));
+  TRY(check_pair(ctx, x, a));
+  TRY(check_pair(ctx, y, a));
   const cliv__blas_provider *provider = NULL;
   TRY(choose_vectors(ctx, options, &provider));
 
   alpha = cliv__blas_rounded(a->dtype, alpha);
   if (a->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
-  if (a->strided || x->strided || y->strided) {
+  const bool narrow = cliv__is_narrow(a->dtype) && !provider->narrow;
+  if (a->strided || x->strided || y->strided || narrow) {
     const cliv__gemm g = {.dtype = a->dtype,
                           .trans_b = true,
                           .m = x->count,
@@ -305,6 +297,43 @@ cliv_status cliv_ger(cliv_context *ctx, double alpha, const cliv_tensor *x, cons
   return provider->ger(ctx, a->dtype, alpha, &vx, &vy, &ma, sync);
 }
 
+/* Two tensors of one shape as two matrices of rows: where their axes, in the order of y's strides, are one or two. */
+static bool together(const cliv_tensor *x, const cliv_tensor *y, cliv__matrix *mx, cliv__matrix *my) {
+  cliv__axis axes[CLIV_MAX_DIMS];
+  cliv_tensor sx = *x, sy = *y;
+  for (int to = sy.ndim - 1; to > 0; to--) {
+    int least = to;
+    for (int d = 0; d < to; d++)
+      if (sy.strides[d] < sy.strides[least]) least = d;
+    size_t *const lists[] = {sx.shape, sy.shape, sx.strides, sy.strides};
+    for (int l = 0; l < 4; l++) {
+      const size_t held = lists[l][to];
+      lists[l][to] = lists[l][least];
+      lists[l][least] = held;
+    }
+  }
+  const int count = cliv__axes(&sx, &sy, 0, axes);
+  if (count < 1 || count > 2 || axes[count - 1].stride != 1 || axes[count - 1].stride_y != 1) return false;
+  const size_t columns = axes[count - 1].extent, rows = count == 2 ? axes[0].extent : 1;
+  if (count == 2 && axes[0].stride < columns) return false;
+  *mx = (cliv__matrix){x->mem, cliv__first(x), rows, columns, count == 2 ? axes[0].stride : columns, 0};
+  *my = (cliv__matrix){y->mem, cliv__first(y), rows, columns, count == 2 ? axes[0].stride_y : columns, 0};
+  return true;
+}
+
+static cliv_status axpy_of_copies(cliv_context *ctx, const cliv__blas_provider *provider, double alpha,
+                                  const cliv_tensor *x, const cliv_tensor *y, const cliv_sync *sync) {
+  cliv__chain order = {.sync = sync};
+  cliv_tensor wide_x, wide_y;
+  TRY(cliv__copy_in(ctx, x, CLIV__OPERAND_A, false, &order, &wide_x));
+  TRY(cliv__copy_in(ctx, y, CLIV__OPERAND_C, false, &order, &wide_y));
+  const bool copied = cliv__needs_copy(y, false);
+  const cliv__matrix mx = matrix_of(&wide_x), my = matrix_of(&wide_y);
+  const cliv_sync part = cliv__chain_next(&order, !copied);
+  TRY(provider->axpy(ctx, wide_y.dtype, alpha, &mx, &my, &part));
+  return copied ? cliv__copy_back(ctx, &wide_y, y, CLIV__OPERAND_C, CLIV__PART_ALL, NULL, &order) : CLIV_OK;
+}
+
 cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cliv_tensor *y,
                       const cliv_blas_options *options, const cliv_sync *sync) {
   char a[160], b[160];
@@ -314,13 +343,15 @@ cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tensor *x, cli
   REQUIRE_NOT_NULL(ctx, y);
   REQUIRE(ctx, cliv__same_shape(x, y), SHAPE, "axpy: x is %s and y is %s: their shapes must be equal",
           cliv__describe(x, a), cliv__describe(y, b));
-  REQUIRE_TENSORS(ctx, x, y);
-  TRY(check_type(ctx, x, y));
+  TRY(check_pair(ctx, x, y));
   const cliv__blas_provider *provider = NULL;
   TRY(choose_vectors(ctx, options, &provider));
 
   alpha = cliv__blas_rounded(y->dtype, alpha);
   if (y->count == 0 || alpha == 0) return cliv__nothing(ctx, sync);
-  const cliv__matrix mx = matrix_of(x), my = matrix_of(y);
+  cliv__matrix mx = matrix_of(x), my = matrix_of(y);
+  const bool in_rows = !(x->strided || y->strided) || together(x, y, &mx, &my);
+  if (!in_rows || (cliv__is_narrow(y->dtype) && !provider->narrow))
+    return axpy_of_copies(ctx, provider, alpha, x, y, sync);
   return provider->axpy(ctx, y->dtype, alpha, &mx, &my, sync);
 }

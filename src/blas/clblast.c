@@ -278,9 +278,11 @@ cliv_status cliv_blas_forget(void) {
   return CLIV_OK;
 }
 
-const cliv__blas_provider cliv__blas_clblast = {"clblast",          clblast_gemm,       clblast_gemv,
-                                                clblast_ger,        clblast_axpy,       cliv__clblast_syrk,
-                                                cliv__clblast_symm, cliv__clblast_trmm, cliv__clblast_trsm};
+const cliv__blas_provider cliv__blas_clblast = {"clblast",          false,
+                                                clblast_gemm,       clblast_gemv,
+                                                clblast_ger,        clblast_axpy,
+                                                cliv__clblast_syrk, cliv__clblast_symm,
+                                                cliv__clblast_trmm, cliv__clblast_trsm};
 
 #else
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "blas/exact.h"
-#include "blas/triangle.h"
+#include "blas/copies.h"
+#include "runtime/stage.h"
 
 static const int64_t most_steps = INT32_MAX; /* of stride, padding, dilation: products of two are never too large */
 
@@ -48,12 +48,10 @@ static cliv_status check_tensor(const call *k, const char *name, const cliv_tens
   if (!t) return CLIV_OK;
   REQUIRE(k->ctx, t->ndim == ndim, SHAPE, "%s: %s is %s; of data of %d axes it has %d", k->name, name,
           cliv__describe(t, text), k->x->ndim, ndim);
-  REQUIRE(k->ctx, t->dtype == CLIV_F32 || t->dtype == CLIV_F64, DTYPE,
-          "%s is computed in float32 and float64, not for %s, %s", k->name, name, cliv__describe(t, text));
+  REQUIRE(k->ctx, t->dtype == CLIV_F64 || cliv__computed(t->dtype) == CLIV_F32, DTYPE,
+          "%s is of float32, float64, float16 and bfloat16, not of %s, %s", k->name, name, cliv__describe(t, text));
   REQUIRE(k->ctx, t->dtype == k->written->dtype, DTYPE, "%s: %s is %s and the result %s: they differ in type", k->name,
           name, cliv__describe(t, text), cliv__describe(k->written, other));
-  REQUIRE(k->ctx, cliv__dense(t), LAYOUT, "%s: %s, %s, must be dense: make a copy of it by cliv_tensor_copy", k->name,
-          name, cliv__describe(t, text));
   for (int d = 0; d < ndim; d++)
     REQUIRE(k->ctx, t->shape[d] <= INT32_MAX, SHAPE, "%s: %s is %s; an axis has at most %d elements", k->name, name,
             cliv__describe(t, text), INT32_MAX);
@@ -157,9 +155,46 @@ static cliv_status choose(const call *k, cliv_provider provider, bool fits, bool
   return CLIV_OK;
 }
 
-static cliv_status zeros(const call *k, const cliv_sync *sync) {
-  const cliv__origin to = origin(k->written);
-  return cliv__conv_zeros(k->ctx, k->written->dtype, &to, k->written->count, sync);
+/* ---- the work ---- */
+
+/* By copies of what is not dense or narrow. function: NULL where nothing is summed. */
+static cliv_status enqueue(const call *k, cliv__conv *v, cliv__conv_function *function, const cliv_sync *sync) {
+  const struct {
+    const cliv_tensor *tensor;
+    cliv__origin *place;
+  } operands[] = {[CLIV__OPERAND_A] = {k->x, &v->x},
+                  [CLIV__OPERAND_B] = {k->w, &v->w},
+                  [CLIV__OPERAND_C] = {k->y, &v->y},
+                  [CLIV__OPERAND_BIAS] = {k->bias, &v->bias}};
+  cliv__chain order = {.sync = sync};
+  cliv__operand to = CLIV__OPERAND_A;
+  cliv_tensor copy, result = *k->written;
+  for (cliv__operand i = CLIV__OPERAND_A; i <= CLIV__OPERAND_BIAS; i++) {
+    const cliv_tensor *const t = operands[i].tensor;
+    if (t == k->written) {
+      to = i;
+      TRY(cliv__copy_room(k->ctx, t, i, true, &result));
+      *operands[i].place = origin(&result);
+    } else if (function && t && t->count) {
+      TRY(cliv__copy_in(k->ctx, t, i, true, &order, &copy));
+      *operands[i].place = origin(&copy);
+    }
+  }
+  const bool copied = cliv__needs_copy(k->written, true);
+  const cliv_sync part = cliv__chain_next(&order, !copied);
+  v->dtype = result.dtype;
+  if (function) TRY(function(k->ctx, v, &part));
+  else TRY(cliv__conv_zeros(k->ctx, v->dtype, operands[to].place, result.count, &part));
+  return copied ? cliv__copy_back(k->ctx, &result, k->written, to, CLIV__PART_ALL, NULL, &order) : CLIV_OK;
+}
+
+/* All launches, or none, where they are of the provider that can. */
+static cliv_status run(const call *k, cliv__conv *v, cliv__conv_function *function, bool clblast,
+                       const cliv_sync *sync) {
+  if (k->written->count == 0) return cliv__nothing(k->ctx, sync);
+  if (clblast) return enqueue(k, v, function, sync);
+  TRY(cliv__stage_begin(k->ctx));
+  return cliv__stage_end(k->ctx, enqueue(k, v, function, sync), NULL);
 }
 
 /* ---- operations ---- */
@@ -171,19 +206,18 @@ cliv_status cliv_conv(cliv_context *ctx, const cliv_tensor *x, const cliv_tensor
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, w);
   REQUIRE_NOT_NULL(ctx, y);
-  REQUIRE_TENSORS(ctx, x, w, bias, y);
+  REQUIRE_CONTEXT(ctx, x, w, bias, y);
   const call k = {ctx, "conv", x, w, bias, y, y};
   cliv_conv_options own;
   cliv__conv v;
   bool clblast = false;
   TRY(prepare(&k, options, &own, &v));
   TRY(choose(&k, own.provider, v.groups == 1 && !bias, &clblast));
-  if (y->count == 0) return cliv__nothing(ctx, sync);
-  if (w->count == 0 && !bias) return zeros(&k, sync);
+  cliv__conv_function *function = cliv__exact_conv;
 #ifdef CLIV_HAVE_CLBLAST
-  if (clblast) return cliv__clblast_conv(ctx, &v, sync);
+  if (clblast) function = cliv__clblast_conv;
 #endif
-  return cliv__exact_conv(ctx, &v, sync);
+  return run(&k, &v, w->count == 0 && !bias ? NULL : function, clblast, sync);
 }
 
 cliv_status cliv_conv_data(cliv_context *ctx, const cliv_tensor *dy, const cliv_tensor *w, cliv_tensor *dx,
@@ -193,15 +227,14 @@ cliv_status cliv_conv_data(cliv_context *ctx, const cliv_tensor *dy, const cliv_
   REQUIRE_NOT_NULL(ctx, dy);
   REQUIRE_NOT_NULL(ctx, w);
   REQUIRE_NOT_NULL(ctx, dx);
-  REQUIRE_TENSORS(ctx, dy, w, dx);
+  REQUIRE_CONTEXT(ctx, dy, w, dx);
   const call k = {ctx, "conv_data", dx, w, NULL, dy, dx};
   cliv_conv_options own;
   cliv__conv v;
   bool clblast = false;
   TRY(prepare(&k, options, &own, &v));
   TRY(choose(&k, own.provider, false, &clblast));
-  if (dx->count == 0) return cliv__nothing(ctx, sync);
-  return dy->count == 0 ? zeros(&k, sync) : cliv__exact_conv_data(ctx, &v, sync);
+  return run(&k, &v, dy->count == 0 ? NULL : cliv__exact_conv_data, false, sync);
 }
 
 cliv_status cliv_conv_weight(cliv_context *ctx, const cliv_tensor *x, const cliv_tensor *dy, cliv_tensor *dw,
@@ -211,13 +244,12 @@ cliv_status cliv_conv_weight(cliv_context *ctx, const cliv_tensor *x, const cliv
   REQUIRE_NOT_NULL(ctx, x);
   REQUIRE_NOT_NULL(ctx, dy);
   REQUIRE_NOT_NULL(ctx, dw);
-  REQUIRE_TENSORS(ctx, x, dy, dw);
+  REQUIRE_CONTEXT(ctx, x, dy, dw);
   const call k = {ctx, "conv_weight", x, dw, NULL, dy, dw};
   cliv_conv_options own;
   cliv__conv v;
   bool clblast = false;
   TRY(prepare(&k, options, &own, &v));
   TRY(choose(&k, own.provider, false, &clblast));
-  if (dw->count == 0) return cliv__nothing(ctx, sync);
-  return x->count == 0 ? zeros(&k, sync) : cliv__exact_conv_weight(ctx, &v, sync);
+  return run(&k, &v, x->count == 0 ? NULL : cliv__exact_conv_weight, false, sync);
 }

@@ -104,19 +104,19 @@ static cliv_status finish_kernel(cliv_context *ctx, cliv_dtype from, cliv_dtype 
 }
 
 cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv__stored *to, const cliv__gemm *g,
-                         cl_ulong bias_rows, const cliv_sync *sync) {
+                         cl_ulong height, int part_, const cliv_sync *sync) {
   const cliv__matrix *const in = &from->matrix, *const out = &to->matrix;
   const cliv_activation activation = g ? g->activation : CLIV_ACTIVATION_NONE;
   cl_kernel kernel;
   TRY(finish_kernel(ctx, from->dtype, to->dtype, activation, &kernel));
-  const cl_uint along = g ? g->bias_along : 0;
+  const cl_uint along = g ? g->bias_along : 0, part = (cl_uint)part_;
   const cl_mem bias = along ? g->bias.mem : out->mem;
   const cl_ulong bias_first = along ? g->bias.first : 0;
   cl_ulong per;
   const cliv__range range = cliv__blas_elements(ctx, out->rows, out->columns, &per);
   return LAUNCH(ctx, kernel, range, sync, ARG(in->mem), ARG(in->first), ARG(in->pitch), ARG(out->mem), ARG(out->first),
                 ARG(out->pitch), ARG(out->rows), ARG(out->columns), ARG(per), ARG(bias), ARG(bias_first), ARG(along),
-                ARG(bias_rows));
+                ARG(height), ARG(part));
 }
 
 cliv_status cliv__gemm_finish_ready(cliv_context *ctx, const cliv__gemm *g) {
@@ -133,7 +133,7 @@ cliv_status cliv__gemm_finish(cliv_context *ctx, const cliv__gemm *g, const cliv
     c.matrix.rows = joined ? batch * g->m : g->m;
     c.matrix.columns = g->n;
     const cliv_sync order = cliv__sync_part(sync, z == 0, joined || z + 1 == batch);
-    TRY(cliv__finish(ctx, &c, &c, g, g->m, &order));
+    TRY(cliv__finish(ctx, &c, &c, g, g->m, CLIV__PART_ALL, &order));
   }
   return CLIV_OK;
 }

@@ -31,10 +31,10 @@ typedef struct cliv__stored {
   cliv_dtype dtype;
   cliv__matrix matrix;
 } cliv__stored;
-/* to = activation(from + bias), element by element; they may be the same place. The bias is of to's type, of rows it
- * begins anew each bias_rows. g: NULL for a conversion alone. */
+/* to = activation(from + bias), element by element, of matrices of `height` rows one below the other, or of a part of
+ * each (CLIV__PART_…); they may be the same place. The bias is of to's type. g: NULL for a conversion alone. */
 cliv_status cliv__finish(cliv_context *ctx, const cliv__stored *from, const cliv__stored *to, const cliv__gemm *g,
-                         cl_ulong bias_rows, const cliv_sync *sync);
+                         cl_ulong height, int part, const cliv_sync *sync);
 /* C = activation(C + bias), for each C of a batch. ready: asked before C is changed, so that compiling cannot fail
  * then. */
 cliv_status cliv__gemm_finish_ready(cliv_context *ctx, const cliv__gemm *g);

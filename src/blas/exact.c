@@ -2,10 +2,9 @@
  * for matrices: exact_large.c's or exact_small.c's. Nothing that is chosen or cut here changes a bit. */
 #include "blas/exact.h"
 
-#include "blas/epilogue.h"
-
 #include <stdio.h>
 
+#include "blas/copies.h"
 #include "runtime/program.h"
 #include "runtime/quirks.h"
 #include "runtime/scratch.h"
@@ -55,13 +54,17 @@ cliv__range cliv__blas_elements(const cliv_context *ctx, cl_ulong rows, cl_ulong
   return RANGE2(columns, cliv__div_up(rows, *per), across, down);
 }
 
+static const char *stored_as(cliv_dtype dtype) {
+  return dtype == CLIV_F16 ? " -D STORED=f16" : dtype == CLIV_BF16 ? " -D STORED=bf16" : "";
+}
+
 static cliv_status update(cliv_context *ctx, const char *kind, cliv_dtype dtype, double factor_, const cliv__matrix *x,
                           const cliv__vector *y, cliv__matrix c, const cliv_sync *sync) {
   char choices[64];
-  snprintf(choices, sizeof choices, "-D UPDATE=%s", kind);
+  snprintf(choices, sizeof choices, "-D UPDATE=%s%s", kind, stored_as(dtype));
   cl_kernel kernel;
   TRY(cliv__blas_kernel(ctx, dtype, "blas.cl blas1.cl", "update", choices, &kernel));
-  const cliv__scalar factor = cliv__scalar_of(dtype, factor_);
+  const cliv__scalar factor = cliv__scalar_of(cliv__computed(dtype), factor_);
   cl_ulong per;
   const cliv__range range = cliv__blas_elements(ctx, c.rows, c.columns, &per);
   return LAUNCH(ctx, kernel, range, sync, ARG(x->mem), ARG(x->first), ARG(x->pitch), ARG(y->mem), ARG(y->first),
@@ -104,8 +107,10 @@ static cliv_status exact_ger(cliv_context *ctx, cliv_dtype dtype, double alpha, 
 /* ---- gemv ---- */
 
 cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv__cuts *cuts, const cliv_sync *sync) {
+  char choices[64];
+  snprintf(choices, sizeof choices, "%s%s", g->trans_a ? "" : "-D A_BY_ROW", stored_as(g->narrow));
   cl_kernel kernel;
-  TRY(cliv__blas_kernel(ctx, g->dtype, "blas.cl gemv.cl", "gemv", g->trans_a ? "" : "-D A_BY_ROW", &kernel));
+  TRY(cliv__blas_kernel(ctx, g->dtype, "blas.cl gemv.cl", "gemv", choices, &kernel));
   const cl_ulong work = cuts && cuts->launch_work ? cuts->launch_work : (cl_ulong)1 << 30;
   const cl_ulong longest = ctx->walk == CLIV_WALK_CPU ? g->k : GEMV_CHAIN;
   const cl_ulong block =
@@ -134,14 +139,16 @@ static cliv_status exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv
   return cliv__exact_gemv(ctx, g, NULL, sync);
 }
 
-/* A product of one column: op(A) times op(B)'s column. Of one row: op(B) transposed times op(A)'s row. */
-static cliv__gemv as_gemv(const cliv__gemm *g) {
+/* Of one column: op(A) times op(B)'s column. Of one row: op(B) transposed times op(A)'s row. */
+cliv__gemv cliv__as_gemv(const cliv__gemm *g) {
   const cliv__vector a = {g->a.mem, g->a.first, g->k, g->trans_a ? g->a.pitch : 1};
   const cliv__vector b = {g->b.mem, g->b.first, g->k, g->trans_b ? 1 : g->b.pitch};
   if (g->n == 1)
     return (cliv__gemv){
-        g->dtype, g->trans_a, g->m, g->k, g->alpha, g->beta, g->a, b, {g->c.mem, g->c.first, g->m, g->c.pitch}};
-  return (cliv__gemv){g->dtype, !g->trans_b, g->n, g->k, g->alpha, g->beta, g->b, a, {g->c.mem, g->c.first, g->n, 1}};
+        g->dtype, g->trans_a, g->m, g->k, g->alpha, g->beta, g->a, b, {g->c.mem, g->c.first, g->m, g->c.pitch},
+        g->dtype};
+  return (cliv__gemv){g->dtype, !g->trans_b, g->n, g->k, g->alpha, g->beta, g->b, a, {g->c.mem, g->c.first, g->n, 1},
+                      g->dtype};
 }
 
 /* ---- batches ---- */
@@ -161,7 +168,7 @@ void cliv__places_release(cliv_context *ctx, const cliv__gemm *g, cl_mem places)
 
 static cliv_status single(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {
   if ((g->n == 1 || g->m == 1) && !g->resumes && !(cuts && cuts->no_gemv)) {
-    const cliv__gemv v = as_gemv(g);
+    const cliv__gemv v = cliv__as_gemv(g);
     if (!cliv__has_epilogue(g)) return cliv__exact_gemv(ctx, &v, cuts, sync);
     TRY(cliv__gemm_finish_ready(ctx, g));
     TRY(cliv__exact_gemv(ctx, &v, cuts, SYNC_FIRST(sync)));
@@ -196,6 +203,8 @@ static cliv_status exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv
   return cliv__exact_gemm(ctx, g, NULL, sync);
 }
 
-const cliv__blas_provider cliv__blas_exact = {"exact",          exact_gemm,       exact_gemv,
-                                              exact_ger,        exact_axpy,       cliv__exact_syrk,
-                                              cliv__exact_symm, cliv__exact_trmm, cliv__exact_trsm};
+const cliv__blas_provider cliv__blas_exact = {"exact",          true,
+                                              exact_gemm,       exact_gemv,
+                                              exact_ger,        exact_axpy,
+                                              cliv__exact_syrk, cliv__exact_symm,
+                                              cliv__exact_trmm, cliv__exact_trsm};

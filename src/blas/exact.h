@@ -18,6 +18,8 @@ typedef struct cliv__cuts {
 /* cuts may be NULL. */
 cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync);
 cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv__cuts *cuts, const cliv_sync *sync);
+/* A product of one column, or of one row. */
+cliv__gemv cliv__as_gemv(const cliv__gemm *g);
 
 /* ---- what the walks share ---- */
 

@@ -1,5 +1,6 @@
 /* The public side of cliv/blas.h: triangles and symmetric matrices. */
 #include "base/options.h"
+#include "blas/copies.h"
 #include "blas/product.h"
 #include "blas/triangle.h"
 #include "runtime/stage.h"
@@ -29,8 +30,8 @@ static cliv_status check_flags(const call *o) {
 
 static cliv_status check_tensor(const call *o, const char *name, const cliv_tensor *t) {
   char text[160], other[160];
-  REQUIRE(o->ctx, t->dtype == CLIV_F32 || t->dtype == CLIV_F64, DTYPE,
-          "%s is computed in float32 and float64, not for '%s', %s", o->name, name, cliv__describe(t, text));
+  REQUIRE(o->ctx, t->dtype == CLIV_F64 || cliv__computed(t->dtype) == CLIV_F32, DTYPE,
+          "%s is of float32, float64, float16 and bfloat16, not of '%s', %s", o->name, name, cliv__describe(t, text));
   REQUIRE(o->ctx, t->dtype == o->c->dtype, DTYPE, "%s: '%s' is %s and the result %s: they differ in type", o->name,
           name, cliv__describe(t, text), cliv__describe(o->c, other));
   REQUIRE(o->ctx, t->ndim == 2 || t->ndim == 3, SHAPE,
@@ -93,30 +94,102 @@ static cliv_status choose(const call *o, const cliv_blas_options *options, const
   return CLIV_OK;
 }
 
-/* What no provider is asked for: a result of beta C alone. */
-static cliv_status scale(const call *o, int part, double beta, const cliv_sync *sync) {
-  const cliv__stack c = cliv__stack_of(o->c);
-  if (beta == 1) return cliv__nothing(o->ctx, sync);
-  TRY(cliv__stage_begin(o->ctx));
-  cliv_status status = cliv__nothing(o->ctx, SYNC_FIRST(sync));
-  if (!status) status = cliv__stack_finish(o->ctx, part, 0, NULL, beta, &c);
-  if (!status) status = cliv__nothing(o->ctx, SYNC_LAST(sync));
-  return cliv__stage_end(o->ctx, status, NULL);
+/* ---- operands ---- */
+
+/* A tensor as the routines have stacks: as it lies, its rows being columns where it is turned; or by a copy. */
+typedef struct side {
+  const cliv_tensor *t;
+  bool turned, copied;
+  cliv_tensor copy;
+  cliv__stack stack; /* of the one or the other */
+} side;
+
+static side side_of(const cliv_tensor *t) {
+  side s = {.t = t, .copied = cliv__needs_copy(t, false)};
+  cliv__matrix m;
+  if (!s.copied) s.stack = cliv__stack_of(t);
+  if (cliv__is_narrow(t->dtype) || !t->strided || !cliv__as_rows(t, &m, &s.turned)) return s;
+  s.copied = false;
+  s.stack = (cliv__stack){m.mem, m.first, t->ndim == 3 ? t->shape[0] : 1, m.rows, m.columns, m.pitch, m.each, t->dtype};
+  return s;
 }
 
-static cliv_status run(const call *o, cliv__level3_function *routine, const cliv_sync *sync) {
-  const cliv__stack a = cliv__stack_of(o->a), c = cliv__stack_of(o->c);
-  const cliv__stack b = o->b ? cliv__stack_of(o->b) : a;
-  const cliv__level3 op = {.right = o->how & CLIV_RIGHT,
-                           .upper = o->how & CLIV_UPPER,
-                           .trans = o->how & CLIV_TRANS,
-                           .unit = o->how & CLIV_UNIT,
+static void turn_back(side *s) {
+  s->copied = s->copied || s->turned;
+  s->turned = false;
+}
+
+static cliv_status load(cliv_context *ctx, side *s, cliv__operand which, cliv__chain *order) {
+  if (!s->copied) return CLIV_OK;
+  TRY(cliv__copy_in(ctx, s->t, which, false, order, &s->copy));
+  s->stack = cliv__stack_of(&s->copy);
+  return CLIV_OK;
+}
+
+/* What a call is of matrices some of which are transposed: an equation of transposed ones. */
+static unsigned turn(const call *o, bool a, bool c) {
+  const bool square = o->known == (CLIV_UPPER | CLIV_TRANS), symmetric = !(o->known & CLIV_TRANS);
+  const unsigned by_a = square ? CLIV_TRANS : symmetric ? CLIV_UPPER : CLIV_UPPER | CLIV_TRANS;
+  const unsigned by_c = square ? CLIV_UPPER : symmetric ? CLIV_RIGHT : CLIV_RIGHT | CLIV_TRANS;
+  return o->how ^ (a ? by_a : 0) ^ (c ? by_c : 0);
+}
+
+/* Where the result is made: what C holds is needed there, and what a triangle leaves alone goes back with it. */
+static cliv_status prepare(const call *o, side *c, cliv__chain *order) {
+  if (!c->copied) return CLIV_OK;
+  if (o->beta != 0 || (!o->b && c->t->strided)) return load(o->ctx, c, CLIV__OPERAND_C, order);
+  TRY(cliv__copy_room(o->ctx, c->t, CLIV__OPERAND_C, false, &c->copy));
+  c->stack = cliv__stack_of(&c->copy);
+  return CLIV_OK;
+}
+
+/* What is written of C, or of it turned by `how`. */
+static int part_of(const call *o, unsigned how) {
+  if (o->b) return CLIV__PART_ALL;
+  return how & CLIV_UPPER ? CLIV__PART_UPPER : CLIV__PART_LOWER;
+}
+
+/* beta C alone, of which no provider is asked. */
+static cliv_status scale(cliv_context *ctx, int part, double beta, const cliv__stack *c, const cliv_sync *sync) {
+  TRY(cliv__nothing(ctx, SYNC_FIRST(sync)));
+  TRY(cliv__stack_finish(ctx, part, 0, NULL, beta, c));
+  return cliv__nothing(ctx, SYNC_LAST(sync));
+}
+
+/* routine: NULL where nothing is summed. */
+static cliv_status enqueue(const call *o, cliv__level3_function *routine, const cliv_sync *sync) {
+  cliv__chain order = {.sync = sync};
+  side a = side_of(o->a), b = side_of(o->b ? o->b : o->a), c = side_of(o->c);
+  if (o->b && b.turned != c.turned) turn_back(b.turned ? &b : &c);
+  const bool joined = routine && o->in_place && b.copied && c.copied; /* X is made of B's copy, in its place */
+  if (routine) TRY(load(o->ctx, &a, CLIV__OPERAND_A, &order));
+  if (routine && o->b) TRY(load(o->ctx, &b, joined ? CLIV__OPERAND_C : CLIV__OPERAND_B, &order));
+  if (joined) c.stack = b.stack, c.copy = b.copy;
+  else TRY(prepare(o, &c, &order));
+  const unsigned how = turn(o, a.turned, c.turned);
+  const cliv__level3 op = {.right = how & CLIV_RIGHT,
+                           .upper = how & CLIV_UPPER,
+                           .trans = how & CLIV_TRANS,
+                           .unit = how & CLIV_UNIT,
                            .alpha = o->alpha,
                            .beta = o->beta,
-                           .a = &a,
-                           .b = &b,
-                           .c = &c};
-  return routine(o->ctx, &op, sync);
+                           .a = &a.stack,
+                           .b = &b.stack,
+                           .c = &c.stack};
+  const cliv_sync part = cliv__chain_next(&order, !c.copied);
+  if (routine) TRY(routine(o->ctx, &op, &part));
+  else TRY(scale(o->ctx, part_of(o, how), o->beta, &c.stack, &part));
+  if (!c.copied) return CLIV_OK;
+  return cliv__copy_back(o->ctx, &c.copy, c.t, CLIV__OPERAND_C, part_of(o, o->how), NULL, &order);
+}
+
+/* All launches, or none, where they are of the provider that can. */
+static cliv_status run(const call *o, const cliv__blas_provider *provider, cliv__level3_function *routine,
+                       const cliv_sync *sync) {
+  if (!routine && o->beta == 1) return cliv__nothing(o->ctx, sync);
+  if (routine && provider != &cliv__blas_exact) return enqueue(o, routine, sync);
+  TRY(cliv__stage_begin(o->ctx));
+  return cliv__stage_end(o->ctx, enqueue(o, routine, sync), NULL);
 }
 
 /* ---- operations ---- */
@@ -127,7 +200,7 @@ cliv_status cliv_syrk(cliv_context *ctx, unsigned how, double alpha, const cliv_
   REQUIRE_NOT_NULL(ctx, ctx);
   REQUIRE_NOT_NULL(ctx, a);
   REQUIRE_NOT_NULL(ctx, c);
-  REQUIRE_TENSORS(ctx, a, c);
+  REQUIRE_CONTEXT(ctx, a, c);
   const call o = {ctx,
                   "syrk",
                   how,
@@ -150,8 +223,7 @@ cliv_status cliv_syrk(cliv_context *ctx, unsigned how, double alpha, const cliv_
   const cliv__blas_provider *provider = NULL;
   TRY(choose(&o, options, &provider));
   if (c->count == 0) return cliv__nothing(ctx, sync);
-  if (k == 0 || o.alpha == 0) return scale(&o, how & CLIV_UPPER ? CLIV__PART_UPPER : CLIV__PART_LOWER, o.beta, sync);
-  return run(&o, provider->syrk, sync);
+  return run(&o, provider, k == 0 || o.alpha == 0 ? NULL : provider->syrk, sync);
 }
 
 cliv_status cliv_symm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, const cliv_tensor *b,
@@ -161,7 +233,7 @@ cliv_status cliv_symm(cliv_context *ctx, unsigned how, double alpha, const cliv_
   REQUIRE_NOT_NULL(ctx, a);
   REQUIRE_NOT_NULL(ctx, b);
   REQUIRE_NOT_NULL(ctx, c);
-  REQUIRE_TENSORS(ctx, a, b, c);
+  REQUIRE_CONTEXT(ctx, a, b, c);
   const call o = {ctx,
                   "symm",
                   how,
@@ -177,8 +249,7 @@ cliv_status cliv_symm(cliv_context *ctx, unsigned how, double alpha, const cliv_
   const cliv__blas_provider *provider = NULL;
   TRY(choose(&o, options, &provider));
   if (c->count == 0) return cliv__nothing(ctx, sync);
-  if (o.alpha == 0) return scale(&o, CLIV__PART_ALL, o.beta, sync);
-  return run(&o, provider->symm, sync);
+  return run(&o, provider, o.alpha == 0 ? NULL : provider->symm, sync);
 }
 
 enum { TRIANGULAR = CLIV_RIGHT | CLIV_UPPER | CLIV_TRANS | CLIV_UNIT };
@@ -190,8 +261,7 @@ static cliv_status triangular(const call *o, bool solves, const cliv_blas_option
   const cliv__blas_provider *provider = NULL;
   TRY(choose(o, options, &provider));
   if (o->c->count == 0) return cliv__nothing(o->ctx, sync);
-  if (o->alpha == 0) return scale(o, CLIV__PART_ALL, 0, sync);
-  return run(o, solves ? provider->trsm : provider->trmm, sync);
+  return run(o, provider, o->alpha == 0 ? NULL : solves ? provider->trsm : provider->trmm, sync);
 }
 
 cliv_status cliv_trmm(cliv_context *ctx, unsigned how, double alpha, const cliv_tensor *a, const cliv_tensor *b,
@@ -201,7 +271,7 @@ cliv_status cliv_trmm(cliv_context *ctx, unsigned how, double alpha, const cliv_
   REQUIRE_NOT_NULL(ctx, a);
   REQUIRE_NOT_NULL(ctx, b);
   REQUIRE_NOT_NULL(ctx, x);
-  REQUIRE_TENSORS(ctx, a, b, x);
+  REQUIRE_CONTEXT(ctx, a, b, x);
   const call o = {ctx, "trmm", how, TRIANGULAR, cliv__blas_rounded(x->dtype, alpha), 0, a, b, x, true};
   return triangular(&o, false, options, sync);
 }
@@ -213,7 +283,7 @@ cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, const cliv_
   REQUIRE_NOT_NULL(ctx, a);
   REQUIRE_NOT_NULL(ctx, b);
   REQUIRE_NOT_NULL(ctx, x);
-  REQUIRE_TENSORS(ctx, a, b, x);
+  REQUIRE_CONTEXT(ctx, a, b, x);
   const call o = {ctx, "trsm", how, TRIANGULAR, cliv__blas_rounded(x->dtype, alpha), 0, a, b, x, true};
   return triangular(&o, true, options, sync);
 }

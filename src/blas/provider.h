@@ -21,6 +21,7 @@ typedef struct cliv__vector {
   cl_ulong first, count, step;
 } cliv__vector;
 
+enum { CLIV__PART_ALL, CLIV__PART_LOWER, CLIV__PART_UPPER };   /* of a square matrix: as in cl/blas.cl */
 enum { CLIV__BIAS_NONE, CLIV__BIAS_COLUMNS, CLIV__BIAS_ROWS }; /* as in cl/blas.cl */
 
 /* A product C = alpha op(A) op(B) + beta C: C is m × n, the sum is over k. None of m, n, k is 0, alpha is not 0.
@@ -62,6 +63,7 @@ typedef struct cliv__gemv {
   double alpha, beta;
   cliv__matrix a;
   cliv__vector x, y;
+  cliv_dtype narrow; /* A's own, where that is float16 or bfloat16; else not looked at */
 } cliv__gemv;
 
 /* syrk, symm, trmm, trsm, of stacks of equal matrices (blas/factor.h) and never empty: A is triangular or symmetric, or
@@ -76,10 +78,11 @@ typedef cliv_status cliv__level3_function(cliv_context *ctx, const cliv__level3 
 
 /* Every member: called by blas.c and level3.c only; enqueues and does not block (but may compile on its first call);
  * waits for and signals `sync` (may be NULL); leaves the result as it was when it fails before its first launch; keeps
- * none of the pointers. Memory belongs to the caller. The arguments are checked, of one dtype (float32 or float64), and
- * C (y, A of ger) overlaps nothing that is read. */
+ * none of the pointers. Memory belongs to the caller. The arguments are checked, of one dtype (float32 or float64; or
+ * as `narrow` says), and C (y, A of ger) overlaps nothing that is read. */
 typedef struct cliv__blas_provider {
   const char *name; /* for sentences and listings */
+  bool narrow;      /* ger and axpy take float16 and bfloat16, and gemv such an A */
   cliv_status (*gemm)(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync);
   cliv_status (*gemv)(cliv_context *ctx, const cliv__gemv *g, const cliv_sync *sync);
   /* A += alpha x y'; alpha is not 0. */

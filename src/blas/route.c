@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blas/copies.h"
 #include "blas/prepare.h"
 #include "blas/tuning.h"
 #include "runtime/measure.h"
@@ -311,33 +312,33 @@ static cliv_status routed_gemm(cliv_context *ctx, const cliv__gemm *g, const cli
 }
 
 /* The routines that are not measured. */
-static bool usually_by_exact(cliv_context *ctx) {
-  return cliv_blas_auto(ctx) == CLIV_PROVIDER_EXACT || cliv__preparing(ctx);
+static bool usually_by_exact(cliv_context *ctx, cliv_dtype dtype) {
+  return cliv__is_narrow(dtype) || cliv_blas_auto(ctx) == CLIV_PROVIDER_EXACT || cliv__preparing(ctx);
 }
 
 static cliv_status routed_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_sync *sync) {
-  if (usually_by_exact(ctx)) return cliv__blas_exact.gemv(ctx, g, sync);
+  if (usually_by_exact(ctx, g->narrow)) return cliv__blas_exact.gemv(ctx, g, sync);
   cliv__error held = cliv__error_hold(ctx);
   const cliv_status status = cliv__blas_clblast.gemv(ctx, g, sync);
   return refused(ctx, status, &held) ? cliv__blas_exact.gemv(ctx, g, sync) : status;
 }
 static cliv_status routed_ger(cliv_context *ctx, cliv_dtype dtype, double alpha, const cliv__vector *x,
                               const cliv__vector *y, const cliv__matrix *a, const cliv_sync *sync) {
-  if (usually_by_exact(ctx)) return cliv__blas_exact.ger(ctx, dtype, alpha, x, y, a, sync);
+  if (usually_by_exact(ctx, dtype)) return cliv__blas_exact.ger(ctx, dtype, alpha, x, y, a, sync);
   cliv__error held = cliv__error_hold(ctx);
   const cliv_status status = cliv__blas_clblast.ger(ctx, dtype, alpha, x, y, a, sync);
   return refused(ctx, status, &held) ? cliv__blas_exact.ger(ctx, dtype, alpha, x, y, a, sync) : status;
 }
 static cliv_status routed_axpy(cliv_context *ctx, cliv_dtype dtype, double alpha, const cliv__matrix *x,
                                const cliv__matrix *y, const cliv_sync *sync) {
-  if (usually_by_exact(ctx)) return cliv__blas_exact.axpy(ctx, dtype, alpha, x, y, sync);
+  if (usually_by_exact(ctx, dtype)) return cliv__blas_exact.axpy(ctx, dtype, alpha, x, y, sync);
   cliv__error held = cliv__error_hold(ctx);
   const cliv_status status = cliv__blas_clblast.axpy(ctx, dtype, alpha, x, y, sync);
   return refused(ctx, status, &held) ? cliv__blas_exact.axpy(ctx, dtype, alpha, x, y, sync) : status;
 }
 
 const cliv__blas_provider cliv__blas_routed = {
-    .name = "auto", .gemm = routed_gemm, .gemv = routed_gemv, .ger = routed_ger, .axpy = routed_axpy};
+    .name = "auto", .narrow = true, .gemm = routed_gemm, .gemv = routed_gemv, .ger = routed_ger, .axpy = routed_axpy};
 
 #else
 

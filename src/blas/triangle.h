@@ -31,8 +31,7 @@ cliv_status cliv__triangle_square(cliv_context *ctx, bool upper, bool trans, dou
 cliv_status cliv__triangle_symmetric(cliv_context *ctx, bool right, bool upper, double alpha, const cliv__stack *s,
                                      const cliv__stack *b, double beta, const cliv__stack *c);
 
-/* out = alpha s, or fma(alpha, s, beta out), in the named part; s NULL: beta out, of a sum of nothing. */
-enum { CLIV__PART_ALL, CLIV__PART_LOWER, CLIV__PART_UPPER };
+/* out = alpha s, or fma(alpha, s, beta out), in the part (CLIV__PART_…); s NULL: beta out, of a sum of nothing. */
 cliv_status cliv__stack_finish(cliv_context *ctx, int part, double alpha, const cliv__stack *s, double beta,
                                const cliv__stack *out);
 

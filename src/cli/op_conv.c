@@ -140,7 +140,8 @@ int op_conv(int argc, const char **argv) {
                            .arguments = "[OPTION]... X.npy W.npy -o OUT.npy",
                            .about =
                                "A convolution of [N, C, L] by [O, C / groups, K], or of [N, C, H, W] by\n"
-                               "[O, C / groups, KH, KW], or one of its gradients, in float32 or float64.",
+                               "[O, C / groups, KH, KW], or one of its gradients, of float32, float64 or\n"
+                               "float16.",
                            .example =
                                "cliv op conv --padding 1 --bias b.npy x.npy w.npy -o y.npy\n"
                                "cliv op conv --backward weight --stride 2 --size 3 x.npy dy.npy -o dw.npy",

@@ -313,18 +313,22 @@ bool cliv__overlap(const cliv_tensor *a, const cliv_tensor *b) {
   return apart < a->columns * element || apart + b->columns * cliv_dtype_size(b->dtype) > pitch;
 }
 
+cliv_status cliv__check_context(cliv_context *ctx, const cliv_tensor *const *tensors, size_t count) {
+  char text[160];
+  for (size_t i = 0; i < count; i++)
+    REQUIRE(ctx, !tensors[i] || tensors[i]->ctx == ctx, VALUE,
+            "%s belongs to another context than the one given: make a view or a copy of it in this one",
+            cliv__describe(tensors[i], text));
+  return CLIV_OK;
+}
+
 cliv_status cliv__check_tensors(cliv_context *ctx, const cliv_tensor *const *tensors, size_t count) {
   char text[160];
-  for (size_t i = 0; i < count; i++) {
-    const cliv_tensor *t = tensors[i];
-    if (!t) continue;
-    REQUIRE(ctx, t->ctx == ctx, VALUE,
-            "%s belongs to another context than the one given: make a view or a copy of it in this one",
-            cliv__describe(t, text));
-    REQUIRE(ctx, !t->strided, LAYOUT,
+  TRY(cliv__check_context(ctx, tensors, count));
+  for (size_t i = 0; i < count; i++)
+    REQUIRE(ctx, !tensors[i] || !tensors[i]->strided, LAYOUT,
             "this does not work on strided views such as %s: make a dense copy of it by cliv_tensor_copy",
-            cliv__describe(t, text));
-  }
+            cliv__describe(tensors[i], text));
   return CLIV_OK;
 }
 

@@ -36,6 +36,11 @@ static inline bool cliv__dense(const cliv_tensor *t) { return !t->strided && (t-
   TRY(cliv__check_tensors((ctx), (const cliv_tensor *const[]){__VA_ARGS__}, \
                           sizeof((const cliv_tensor *const[]){__VA_ARGS__}) / sizeof(cliv_tensor *)))
 cliv_status cliv__check_tensors(cliv_context *ctx, const cliv_tensor *const *tensors, size_t count);
+/* The first of these alone. */
+#define REQUIRE_CONTEXT(ctx, ...)                                           \
+  TRY(cliv__check_context((ctx), (const cliv_tensor *const[]){__VA_ARGS__}, \
+                          sizeof((const cliv_tensor *const[]){__VA_ARGS__}) / sizeof(cliv_tensor *)))
+cliv_status cliv__check_context(cliv_context *ctx, const cliv_tensor *const *tensors, size_t count);
 bool cliv__same_shape(const cliv_tensor *a, const cliv_tensor *b);
 /* In one cl_mem, or both in shared virtual memory: whether one has bytes of the other can be told. */
 bool cliv__same_memory(const cliv_tensor *a, const cliv_tensor *b);

@@ -21,6 +21,7 @@ static const convolution convolutions[] = {
     {"3x3 by channel", CLIV_F32, {1, 6, 10, 35}, {6, 1, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 6},
     {"1x1", CLIV_F32, {2, 9, 6, 7}, {5, 9, 1, 1}, {1, 1}, {0, 0}, {1, 1}, 1},
     {"3x2, stride 1,2", CLIV_F64, {1, 3, 8, 12}, {4, 3, 3, 2}, {1, 2}, {1, 0}, {1, 1}, 1},
+    {"3x3", CLIV_BF16, {2, 5, 9, 21}, {7, 5, 3, 3}, {1, 1}, {1, 1}, {1, 1}, 1},
 };
 static const char *const parts[] = {"forward", "data", "weight"};
 
@@ -82,6 +83,8 @@ static const triangular triangles[] = {
     {"trsm", CLIV_F32, CLIV_RIGHT | CLIV_TRANS | CLIV_UNIT, 17, 45},
     {"trsm", CLIV_F32, CLIV_RIGHT, 17, 9},
     {"trsm", CLIV_F64, 0, 40, 9},
+    {"syrk", CLIV_BF16, CLIV_UPPER, 19, 33},
+    {"trsm", CLIV_F16, CLIV_UNIT, 40, 9},
 };
 
 /* t = t / 4096: equations with a diagonal of 1 then stay in the range of numbers. */

@@ -60,6 +60,41 @@ static cliv_status multiply(cliv__bench *bench, const product *p, uint64_t *hash
   return cliv__bench_hash(bench, c, hash);
 }
 
+/* ---- narrow matrices times vectors ---- */
+
+static const struct {
+  cliv_dtype dtype;
+  size_t m, k;
+  int trans_a;
+} vectors[] = {{CLIV_F16, 83, 130, 0}, {CLIV_F16, 83, 130, 1}, {CLIV_BF16, 83, 130, 0}};
+
+static cliv_status multiply_vector(cliv__bench *bench, size_t i, uint64_t *hash) {
+  const size_t m = vectors[i].m, k = vectors[i].k;
+  const size_t a_shape[] = {vectors[i].trans_a ? k : m, vectors[i].trans_a ? m : k};
+  const cliv_blas_options exact = {.size = sizeof exact, .provider = CLIV_PROVIDER_EXACT};
+  cliv_tensor *a, *x, *y;
+  TRY(cliv__bench_add(bench, vectors[i].dtype, 2, a_shape, 3, CLIV__MODEST, 1, &a));
+  TRY(cliv__bench_add(bench, vectors[i].dtype, 1, &k, 1, CLIV__MODEST, 2, &x));
+  TRY(cliv__bench_add(bench, vectors[i].dtype, 1, &m, 2, CLIV__MODEST, 3, &y));
+  TRY(cliv_gemv(bench->ctx, vectors[i].trans_a, 0.125, a, x, -0.5, y, &exact, NULL));
+  return cliv__bench_hash(bench, y, hash);
+}
+
+static void products_with_vectors(cliv__selftest *test) {
+  test->operation = "gemv";
+  for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+    if (!cliv__selftest_wants(test, vectors[i].m * vectors[i].k)) continue;
+    cliv__bench bench = {.ctx = test->ctx};
+    uint64_t hash = 0;
+    char name[96];
+    snprintf(name, sizeof name, "%s %zux%zu%s, alpha 0.125, beta -0.5", cliv_dtype_name(vectors[i].dtype), vectors[i].m,
+             vectors[i].k, vectors[i].trans_a ? " ta" : "");
+    const cliv_status status = multiply_vector(&bench, i, &hash);
+    cliv__selftest_report(test, name, vectors[i].dtype, status, hash);
+    cliv__bench_clear(&bench);
+  }
+}
+
 void cliv__selftest_products(cliv__selftest *test) {
   test->operation = "exact";
   for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
@@ -77,4 +112,5 @@ void cliv__selftest_products(cliv__selftest *test) {
     cliv__selftest_report(test, name, p->dtype, status, hash);
     cliv__bench_clear(&bench);
   }
+  products_with_vectors(test);
 }
