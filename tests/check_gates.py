@@ -53,6 +53,8 @@ NAMED = {
     "factor": ("factor.cl", None, ""),
     "fft": ("fft_group.cl", None, ""),
     "dct": ("fft_dct.cl", None, ""),
+    "convolve": ("fft_product.cl", None, ""),
+    "smooth": ("fft_smooth.cl", None, ""),
 }
 ON_THE_HOST = {"schedule"}
 SAME_RULE = {"adamw": "adam"}  # they differ in what the host works out

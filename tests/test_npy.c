@@ -321,42 +321,63 @@ static void refused_calls(void **state) {
   free(dir);
 }
 
-/* complex64 as pairs, as NumPy writes it: in C order, in Fortran order, and what is no such file. */
+/* The k-th number of float32 or float64. */
+static double number(const cliv_array *a, size_t k) {
+  return a->dtype == CLIV_F64 ? ((const double *)a->data)[k] : (double)((const float *)a->data)[k];
+}
+
+/* Whether an array of shape (2, 3) as pairs has the numbers 0 … 11. */
+static void check_pairs(const cliv_array *a, int pairs, cliv_dtype dtype) {
+  assert_int_equal(pairs, 1);
+  assert_int_equal(a->dtype, dtype);
+  assert_int_equal(a->ndim, 3);
+  for (int d = 0; d < 3; d++) assert_int_equal(a->shape[d], ((const size_t[]){2, 3, 2})[d]);
+  for (size_t k = 0; k < 12; k++) assert_true(number(a, k) == (double)k);
+}
+
+/* complex64 and complex128 as pairs, as NumPy writes them: in C order, in Fortran order, big-endian, and what is no
+ * such file. */
 static void complex_numbers(void **state) {
   (void)state;
-  static const struct {
-    const char *name, *header;
-    float data[12];
+  static const float single[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+                     columns[] = {0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11};
+  static const double twice[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+                      twice_columns[] = {0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11};
+  unsigned char swapped[sizeof twice];
+  for (size_t i = 0; i < sizeof twice; i++) swapped[i] = ((const unsigned char *)twice)[i ^ 7];
+  const struct {
+    const char *header;
+    const void *data;
+    size_t bytes;
+    cliv_dtype dtype;
   } rows[] = {
-      {"c", "{'descr': '<c8', 'fortran_order': False, 'shape': (2, 3), }", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
-      {"f", "{'descr': '<c8', 'fortran_order': True, 'shape': (2, 3), }", {0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11}},
+      {"{'descr': '<c8', 'fortran_order': False, 'shape': (2, 3), }", single, sizeof single, CLIV_F32},
+      {"{'descr': '<c8', 'fortran_order': True, 'shape': (2, 3), }", columns, sizeof columns, CLIV_F32},
+      {"{'descr': '<c16', 'fortran_order': False, 'shape': (2, 3), }", twice, sizeof twice, CLIV_F64},
+      {"{'descr': '<c16', 'fortran_order': True, 'shape': (2, 3), }", twice_columns, sizeof twice_columns, CLIV_F64},
+      {"{'descr': '>c16', 'fortran_order': False, 'shape': (2, 3), }", swapped, sizeof swapped, CLIV_F64},
   };
   char *dir = test_temp_dir(), *path = test_join(dir, "x.npy");
   cliv_array a;
   int pairs = -1;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    const made m = make(1, rows[i].header, rows[i].data, sizeof rows[i].data);
+    const made m = make(1, rows[i].header, rows[i].data, rows[i].bytes);
     test_write_file(path, m.bytes, m.n);
-    ASSERT_FAILS(NULL, cliv_npy_read(path, &a), CLIV_DTYPE, "c8");
+    ASSERT_FAILS(NULL, cliv_npy_read(path, &a), CLIV_DTYPE, rows[i].dtype == CLIV_F64 ? "c16" : "c8");
     ASSERT_OK(NULL, cliv_npy_read_pairs(path, &a, &pairs));
-    assert_int_equal(pairs, 1);
-    assert_int_equal(a.dtype, CLIV_F32);
-    assert_int_equal(a.ndim, 3);
-    for (int d = 0; d < 3; d++) assert_int_equal(a.shape[d], ((const size_t[]){2, 3, 2})[d]);
-    for (size_t k = 0; k < 12; k++) assert_true(((const float *)a.data)[k] == (float)k);
+    check_pairs(&a, pairs, rows[i].dtype);
     ASSERT_OK(NULL, cliv_npy_write_pairs(path, &a));
     cliv_array_free(&a);
     ASSERT_OK(NULL, cliv_npy_read_pairs(path, &a, &pairs));
-    assert_int_equal(pairs, 1);
-    for (size_t k = 0; k < 12; k++) assert_true(((const float *)a.data)[k] == (float)k);
-    ASSERT_OK(NULL, cliv_npy_write(path, &a)); /* as they are: float32 [2, 3, 2] */
+    check_pairs(&a, pairs, rows[i].dtype);
+    ASSERT_OK(NULL, cliv_npy_write(path, &a)); /* as they are: [2, 3, 2] */
     cliv_array_free(&a);
     ASSERT_OK(NULL, cliv_npy_read_pairs(path, &a, &pairs));
     assert_int_equal(pairs, 0);
     assert_int_equal(a.ndim, 3);
     cliv_array_free(&a);
   }
-  const made deep = make(1, "{'descr': '<c8', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1), }", rows[0].data, 8);
+  const made deep = make(1, "{'descr': '<c8', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1), }", single, 8);
   test_write_file(path, deep.bytes, deep.n);
   ASSERT_FAILS(NULL, cliv_npy_read_pairs(path, &a, &pairs), CLIV_SHAPE, "7 at most");
   ASSERT_FAILS(NULL, cliv_npy_read_pairs(path, &a, NULL), CLIV_NULL, "pairs");

@@ -32,6 +32,10 @@ static const struct layout {
 };
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
+/* Complex numbers: pairs of what another row has. */
+static const struct { const char *code, *part; } complexes[] = {{"c8", "f4"}, {"c16", "f8"}};
+enum { COMPLEXES = sizeof complexes / sizeof complexes[0] };
+
 /* In place: from the last element to the first, so that none is overwritten before it is read. */
 #define DEFINE_WIDEN(name, from, to)                                 \
   static void name(void *data, size_t count) {                       \
@@ -53,7 +57,7 @@ DEFINE_WIDEN(widen_u32, uint32_t, int64_t)
 typedef struct header {
   const struct layout *layout;
   bool swapped, fortran;
-  bool takes_pairs, pairs; /* whether complex64 is read, as pairs of float32; whether it is that */
+  bool takes_pairs, pairs; /* whether complex numbers are read, as pairs; whether they are that */
   int ndim;
   size_t shape[CLIV_MAX_DIMS];
   size_t data; /* where the data begin */
@@ -120,6 +124,14 @@ static cliv_status take_shape(cursor *c, header *h) {
   return h->ndim == 1 && !comma ? fail(c, "its shape is a number, not a tuple") : CLIV_OK;
 }
 
+static bool is(const char *code, const char *text, size_t n) { return strlen(code) == n && memcmp(code, text, n) == 0; }
+
+static const struct layout *find_layout(const char *code, size_t n) {
+  for (int i = 0; i < LAYOUTS; i++)
+    if (is(layouts[i].code, code, n)) return &layouts[i];
+  return NULL;
+}
+
 static cliv_status take_type(cursor *c, header *h) {
   const char *text, *code;
   size_t n;
@@ -129,12 +141,10 @@ static cliv_status take_type(cursor *c, header *h) {
   if (!take_string(c, &text, &n) || n == 0) return fail(c, "its element type is not a string");
   const bool marked = strchr("<>=|", text[0]) != NULL && text[0] != 0;
   code = text + marked;
-  for (int i = 0; i < LAYOUTS && !h->layout; i++)
-    if (n - marked == strlen(layouts[i].code) && memcmp(code, layouts[i].code, n - marked) == 0)
-      h->layout = &layouts[i];
-  if (h->takes_pairs && n - marked == 2 && memcmp(code, "c8", 2) == 0) {
-    h->layout = &layouts[0];
-    h->pairs = true;
+  h->layout = find_layout(code, n - marked);
+  for (int i = 0; i < COMPLEXES && h->takes_pairs && !h->pairs; i++) {
+    h->pairs = is(complexes[i].code, code, n - marked);
+    if (h->pairs) h->layout = find_layout(complexes[i].part, 2);
   }
   REQUIRE(NULL, h->layout != NULL, DTYPE,
           "%s: holds elements of type '%.*s'; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 b1 and bfloat16 (V2) can be read",
@@ -300,9 +310,10 @@ cliv_status cliv_npy_read_pairs(const char *path, cliv_array *out, int *pairs) {
 static size_t format_header(const cliv_array *array, bool pairs, char room[512]) {
   const struct layout *layout = layouts;
   while (layout->dtype != array->dtype) layout++;
+  const char *const code = !pairs ? layout->code : array->dtype == CLIV_F64 ? "c16" : "c8";
   size_t n = 10;
   n += (size_t)snprintf(room + n, 512 - n, "{'descr': '%s%s', 'fortran_order': False, 'shape': (",
-                        layout->bytes == 1 ? "|" : "<", pairs ? "c8" : layout->code);
+                        layout->bytes == 1 ? "|" : "<", code);
   const int ndim = array->ndim - pairs;
   for (int i = 0; i < ndim; i++) n += (size_t)snprintf(room + n, 512 - n, "%s%zu", i ? ", " : "", array->shape[i]);
   n += (size_t)snprintf(room + n, 512 - n, "%s), }", ndim == 1 ? "," : "");
@@ -342,8 +353,9 @@ cliv_status cliv_npy_write(const char *path, const cliv_array *array) { return w
 cliv_status cliv_npy_write_pairs(const char *path, const cliv_array *array) {
   REQUIRE_NOT_NULL(NULL, path);
   REQUIRE_NOT_NULL(NULL, array);
-  REQUIRE(NULL, array->dtype == CLIV_F32, DTYPE, "%s: complex numbers are pairs of float32, not of %s",
-          cliv__shown(path), cliv_dtype_name(array->dtype));
+  REQUIRE(NULL, array->dtype == CLIV_F32 || array->dtype == CLIV_F64, DTYPE,
+          "%s: complex numbers are pairs of float32 or float64, not of %s", cliv__shown(path),
+          cliv_dtype_name(array->dtype));
   REQUIRE(NULL, array->ndim > 0 && array->ndim <= CLIV_MAX_DIMS && array->shape[array->ndim - 1] == 2, SHAPE,
           "%s: complex numbers are pairs, but the array does not end with an axis of 2", cliv__shown(path));
   return write_file(path, array, true);

@@ -27,6 +27,8 @@ const cli_command op_kinds[] = {
     {"conv", "A convolution in one or two dimensions, or its gradients", op_conv},
     {"fft", "Fourier transforms along any axes", op_fft},
     {"dct", "Cosine and sine transforms along any axes", op_dct},
+    {"convolve", "A convolution or correlation by transforms, for long operands", op_convolve},
+    {"smooth", "Laplacian smoothing along any axes", op_smooth},
     {"factor", "A factorisation of matrices, or a solution by one", op_factor},
     {"list", "Every operation of every kind", op_list},
     {NULL, NULL, NULL},

@@ -125,7 +125,9 @@ static void print_value(const cliv_array *array) {
 }
 
 static void print_result(op_run *run, const cliv_array *array, const char *kind, const char *operation) {
-  const char *const type = run->pairs ? "complex64" : cliv_dtype_name(array->dtype);
+  const char *const type = !run->pairs                ? cliv_dtype_name(array->dtype)
+                           : array->dtype == CLIV_F64 ? "complex128"
+                                                      : "complex64";
   if (run->c->json) {
     json_t *const document =
         json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o}", "kind", kind, "op", operation, "device",

@@ -34,7 +34,7 @@ bool op_require(cli *c, const char *value, const char *option, const char *hint)
 bool op_read(op_run *run, const char *path);
 /* A text file, malloc'd. False: reported. */
 bool op_read_text(cli *c, const char *path, char **text);
-/* The same where complex numbers are taken, as pairs of float32. */
+/* The same where complex numbers are taken, as pairs of float32 or float64. */
 bool op_read_pairs(op_run *run, const char *path, bool *pairs);
 /* Whether an input that was read has as many axes as `wanted` says: "a matrix has two". */
 bool op_has_axes(op_run *run, int input, int least, int most, const char *wanted);
@@ -84,7 +84,9 @@ typedef struct op_fft_info {
 } op_fft_info;
 const op_fft_info *op_fft_get(size_t index);
 const op_fft_info *op_dct_get(size_t index);
-/* What --axes says (NULL: not given) of an array: axes, and how many (0: the last). False: reported. */
+const op_fft_info *op_convolve_get(size_t index);
+/* What --axes says (NULL: not given) of the first input, which has `ndim`: axes from 0 on, and how many (0: the last).
+ * False: reported. */
 bool op_fft_axes(op_run *run, const char *text, int ndim, int *count, int axes[CLIV_MAX_DIMS]);
 
 /* The kinds of `cliv op`, ended by a NULL name. */
@@ -109,6 +111,8 @@ int op_blas(int argc, const char **argv); /* gemv … trsm: argv[0] says which *
 int op_conv(int argc, const char **argv);
 int op_fft(int argc, const char **argv);
 int op_dct(int argc, const char **argv);
+int op_convolve(int argc, const char **argv);
+int op_smooth(int argc, const char **argv);
 int op_factor(int argc, const char **argv);
 int op_list(int argc, const char **argv);
 

@@ -40,7 +40,7 @@ int op_dct(int argc, const char **argv) {
       {"type", 0, POPT_ARG_LONG, &o.type, 0, "2 (unless given) or 3", "TYPE"},
       {"sine", 0, POPT_ARG_NONE, &o.sine, 0, "Sines instead of cosines", NULL},
       {"inverse", 0, POPT_ARG_NONE, &o.inverse, 0, "The inverse of that type", NULL},
-      {"axes", 0, POPT_ARG_STRING, &o.axes, 0, "last (unless given) or all", "AXES"},
+      {"axes", 0, POPT_ARG_STRING, &o.axes, 0, "last (unless given), all, or numbers such as 0,2 or -2,-1", "AXES"},
       {"norm", 0, POPT_ARG_STRING, &o.norm, 0, "As SciPy's: backward (unless given), ortho or forward", "NORM"},
       POPT_TABLEEND};
   const cli_usage usage = {.verb = "op dct",

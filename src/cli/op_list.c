@@ -271,6 +271,7 @@ static json_t *all_transforms_json(transform_getter *get) {
 }
 
 static json_t *transforms_json(void) { return all_transforms_json(op_fft_get); }
+static json_t *convolves_json(void) { return all_transforms_json(op_convolve_get); }
 static json_t *cosines_json(void) { return all_transforms_json(op_dct_get); }
 
 static void print_all_transforms(transform_getter *get) {
@@ -278,6 +279,7 @@ static void print_all_transforms(transform_getter *get) {
 }
 
 static void print_transforms(void) { print_all_transforms(op_fft_get); }
+static void print_convolves(void) { print_all_transforms(op_convolve_get); }
 static void print_cosines(void) { print_all_transforms(op_dct_get); }
 
 /* ---- conv ---- */
@@ -332,8 +334,9 @@ static const struct {
     {"schedule", "shapes of schedules, in steps: arguments with default", schedules_json, print_schedules},
     {"gemm", "matrix products, by provider", products_json, print_products},
     {"conv", "convolutions in one or two dimensions", convolutions_json, print_convolutions},
-    {"fft", "Fourier transforms of complex numbers", transforms_json, print_transforms},
+    {"fft", "Fourier transforms of complex and real numbers", transforms_json, print_transforms},
     {"dct", "cosine and sine transforms of real numbers", cosines_json, print_cosines},
+    {"convolve", "convolutions by transforms", convolves_json, print_convolves},
     {"factor", "factorisations of matrices, and solutions by them", factors_json, print_factors},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };

@@ -71,8 +71,7 @@ def test_ger_and_axpy(tmp_path):
     assert np.array_equal(run(tmp_path, "axpy", np.float32(2), np.float32(3)), np.float32(5))
 
 
-@pytest.mark.parametrize("shape", [(20, 33), (3, 20, 9)])
-@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("shape, upper", [((20, 33), False), ((3, 20, 9), True)])
 def test_syrk(tmp_path, shape, upper):
     a, part = normal(*shape), np.triu if upper else np.tril
     wa = wide(a)[0]
@@ -86,8 +85,7 @@ def test_syrk(tmp_path, shape, upper):
     assert np.array_equal(got - part(got), c - part(c))
 
 
-@pytest.mark.parametrize("right", [False, True])
-@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("right, upper", [(False, True), (True, False)])
 def test_symm(tmp_path, right, upper):
     b = normal(20, 33)
     n = 33 if right else 20
@@ -98,10 +96,7 @@ def test_symm(tmp_path, right, upper):
     near(got, sides[0] @ sides[1] + b, (abs(sides[0]) @ abs(sides[1]) + abs(b), n))
 
 
-FLAGS = [(), ("--right",), ("--upper", "--trans"), ("--right", "--upper", "--unit"), ("--trans", "--unit")]
-
-
-@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("flags", [(), ("--upper", "--trans"), ("--right", "--upper", "--unit")])
 def test_triangles(tmp_path, flags):
     batch = () if "--right" in flags else (2,)
     b = normal(*batch, 20, 33)

@@ -48,7 +48,7 @@ def test_all_axes_there_and_back(tmp_path):
     x = normal(6, 10, 7)
     got, _ = transform(tmp_path, x, "--axes", "all", "--norm", "ortho")
     agree(got, np.einsum("abc,ia,jb,kc", x, *(matrix(n, ortho=True) for n in x.shape)))
-    agree(transform(tmp_path, got, "--axes", "all", "--norm", "ortho", "--inverse")[0], x, 1e-6)
+    agree(transform(tmp_path, got, "--axes", "2,0,-2", "--norm", "ortho", "--inverse")[0], x, 1e-6)
 
 
 def test_doubles(tmp_path):

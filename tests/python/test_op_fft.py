@@ -6,7 +6,9 @@ from support import document, done, refused
 
 
 def transform(folder, x, *options):
+    """By the provider whose bounds are checked, unless another is asked for."""
     np.save(folder / "x.npy", x)
+    options = options if "--provider" in options else [*options, "--provider", "exact"]
     told = document("op", "fft", *options, folder / "x.npy", "-o", folder / "y.npy")
     return np.load(folder / "y.npy"), told
 
@@ -16,8 +18,8 @@ def normal(*shape):
     return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
 
 
-def agree(got, want, bound):
-    assert got.dtype == np.complex64 and got.shape == want.shape
+def agree(got, want, bound, dtype=np.complex64):
+    assert got.dtype == dtype and got.shape == want.shape
     assert np.linalg.norm(got - want) <= bound * np.linalg.norm(want)
 
 
@@ -45,23 +47,54 @@ def test_files_of_other_order(tmp_path, layout):
 
 
 def test_real_numbers(tmp_path):
+    """By whichever provider is taken for them."""
     x = normal(20).real.copy()
-    agree(transform(tmp_path, x)[0], np.fft.fft(x.astype(complex)), 2e-7)
+    got, told = transform(tmp_path, x, "--provider", "auto")
+    assert told["provider"] in ("exact", "clfft")
+    agree(got, np.fft.fft(x.astype(complex)), 2e-7 if told["provider"] == "exact" else 1e-6)
 
 
-@pytest.mark.parametrize("shape", [(20,), (3, 17), (4, 6, 10)])
-def test_half_of_real_numbers(tmp_path, shape):
+@pytest.mark.parametrize("axes", ["0", "0,2", "-1,0,1"])
+def test_axes(tmp_path, axes):
+    x = normal(6, 10, 7)
+    got, told = transform(tmp_path, x, "--axes", axes)
+    assert told["provider"] == "exact"
+    agree(got, np.fft.fftn(x.astype(complex), axes=list(map(int, axes.split(",")))), 4e-7)
+
+
+@pytest.mark.parametrize("shape, axes", [((20,), "last"), ((3, 17), "all"), ((4, 6, 10), "all"), ((4, 6, 10), "2,0"),
+                                         ((5, 7), "0")])
+def test_half_of_real_numbers_and_back(tmp_path, shape, axes):
     x = normal(*shape).real.copy()
-    got, told = transform(tmp_path, x, "--real", "--axes", "all")
-    assert told["op"] == "real" and told["shape"] == list(np.fft.rfftn(x).shape)
-    agree(got, np.fft.rfftn(x.astype(float)), 4e-7)
+    named = {"last": [-1], "all": range(len(shape))}.get(axes) or list(map(int, axes.split(",")))
+    want = np.fft.rfftn(x.astype(float), axes=named)
+    got, told = transform(tmp_path, x, "--real", "--axes", axes)
+    assert told["op"] == "real" and told["dtype"] == "complex64" and told["shape"] == list(want.shape)
+    agree(got, want, 4e-7)
+    n = shape[named[-1]]
+    back, told = transform(tmp_path, got, "--real", "--inverse", "--axes", axes, *["--length", n] * (n % 2))
+    assert told["op"] == "real_inverse" and told["dtype"] == "float32"
+    agree(back, x, 8e-7, np.float32)
+
+
+def test_doubles(tmp_path):
+    x = normal(3, 30).astype(complex)
+    got, told = transform(tmp_path, x, "--norm", "ortho")
+    assert told["dtype"] == "complex128"
+    agree(got, np.fft.fft(x, norm="ortho"), 2e-15, complex)
+    agree(transform(tmp_path, x.real.copy())[0], np.fft.fft(x.real), 2e-15, complex)
+    half, _ = transform(tmp_path, x.real.copy(), "--real")
+    agree(half, np.fft.rfft(x.real), 2e-15, complex)
+    agree(transform(tmp_path, half, "--real", "--inverse")[0], x.real, 4e-15, float)
 
 
 def test_clfft(tmp_path):
     """Where clFFT is built in it computes the same transform; elsewhere one is told so."""
     x = normal(3, 8)
     if "with clFFT" in done("--version"):
-        agree(transform(tmp_path, x, "--provider", "clfft")[0], np.fft.fft(x.astype(complex)), 1e-6)
+        got, told = transform(tmp_path, x, "--provider", "clfft")
+        assert told["provider"] == "clfft"
+        agree(got, np.fft.fft(x.astype(complex)), 1e-6)
         np.save(tmp_path / "x.npy", normal(3, 17))
         refused("op", "fft", "--provider", "clfft", tmp_path / "x.npy", "-o", tmp_path / "out.npy", code=1,
                 says="which 17 along axis 1 is not", leaves=[tmp_path / "out.npy"])
@@ -73,16 +106,30 @@ def test_clfft(tmp_path):
 
 def test_refused(tmp_path):
     out = tmp_path / "out.npy"
-    files = {"doubles": np.zeros(4), "empty": np.zeros((3, 0), np.complex64), "scalar": np.complex64(1)}
+    files = {"halves": np.zeros(4, np.float16), "empty": np.zeros((3, 0), np.complex64), "scalar": np.complex64(1),
+             "pairs": np.zeros((3, 4), np.complex64), "deep": np.zeros([1] * 8, np.float32)}
     for name, x in files.items():
         np.save(tmp_path / f"{name}.npy", x)
-    refused("op", "fft", tmp_path / "doubles.npy", "-o", out, code=1, says="float64", leaves=[out])
-    refused("op", "fft", tmp_path / "empty.npy", "-o", out, code=1, says="length 0", leaves=[out])
-    refused("op", "fft", tmp_path / "scalar.npy", "-o", out, code=1, says="another before it", leaves=[out])
-    refused("op", "fft", "--axes", "some", tmp_path / "empty.npy", "-o", out, code=2, says="--axes", leaves=[out])
-    refused("op", "fft", "--norm", "unit", tmp_path / "empty.npy", "-o", out, code=2, says="unit", leaves=[out])
-    refused("op", "fft", "--provider", "fftw", tmp_path / "empty.npy", "-o", out, code=2, says="fftw", leaves=[out])
-    refused("op", "fft", "--real", tmp_path / "scalar.npy", "-o", out, code=2, says="--real", leaves=[out])
+
+    def fails(name, *options, code, says):
+        refused("op", "fft", *options, tmp_path / f"{name}.npy", "-o", out, code=code, says=says, leaves=[out])
+
+    fails("absent", code=1, says="absent.npy")
+    fails("halves", code=1, says=["float16", "complex128"])
+    fails("deep", code=1, says=["8 axes", "7 at most"])
+    fails("empty", code=1, says="length 0")
+    fails("scalar", code=1, says="another before it")
+    fails("empty", "--axes", "some", code=2, says=["--axes", "'some'"])
+    fails("empty", "--axes", "0,", code=2, says=["--axes", "'0,'"])
+    fails("pairs", "--axes", "2", code=2, says=["--axes", "pairs.npy", "2 axes"])
+    fails("pairs", "--axes", "0,-2", code=2, says="named twice")
+    fails("empty", "--norm", "unit", code=2, says="unit")
+    fails("empty", "--provider", "fftw", code=2, says="fftw")
+    fails("scalar", "--real", "--inverse", code=2, says=["--real", "a single number"])
+    fails("pairs", "--real", code=2, says=["--real", "complex", "--inverse"])
+    fails("pairs", "--length", "4", code=2, says="--length")
+    fails("pairs", "--real", "--inverse", "--length", "0", code=2, says=["--length", "'0'"])
+    fails("pairs", "--real", "--inverse", "--length", "9", code=1, says="9")
     refused("op", "fft", tmp_path / "empty.npy", code=2, says="-o")
 
 

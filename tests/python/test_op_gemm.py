@@ -63,7 +63,7 @@ def test_batches(tmp_path, a, b, out):
     agree(got, x, y)
 
 
-def test_batch_of_transposes_with_c(tmp_path):
+def test_a_batch_of_transposes_with_c(tmp_path):
     x, y, c = normal(3, 5, 7), normal(3, 4, 7, seed=1), normal(3, 5, 4, seed=2)
     got, _ = product(tmp_path, np.swapaxes(x, 1, 2), y, "--ta", "--tb", "--beta", "-1", c=c)
     agree(got, x, np.swapaxes(y, 1, 2), 1, -1, c)
@@ -77,8 +77,8 @@ def silu(x):
     return x / (1 + np.exp(-x))
 
 
-@pytest.mark.parametrize("rows", [False, True])
-@pytest.mark.parametrize("name, function", [("none", lambda x: x), ("relu", relu), ("silu", silu), ("tanh", np.tanh)])
+@pytest.mark.parametrize("rows, name, function", [(False, "none", lambda x: x), (True, "relu", relu),
+                                                  (False, "silu", silu)])
 def test_bias_and_activation(tmp_path, rows, name, function):
     a, b = normal(6, 9), normal(9, 4, seed=1)
     bias = normal(6 if rows else 4, seed=2)

@@ -18,7 +18,8 @@ def test_help_names_every_verb():
 
 
 KINDS = ("reduce, stats, scan, sort, topk, quantile, compact, histogram, scatter, map, rows, random, step, schedule, "
-         "gemm, gemv, ger, axpy, syrk, symm, trmm, trsm, conv, fft, dct, factor, list")
+         "gemm, gemv, ger, axpy, syrk, symm, trmm, trsm, conv, fft, dct, convolve, smooth, "
+         "factor, list")
 
 
 @pytest.mark.parametrize("verb", verbs() + [f"op {kind}" for kind in verbs("op")])
