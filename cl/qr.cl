@@ -110,7 +110,7 @@ __kernel __attribute__((reqd_work_group_size(COLUMNS, GROUP_LANES, 1)))
 void reflect(__global float *x_all, ulong x_first, ulong x_pitch_, ulong x_each, __global float *v_all,
              ulong v_pitch_, ulong v_each, __global float *t_all, ulong t_first, ulong t_each, ulong start_,
              ulong rows, ulong columns) {
-  const ulong x_pitch = x_pitch_, v_pitch = v_pitch_, start = start_, b = get_group_id(1);
+  const ulong x_pitch = x_pitch_, v_pitch = v_pitch_, start = start_, b = get_global_id(1) / GROUP_LANES;
   const uint height = (uint)(rows - start), wide = (uint)min((ulong)COLUMNS, columns - start);
   const uint c = (uint)get_local_id(0), l = (uint)get_local_id(1), item = l * COLUMNS + c;
   __global float *x = x_all + x_first + b * x_each + start * (x_pitch + 1);

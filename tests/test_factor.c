@@ -975,6 +975,26 @@ static void equation_arguments(void **state) {
   test_close(ctx);
 }
 
+/* More matrices, and more of their rows, than one command takes along an axis of a range on a GPU. */
+static void many_matrices(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open_group(CLIV_WALK_GPU, 16);
+  const size_t count = test_small() || test_slow(ctx) ? 300 : 70001;
+  float *t = normal(4 * count, 1), *b = normal(2 * count, 2);
+  for (size_t i = 0; i < count; i++) t[4 * i] = 2 + fabsf(t[4 * i]), t[4 * i + 3] = 2 + fabsf(t[4 * i + 3]);
+  stack triangle = make(ctx, count, 2, 2, 0, t), right = make(ctx, count, 2, 1, 1, b), x = make(ctx, count, 2, 1, 0, b);
+  ASSERT_OK(ctx, cliv_solve_triangular(ctx, triangle.view, 0, 0, right.view, x.view, NULL));
+  for (size_t i = 0; i < count; i++) {
+    b[2 * i] /= t[4 * i];
+    b[2 * i + 1] = fmaf(-t[4 * i + 2], b[2 * i], b[2 * i + 1]) / t[4 * i + 3];
+  }
+  float *const got = test_read(x.view);
+  ASSERT_SAME(CLIV_F32, got, b, 2 * count);
+  free(got), free(t), free(b);
+  drop(&triangle), drop(&right), drop(&x);
+  test_close(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(orthogonal_shapes),
                                      cmocka_unit_test(orthogonal_converges),
@@ -996,6 +1016,7 @@ int main(void) {
                                      cmocka_unit_test(equation_sizes),
                                      cmocka_unit_test(cholesky_sizes),
                                      cmocka_unit_test(cholesky_flags),
-                                     cmocka_unit_test(equation_arguments)};
+                                     cmocka_unit_test(equation_arguments),
+                                     cmocka_unit_test(many_matrices)};
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -41,9 +41,6 @@ static inline cliv__scalar cliv__scalar_of(cliv_dtype dtype, double x) {
 }
 #define ARG_SCALAR(s) ((cliv__arg){(s).size, &(s).as})
 
-/* GPU walk: groups along the second and the third axis of a range. Drivers made on CUDA have no more. */
-enum { CLIV__AXIS_MOST = 65535 };
-
 static inline cl_ulong cliv__least(cl_ulong a, cl_ulong b) { return a < b ? a : b; }
 static inline cl_ulong cliv__most(cl_ulong a, cl_ulong b) { return a > b ? a : b; }
 /* Of a vector in the CPU walk. */

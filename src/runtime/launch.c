@@ -87,13 +87,37 @@ static cliv_status fail_group(cliv_context *ctx, cl_kernel kernel, const cliv__r
       ctx->facts.name, range->local[0] * range->local[1] * range->local[2], limit);
 }
 
-cliv_status cliv__enqueue(cliv_context *ctx, cl_kernel kernel, const cliv__range *range, const cliv_sync *sync) {
+static cliv_status enqueue(cliv_context *ctx, cl_kernel kernel, const cliv__range *range, const size_t *offset,
+                           const cliv_sync *sync) {
   cliv__order order;
   TRY(cliv__order_begin(ctx, sync, &order));
-  const cl_int code = clEnqueueNDRangeKernel(ctx->queue, kernel, range->dims, NULL, range->global, range->local,
+  const cl_int code = clEnqueueNDRangeKernel(ctx->queue, kernel, range->dims, offset, range->global, range->local,
                                              order.wait_count, order.wait, order.event);
   const cliv_status status = cliv__order_end(ctx, &order, code, "clEnqueueNDRangeKernel");
   return code == CL_INVALID_WORK_GROUP_SIZE ? fail_group(ctx, kernel, range) : status;
+}
+
+/* Work-items along an axis of one command: so many groups, or all that are left. */
+static size_t length(const cliv__range *range, cl_uint axis) {
+  const size_t most = CLIV__AXIS_MOST * range->local[axis];
+  return axis >= range->dims ? 1 : range->global[axis] < most ? range->global[axis] : most;
+}
+
+/* In as many commands as the second and the third axis ask for on a GPU. */
+cliv_status cliv__enqueue(cliv_context *ctx, cl_kernel kernel, const cliv__range *range, const cliv_sync *sync) {
+  const size_t ys = length(range, 1), zs = length(range, 2);
+  const bool whole = (range->dims < 2 || ys == range->global[1]) && (range->dims < 3 || zs == range->global[2]);
+  if (whole || ctx->walk == CLIV_WALK_CPU) return enqueue(ctx, kernel, range, NULL, sync);
+  const size_t y_end = range->global[1], z_end = range->dims < 3 ? 1 : range->global[2];
+  for (size_t z = 0; z < z_end; z += zs)
+    for (size_t y = 0; y < y_end; y += ys) {
+      cliv__range part = *range;
+      part.global[1] = y_end - y < ys ? y_end - y : ys;
+      part.global[2] = z_end - z < zs ? z_end - z : zs;
+      const cliv_sync order = cliv__sync_part(sync, y + z == 0, y + ys >= y_end && z + zs >= z_end);
+      TRY(enqueue(ctx, kernel, &part, (const size_t[]){0, y, z}, &order));
+    }
+  return CLIV_OK;
 }
 
 cliv_status cliv__enqueue_copy(cliv_context *ctx, const cliv__copy *copy, const cliv_sync *sync) {

@@ -29,6 +29,10 @@ typedef struct cliv__range {
   cliv__launch((ctx), (kernel), (range), (sync), (const cliv__arg[]){__VA_ARGS__}, \
                sizeof((const cliv__arg[]){__VA_ARGS__}) / sizeof(cliv__arg))
 
+/* Groups of one command along the second and the third axis: drivers made on CUDA take no more. In the GPU walk a range
+ * of more is several commands with offsets, which get_global_id counts and get_group_id does not. */
+enum { CLIV__AXIS_MOST = 65535 };
+
 /* A range of no work-items enqueues nothing but still honours sync. */
 cliv_status cliv__launch(cliv_context *ctx, cl_kernel kernel, cliv__range range, const cliv_sync *sync,
                          const cliv__arg *args, size_t count);
