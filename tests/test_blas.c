@@ -505,10 +505,48 @@ static void axpy(void **state) {
 
 /* ---- CLBlast ---- */
 
+#ifdef CLIV_HAVE_CLBLAST
+/* y = A x / 2 + y, A += x y', A += 3 A: of whole numbers, whose sums are the same in any order. */
+static void narrow_sums(cliv_context *ctx, cliv_dtype dtype, cliv_provider provider, cliv_tensor *y, cliv_tensor *c) {
+  const cliv_blas_options options = {.provider = provider};
+  const size_t m = 40, k = 19, shape[] = {m, k};
+  uint16_t numbers[40 * 19];
+  cliv_tensor *a, *x, *const all[] = {y, c};
+  for (size_t i = 0; i < m * k; i++) test_put(dtype, numbers, i, (double)(test_bits(3, i) % 7) - 3);
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, dtype, 2, shape, &a));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, dtype, 1, &k, &x));
+  ASSERT_OK(ctx, cliv_tensor_write(a, numbers, sizeof numbers));
+  ASSERT_OK(ctx, cliv_tensor_write(x, numbers + 5, k * sizeof *numbers));
+  for (int i = 0; i < 2; i++)
+    ASSERT_OK(ctx, cliv_tensor_write(all[i], numbers, cliv_tensor_count(all[i]) * sizeof *numbers));
+  ASSERT_OK(ctx, cliv_gemv(ctx, 0, 0.5, a, x, 1, y, &options, NULL));
+  ASSERT_OK(ctx, cliv_ger(ctx, 1, y, x, c, &options, NULL));
+  ASSERT_OK(ctx, cliv_axpy(ctx, 3, a, c, &options, NULL));
+  cliv_tensor_free(a), cliv_tensor_free(x);
+}
+
+static void narrow_by_clblast(cliv_context *ctx) {
+  const size_t shape[] = {40, 19};
+  for (int t = 0; t < 2; t++) {
+    const cliv_dtype dtype = t ? CLIV_BF16 : CLIV_F16;
+    cliv_tensor *y[2], *c[2];
+    for (int i = 0; i < 2; i++) {
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, dtype, 1, shape, &y[i]));
+      ASSERT_OK(ctx, cliv_tensor_create(ctx, dtype, 2, shape, &c[i]));
+      narrow_sums(ctx, dtype, providers[i], y[i], c[i]);
+    }
+    ASSERT_SAME_TENSORS(y[1], y[0]);
+    ASSERT_SAME_TENSORS(c[1], c[0]);
+    for (int i = 0; i < 2; i++) cliv_tensor_free(y[i]), cliv_tensor_free(c[i]);
+  }
+}
+#endif
+
 static void clblast(void **state) {
   (void)state;
   cliv_context *ctx = test_open(CLIV_WALK_AUTO);
 #ifdef CLIV_HAVE_CLBLAST
+  if (provider_count(ctx) > 1) narrow_by_clblast(ctx);
   for (size_t i = 0; i < (provider_count(ctx) < 2 ? 0 : matrix_small(ctx) ? 6 : 24); i++) {
     product p = random_product(i, matrix_small(ctx) ? 20 : 200);
     p.what_c = p.beta == 0 ? NANS : NORMAL;

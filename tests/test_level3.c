@@ -213,14 +213,17 @@ static void check(cliv_context *ctx, scene *s, cliv_provider provider, uint64_t 
   ASSERT_OK(ctx, call(ctx, s, provider, NULL));
   reference(s);
   void *const got = test_read(s->c.base.tensor);
-  const double unit = s->dtype == CLIV_F64 ? 0x1p-53 : 0x1p-24;
+  const bool half = s->dtype == CLIV_F16 || s->dtype == CLIV_BF16;
+  const double unit = s->dtype == CLIV_F64 ? 0x1p-53 : 0x1p-24, once = !half                  ? 0
+                                                                       : s->dtype == CLIV_F16 ? 0x1p-10
+                                                                                              : 0x1p-7;
   if (provider == CLIV_PROVIDER_CLBLAST)
     for (size_t b = 0; b < s->count; b++)
       for (size_t i = 0; i < s->m; i++)
         for (size_t j = 0; j < s->n; j++)
           if (s->routine != SYRK || stored(s, i, j)) {
             const double want = get(&s->c, b, i, j), length = (double)(s->routine == SYRK ? s->k : s->m + s->n);
-            ASSERT_NEAR(test_get(s->dtype, got, at(&s->c, b, i, j)), want, 16 * length * unit);
+            ASSERT_NEAR(test_get(s->dtype, got, at(&s->c, b, i, j)), want, 16 * length * unit + once * fabs(want));
             test_put(s->dtype, got, at(&s->c, b, i, j), want);
           }
   ASSERT_SAME(s->dtype, got, s->c.host, s->c.total);
@@ -503,6 +506,9 @@ static void clblast(void **state) {
     const routine r = (routine)(i % ROUTINES);
     scene s = scene_of(r, spread(known[r], i / ROUTINES * 3), CLIV_F32, small(ctx) ? 20 : 45, 9, i / ROUTINES);
     s.count = i < ROUTINES ? 2 : 1;
+    check(ctx, &s, CLIV_PROVIDER_CLBLAST, i);
+    if (i >= ROUTINES) continue;
+    s.dtype = i % 2 ? CLIV_BF16 : CLIV_F16;
     check(ctx, &s, CLIV_PROVIDER_CLBLAST, i);
   }
 #else

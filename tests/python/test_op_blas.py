@@ -117,6 +117,17 @@ def test_triangles(tmp_path, flags):
     near(product(whole, x), 0.5 * b.astype(np.float64), (product(abs(whole), abs(x)), n))
 
 
+def test_halves(tmp_path):
+    """Rounded once, to nearest even."""
+    a, x = (np.round(4 * normal(*shape)).astype(np.float16) for shape in ((33, 40), (40,)))
+    sums = a.astype(np.float64) @ x / 3
+    got = run(tmp_path, "gemv", a, x, options=["--alpha", str(1 / 3)])
+    assert got.dtype == np.float16 and (np.abs(got - sums) <= np.abs(sums) * 2.0**-10.9).all()
+    whole = a.astype(np.float64) @ a.T
+    got = run(tmp_path, "syrk", a)
+    assert got.dtype == np.float16 and np.array_equal(got, np.tril(whole).astype(np.float16))
+
+
 def test_doubles(tmp_path):
     a, x = wide(normal(9, 7), normal(7))
     got = run(tmp_path, "gemv", a, x)

@@ -50,6 +50,17 @@ def test_convolution_and_gradients(tmp_path, name):
     agree(got, name, "dw", x[0] * np.prod(y[2:]))
 
 
+def test_halves(tmp_path):
+    for key in "xw":
+        np.save(tmp_path / f"{key}.npy", GOLDEN[f"plain.{key}"].astype(np.float16))
+    document("op", "conv", *options("plain"), tmp_path / "x.npy", tmp_path / "w.npy", "-o", tmp_path / "out.npy")
+    got, want = np.load(tmp_path / "out.npy"), GOLDEN["plain.y"]
+    terms = np.prod(GOLDEN["plain.w"].shape[1:])
+    assert got.dtype == np.float16 and got.shape == want.shape
+    bias = GOLDEN["plain.b"].reshape(-1, *[1] * (want.ndim - 2))
+    assert np.abs(got + bias - want).max() <= 4 * np.sqrt(terms) * 2.0**-10  # of the operands, rounded too
+
+
 def test_sides_that_nobody_names(tmp_path):
     assert run(tmp_path, "plain", ("dy", "w"), "--backward", "data")[0].shape == GOLDEN["plain.x"].shape
     assert run(tmp_path, "plain", ("x", "dy"), "--backward", "weight")[0].shape == GOLDEN["plain.w"].shape
