@@ -97,6 +97,28 @@ static void transposes_are_prepared(void **state) {
   }
 }
 
+static void narrow_types_are_prepared(void **state) {
+  (void)state;
+  if (test_few() || test_small()) skip();
+  char *dir = test_temp_dir();
+  cliv_context *ctx;
+  ASSERT_OK(NULL, cliv_context_create(&(cliv_context_options){.cache_dir = dir}, &ctx));
+  const cliv_blas_options exact = by(CLIV_PROVIDER_EXACT);
+  ASSERT_OK(ctx, cliv_blas_prepare(ctx, "gemv,axpy", CLIV_BF16, 0, &exact));
+  const size_t compiled = cached(dir), shape[] = {30, 30};
+  cliv_tensor *a, *x, *y;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_BF16, 2, shape, &a));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_BF16, 1, shape, &x));
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_BF16, 1, shape, &y));
+  ASSERT_OK(ctx, cliv_gemv(ctx, 0, 1, a, x, 0.5, y, &exact, NULL));
+  ASSERT_OK(ctx, cliv_axpy(ctx, 1, x, y, &exact, NULL));
+  assert_int_equal(cached(dir), compiled);
+  cliv_tensor_free(a), cliv_tensor_free(x), cliv_tensor_free(y);
+  cliv_context_free(ctx);
+  test_remove_tree(dir);
+  free(dir);
+}
+
 static void a_context_is_freed_meanwhile(void **state) {
   (void)state;
   const cliv_blas_options exact = by(CLIV_PROVIDER_EXACT);
@@ -150,6 +172,7 @@ int main(void) {
       cmocka_unit_test(refusals),
       cmocka_unit_test(here_and_beside),
       cmocka_unit_test(transposes_are_prepared),
+      cmocka_unit_test(narrow_types_are_prepared),
       cmocka_unit_test(a_context_is_freed_meanwhile),
       cmocka_unit_test(what_fails_beside_is_told),
 #ifdef CLIV_HAVE_CLBLAST

@@ -191,7 +191,7 @@ CLIV_API cliv_status cliv_trsm(cliv_context *ctx, unsigned how, double alpha, co
 
 /* Compiles what the given routines need ("gemm,gemv,ger,axpy" or some of them; NULL: all) by tiny calls of them, so
  * that the first product of the program is not the one that waits: CLBlast compiles anew in every process, for seconds
- * a routine. dtype: CLIV_F32 or CLIV_F64. options: the provider; AUTO prepares what it takes for tiny products.
+ * a routine. dtype: of the tensors. options: the provider; AUTO prepares what it takes for tiny products.
  *
  * What CLBlast compiles is the whole process's; what exact compiles is its context's, and in the background that is one
  * of the thread's own: the given context then finds it in the disk cache (cliv/cache.h), and without one gains nothing.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "blas/copies.h"
 #include "blas/tuning.h"
 #include "runtime/measure.h"
 #include "runtime/quirks.h"
@@ -194,8 +195,8 @@ cliv_status cliv_blas_prepare(cliv_context *ctx, const char *routines, cliv_dtyp
   cliv_blas_options own;
   TRY(OPTIONS(ctx, options, &own));
   TRY(choose_calls(ctx, routines, chosen));
-  REQUIRE(ctx, dtype == CLIV_F32 || dtype == CLIV_F64, DTYPE, "products are prepared in float32 and float64, not %s",
-          cliv_dtype_name(dtype));
+  REQUIRE(ctx, dtype == CLIV_F64 || cliv__computed(dtype) == CLIV_F32, DTYPE,
+          "products are prepared of float32, float64, float16 and bfloat16, not of %s", cliv_dtype_name(dtype));
   REQUIRE(ctx, cliv_context_has(ctx, dtype), DEVICE_DTYPE, "device '%s' has no %s", ctx->facts.name,
           cliv_dtype_name(dtype));
   REQUIRE(ctx, own.provider >= CLIV_PROVIDER_AUTO && own.provider <= CLIV_PROVIDER_CLBLAST, VALUE,
