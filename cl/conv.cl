@@ -75,18 +75,19 @@ __kernel void unfold(__global const SCALAR *from_, ulong from_first, ulong image
 
 #endif
 
-#if defined(DIRECT) || defined(WEIGHTS)
-/* W numbers of a row from column x on, `step` columns apart, +0 outside. In the CPU walk the planes have been copied
- * with all that is read around them: nothing lies outside, and W elements beyond a row may be read. */
-real numbers(__global const SCALAR *row, long x, long step, long width, uint live) {
-#if W > 1
-  if (step == 1) return LOAD_W(row, x);
+#if (defined(DIRECT) || defined(WEIGHTS)) && W > 1
+/* W numbers from x on, `step` apart, of which `live` count. The planes have been copied with all that is read around
+ * them: nothing lies outside, and 2 W elements beyond a row may be read. */
+real numbers(__global const SCALAR *row, long x, long step, uint live) {
+  const real first = LOAD_W(row, x);
+  if (step == 1) return first;
+  if (step == 2) {
+    const real second = LOAD_W(row, x + W);
+    return (real)(first.even, second.even);
+  }
   SCALAR lanes[W];
   for (uint l = 0; l < W; l++) lanes[l] = row[x + (long)min(l, live - 1) * step];
   return LOAD_W(lanes, 0);
-#else
-  return x >= 0 && x < width ? row[x] : (SCALAR)0;
-#endif
 }
 #endif
 
@@ -104,59 +105,77 @@ real sums(__global const SCALAR *out, ulong step, uint live) {
 #endif
 }
 
-/* Work-item: a row of places in the CPU walk, else a place. */
+/* Work-item: `per` rows of places in the CPU walk, else a place. */
 __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image, __global const SCALAR *w_,
-                     ulong w_first, ulong w_channel, ulong w_m, ulong w_y_, ulong w_x_, __global SCALAR *out_,
-                     ulong out_first,
-                     ulong out_plane, ulong out_y, ulong out_x_, uint resumes_, ulong first_row, ulong images,
-                     ulong channels_, uint multiplicity_,
+                     ulong w_first, ulong w_channel, ulong w_m_, ulong w_y_, ulong w_x_, __global SCALAR *out_,
+                     ulong out_first, ulong out_plane, ulong out_y, ulong out_x_, uint resumes_, ulong first_row,
+                     ulong last_row, ulong per, ulong channels_, uint multiplicity_,
                      uint plane_c, uint plane_by, uint taps_y_, uint taps_x_, ulong places_y_, ulong places_x_,
                      long y_base_, long x_base_, long y_step, long x_step_, long y_tap_, long x_tap_, long height_,
                      long width_) {
-  const ulong channels = channels_, places_y = places_y_, places_x = places_x_, out_x = out_x_, w_y = w_y_, w_x = w_x_;
+  const ulong channels = channels_, places_y = places_y_, places_x = places_x_, out_x = out_x_;
+  const ulong w_m = w_m_, w_y = w_y_, w_x = w_x_;
   const uint multiplicity = multiplicity_, taps_y = taps_y_, taps_x = taps_x_, resumes = resumes_;
-  const long y_tap = y_tap_, x_tap = x_tap_, height = height_, width = width_, x_step = x_step_;
-  const ulong row = first_row + get_global_id(1), plane = row / places_y, i = row - plane * places_y;
-  const ulong n = plane / channels, c = plane - n * channels;
-  if (n >= images) return;
-  const long y0 = y_base_ + (long)i * y_step, x_base = x_base_;
-  __global const SCALAR *first = from_ + from_first + n * image + (c * plane_c / plane_by) * (ulong)(height * width);
+  const long y_tap = y_tap_, x_tap = x_tap_, height = height_, width = width_, x_step = x_step_, x_base = x_base_;
 #ifdef WALK_CPU
   const ulong begin = 0, end = places_x;
+  /* The last vector of a row may begin before the one before it ends: nothing is added twice to what is begun here. */
+  const bool again = places_x >= W && out_x == 1 && !resumes;
 #else
   const ulong begin = get_global_id(0), end = min(begin + 1, places_x);
+  const bool again = false;
 #endif
-  for (ulong j = begin; j < end; j += W) {
-    const uint live = (uint)min((ulong)W, places_x - j);
-    const long x0 = x_base + (long)j * x_step;
-    __global const SCALAR *from = first, *w = w_ + w_first + c * w_channel;
-    __global SCALAR *out = out_ + out_first + plane * out_plane + i * out_y + j * out_x;
-    real s = resumes ? sums(out, out_x, live) : (real)0;
-    for (uint m = 0; m < multiplicity; m++) {
-      for (uint a = 0; a < taps_y; a++) {
-        const long y = y0 + (long)a * y_tap;
-        const bool inside = y >= 0 && y < height;
-        __global const SCALAR *line = from + (inside ? y : 0) * width;
-        for (uint b = 0; b < taps_x; b++) {
-          const real v = inside ? numbers(line, x0 + (long)b * x_tap, x_step, width, live) : (real)0;
-          s = fma((real)w[a * w_y + b * w_x], v, s);
-        }
-      }
-      from += height * width;
-      w += w_m;
-    }
-    s = canonical(s);
+  const ulong row_begin = first_row + get_global_id(1) * per, row_end = min(row_begin + per, last_row);
+  for (ulong row = row_begin; row < row_end; row++) {
+    const ulong plane = row / places_y, i = row - plane * places_y, n = plane / channels, c = plane - n * channels;
+    const long y0 = y_base_ + (long)i * y_step;
+    __global const SCALAR *first = from_ + from_first + n * image + (c * plane_c / plane_by) * (ulong)(height * width);
+    __global const SCALAR *first_w = w_ + w_first + c * w_channel;
+    __global SCALAR *row_out = out_ + out_first + plane * out_plane + i * out_y;
+    for (ulong place = begin; place < end; place += W) {
+      const ulong j = again ? min(place, places_x - W) : place;
+      const uint live = (uint)min((ulong)W, places_x - j);
+      const long x0 = x_base + (long)j * x_step;
+      __global const SCALAR *from = first, *w = first_w;
+      __global SCALAR *out = row_out + j * out_x;
+      real s = resumes ? sums(out, out_x, live) : (real)0;
+      for (uint m = 0; m < multiplicity; m++) {
+        for (uint a = 0; a < taps_y; a++) {
+          const long y = y0 + (long)a * y_tap;
+          __global const SCALAR *w_row = w + a * w_y;
 #if W > 1
-    if (out_x == 1) {
-      put(s, out, 0, live);
-      continue;
-    }
-    SCALAR lanes[W];
-    STORE_W(s, lanes, 0);
-    for (uint l = 0; l < live; l++) out[l * out_x] = lanes[l];
+          __global const SCALAR *line = from + y * width + x0;
+          if (x_step == 1)
+            for (uint b = 0; b < taps_x; b++) s = fma((real)w_row[b * w_x], LOAD_W(line, (long)b * x_tap), s);
+          else
+            for (uint b = 0; b < taps_x; b++)
+              s = fma((real)w_row[b * w_x], numbers(line, (long)b * x_tap, x_step, live), s);
 #else
-    out[0] = s;
+          const bool inside = y >= 0 && y < height;
+          __global const SCALAR *line = from + (inside ? y : 0) * width;
+          for (uint b = 0; b < taps_x; b++) {
+            const long x = x0 + (long)b * x_tap;
+            const real v = inside && x >= 0 && x < width ? line[x] : (SCALAR)0;
+            s = fma((real)w_row[b * w_x], v, s);
+          }
 #endif
+        }
+        from += height * width;
+        w += w_m;
+      }
+      s = canonical(s);
+#if W > 1
+      if (out_x == 1) {
+        put(s, out, 0, live);
+        continue;
+      }
+      SCALAR lanes[W];
+      STORE_W(s, lanes, 0);
+      for (uint l = 0; l < live; l++) out[l * out_x] = lanes[l];
+#else
+      out[0] = s;
+#endif
+    }
   }
 }
 
@@ -164,40 +183,81 @@ __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image
 
 #ifdef WEIGHTS
 
-/* Work-item: W columns b of a row a of taps. */
+/* Work-item: in the CPU walk W columns b of TAP_ROWS rows a of taps, so many chains side by side; else one tap. */
+#if W > 1
+#define TAP_ROWS 4
+#define EACH_TAP_ROW(X) X(0) X(1) X(2) X(3)
+#define ROW_OF(q) (a + min((ulong)(q), rows - 1))
+#define SUM_BEGIN(q) \
+  __global SCALAR *to##q = dw + ROW_OF(q) * taps_x; \
+  real s##q = resumes ? take(to##q, 0, live) : (real)0;
+#define SUM_LINE(q) __global const SCALAR *line##q = from + (y0 + (long)ROW_OF(q) * y_tap) * width + x0;
+#define SUM_STEP(q) s##q = fma(d, LOAD_W(line##q, x), s##q);
+#define SUM_STEP_APART(q) s##q = fma(d, numbers(line##q, x, x_tap, live), s##q);
+#define SUM_END(q) \
+  if (q < rows) put(canonical(s##q), to##q, 0, live);
+#else
+#define TAP_ROWS 1
+#endif
 __kernel void by_weight(__global const SCALAR *from_, ulong from_first, ulong image, __global const SCALAR *dy_,
                         ulong dy_first, ulong dy_image_, ulong dy_plane, __global SCALAR *dw_, ulong dw_first,
                         uint resumes, ulong images_,
-                        ulong channels, uint multiplicity, uint taps_y, uint taps_x, ulong begin_, ulong end_,
-                        uint places_x_, long y_base, long x_base, long y_step_, long x_step_, long y_tap, long x_tap_,
+                        ulong channels, uint multiplicity, uint taps_y, uint taps_x_, ulong begin_, ulong end_,
+                        uint places_x_, long y_base, long x_base, long y_step_, long x_step_, long y_tap_, long x_tap_,
                         long height_, long width_) {
   const ulong images = images_, dy_image = dy_image_, begin = begin_, end = end_;
-  const uint places_x = places_x_;
-  const long y_step = y_step_, x_step = x_step_, x_tap = x_tap_, height = height_, width = width_;
-  const uint b = (uint)get_global_id(0) * W;
-  const ulong row = get_global_id(1), o = row / taps_y, a = row - o * taps_y;
+  const uint places_x = places_x_, taps_x = taps_x_;
+  const long y_step = y_step_, x_step = x_step_, y_tap = y_tap_, x_tap = x_tap_, height = height_, width = width_;
+  const uint b = (uint)get_global_id(0) * W, parts = (taps_y + TAP_ROWS - 1) / TAP_ROWS;
+  const ulong part = get_global_id(1), o = part / parts, a = (part - o * parts) * TAP_ROWS;
   if (b >= taps_x || o >= channels) return;
   const uint live = min((uint)W, taps_x - b);
-  const long y0 = y_base + (long)a * y_tap, x0 = x_base + (long)b * x_tap;
-  __global SCALAR *dw = dw_ + dw_first + row * taps_x + b;
-  real s = resumes ? take(dw, 0, live) : (real)0;
+  const long x0 = x_base + (long)b * x_tap;
+  __global SCALAR *dw = dw_ + dw_first + o * taps_y * taps_x + b;
+#if W > 1
+  const ulong rows = min((ulong)TAP_ROWS, taps_y - a);
+  EACH_TAP_ROW(SUM_BEGIN)
+#else
+  dw += a * taps_x;
+  real s = resumes ? dw[0] : (real)0;
+#endif
   for (ulong n = 0; n < images; n++) {
     __global const SCALAR *from = from_ + from_first + n * image + o / multiplicity * (ulong)(height * width);
     __global const SCALAR *dy = dy_ + dy_first + n * dy_image + o * dy_plane;
-    uint i = (uint)(begin / places_x), j = (uint)(begin - (ulong)i * places_x);
-    for (ulong p = begin; p < end; p++) {
-      const long y = y0 + (long)i * y_step;
+    ulong i = begin / places_x, j = begin - i * places_x;
+    for (ulong p = begin; p < end; i++, j = 0) {
+      const ulong count = min(end - p, places_x - j);
+      const long y0 = y_base + (long)i * y_step;
+      long x = (long)j * x_step;
+#if W > 1
+      EACH_TAP_ROW(SUM_LINE)
+      if (x_tap == 1) {
+        for (ulong l = 0; l < count; l++, x += x_step) {
+          const real d = (real)dy[p + l];
+          EACH_TAP_ROW(SUM_STEP)
+        }
+      } else {
+        for (ulong l = 0; l < count; l++, x += x_step) {
+          const real d = (real)dy[p + l];
+          EACH_TAP_ROW(SUM_STEP_APART)
+        }
+      }
+#else
+      const long y = y0 + (long)a * y_tap;
       const bool inside = y >= 0 && y < height;
       __global const SCALAR *line = from + (inside ? y : 0) * width;
-      const real v = inside ? numbers(line, x0 + (long)j * x_step, x_tap, width, live) : (real)0;
-      s = fma((real)dy[p], v, s);
-      if (++j == places_x) {
-        j = 0;
-        i++;
-      }
+      x += x0;
+      for (ulong l = 0; l < count; l++, x += x_step)
+        s = fma(dy[p + l], inside && x >= 0 && x < width ? line[x] : (SCALAR)0, s);
+#endif
+      p += count;
     }
   }
-  put(canonical(s), dw, 0, live);
+#if W > 1
+  EACH_TAP_ROW(SUM_END)
+#else
+  dw[0] = canonical(s);
+#endif
 }
 
 #endif

@@ -269,6 +269,10 @@ static void long_chains(void **state) {
   for (size_t i = 0; i < (test_small() || test_slow(ctx) ? 0 : 3); i++)
     check(ctx, &all_at_once[i], CLIV_F32, i == 2 ? BY_DATA : FORWARD, 10 * i);
   test_close(ctx);
+  ctx = test_open(CLIV_WALK_CPU); /* which takes more at once */
+  const shape longer = {1, 1, 1, 1, {1030, 1046}, {1030, 1030}, {1, 1}, {0, 0}, {1, 1}, false};
+  if (!test_small() && !test_slow(ctx)) check(ctx, &longer, CLIV_F32, FORWARD, 30);
+  test_close(ctx);
 }
 
 /* No images: of the weights' gradient zeros. No channels of data: the bias, or zeros. */

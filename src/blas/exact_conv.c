@@ -10,6 +10,8 @@ enum { ROOM_CPU = 1 << 22, ROOM_GPU = 1 << 26 }; /* bytes of what is unfolded at
 enum { LONG_SUM = 512 }; /* places of an image from which on its part of a sum is one of its own */
 enum { CHAIN_CPU = 1 << 20, CHAIN_GPU = 1 << 17 }; /* terms of a launch where one work-item adds up all, at most … */
 enum { CHAIN_LEAST = 1 << 12 };
+enum { ROWS_MOST = 64 }; /* CPU walk: rows of a work-item that are convolved by themselves */
+enum { TAP_ROWS = 4 };   /* CPU walk: rows of taps of a work-item, as in cl/conv.cl */
 static const cl_ulong LAUNCH_WORK = (cl_ulong)1 << 31; /* … and multiply-adds of all of them, about */
 
 /* What is multiplied with the weights: of place (i,j) and tap (a,b) the number at row base + i·step + a·tap, likewise
@@ -149,7 +151,7 @@ static cl_ulong widened_at_once(const cliv_context *ctx, cliv_dtype dtype, const
 
 static cliv_status copy_widened(cliv_context *ctx, cliv_dtype dtype, const taps *copy, taps *wide, cl_ulong n,
                                 cl_ulong images) {
-  const cl_ulong beyond = cliv__lanes(dtype);
+  const cl_ulong beyond = 2 * cliv__lanes(dtype);
   wide->from.first = 0;
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_CONV_TAPS, (images * wide->image + beyond) * cliv_dtype_size(dtype),
                     &wide->from.mem));
@@ -179,13 +181,15 @@ static cliv_status convolve_rows(cliv_context *ctx, cliv_dtype dtype, const taps
   const cl_ulong rows = images * c->count * t->places[0];
   const cl_ulong of_row = t->places[1] * c->multiplicity * t->count[0] * t->count[1];
   const cl_ulong most = cliv__least(most_rows(ctx, rows), cliv__most(1, LAUNCH_WORK / cliv__most(1, of_row)));
+  const cl_ulong per = cpu ? cliv__blas_share(ctx, cliv__least(most, rows), ROWS_MOST) : 1;
   for (cl_ulong row = 0; row < rows; row += most) {
+    const cl_ulong some = cliv__least(most, rows - row), end = row + some;
     const cliv__range range =
-        RANGE2(cpu ? 1 : t->places[1], cliv__least(most, rows - row), cpu ? 1 : cliv__group(ctx, 64), 1);
+        RANGE2(cpu ? 1 : t->places[1], cliv__div_up(some, per), cpu ? 1 : cliv__group(ctx, 64), 1);
     TRY(LAUNCH(ctx, kernel, range, SYNC_NONE, ARG(t->from.mem), ARG(t->from.first), ARG(t->image), ARG(c->w.mem),
                ARG(c->w.first), ARG(c->w_channel), ARG(c->w_m), ARG(c->w_y), ARG(c->w_x), ARG(c->out.mem),
-               ARG(c->out.first), ARG(c->out_plane), ARG(c->out_y), ARG(c->out_x), ARG(resumes), ARG(row), ARG(images),
-               ARG(c->count), ARG(c->multiplicity), ARG(c->plane_c), ARG(c->plane_by), ARG(t->count[0]),
+               ARG(c->out.first), ARG(c->out_plane), ARG(c->out_y), ARG(c->out_x), ARG(resumes), ARG(row), ARG(end),
+               ARG(per), ARG(c->count), ARG(c->multiplicity), ARG(c->plane_c), ARG(c->plane_by), ARG(t->count[0]),
                ARG(t->count[1]), ARG(t->places[0]), ARG(t->places[1]), ARG(t->base[0]), ARG(t->base[1]),
                ARG(t->step[0]), ARG(t->step[1]), ARG(t->tap[0]), ARG(t->tap[1]), ARG(t->extent[0]), ARG(t->extent[1])));
   }
@@ -463,8 +467,9 @@ static cliv_status by_weight_directly(cliv_context *ctx, const cliv__conv *v) {
   const cl_ulong some =
       cpu ? widened_at_once(ctx, v->dtype, &wide, v->images) : cliv__least(v->images, cliv__most(1, chain / all));
   const cl_uint multiplicity = (cl_uint)v->o, places_x = (cl_uint)t.places[1];
-  const cliv__range range = RANGE2(cliv__div_up(t.count[1], cpu ? cliv__lanes(v->dtype) : 1), channels * t.count[0], 1,
-                                   cpu ? 1 : cliv__group(ctx, 64));
+  const cliv__range range =
+      RANGE2(cliv__div_up(t.count[1], cpu ? cliv__lanes(v->dtype) : 1),
+             channels * cliv__div_up(t.count[0], cpu ? TAP_ROWS : 1), 1, cpu ? 1 : cliv__group(ctx, 64));
   for (cl_ulong n = 0; n < v->images; n += some) {
     const cl_ulong images = cliv__least(some, v->images - n);
     taps from = cpu ? wide : t;
