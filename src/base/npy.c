@@ -190,6 +190,7 @@ static cliv_status read_header(const cliv__source *source, header *h) {
   unsigned char start[12];
   if (source->size < 10) return fail(&at, "it is too short");
   TRY(cliv__source_read(source, 0, start, 10));
+  if (memcmp(start, "PK\3\4", 4) == 0) return fail(&at, "it is an .npz archive; save its arrays one by one");
   if (memcmp(start, magic, sizeof magic) != 0) return fail(&at, "it does not begin with '\\x93NUMPY'");
   if (start[6] < 1 || start[6] > 3 || start[7] != 0)
     return cliv__fail(NULL, CLIV_FORMAT, "%s: version %d.%d of the .npy format; 1.0, 2.0 and 3.0 can be read",

@@ -27,7 +27,7 @@ enum { SILENCE_SECONDS = 90, MOST_CHILDREN = 20, LEAST_SECONDS = 2, MAX_LINE = 1
 
 typedef struct tune_options {
   double seconds;
-  char *routine, *dtype, *export_to, *import_from;
+  char *seconds_text, *routine, *dtype, *export_to, *import_from;
   int again, worker;
 } tune_options;
 
@@ -289,7 +289,7 @@ static int supervise(cli *c, const tune_options *o, bool only_export) {
 static bool check(cli *c, const tune_options *o, cliv_dtype *dtype) {
   *dtype = CLIV_F32;
   if (!(o->seconds > 0 && o->seconds <= 1e6))
-    return cli_refuse(c, "option '--seconds' is %g; it is above 0 and at most 1000000", o->seconds);
+    return cli_refuse(c, "option '--seconds' is %s; it is a number above 0 and at most 1000000", o->seconds_text);
   if (c->no_cache)
     return cli_refuse(c, "option '--no-cache': what is found is kept in the cache folder; leave the option out");
   if (o->dtype && cliv_dtype_parse(o->dtype, dtype)) {
@@ -305,7 +305,7 @@ int cmd_tune(int argc, const char **argv) {
   enum { DEFAULT_SECONDS = 120 };
   tune_options o = {0};
   const struct poptOption options[] = {
-      {"seconds", 0, POPT_ARG_DOUBLE, &o.seconds, 0, "How long to search; 120 unless given", "NUMBER"},
+      {"seconds", 0, POPT_ARG_STRING, &o.seconds_text, 0, "How long to search; 120 unless given", "NUMBER"},
       {"routine", 0, POPT_ARG_STRING, &o.routine, 0, "Only these: gemm, gemv, ger, axpy", "NAME,..."},
       {"dtype", 0, POPT_ARG_STRING, &o.dtype, 0, "float32 (the default) or float64", "NAME"},
       {"again", 0, POPT_ARG_NONE, &o.again, 0, "Forget what earlier searches tried", NULL},
@@ -326,8 +326,9 @@ int cmd_tune(int argc, const char **argv) {
   cli c;
   cliv_dtype dtype;
   if (!cli_parse(&c, &usage, argc, argv)) return cli_done(&c);
-  const bool only_export = o.export_to && !o.import_from && o.seconds == 0;
-  if (o.seconds == 0) o.seconds = DEFAULT_SECONDS;
+  const bool only_export = o.export_to && !o.import_from && !o.seconds_text;
+  if (!o.seconds_text) o.seconds = DEFAULT_SECONDS;
+  else if (!cli_number(o.seconds_text, &o.seconds)) o.seconds = 0; /* which is refused */
   if (!check(&c, &o, &dtype)) return cli_done(&c);
   return o.worker ? work(&c, &o, dtype) : supervise(&c, &o, only_export);
 }

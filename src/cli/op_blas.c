@@ -186,6 +186,13 @@ static bool read_all(op_run *run, const blas_options *o) {
   return !o->addend || op_read(run, o->addend);
 }
 
+/* What AUTO took: exact for triangles and for narrow types. */
+static cliv_provider taken(const blas_call *k, const routine *r) {
+  const cliv_dtype dtype = cliv_tensor_dtype(k->out);
+  if (k->own.provider != CLIV_PROVIDER_AUTO) return k->own.provider;
+  return r->triangle || cliv_dtype_size(dtype) == 2 ? CLIV_PROVIDER_EXACT : cliv_blas_auto(k->run->ctx);
+}
+
 static int compute(cli *c, const routine *r, blas_options *o) {
   op_run run = {.c = c, .output = o->output};
   blas_call k = {.run = &run, .o = o, .own = {.size = sizeof k.own}};
@@ -197,9 +204,7 @@ static int compute(cli *c, const routine *r, blas_options *o) {
   k.how = (o->right ? CLIV_RIGHT : 0) | (o->upper ? CLIV_UPPER : 0) | (o->trans ? CLIV_TRANS : 0) |
           (o->unit ? CLIV_UNIT : 0);
   if (read_all(&run, o) && check_operands(&run, r) && op_open(&run) && r->run(&k)) {
-    cliv_provider provider = k.own.provider;
-    if (provider == CLIV_PROVIDER_AUTO) provider = r->triangle ? CLIV_PROVIDER_EXACT : cliv_blas_auto(run.ctx);
-    run.provider = cliv_provider_name(provider);
+    run.provider = cliv_provider_name(taken(&k, r));
     op_deliver(&run, k.out, r->name, r->name);
   }
   return op_finish(&run);
@@ -238,13 +243,15 @@ int op_blas(int argc, const char **argv) {
   blas_options o = {.alpha = 1};
   struct poptOption options[MOST_OPTIONS];
   lay_options(r, &o, options);
-  char verb[16], arguments[64];
+  char verb[16], arguments[64], about[512];
   snprintf(verb, sizeof verb, "op %s", r->name);
   snprintf(arguments, sizeof arguments, "[OPTION]... %s -o OUT.npy", r->arguments);
   const int files = (int)strlen(r->operands);
+  snprintf(about, sizeof about, "%s\nAll of one type: float32, float16, bfloat16, or float64 where the device has it.",
+           r->about);
   const cli_usage usage = {.verb = verb,
                            .arguments = arguments,
-                           .about = r->about,
+                           .about = about,
                            .example = r->example,
                            .options = options,
                            .least = files,

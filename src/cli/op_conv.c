@@ -48,6 +48,10 @@ static bool read_options(cli *c, const conv_options *o, conv_call *k, int *kind)
     cli_report(c, CLIV_VALUE, "option '--bias' is for the convolution itself; its gradient is a sum of the result's");
     return false;
   }
+  if (o->size && *kind == FORWARD)
+    return cli_refuse(c,
+                      "option '--size' is for gradients (--backward); the result of a convolution has sides of its "
+                      "own");
   if (o->groups < 1) {
     cli_report(c, CLIV_VALUE, "option '--groups' is %d; there is at least 1", o->groups);
     return false;
@@ -79,11 +83,6 @@ static bool convolve(op_run *run, const conv_call *k, int kind, bool biased, cli
   const cliv_tensor *const a = run->tensor[0], *const b = run->tensor[1];
   const int ndim = cliv_tensor_ndim(a);
   const size_t *const as = cliv_tensor_shape(a), *const bs = cliv_tensor_shape(b);
-  if ((ndim != 3 && ndim != 4) || cliv_tensor_ndim(b) != ndim) {
-    cli_report(run->c, CLIV_SHAPE, "'%s' has %d axes and '%s' has %d; both have three (lines) or four (planes)",
-               run->c->args[0], ndim, run->c->args[1], cliv_tensor_ndim(b));
-    return false;
-  }
   const size_t groups = (size_t)k->own.groups;
   size_t shape[4] = {as[0], kind == BY_DATA ? bs[1] * groups : bs[0]};
   if (kind == BY_WEIGHT) {
@@ -105,6 +104,15 @@ static bool convolve(op_run *run, const conv_call *k, int kind, bool biased, cli
   return op_check(run, cliv_conv(run->ctx, a, b, biased ? run->tensor[2] : NULL, *out, &k->own, NULL));
 }
 
+static bool read_operands(op_run *run) {
+  for (int i = 0; i < 2; i++)
+    if (!op_read(run, run->c->args[i]) || !op_has_axes(run, i, 3, 4, "lines have three, planes four")) return false;
+  if (run->array[0].ndim == run->array[1].ndim) return true;
+  cli_report(run->c, CLIV_SHAPE, "'%s' has %d axes and '%s' has %d; both have three (lines) or four (planes)",
+             run->path[0], run->array[0].ndim, run->path[1], run->array[1].ndim);
+  return false;
+}
+
 static int conv(cli *c, const conv_options *o) {
   op_run run = {.c = c, .output = o->output};
   conv_call k = {.own = {.size = sizeof k.own}};
@@ -112,9 +120,11 @@ static int conv(cli *c, const conv_options *o) {
   int kind = FORWARD;
   if (!op_require(c, o->output, "-o", "it names the .npy file to write") || !read_options(c, o, &k, &kind))
     return cli_done(c);
-  if (op_read(&run, c->args[0]) && op_read(&run, c->args[1]) && (!o->bias || op_read(&run, o->bias)) &&
-      op_same_types(&run) && op_open(&run) && convolve(&run, &k, kind, o->bias != NULL, &out))
+  if (read_operands(&run) && (!o->bias || op_read(&run, o->bias)) && op_same_types(&run) && op_open(&run) &&
+      convolve(&run, &k, kind, o->bias != NULL, &out)) {
+    run.provider = cliv_provider_name(k.own.provider == CLIV_PROVIDER_AUTO ? CLIV_PROVIDER_EXACT : k.own.provider);
     op_deliver(&run, out, "conv", names[kind]);
+  }
   return op_finish(&run);
 }
 
@@ -133,15 +143,15 @@ int op_conv(int argc, const char **argv) {
        "Sides of a gradient, where a stride leaves them open; of the data the least unless given, of the weight the "
        "greatest",
        "N[,N]"},
-      {"provider", 0, POPT_ARG_STRING, &o.provider, 0, "auto, exact (the same bits on every device) or clblast",
-       "NAME"},
+      {"provider", 0, POPT_ARG_STRING, &o.provider, 0,
+       "auto (unless given), exact (the same bits on every device) or clblast", "NAME"},
       POPT_TABLEEND};
   const cli_usage usage = {.verb = "op conv",
                            .arguments = "[OPTION]... X.npy W.npy -o OUT.npy",
                            .about =
                                "A convolution of [N, C, L] by [O, C / groups, K], or of [N, C, H, W] by\n"
-                               "[O, C / groups, KH, KW], or one of its gradients, of float32, float64 or\n"
-                               "float16.",
+                               "[O, C / groups, KH, KW], or one of its gradients.\n"
+                               "All of one type: float32, float16, bfloat16, or float64 where the device has it.",
                            .example =
                                "cliv op conv --padding 1 --bias b.npy x.npy w.npy -o y.npy\n"
                                "cliv op conv --backward weight --stride 2 --size 3 x.npy dy.npy -o dw.npy",

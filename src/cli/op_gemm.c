@@ -92,8 +92,9 @@ int op_gemm(int argc, const char **argv) {
       .verb = "op gemm",
       .arguments = "[OPTION]... A.npy B.npy -o OUT.npy",
       .about =
-          "OUT = activation(alpha A B + beta C + bias), for matrices of float32, float64, float16 or bfloat16, all of\n"
-          "one type. With three axes A, B or both are batches of matrices, and so is OUT; one matrix is taken for all.",
+          "OUT = activation(alpha A B + beta C + bias), for matrices. With three axes A, B\n"
+          "or both are batches of matrices, and so is OUT; one matrix is taken for all.\n"
+          "All of one type: float32, float16, bfloat16, or float64 where the device has it.",
       .example =
           "cliv op gemm a.npy b.npy -o c.npy\n"
           "cliv op gemm --ta --alpha 0.5 --beta 1 --c c.npy --provider exact a.npy b.npy -o d.npy\n"

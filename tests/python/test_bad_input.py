@@ -22,6 +22,7 @@ BAD_NPY = {
     "empty": b"",
     "no magic": b"NUMPY is not what this is, but long enough to be it, surely",
     "magic only": b"\x93NUMPY",
+    "an archive": b"PK\3\4" + bytes(60),
     "header cut off": npy()[:40],
     "header longer than the file": npy(length=60000),
     "header of 4 GiB": npy(version=(2, 0), length=2**32 - 1),

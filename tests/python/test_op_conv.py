@@ -40,7 +40,7 @@ def test_convolution_and_gradients(tmp_path, name):
     x, w, y = (GOLDEN[f"{name}.{key}"].shape for key in "xwy")
     np.save(tmp_path / "bias.npy", GOLDEN[f"{name}.b"])
     got, told = run(tmp_path, name, "xw", "--bias", tmp_path / "bias.npy")
-    assert (told["kind"], told["op"]) == ("conv", "forward")
+    assert (told["kind"], told["op"], told["provider"]) == ("conv", "forward", "exact")
     agree(got, name, "y", np.prod(w[1:]))
     got, told = run(tmp_path, name, ("dy", "w"), "--backward", "data", *sides(name, "x"))
     assert told["op"] == "data"
@@ -70,6 +70,7 @@ def test_refusals(tmp_path):
     for key in "xw":
         np.save(tmp_path / f"{key}.npy", GOLDEN[f"plain.{key}"])
     np.save(tmp_path / "flat.npy", np.zeros((3, 3), np.float32))
+    np.save(tmp_path / "wide.npy", GOLDEN["plain.w"].astype(float))
     x, w, out = tmp_path / "x.npy", tmp_path / "w.npy", tmp_path / "out.npy"
     conv = ["op", "conv", x, w, "-o", out]
     refused("op", "conv", x, w, code=2, says="-o")
@@ -80,7 +81,9 @@ def test_refusals(tmp_path):
     refused(*conv, "--groups", "2", code=1, says="2 groups do not divide", leaves=[out])
     refused(*conv, "--backward", "bias", code=2, says=["bias", "data or weight"], leaves=[out])
     refused(*conv, "--backward", "data", "--bias", w, code=2, says="--bias", leaves=[out])
+    refused(*conv, "--size", "3", code=2, says=["--size", "--backward"], leaves=[out])
     refused(*conv, "--provider", "mkl", code=2, says="mkl", leaves=[out])
     refused(*conv, "--dilation", "9", code=1, says="no length", leaves=[out])
-    refused("op", "conv", x, tmp_path / "flat.npy", "-o", out, code=1, says="flat.npy", leaves=[out])
+    refused("op", "conv", x, tmp_path / "flat.npy", "-o", out, code=1, says=["flat.npy", "2 axes"], leaves=[out])
+    refused("op", "conv", x, tmp_path / "wide.npy", "-o", out, code=1, says=["wide.npy", "float64"], leaves=[out])
     refused("op", "conv", w, x, "-o", out, code=1, says=["no length"], leaves=[out])

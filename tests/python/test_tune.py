@@ -15,6 +15,8 @@ pytestmark = pytest.mark.skipif("with CLBlast" not in done("--version"), reason=
 
 def test_wrong_usage():
     refused("tune", "--seconds", "-1", code=2, says=["--seconds", "-1"])
+    refused("tune", "--seconds", "0", code=2, says=["--seconds", "above 0"])
+    refused("tune", "--seconds", "long", code=2, says=["--seconds", "is long", "a number"])
     refused("tune", "--dtype", "float16", code=2, says=["--dtype", "float16"])
     refused("tune", "--dtype", "float7", code=2, says="float7")
     refused("tune", "--no-cache", code=2, says=["--no-cache", "kept in the cache folder"])
