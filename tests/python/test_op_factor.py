@@ -47,6 +47,8 @@ def test_eigen(tmp_path):
     v, values = run(tmp_path, "eigen", a)
     near(values, np.linalg.eigvalsh(a.astype(np.float64)), 32)
     near(v * values @ v.T, a.astype(np.float64), 128)
+    once, _ = run(tmp_path, "eigen", a, "--sweeps", 1)
+    assert not np.array_equal(once, v)  # not done by then
 
 
 @pytest.mark.parametrize("p", [1, 2, 4])
@@ -147,6 +149,7 @@ def test_wrong_usage(tmp_path):
     fails("--op", "orthogonalize", "--second", "s.npy", code=2, says="no second result")
     fails("--op", "orthogonalize", "--coefficients", "1,2", code=2, says="triples")
     fails("--op", "orthogonalize", "--eps", "much", code=2, says="--eps")
+    fails("--op", "eigen", "--sweeps=-1", code=2, says="--sweeps")
     fails("--op", "cholesky", code=1, says="square")
     fails("--op", "qr", code=1, says="more columns than rows")
     assert "least_squares" in done("op", "list", "factor")
