@@ -29,19 +29,22 @@ SCALAR canonical_one(SCALAR x) {
 real finish(real s, real alpha, real beta, real old) { return canonical(fma(alpha, s, beta * old)); }
 real finish_new(real s, real alpha) { return canonical(alpha * s); }
 
-/* n elements in storage of type T (of the prelude) from p[i] on, at most W; and one, for all lanes. */
+/* n elements in storage of type T (of the prelude) from p[i] on, at most W; and one of them. */
 #ifdef WALK_CPU
 #define PART(operation, T) CAT(CAT(operation, T), _part)
 #define LOAD(T, p, i, n) ((n) == W ? CAT(load_, T)(p, i) : PART(load_, T)(p, i, n))
 #define STORE(T, x, p, i, n) \
   if ((n) == W) CAT(store_, T)(x, p, i); \
   else PART(store_, T)(x, p, i, n)
-#define LOAD_ONE(T, p, i) ((real)(PART(load_, T)(p, i, 1).s0))
 #else
 #define LOAD(T, p, i, n) CAT(load_, T)(p, i)
 #define STORE(T, x, p, i, n) CAT(store_, T)(x, p, i)
-#define LOAD_ONE(T, p, i) CAT(load_, T)(p, i)
 #endif
+#define ONE_f32(x) (x)
+#define ONE_f64(x) (x)
+#define ONE_f16(x) half_to_float((uint)(x))
+#define ONE_bf16(x) bfloat_to_float((uint)(x))
+#define LOAD_ONE(T, p, i) ((SCALAR)CAT(ONE_, T)((p)[i]))
 /* -D STORED=f16: the type of tensors that are narrower than what is computed in. */
 #ifndef STORED
 #ifdef REAL_F64

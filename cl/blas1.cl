@@ -25,7 +25,7 @@ real gather(__global const STORED_T *p, ulong step, uint n) {
 #else
   if (step == 1) return LOAD(STORED, p, 0, n);
   SCALAR lanes[W];
-  for (uint l = 0; l < W; l++) lanes[l] = l < n ? LOAD_ONE(STORED, p, l * step).s0 : (SCALAR)0;
+  for (uint l = 0; l < W; l++) lanes[l] = l < n ? LOAD_ONE(STORED, p, l * step) : (SCALAR)0;
   return LOAD_W(lanes, 0);
 #endif
 }
@@ -40,6 +40,9 @@ __kernel void update(__global const STORED_T *x_, ulong x_first, ulong x_row_, _
   const ulong begin = get_global_id(0) * RUN, end = min(begin + RUN, columns);
   const ulong first = get_global_id(1) * per, last = min(first + per, rows_);
   for (ulong i = first; i < last; i++) {
+#if KIND == IS_ger
+    const real down = (real)LOAD_ONE(STORED, x, i * x_row);
+#endif
     for (ulong j = begin; j < end; j += W) {
       const ulong at = i * c_pitch + j;
       const uint n = (uint)min((ulong)W, end - j);
@@ -52,8 +55,7 @@ __kernel void update(__global const STORED_T *x_, ulong x_first, ulong x_row_, _
 #elif KIND == IS_axpy
       r = fma((real)factor, LOAD(STORED, x, i * x_row + j, n), LOAD(STORED, c, at, n));
 #else
-      r = fma((real)factor, fma(LOAD_ONE(STORED, x, i * x_row), gather(y + j * y_step, y_step, n), (real)0),
-              LOAD(STORED, c, at, n));
+      r = fma((real)factor, fma(down, gather(y + j * y_step, y_step, n), (real)0), LOAD(STORED, c, at, n));
 #endif
       STORE(STORED, r, c, at, n);
     }

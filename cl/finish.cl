@@ -35,7 +35,7 @@ __kernel void finish_all(__global const FROM_T *in_, ulong in_first, ulong in_pi
       const uint n = (uint)min((ulong)W, to - j);
       real x = LOAD(FROM, in, i * in_pitch + j, n);
       if (bias_along == BIAS_COLUMNS) x += bias_term(LOAD(TO, bias, j, n));
-      if (bias_along == BIAS_ROWS) x += bias_term(LOAD_ONE(TO, bias, row));
+      if (bias_along == BIAS_ROWS) x += bias_term((real)LOAD_ONE(TO, bias, row));
       x = ACTIVATION(x);
       STORE(TO, x, out, i * out_pitch + j, n);
     }

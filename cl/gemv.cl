@@ -61,7 +61,7 @@ __kernel void gemv(GEMV_ARGUMENTS) {
   }
   for (; k < k_count; k++) {
     SCALAR lanes[W];
-    for (uint l = 0; l < W; l++) lanes[l] = LOAD_ONE(STORED, at, min(l, rows - 1) * a_row + k).s0;
+    for (uint l = 0; l < W; l++) lanes[l] = LOAD_ONE(STORED, at, min(l, rows - 1) * a_row + k);
     s = fma(LOAD_W(lanes, 0), (real)x[k * x_step], s);
   }
   deliver(s, sums, y, y_step, i, 0, rows, alpha, beta, parts);
