@@ -71,6 +71,10 @@ static void there_is_one_round(void **state) {
   assert_int_equal(s.calls[0], 1);
   assert_int_equal(s.calls[1], 1);
   assert_true(out[1].ratio == 0.5);
+  script three = {.seconds = {1, 2}};
+  const cliv__contest fewest = {.count = 2, .run = play, .data = &three, .fewest = 3, .rounds = 5};
+  assert_true(cliv__contest_run(&fewest, out));
+  assert_int_equal(three.calls[1], 3);
   script many = {.seconds = {1, 2}};
   assert_true(contest(&many, 2, 1000, 60, out)); /* more rounds than it has room for */
   assert_true(many.calls[0] > 1 && many.calls[0] < 1000 && out[1].ratio == 0.5);

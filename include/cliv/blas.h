@@ -44,6 +44,12 @@
  * than 256 classes, exact does. What `cliv tune` (cliv/tune.h) makes faster than exact on a CPU is taken there, too.
  * Where bits have to be equal everywhere, ask for exact by name.
  *
+ * exact chooses its blocks and copies by facts of the device. Once a context has done many products of one class (some
+ * ten seconds' worth on a CPU), one of them also tries others, on matrices and a queue of its own: that call takes as
+ * long as compiling two programs or three, and a tenth of a second. No bit depends on it. What is faster is taken from
+ * then on, in later processes too (cliv/cache.h). Contexts made with probe = CLIV_PROBE_NEVER take what others have
+ * measured, and measure nothing.
+ *
  * What holds for both, as in any BLAS: with beta = 0 the result is written without being read, so a NaN in it does
  * not matter; with alpha = 0, or nothing to sum (k = 0), A and B are not read and C becomes beta·C: +0 where beta is
  * 0, untouched where beta is 1.

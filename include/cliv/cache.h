@@ -7,10 +7,11 @@
  * locks. When the folder outgrows its cap (256 MiB) the entries used longest ago go. A folder that is absent or
  * read-only is no error: programs are then compiled anew in every process.
  *
- * Notes. What was measured or proven on a device (tuned parameters, the faster of two providers, transforms that were
- * tried) is kept in the same way in the folder `notes` below that one: one entry for a name, the device, its driver's
- * and platform's versions, the number of its compute units and Cliv's version. A change of any of these makes it
- * absent, and it is measured anew. Clearing the programs leaves the notes, since some took minutes to find.
+ * Notes. What was measured or proven on a device (tuned parameters, the faster of two providers, how products are cut
+ * best, transforms that were tried) is kept in the same way in the folder `notes` below that one: one entry for a name,
+ * the device, its driver's and platform's versions, the number of its compute units and Cliv's version. A change of any
+ * of these makes it absent, and it is measured anew. Clearing the programs leaves the notes, since some took minutes to
+ * find.
  */
 #ifndef CLIV_CACHE_H
 #define CLIV_CACHE_H

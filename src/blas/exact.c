@@ -10,8 +10,6 @@
 #include "runtime/scratch.h"
 #include "runtime/stage.h"
 
-enum { GEMV_CHAIN = 1 << 17 }; /* GPU walk: values of k a launch, at a microsecond each */
-
 cl_ulong cliv__blas_share(const cliv_context *ctx, cl_ulong count, cl_ulong largest) {
   return cliv__most(1, cliv__least(largest, count / (4 * (cl_ulong)ctx->facts.compute_units)));
 }
@@ -111,10 +109,7 @@ cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_
   snprintf(choices, sizeof choices, "%s%s", g->trans_a ? "" : "-D A_BY_ROW", stored_as(g->narrow));
   cl_kernel kernel;
   TRY(cliv__blas_kernel(ctx, g->dtype, "blas.cl gemv.cl", "gemv", choices, &kernel));
-  const cl_ulong work = cuts && cuts->launch_work ? cuts->launch_work : (cl_ulong)1 << 30;
-  const cl_ulong longest = ctx->walk == CLIV_WALK_CPU ? g->k : GEMV_CHAIN;
-  const cl_ulong block =
-      cliv__least(g->k, cuts && cuts->block_k ? cuts->block_k : cliv__least(longest, cliv__most(1 << 16, work / g->m)));
+  const cl_ulong block = cliv__cuts_vector(ctx, g, cuts);
   cl_mem sums = g->y.mem; /* not used when one launch does all of k */
   if (block < g->k) TRY(cliv__scratch(ctx, CLIV__SCRATCH_SUMS, g->m * cliv_dtype_size(g->dtype), &sums));
   const cl_ulong row = g->trans_a ? 1 : g->a.pitch, step = g->trans_a ? g->a.pitch : 1;
@@ -136,10 +131,18 @@ cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_
 }
 
 static cliv_status exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv_sync *sync) {
-  return cliv__exact_gemv(ctx, g, NULL, sync);
+  const cliv__gemm as = {.dtype = g->dtype,
+                         .trans_a = g->trans_a,
+                         .m = g->m,
+                         .n = 1,
+                         .k = g->k,
+                         .a = g->a,
+                         .b = {.mem = g->x.mem, .pitch = g->x.step},
+                         .c = {.mem = g->y.mem, .pitch = g->y.step},
+                         .batch = 1};
+  return cliv__exact_gemv(ctx, g, cliv__is_narrow(g->narrow) ? NULL : cliv__cuts_known(ctx, &as), sync);
 }
 
-/* Of one column: op(A) times op(B)'s column. Of one row: op(B) transposed times op(A)'s row. */
 cliv__gemv cliv__as_gemv(const cliv__gemm *g) {
   const cliv__vector a = {g->a.mem, g->a.first, g->k, g->trans_a ? g->a.pitch : 1};
   const cliv__vector b = {g->b.mem, g->b.first, g->k, g->trans_b ? 1 : g->b.pitch};
@@ -167,7 +170,7 @@ void cliv__places_release(cliv_context *ctx, const cliv__gemm *g, cl_mem places)
 /* ---- gemm ---- */
 
 static cliv_status single(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {
-  if ((g->n == 1 || g->m == 1) && !g->resumes && !(cuts && cuts->no_gemv)) {
+  if (cliv__is_vector(g) && !cuts->no_gemv) {
     const cliv__gemv v = cliv__as_gemv(g);
     if (!cliv__has_epilogue(g)) return cliv__exact_gemv(ctx, &v, cuts, sync);
     TRY(cliv__gemm_finish_ready(ctx, g));
@@ -178,29 +181,30 @@ static cliv_status single(cliv_context *ctx, const cliv__gemm *g, const cliv__cu
   return cliv__large_gemm(ctx, g, cuts, sync);
 }
 
-cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {
+cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *asked, const cliv_sync *sync) {
   if (!cliv__fuses(ctx, g)) {
     const cliv__gemm plain = cliv__without_epilogue(g);
     TRY(cliv__gemm_finish_ready(ctx, g));
-    TRY(cliv__exact_gemm(ctx, &plain, cuts, SYNC_FIRST(sync)));
+    TRY(cliv__exact_gemm(ctx, &plain, asked, SYNC_FIRST(sync)));
     return cliv__gemm_finish(ctx, g, SYNC_LAST(sync));
   }
+  const cliv__cuts cuts = cliv__cuts_full(ctx, g, asked);
   const bool cpu = ctx->walk == CLIV_WALK_CPU;
   const cl_ulong batch = cliv__most(1, g->batch);
   cl_ulong most = 1; /* a launch */
-  if (batch > 1) most = cliv__most(1, cpu ? cliv__small_most(ctx, g, cuts) : cliv__large_most(ctx, g, cuts));
+  if (batch > 1) most = cliv__most(1, cpu ? cliv__small_most(ctx, g, &cuts) : cliv__large_most(ctx, g, &cuts));
   for (cl_ulong z = 0, count; z < batch; z += count) {
     count = cliv__least(most, batch - z);
     const cliv__gemm part = cliv__gemm_part(g, z, count);
     const cliv_sync order = cliv__sync_part(sync, z == 0, z + count == batch);
-    if (count == 1) TRY(single(ctx, &part, cuts, &order));
-    else TRY(cpu ? cliv__small_gemm(ctx, &part, &order) : cliv__large_gemm(ctx, &part, cuts, &order));
+    if (count == 1) TRY(single(ctx, &part, &cuts, &order));
+    else TRY(cpu ? cliv__small_gemm(ctx, &part, &order) : cliv__large_gemm(ctx, &part, &cuts, &order));
   }
   return CLIV_OK;
 }
 
 static cliv_status exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {
-  return cliv__exact_gemm(ctx, g, NULL, sync);
+  return cliv__exact_gemm(ctx, g, cliv__cuts_known(ctx, g), sync);
 }
 
 const cliv__blas_provider cliv__blas_exact = {"exact",          true,

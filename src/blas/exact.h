@@ -2,18 +2,7 @@
 #ifndef CLIV_BLAS_EXACT_H
 #define CLIV_BLAS_EXACT_H
 
-#include "blas/provider.h"
-
-/* Where work is cut. 0 in a member: chosen by shape and device. */
-typedef struct cliv__cuts {
-  cl_ulong block_k;     /* values of k a launch */
-  cl_ulong launch_work; /* multiply-adds a launch, about */
-  cl_ulong room;        /* bytes for each of: copies of A, copies of B, running sums; at least a tile's */
-  int pack_a, pack_b;   /* CPU walk: 1 copy, -1 read in place where that is possible */
-  unsigned side;        /* GPU walk: 4 or 8 elements of a work-item along each side */
-  int no_gemv;          /* 1: products of one row or column by the walk for matrices */
-  int small;            /* CPU walk: 1 by cl/gemm_small.cl where it can be, -1 never */
-} cliv__cuts;
+#include "blas/cuts.h"
 
 /* cuts may be NULL. */
 cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync);
@@ -41,6 +30,21 @@ static inline cliv__scalar cliv__scalar_of(cliv_dtype dtype, double x) {
 }
 #define ARG_SCALAR(s) ((cliv__arg){(s).size, &(s).as})
 
+/* A product of one column, or of one row. */
+static inline bool cliv__is_vector(const cliv__gemm *g) {
+  return (g->n == 1 || g->m == 1) && g->batch <= 1 && !g->resumes;
+}
+/* GPU walk: values of k at a time, as in cl/gemm_tile.cl. */
+enum { CLIV__TILE_DEPTH = 16 };
+/* Work-items of a group along its longer side. */
+static inline size_t cliv__group_across(size_t group) {
+  size_t across = 1;
+  while (across * across < group) across *= 2;
+  return across;
+}
+/* Bytes: rows so far apart, or a multiple of it, lie in the same places of a cache. */
+enum { CLIV__COLLIDING = 2048 };
+
 static inline cl_ulong cliv__least(cl_ulong a, cl_ulong b) { return a < b ? a : b; }
 static inline cl_ulong cliv__most(cl_ulong a, cl_ulong b) { return a > b ? a : b; }
 /* Of a vector in the CPU walk. */
@@ -61,7 +65,8 @@ cliv_status cliv__blas_kernel(cliv_context *ctx, cliv_dtype dtype, const char *f
 cliv_status cliv__places(cliv_context *ctx, const cliv__gemm *g, cl_mem *places);
 void cliv__places_release(cliv_context *ctx, const cliv__gemm *g, cl_mem places);
 
-/* CPU walk: whether cl/gemm_small.cl takes matrices of this shape, and how many of them a launch; and the launch. */
+/* CPU walk: whether cl/gemm_small.cl takes matrices of this shape where the cuts let it, and how many of them a launch;
+ * and the launch. Cuts are those of cliv__cuts_full from here on. */
 cl_ulong cliv__small_most(const cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts);
 cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync);
 

@@ -10,14 +10,10 @@
 
 #include "blas/epilogue.h"
 #include "blas/exact.h"
-#include "runtime/quirks.h"
 #include "runtime/scratch.h"
 
-enum { ROWS = 6 };             /* CPU walk: rows of a tile */
-enum { DEPTH = 16 };           /* GPU walk: values of k at a time */
-enum { PACK_RUN = 256 };       /* values of k that a work-item of gemm_pack.cl copies at a time */
-enum { GEMM_CHAIN = 1 << 20 }; /* GPU walk: values of k a launch, at a microsecond each */
-enum { ROOM = 1 << 26 };       /* bytes of a copy, or of running sums */
+enum { ROWS = 6 };       /* CPU walk: rows of a tile */
+enum { PACK_RUN = 256 }; /* values of k that a work-item of gemm_pack.cl copies at a time */
 
 /* Everything about one product that its launches share. */
 typedef struct job {
@@ -41,25 +37,10 @@ typedef struct piece {
   cliv_sync sync;
 } piece;
 
-/* Blocks of k: B's panel (depth × W) is to stay in a core's nearer caches with a tile of A. Small results take longer
- * blocks, so that a launch is worth its start. */
-static cl_ulong choose_block_k(const job *j, const cliv__cuts *cuts) {
-  if (cuts && cuts->block_k) return cuts->block_k;
-  const cl_ulong work = (cl_ulong)1 << 26, area = j->g->m * j->g->n;
-  return j->ctx->walk == CLIV_WALK_CPU ? cliv__most(512, work / area)
-                                       : cliv__least(GEMM_CHAIN, cliv__most(1 << 16, work / area));
-}
-
-/* Multiply-adds of a launch, about. */
-static cl_ulong launch_work(const cliv__cuts *cuts) {
-  return cuts && cuts->launch_work ? cuts->launch_work : (cl_ulong)1 << 32;
-}
-
 /* Rows and columns of a launch: about `work` multiply-adds, in whole tiles. */
 static void choose_blocks(job *j, const cliv__cuts *cuts) {
-  const cl_ulong work = launch_work(cuts);
-  j->block_k = cliv__least(j->g->k, choose_block_k(j, cuts));
-  const cl_ulong area = cliv__most(work / j->block_k, j->rows * j->width);
+  j->block_k = cuts->block_k;
+  const cl_ulong area = cliv__most(cuts->launch_work / j->block_k, j->rows * j->width);
   j->block_n = cliv__least(cliv__round_up(j->g->n, j->width), cliv__most(1, area / j->rows / j->width) * j->width);
   const cl_ulong most = j->ctx->walk == CLIV_WALK_CPU ? j->g->m : CLIV__AXIS_MOST;
   const cl_ulong tiles = cliv__least(most, cliv__most(1, area / j->block_n / j->rows));
@@ -69,7 +50,7 @@ static void choose_blocks(job *j, const cliv__cuts *cuts) {
 /* Rows and columns of C that are made at a time: those that the copies of A and B and the running sums have room for.
  * Sums for all of C at once are wanted by no more than a square that its rows and columns pay for. */
 static void choose_round(job *j, bool pack_a, bool pack_b, const cliv__cuts *cuts) {
-  const cl_ulong room = (cuts && cuts->room ? cuts->room : ROOM) / cliv_dtype_size(j->g->dtype);
+  const cl_ulong room = cuts->room / cliv_dtype_size(j->g->dtype);
   j->round_m = cliv__round_up(j->g->m, j->rows);
   j->round_n = cliv__round_up(j->g->n, j->width);
   if (pack_a) j->round_m = cliv__least(j->round_m, cliv__most(1, room / j->block_k / j->rows) * j->rows);
@@ -97,12 +78,7 @@ static cliv_status prepare_cpu(job *j, const cliv__cuts *cuts) {
   j->width = cliv__lanes(g->dtype);
   j->rows = ROWS;
   choose_blocks(j, cuts);
-  /* Copying pays where an element is used some hundred times; of B, which is read across its rows, as soon as it
-   * leaves the caches. */
-  const bool far = g->k * g->b.pitch * cliv_dtype_size(g->dtype) > (1 << 19);
-  const int wish_a = cuts ? cuts->pack_a : 0, wish_b = cuts ? cuts->pack_b : 0;
-  const bool pack_a = wish_a ? wish_a > 0 : g->n >= 512;
-  const bool pack_b = g->trans_b || (wish_b ? wish_b > 0 : far && g->m > 4 * ROWS);
+  const bool pack_a = cuts->pack_a > 0, pack_b = cuts->pack_b > 0;
   choose_round(j, pack_a, pack_b, cuts);
   if (pack_a) TRY(prepare_pack(j, !g->trans_a, j->rows, j->round_m, CLIV__SCRATCH_PACK_A, &j->pack_a, &j->room_a));
   if (pack_b) TRY(prepare_pack(j, g->trans_b, j->width, j->round_n, CLIV__SCRATCH_PACK_B, &j->pack_b, &j->room_b));
@@ -111,30 +87,11 @@ static cliv_status prepare_cpu(job *j, const cliv__cuts *cuts) {
   return cliv__gemm_kernel(j->ctx, g, "gemm.cl", "gemm", choices, &j->kernel);
 }
 
-/* Elements of a work-item's side: 8 read local memory least; 4 leave groups for all compute units where there are few.
- * Sums of float64 take two registers each; and the fewer items a group has, the more of its tiles each brings, all of
- * whose conditions are in registers. */
-static size_t choose_side(const job *j) {
-  const cliv__gemm *g = j->g;
-  if (g->dtype == CLIV_F64 || j->group_x < 8 || (j->ctx->quirks & CLIV__QUIRK_FEW_REGISTERS)) return 4;
-  const cl_ulong tiles = cliv__div_up(g->m, 8 * j->group_y) * cliv__div_up(g->n, 8 * j->group_x);
-  return tiles * cliv__most(1, g->batch) >= 2 * (cl_ulong)j->ctx->facts.compute_units ? 8 : 4;
-}
-
-/* Whether the device runs such a group of the GPU walk: its items, and the local memory of its two tiles. */
-static bool group_fits(const job *j, size_t group) {
-  size_t side = 1;
-  while (side * side < group) side *= 2;
-  const size_t local = 2 * (side * 8 + 8) * DEPTH * sizeof(cl_float);
-  return group <= j->ctx->facts.max_group_size && local <= j->ctx->facts.local_memory;
-}
-
 static void shape_gpu(job *j, const cliv__cuts *cuts) {
-  size_t group = j->ctx->group_size ? j->ctx->group_size : 256;
-  while (!j->ctx->group_size && group > 16 && !group_fits(j, group)) group /= 2;
-  for (j->group_x = 1; j->group_x * j->group_x < group;) j->group_x *= 2;
+  const size_t group = cliv__cuts_group(j->ctx);
+  j->group_x = cliv__group_across(group);
   j->group_y = group / j->group_x;
-  j->side = cuts && cuts->side ? cuts->side : choose_side(j);
+  j->side = cuts->side;
   j->rows = j->group_y * j->side;
   j->width = j->group_x * j->side;
 }
@@ -300,7 +257,7 @@ cl_ulong cliv__large_most(cliv_context *ctx, const cliv__gemm *g, const cliv__cu
   shape_gpu(&j, cuts);
   choose_blocks(&j, cuts);
   if (g->resumes || j.block_k < g->k || j.block_m < g->m || j.block_n < g->n) return 1;
-  return cliv__least(CLIV__AXIS_MOST, cliv__most(1, launch_work(cuts) / (g->m * g->n * g->k)));
+  return cliv__least(CLIV__AXIS_MOST, cliv__most(1, cuts->launch_work / (g->m * g->n * g->k)));
 }
 
 cliv_status cliv__large_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts, const cliv_sync *sync) {

@@ -10,18 +10,16 @@ enum { PANEL_BYTES = 1 << 14 };
 /* Of A: what stays in a core's second cache while panels are multiplied by it. */
 enum { NEAR_BYTES = 1 << 18 };
 /* Multiply-adds: beyond, copies that all work-items share are worth their launches; of a work-item, where there is more
- * than one matrix; of a launch. */
-static const cl_ulong SMALL_WORK = (cl_ulong)1 << 25, ITEM_WORK = 1 << 16, LAUNCH_WORK = (cl_ulong)1 << 32;
+ * than one matrix; at most, by any wish. */
+static const cl_ulong SMALL_WORK = (cl_ulong)1 << 25, ITEM_WORK = 1 << 16, MOST_WORK = (cl_ulong)1 << 32;
 
 static cl_ulong longest(cliv_dtype dtype) { return PANEL_BYTES / (cliv__lanes(dtype) * cliv_dtype_size(dtype)); }
 
 cl_ulong cliv__small_most(const cliv_context *ctx, const cliv__gemm *g, const cliv__cuts *cuts) {
-  const int wish = cuts ? cuts->small : 0;
-  if (ctx->walk != CLIV_WALK_CPU || g->resumes || wish < 0 || g->k > longest(g->dtype)) return 0;
-  const cl_ulong limit = wish > 0 ? LAUNCH_WORK : SMALL_WORK, area = limit / g->k;
+  if (ctx->walk != CLIV_WALK_CPU || g->resumes || cuts->small < 0 || g->k > longest(g->dtype)) return 0;
+  const cl_ulong limit = cuts->small > 0 ? MOST_WORK : SMALL_WORK, area = limit / g->k;
   if (g->m > area || g->n > area / g->m) return 0;
-  const cl_ulong work = cuts && cuts->launch_work ? cuts->launch_work : LAUNCH_WORK;
-  return cliv__most(1, work / (g->m * g->n * g->k));
+  return cliv__most(1, cuts->launch_work / (g->m * g->n * g->k));
 }
 
 cliv_status cliv__small_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_sync *sync) {

@@ -46,9 +46,11 @@ static const struct {
   size_t shape[3][2]; /* of the operands and the result */
 } calls[] = {
     {"gemm", call_gemm, {{8, 8}, {8, 8}, {8, 8}}},
-    {"gemm", call_gemm, {{700, 260}, {260, 700}, {700, 700}}},    /* exact: with copies, … */
+    {"gemm", call_gemm, {{700, 260}, {260, 700}, {700, 700}}},    /* exact: where they lie, … */
+    {"gemm", call_gemm, {{700, 260}, {260, 1024}, {700, 1024}}},  /* … with a copy of B, … */
     {"gemm", call_gemm_nt, {{700, 260}, {700, 260}, {700, 700}}}, /* … each transpose's own */
     {"gemm", call_gemm_tn, {{260, 700}, {260, 700}, {700, 700}}},
+    {"gemm", call_gemm_tn, {{260, 700}, {260, 1024}, {700, 1024}}},
     {"gemm", call_gemm_tt, {{260, 700}, {700, 260}, {700, 700}}},
     {"gemv", call_gemv, {{8, 8}, {8, 1}, {8, 1}}},
     {"ger", call_ger, {{8, 1}, {8, 1}, {8, 8}}},

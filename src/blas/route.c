@@ -1,7 +1,7 @@
 /* Which provider a product goes to: measured once for a class of shapes on a device, and kept as a note.
  *
- * A class is the type, the transposes, and the whole logarithms of m, n, k and of the batch. A measurement is two
- * products of small whole numbers, whose sums are exact in any order: both providers must give the same. */
+ * A measurement is two products of small whole numbers, whose sums are exact in any order: both providers must give the
+ * same. */
 #include "blas/route.h"
 
 #include <math.h>
@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "blas/copies.h"
+#include "blas/cuts.h"
 #include "blas/prepare.h"
+#include "blas/sample.h"
 #include "blas/tuning.h"
 #include "runtime/measure.h"
 #include "runtime/quirks.h"
@@ -18,8 +20,8 @@
 #ifdef CLIV_HAVE_CLBLAST
 
 static const char NOTE[] = "clblast " CLIV_CLBLAST_VERSION " route";
-enum { MOST = 256, ROUNDS = 5, NAME = 64 };
-static const double MOST_WORK = 0x1p30, MOST_BYTES = 0x1p26, MEASURED = 0.1; /* multiply-adds, operands, seconds */
+enum { MOST = 256, ROUNDS = 5, NAME = CLIV__CLASS_NAME };
+static const double MOST_WORK = 0x1p30, MEASURED = 0.1; /* multiply-adds, seconds */
 /* Equal bits are worth something; on a CPU so is what CLBlast compiles in every process. */
 static const double FASTER = 1.05, FASTER_ON_CPU = 1.25;
 
@@ -33,11 +35,6 @@ struct cliv__routes {
   size_t count;
   route list[MOST];
 };
-
-static void name_class(const cliv__gemm *g, char name[static NAME]) {
-  snprintf(name, NAME, "%s %c%c %u %u %u %u", cliv_dtype_name(g->dtype), g->trans_a ? 't' : 'n', g->trans_b ? 't' : 'n',
-           cliv__log2(g->m), cliv__log2(g->n), cliv__log2(g->k), cliv__log2(g->batch));
-}
 
 /* ---- kept ---- */
 
@@ -103,7 +100,7 @@ bool cliv__route_open(cliv_context *ctx) {
 cliv_provider cliv__route_known(cliv_context *ctx, const cliv__gemm *g) {
   char name[NAME];
   struct cliv__routes *r = routes_of(ctx);
-  name_class(g, name);
+  cliv__gemm_class(g, name);
   const route *at = r ? find(r, name) : NULL;
   if (at) return at->provider;
   return r && r->count == MOST ? CLIV_PROVIDER_EXACT : CLIV_PROVIDER_AUTO; /* nothing is taken unmeasured */
@@ -117,26 +114,6 @@ typedef struct contest {
   bool trans_a, trans_b;
   cliv_tensor *a, *b, *c;
 } contest;
-
-/* A matrix, or a batch of them; whole numbers from -2 to 2, or nothing in particular. */
-static cliv_status make(contest *t, size_t batch, size_t rows, size_t columns, unsigned seed, cliv_tensor **out) {
-  const size_t shape[] = {batch, rows, columns}, count = batch * rows * columns;
-  TRY(batch > 1 ? cliv_tensor_create(t->ctx, t->dtype, 3, shape, out)
-                : cliv_tensor_create(t->ctx, t->dtype, 2, shape + 1, out));
-  if (!seed) return CLIV_OK;
-  const size_t each = cliv_dtype_size(t->dtype);
-  void *numbers = malloc(count * each);
-  REQUIRE(t->ctx, numbers, HOST_MEMORY, "no memory for %zu numbers", count);
-  for (size_t i = 0; i < count; i++) {
-    seed = seed * 1664525u + 1013904223u;
-    const int x = (int)(seed >> 16) % 5 - 2;
-    if (t->dtype == CLIV_F64) ((double *)numbers)[i] = x;
-    else ((float *)numbers)[i] = (float)x;
-  }
-  const cliv_status status = cliv_tensor_write(*out, numbers, count * each);
-  free(numbers);
-  return status;
-}
 
 /* Seconds of a product, from call to result; negative where it failed. */
 static double run(contest *t, cliv_provider provider) {
@@ -186,19 +163,7 @@ static cliv_provider decide(contest *t) {
   return provider;
 }
 
-static bool too_large(const cl_ulong size[static 4], cliv_dtype dtype) {
-  const double m = (double)size[0], n = (double)size[1], k = (double)size[2], batch = (double)size[3];
-  return m * n * k * batch > MOST_WORK || (m * k + k * n + m * n) * batch * (double)cliv_dtype_size(dtype) > MOST_BYTES;
-}
-
-void cliv__route_cut(cl_ulong size[static 4], cliv_dtype dtype) {
-  while (too_large(size, dtype)) {
-    size_t longest = 3;
-    for (size_t i = 0; size[3] == 1 && i < 3; i++)
-      if (size[i] > size[longest]) longest = i;
-    size[longest] = (size[longest] + 1) / 2;
-  }
-}
+void cliv__route_cut(cl_ulong size[static 4], cliv_dtype dtype) { cliv__sample_cut(size, dtype, MOST_WORK); }
 
 static cliv_provider contend(cliv_context *own, const cliv__gemm *g) {
   cl_ulong size[] = {g->m, g->n, g->k, g->batch ? g->batch : 1};
@@ -206,9 +171,9 @@ static cliv_provider contend(cliv_context *own, const cliv__gemm *g) {
   contest t = {.ctx = own, .dtype = g->dtype, .trans_a = g->trans_a, .trans_b = g->trans_b};
   const size_t m = size[0], n = size[1], k = size[2], batch = size[3];
   cliv_provider provider = CLIV_PROVIDER_AUTO;
-  if (make(&t, batch, t.trans_a ? k : m, t.trans_a ? m : k, 1, &t.a) == CLIV_OK &&
-      make(&t, batch, t.trans_b ? n : k, t.trans_b ? k : n, 2, &t.b) == CLIV_OK &&
-      make(&t, batch, m, n, 0, &t.c) == CLIV_OK)
+  if (cliv__sample_matrix(own, t.dtype, batch, t.trans_a ? k : m, t.trans_a ? m : k, 1, &t.a) == CLIV_OK &&
+      cliv__sample_matrix(own, t.dtype, batch, t.trans_b ? n : k, t.trans_b ? k : n, 2, &t.b) == CLIV_OK &&
+      cliv__sample_matrix(own, t.dtype, batch, m, n, 0, &t.c) == CLIV_OK)
     provider = decide(&t);
   cliv_tensor_free(t.a);
   cliv_tensor_free(t.b);
@@ -223,7 +188,7 @@ cliv_provider cliv__route_measure(cliv_context *ctx, const cliv__gemm *g) {
   const cliv_provider provider = own ? contend(own, g) : CLIV_PROVIDER_AUTO;
   cliv_context_free(own);
   char name[NAME];
-  name_class(g, name);
+  cliv__gemm_class(g, name);
   const bool found = provider != CLIV_PROVIDER_AUTO;
   add(r, name, found ? provider : CLIV_PROVIDER_EXACT);
   if (found) keep(ctx, r, name, provider);
@@ -277,7 +242,9 @@ void cliv__route_renew(cliv_context *ctx, cliv_dtype dtype, double seconds) {
                                       {4096, 10, 64},     {1, 4096, 4096}, {32, 32, 32}};
   const double end = cliv__now() + seconds;
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes && cliv__now() < end; i++) {
-    const cliv__gemm g = {.dtype = dtype, .m = sizes[i][0], .n = sizes[i][1], .k = sizes[i][2]};
+    const cl_ulong m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+    const cliv__gemm g = {.dtype = dtype, .m = m, .n = n, .k = k, .a = {.pitch = k}, .b = {.pitch = n}};
+    (void)cliv__cuts_measure(ctx, &g); /* exact is to be at its best */
     (void)cliv__route_measure(ctx, &g);
   }
   char mark[NAME];

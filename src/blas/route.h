@@ -24,7 +24,7 @@ void cliv__route_cut(cl_ulong size[4], cliv_dtype dtype);
  * cliv__route_renew, also for a process after this one: cliv__route_stale. */
 void cliv__route_forget(cliv_context *ctx, cliv_dtype dtype);
 bool cliv__route_stale(cliv_context *ctx, cliv_dtype dtype);
-/* Measures the common classes of a type, while `seconds` last. */
+/* Measures the common classes of a type, the cuts of `exact` first, while `seconds` last. */
 void cliv__route_renew(cliv_context *ctx, cliv_dtype dtype, double seconds);
 
 #endif

@@ -48,7 +48,8 @@ int cmd_cache(int argc, const char **argv) {
                            .arguments = "[OPTION]... [info|clear|path]",
                            .about =
                                "Compiled programs kept on disk, so that the next process need not compile them; with\n"
-                               "--notes what was measured on devices: tuned parameters, which provider is faster.\n"
+                               "--notes what was measured on devices: tuned parameters, which provider is faster, how\n"
+                               "products are cut best.\n"
                                "info (the default) tells how many; clear removes them; path prints the folder.",
                            .example = "cliv cache\ncliv cache clear\ncliv cache --notes",
                            .options = options,

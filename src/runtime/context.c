@@ -155,6 +155,7 @@ void cliv_context_free(cliv_context *ctx) {
   if (ctx->fft_plans_free) ctx->fft_plans_free(ctx);
   if (ctx->clfft_plans_free) ctx->clfft_plans_free(ctx);
   json_decref(ctx->fft_routes);
+  json_decref(ctx->cuts_note);
   cliv__stage_free(ctx);
   if (ctx->last) clReleaseEvent(ctx->last);
   clReleaseCommandQueue(ctx->queue);
@@ -162,6 +163,7 @@ void cliv_context_free(cliv_context *ctx) {
   clReleaseDevice(ctx->device);
   cliv__error_free(&ctx->error);
   free(ctx->routes);
+  free(ctx->cuts);
   free(ctx->cache_dir);
   free(ctx);
 }

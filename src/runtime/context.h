@@ -27,6 +27,8 @@ struct cliv_context {
   void (*fft_plans_free)(struct cliv_context *ctx); /* … which knows how; NULL while there are none */
   bool tuning_applied;                              /* of CLBlast's kernels, see blas/tuning.h */
   struct cliv__routes *routes;                      /* one piece of memory, see blas/route.h */
+  struct cliv__cuts_table *cuts;                    /* one piece of memory, see blas/cuts.h … */
+  struct json_t *cuts_note;                         /* … and what it was read from */
   struct cliv__prepare *prepare;                    /* see blas/prepare.h … */
   void (*prepare_free)(struct cliv_context *ctx);   /* … which knows how; joins its thread */
   struct cliv__clfft_entry *clfft_plans;            /* the same of clFFT's: fft/clfft.c */

@@ -153,7 +153,6 @@ static void read_abilities(reader *r, const char *extensions, cliv_device_info *
   info->compiler = read_uint(r, CL_DEVICE_COMPILER_AVAILABLE) != 0;
   info->clock_mhz = read_uint(r, CL_DEVICE_MAX_CLOCK_FREQUENCY);
   info->subgroup_hint = info->opencl >= 300 ? read_size(r, CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE) : 0;
-  info->cache_bytes = read_ulong(r, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
 }
 
 static void read_partitions(reader *r, cliv_device_info *info) {
@@ -193,6 +192,7 @@ static void read_foundations(reader *r, cliv_device_info *info) {
   info->local_memory = read_ulong(r, CL_DEVICE_LOCAL_MEM_SIZE);
   info->global_memory = read_ulong(r, CL_DEVICE_GLOBAL_MEM_SIZE);
   info->max_allocation = read_ulong(r, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+  info->cache_bytes = read_ulong(r, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
   info->base_align = read_uint(r, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
   info->rounds_divide = (read_ulong(r, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
   info->fp64 = read_ulong(r, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;

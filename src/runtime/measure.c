@@ -72,7 +72,7 @@ bool cliv__contest_run(const cliv__contest *c, cliv__contestant *out) {
   for (size_t i = 0; i < c->count; i++) out[i] = (cliv__contestant){.ratio = 1};
   do {
     if (!turn(c, out, ratio, rounds++)) return false;
-  } while (rounds < most && cliv__now() - begin < c->seconds);
+  } while (rounds < most && (rounds < c->fewest || cliv__now() - begin < c->seconds));
   for (size_t i = 0; i < c->count; i++)
     if (out[i].ratio != 0) out[i].ratio = median(ratio[i], rounds);
   return true;

@@ -26,8 +26,8 @@ typedef struct cliv__contest {
   /* Seconds of one call by a contestant, from call to result; negative: it failed. Nothing is compiled here. */
   double (*run)(void *data, size_t contestant);
   void *data;
-  size_t rounds;  /* at most; each is a call by every contestant … */
-  double seconds; /* … and none begins after so many, but for the first */
+  size_t fewest, rounds; /* at least and at most; each is a call by every contestant … */
+  double seconds;        /* … and none beyond the fewest begins after so many */
 } cliv__contest;
 
 typedef struct cliv__contestant {
