@@ -116,7 +116,7 @@ void bench_measure_array(bench *b, const bench_array *array) {
                                 .unit = "GB/s",
                                 .work = 1e-9 * bytes,
                                 .goal = a->goal,
-                                .torch_goal = a->torch_goal,
+                                .peer_goals = {{"PyTorch", a->torch_goal}},
                                 .check = right,
                                 .check_peer = peer_right,
                                 .check_arg = &s,

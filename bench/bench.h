@@ -31,7 +31,13 @@ typedef struct bench_side {
   double (*time)(void *arg, size_t repeats);
 } bench_side;
 
-enum { BENCH_SIDES = 12 };
+enum { BENCH_SIDES = 12, PEER_GOALS = 3 };
+
+/* The least ratio to a peer; 0: what is wanted of all. */
+typedef struct bench_goal {
+  const char *peer;
+  double ratio;
+} bench_goal;
 
 /* What peers are asked to do: an operation by name over `rows` rows of `columns` elements of the shared data. */
 typedef struct bench_task {
@@ -41,12 +47,12 @@ typedef struct bench_task {
 } bench_task;
 
 typedef struct bench_row {
-  const char *operation, *size;  /* "sum", "rows of 16": "sum, rows of 16" is what --only searches */
-  const char *unit;              /* "GB/s", "GFLOP/s"; "us": the row is about the time of a call, on the host */
-  double work;                   /* per run, in the unit times a second: bytes moved, operations; unused for "us" */
-  double goal;                   /* the least ratio to the limit, or, for "us", the most time above it; 0: none set */
-  double torch_goal;             /* the least ratio to PyTorch where more is wanted than of other peers; 0: no more */
-  bench_side sides[BENCH_SIDES]; /* ours, the limit, others; ends with the first whose run is NULL */
+  const char *operation, *size; /* "sum", "rows of 16": "sum, rows of 16" is what --only searches */
+  const char *unit;             /* "GB/s", "GFLOP/s"; "us": the row is about the time of a call, on the host */
+  double work;                  /* per run, in the unit times a second: bytes moved, operations; unused for "us" */
+  double goal;                  /* the least ratio to the limit, or, for "us", the most time above it; 0: none set */
+  bench_goal peer_goals[PEER_GOALS]; /* of peers of which more is wanted than of others */
+  bench_side sides[BENCH_SIDES];     /* ours, the limit, others; ends with the first whose run is NULL */
   /* Called after every side ran once. False, with a sentence in why: the row is wrong. */
   bool (*check)(void *arg, char *why, size_t room);
   const bench_task *task; /* NULL: nothing for peers */
@@ -79,7 +85,7 @@ struct bench_array {
   size_t results;  /* elements of the result */
   cliv_dtype type; /* of the result; CLIV_F32 is 0 */
   bench_limit limit;
-  double goal, torch_goal;
+  double goal, torch_goal; /* torch_goal: the least ratio to PyTorch; 0: as to other peers */
   /* Enqueues the work on x and y (rows, columns) into out (results). */
   cliv_status (*enqueue)(const bench_array *a);
   /* The result in double, and how far ours may be from it; a peer may be much farther. */

@@ -134,7 +134,7 @@ static void measure(bench *b, const shape *wanted) {
                    .unit = "GFLOP/s",
                    .work = 2e-9 * (double)(p.s.batch * p.s.m * p.s.n * p.s.k),
                    .goal = native_has_gemm() ? p.s.goal : 0,
-                   .torch_goal = p.s.goal,
+                   .peer_goals = {{"PyTorch", p.s.goal}},
                    .check = right,
                    .check_peer = peer_right,
                    .check_arg = &p,

@@ -128,6 +128,7 @@ static void measure(bench *b, const char *size, size_t lines, size_t n, bool pla
                    .unit = "GFLOP/s",
                    .work = 5e-9 * (double)lines * (double)n * log2(points),
                    .goal = t.fftw ? goal : 0,
+                   .peer_goals = {{"VkFFT", 3}, {"clFFT", 3}},
                    .check = right,
                    .check_peer = peer_right,
                    .check_arg = &t,

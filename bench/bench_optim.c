@@ -168,7 +168,7 @@ static void adamw_row(bench *b, const char *size, place where, size_t count, siz
                                 .unit = "GB/s",
                                 .work = 28e-9 * (double)s.n,
                                 .goal = goal,
-                                .torch_goal = torch_goal,
+                                .peer_goals = {{"PyTorch", torch_goal}},
                                 .check = adamw_right,
                                 .check_peer = peer_right,
                                 .check_arg = &s,

@@ -59,7 +59,11 @@ json_t *report_row(const bench_row *row, const bench_side *sides, size_t count, 
   json_object_set_new(json, "others", others);
   if (best) json_object_set(json, "best", json_object_get(best, "name"));
   if (row->goal > 0 && count > 1) json_object_set_new(json, "goal", json_real(row->goal));
-  if (row->torch_goal > 0) json_object_set_new(json, "torch_goal", json_real(row->torch_goal));
+  json_t *goals = json_object();
+  for (int i = 0; i < PEER_GOALS; i++)
+    if (row->peer_goals[i].ratio > 0)
+      json_object_set_new(goals, row->peer_goals[i].peer, json_real(row->peer_goals[i].ratio));
+  json_object_set_new(json, "peer_goals", goals);
   return json;
 }
 
@@ -111,6 +115,18 @@ static cells cells_of(const json_t *row) {
   return c;
 }
 
+/* Every peer but the best, with its ratio, as a phrase; empty: there is none. */
+static void others_of(const json_t *row, char *text, size_t room) {
+  size_t used = 0, i;
+  json_t *side;
+  *text = 0;
+  json_array_foreach(json_object_get(row, "others"), i, side) {
+    if (!strcmp(text_of(side, "name"), text_of(row, "best")) || used >= room) continue;
+    used += (size_t)snprintf(text + used, room - used, "%s%s %.2f: %.2f", used ? ", " : "", text_of(side, "name"),
+                             number_of(side, "value"), number_of(side, "ratio"));
+  }
+}
+
 /* What a row misses, as a phrase; empty: nothing. */
 static void misses_of(const json_t *row, char *text, size_t room) {
   size_t used = 0;
@@ -126,8 +142,8 @@ static void misses_of(const json_t *row, char *text, size_t room) {
   size_t i;
   json_t *side;
   json_array_foreach(json_object_get(row, "others"), i, side) {
-    const double torch_goal = number_of(row, "torch_goal"), ratio = number_of(side, "ratio");
-    const double wanted = torch_goal > 0 && !strcmp(text_of(side, "name"), "PyTorch") ? torch_goal : PEER_GOAL;
+    const json_t *own = json_object_get(json_object_get(row, "peer_goals"), text_of(side, "name"));
+    const double wanted = own ? json_number_value(own) : PEER_GOAL, ratio = number_of(side, "ratio");
     if (ratio < wanted && used < room)
       used += (size_t)snprintf(text + used, room - used, "; %.2f of %s, not %g", ratio, text_of(side, "name"), wanted);
   }
@@ -175,6 +191,9 @@ void report_text(FILE *out, const json_t *row) {
     const cells c = cells_of(row);
     fprintf(out, "%9s %-8s %5.0f %9s %9s %7s  %-20s %6s\n", c.ours, text_of(row, "unit"),
             100 * number_of(json_object_get(row, "ours"), "spread"), c.limit, c.ratio, c.goal, c.best, c.best_ratio);
+    char others[512];
+    others_of(row, others, sizeof others);
+    if (*others) fprintf(out, "%38s also %s\n", "", others);
   } else fprintf(out, "%s: %s\n", text_of(row, "status"), text_of(row, "reason"));
   fflush(out);
 }
@@ -207,11 +226,12 @@ void report_text_end(FILE *out, const json_t *all) {
 static void markdown_row(FILE *out, const json_t *row) {
   const cells c = cells_of(row);
   const json_t *torch = other_of(row, "PyTorch");
-  char ratio[16] = "";
+  char ratio[16] = "", others[512];
+  others_of(row, others, sizeof others);
   if (torch) snprintf(ratio, sizeof ratio, "%.2f", number_of(torch, "ratio"));
-  fprintf(out, "| %s | %s | %s %s | ±%.0f %% | %s | %s | %s | %s | %s | %s |\n", text_of(row, "operation"),
+  fprintf(out, "| %s | %s | %s %s | ±%.0f %% | %s | %s | %s | %s | %s | %s | %s |\n", text_of(row, "operation"),
           text_of(row, "size"), c.ours, text_of(row, "unit"), 100 * number_of(json_object_get(row, "ours"), "spread"),
-          c.limit, c.ratio, c.goal, c.best, c.best_ratio, ratio);
+          c.limit, c.ratio, c.goal, c.best, c.best_ratio, ratio, others);
 }
 
 static void markdown_miss(FILE *out, const json_t *row, const char *what) {
@@ -227,8 +247,8 @@ void report_markdown(FILE *out, const json_t *all) {
           text_of(all, "driver"), text_of(all, "walk"), number_of(native, "threads"), number_of(native, "copy"),
           number_of(native, "triad"), number_of(native, "sum"), number_of(native, "fma"));
   fprintf(out,
-          "| operation | size | Cliv | spread | limit | ratio | goal | best peer | ratio | to PyTorch |\n"
-          "|---|---|--:|--:|--:|--:|--:|---|--:|--:|\n");
+          "| operation | size | Cliv | spread | limit | ratio | goal | best peer | ratio | to PyTorch | other peers |\n"
+          "|---|---|--:|--:|--:|--:|--:|---|--:|--:|---|\n");
   size_t i;
   json_t *row;
   json_array_foreach(json_object_get(all, "rows"), i, row) {
