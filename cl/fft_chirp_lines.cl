@@ -42,31 +42,35 @@ APART static void first_filtered(__global const V *z, __global const float *h, _
   }
 }
 
-/* Products with c into the line of n numbers; the parts in each other's places once more. */
-APART static void unchirp(__global const V *z, __global const float *c, __global float *y, ulong n, float scale) {
-  for (ulong k = 0; k < n; k += 8) {
-    V a = z[k / 4 + 1], b = z[k / 4];
-    const float16 w = vload16(0, c + 2 * k);
-    turn(&a, &b, w.even, w.odd);
-    const float16 v = finished(a, b, scale);
-    if (k + 8 <= n) {
-      vstore16(v, 0, y + 2 * k);
-    } else {
-      float part[16];
-      vstore16(v, 0, part);
-      for (uint e = 0; e < 2 * (n - k); e++) y[2 * k + e] = part[e];
-    }
+/* Results from k on as they leave the last pass, by c into the line of n numbers; the parts in each other's places
+ * once more. */
+static void unchirp(V b, V a, __global const float *c, __global float *y, ulong k, ulong n, float scale) {
+  const float16 w = vload16(0, c + 2 * k);
+  turn(&a, &b, w.even, w.odd);
+  const float16 v = finished(a, b, scale);
+  if (k + 8 <= n) {
+    vstore16(v, 0, y + 2 * k);
+  } else {
+    float part[16];
+    vstore16(v, 0, part);
+    for (uint e = 0; e < 2 * (n - k); e++) y[2 * k + e] = part[e];
   }
 }
 
-/* All passes but the first. */
-static void others(__global V *room, __global const V *w, ulong n, ulong near, ulong size, ulong far, uint end) {
-  ulong l = between(room, &w, n, near, size, far);
-  middle(room, &w, n / 8, &l, end);
-}
+/* The last pass; of its results what is beyond the line is not wanted. */
+#define DEFINE_LAST(R)                                                                                      \
+  APART static void last##R(__global const V *z, __global const V *w, ulong l, __global const float *c,     \
+                            __global float *y, ulong n, float scale) {                                      \
+    for (ulong k = 0; k < l; k++) {                                                                         \
+      BUTTERFLY(R, z + 2 * k, w + k, l)                                                                     \
+      _Pragma("unroll") for (uint u = 0; u < R; u++) if (8 * (k + u * l) < n)                               \
+          unchirp(a[u], b[u], c, y, 8 * (k + u * l), n, scale);                                             \
+    }                                                                                                       \
+  }
+DEFINE_LAST(3) DEFINE_LAST(4) DEFINE_LAST(5) DEFINE_LAST(8)
 
 __kernel void fft_chirp_lines(__global const float *x_, ulong x_first, __global float *y_, ulong y_first,
-                              __global const V *w, __global const uint *places, __global V *rooms, RADICES,
+                              __global const V *w_, __global const uint *places, __global V *rooms, RADICES,
                               ulong lines_, ulong share_, float scale_, __global const float *c,
                               __global const float *h, uint length_) {
   RADICES_LOCALS
@@ -76,9 +80,18 @@ __kernel void fft_chirp_lines(__global const float *x_, ulong x_first, __global 
   __global V *const room = rooms + id * (n / 2), *const z = room + n / 4;
   for (ulong i = begin; i < until; i++) {
     first_chirped(x_ + x_first + 2 * i * length, (__global float *)z, c, room, places, n / 8, length);
-    others(room, w, n, near, size, far, end);
+    __global const V *w = w_;
+    ulong l = between(room, &w, n, near, size, far);
+    middle(room, &w, n / 8, &l, end);
     first_filtered(room, h, z, places, n / 8);
-    others(z, w, n, near, size, far, end);
-    unchirp(z, c, y_ + y_first + 2 * i * length, length, scale);
+    w = w_;
+    l = between(z, &w, n, near, size, far);
+    __global float *const y = y_ + y_first + 2 * i * length;
+    switch (end) {
+    case 3: last3(z, w, l, c, y, length, scale); break;
+    case 4: last4(z, w, l, c, y, length, scale); break;
+    case 5: last5(z, w, l, c, y, length, scale); break;
+    default: last8(z, w, l, c, y, length, scale);
+    }
   }
 }

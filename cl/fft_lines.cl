@@ -1,46 +1,32 @@
-/* fft_lines.cl: transforms of lines one behind the other; see fft_line.cl. */
+/* fft_lines.cl: transforms of lines one behind the other; see fft_line.cl and fft_line_ends.cl. */
 
-/* What is wanted soon, fetched by the way: at step i of a pass what step i + lead is about, of the next line where the
- * pass is over by then. Memory gives more in the order of its addresses than in a pass' own, where all that is wanted
- * is so little that the nearest cache keeps it. */
-typedef struct ahead {
-  __global const float *at;
-  ulong lead, steps, step, branch, line; /* step, branch, line: in floats */
-} ahead;
-
-static __global const float *fetched(ahead f, ulong i) {
-  const ulong s = i + f.lead;
-  return f.at + (s < f.steps ? s * f.step : (s - f.steps) * f.step + f.line);
+/* Lines of 64: both passes in registers, no room between. */
+static void line64(__global const float *x, __global const V *w, __global float *y, float scale) {
+  V a[8], b[8];
+#pragma unroll
+  for (uint t = 0; t < 8; t++) {
+    const float16 z = vload16(t, x);
+    a[t] = z.RE, b[t] = z.IM;
+  }
+  dft8(a, b);
+  transpose8(a);
+  transpose8(b);
+#pragma unroll
+  for (uint t = 1; t < 8; t++) turn(a + t, b + t, w[t - 1], w[7 + t - 1]);
+  dft8(a, b);
+#pragma unroll
+  for (uint u = 0; u < 8; u++) vstore16(finished(a[u], b[u], scale), u, y);
 }
-
-APART static void first_pass(__global const float *x, __global V *room, __global const uint *places, ulong m, ahead f) {
-  for (ulong i = 0; i < m; i += 8) {
-    const ulong j = min(i, m - 8); /* again where eight do not divide m: the same results */
-    __global const float *const from = x + 2 * j, *const next = fetched(f, i / 8);
-    V a[8], b[8];
+APART static void lines64(__global const float *x, __global const V *w, __global float *y, ulong lines, float scale) {
+  for (ulong i = 0; i < lines; i++, x += 128, y += 128) {
 #pragma unroll
     for (uint t = 0; t < 8; t++) {
-      const float16 z = vload16(0, from + t * 2 * m);
-      fetch_ahead(next + t * f.branch);
-      a[t] = z.RE, b[t] = z.IM;
+      fetch_ahead(x + 256 + 16 * t);
+      fetch_ahead(y + 128 + 16 * t);
     }
-    dft8(a, b);
-    leave(a, b, room, places + j);
+    line64(x, w, y, scale);
   }
 }
-
-/* The last pass, of w's radix R: into the line. */
-#define DEFINE_LAST(R)                                                                                       \
-  APART static void last##R(__global const V *room, __global const V *w, ulong l, __global float *y,         \
-                            float scale, ahead f) {                                                          \
-    for (ulong k = 0; k < l; k++) {                                                                          \
-      __global const float *const next = fetched(f, k);                                                      \
-      BUTTERFLY(R, room + 2 * k, w + k, l)                                                                   \
-      _Pragma("unroll") for (uint u = 0; u < R; u++) fetch_ahead(next + u * f.branch);                       \
-      _Pragma("unroll") for (uint u = 0; u < R; u++) vstore16(finished(a[u], b[u], scale), k + u * l, y);    \
-    }                                                                                                        \
-  }
-DEFINE_LAST(3) DEFINE_LAST(4) DEFINE_LAST(5) DEFINE_LAST(8)
 
 /* Lines up to here: the result's memory is fetched while the line is read, and the next line while the result is
  * written; of longer ones what is a few steps on. */
@@ -58,6 +44,10 @@ __kernel void fft_lines(__global const float *x_, ulong x_first, __global float 
   f.lead = brief ? 0 : 4, f.steps = n / 64, f.step = brief ? 8 * 16 : 16, f.branch = brief ? 16 : n / 4, f.line = 2 * n;
   ahead g = f;
   g.lead = brief ? 0 : 8;
+  if (n == 64) {
+    if (begin < until) lines64(x_ + x_first + 128 * begin, w_, y_ + y_first + 128 * begin, until - begin, scale);
+    return;
+  }
   for (ulong i = begin; i < until; i++) {
     __global const float *const x = x_ + x_first + 2 * i * n;
     __global float *const y = y_ + y_first + 2 * i * n;
@@ -66,11 +56,6 @@ __kernel void fft_lines(__global const float *x_, ulong x_first, __global float 
     __global const V *w = w_;
     const ulong l = between(room, &w, n, near, size, far);
     g.at = brief ? x + 2 * n : y, g.steps = l, g.step = brief ? 16 * end : 16, g.branch = brief ? 16 : 16 * l;
-    switch (end) {
-    case 3: last3(room, w, l, y, scale, g); break;
-    case 4: last4(room, w, l, y, scale, g); break;
-    case 5: last5(room, w, l, y, scale, g); break;
-    default: last8(room, w, l, y, scale, g);
-    }
+    last_pass(end, room, w, l, y, scale, g);
   }
 }

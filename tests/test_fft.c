@@ -87,6 +87,7 @@ static void long_lengths(void **state) {
   }
   if (test_small()) return;
   fft_try_length(c, 1, 8192, EXACT());
+  fft_try_length(c, 1, 8192, EXACT(.inverse = 1));
   fft_try_length(c, 1, 19683, EXACT());
   fft_try_length(c, 1, 65536, EXACT());
   /* The CPU walk for many lines: those of which only parts stay near, and convolutions of such. */
@@ -96,7 +97,7 @@ static void long_lengths(void **state) {
 
 static void normalised(void **state) {
   const test_ways *const c = *state;
-  static const size_t lengths[] = {6, 1, 17, 64, 300};
+  static const size_t lengths[] = {6, 1, 16, 17, 64, 300};
   for (size_t i = 0; i < (test_small() ? 1 : sizeof lengths / sizeof *lengths); i++)
     for (int norm = 0; norm < 3; norm++)
       for (int inverse = 0; inverse < 2; inverse++)

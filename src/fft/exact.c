@@ -9,8 +9,6 @@
 enum {
   LANES = 8,           /* of the CPU walk, as in cl/fft_radix.cl */
   ITEMS_PER_UNIT = 4,  /* of the CPU walk, each with rooms of its own */
-  CPU_COLUMN = 2048,   /* elements of a column, whose rooms stay in a core's cache */
-  CPU_SINGLE = 256,    /* shorter transforms are not shared out to fill the lanes */
   GROUP = 256,         /* work-items of the GPU walk … */
   GROUP_POINTS = 1024, /* … and elements that it does at once, about */
   POINT_BYTES = 16,    /* of local memory, for each … */
@@ -33,10 +31,8 @@ static size_t local_points(const cliv_context *ctx) {
 
 static int share_out(const cliv_context *ctx, const cliv__fft_plan *plan, cl_ulong transforms,
                      cliv__fft_launch launch[CLIV__FFT_LAUNCHES]) {
-  if (ctx->walk == CLIV_WALK_CPU) {
-    const bool few = transforms < (cl_ulong)LANES * ctx->facts.compute_units && plan->length >= CPU_SINGLE;
-    return cliv__fft_share(plan, CPU_COLUMN, few ? 2 : 1, launch);
-  }
+  if (ctx->walk == CLIV_WALK_CPU)
+    return cliv__fft_cut(plan, transforms < (cl_ulong)LANES * ctx->facts.compute_units, launch);
   const size_t points = local_points(ctx);
   return cliv__fft_share(plan, plan->length <= points ? points : points / LEAST_BESIDE, 1, launch);
 }
@@ -47,10 +43,12 @@ static cliv_status columns_kernel(cliv_context *ctx, cl_kernel *out) {
       "fft_columns", out);
 }
 
-/* What the walks need beside the places: rooms, and how many columns at once. */
+/* What the walks need beside the places: rooms, how many columns at once, how powers of w lie. */
 typedef struct shape {
   cliv__range range;
   cliv__arg room, share;
+  cl_mem table;
+  cl_ulong together;
   cl_mem rooms;
   cl_ulong tiles;
   cl_uint width;
@@ -77,6 +75,14 @@ static void divide_gpu(const cliv_context *ctx, cl_ulong columns, size_t length,
   s->share = ARG(s->width);
 }
 
+static cliv_status turns_in_tiles(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_launch *l, shape *s) {
+  const cliv__fft_plan *tiles;
+  TRY(cliv__fft_find(ctx, plan->length, CLIV__FFT_TILES, false, &tiles));
+  s->table = tiles->table;
+  s->together = cliv__fft_together(l);
+  return CLIV_OK;
+}
+
 static cliv_status launch_columns(cliv_context *ctx, const cliv__fft_plan *plan, const cliv__fft_launch *l,
                                   const cliv__fft_axis *a, cl_uint swap, cliv__fft_order *o) {
   cl_kernel kernel;
@@ -84,13 +90,18 @@ static cliv_status launch_columns(cliv_context *ctx, const cliv__fft_plan *plan,
   const cl_uint length = (cl_uint)l->length, last = a->last;
   const cl_ulong before = l->before, apart = plan->length / l->length / l->before, table = l->table;
   const cl_ulong columns = a->outer * a->inner * before * apart;
-  shape s = {.width = 1};
-  if (ctx->walk == CLIV_WALK_CPU) TRY(divide_cpu(ctx, columns, l->length, &s));
+  const bool cpu = ctx->walk == CLIV_WALK_CPU;
+  shape s = {.width = 1, .table = plan->table};
+  if (cpu) TRY(divide_cpu(ctx, columns, l->length, &s));
   else divide_gpu(ctx, columns, l->length, before * apart * a->inner == 1, &s);
+  if (cpu && l->length < plan->length) TRY(turns_in_tiles(ctx, plan, l, &s));
   const cliv_sync sync = cliv__fft_next(o);
-  return LAUNCH(ctx, kernel, s.range, &sync, ARG(a->x.mem), ARG(a->x.first), ARG(a->y.mem), ARG(a->y.first),
-                ARG(plan->table), ARG(table), ARG(length), ARG(l->radices), ARG(before), ARG(apart), ARG(a->inner),
-                ARG(columns), ARG(swap), ARG(last), ARG(a->scale), s.room, s.share);
+  const cliv__arg args[] = {ARG(a->x.mem), ARG(a->x.first), ARG(a->y.mem),   ARG(a->y.first), ARG(s.table),
+                            ARG(table),    ARG(length),     ARG(l->radices), ARG(before),     ARG(apart),
+                            ARG(a->inner), ARG(columns),    ARG(swap),       ARG(last),       ARG(a->scale),
+                            s.room,        s.share,         ARG(s.together)};
+  enum { ALL = sizeof args / sizeof *args, OF_CPU = 1 };
+  return cliv__launch(ctx, kernel, s.range, &sync, args, cpu ? ALL : ALL - OF_CPU);
 }
 
 static cl_ulong lot_of(const cliv_context *ctx, cl_ulong lines, cl_ulong bytes) {

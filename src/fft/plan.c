@@ -58,14 +58,14 @@ cliv_status cliv__fft_upload(cliv_context *ctx, cliv__fft_plan *plan, const void
   return CLIV_OK;
 }
 
-/* Floats of a pass' powers of w: for t = 1 … r-1 those of q = 0 … l-1, first all real parts, then all imaginary ones;
- * none for the first pass. */
-static size_t pass_floats(size_t l, size_t r) { return l > 1 ? 2 * (r - 1) * l : 0; }
+static bool lines_take(const cliv__fft_plan *plan) {
+  return plan->length >= LINES_LEAST && plan->length <= LINES_MOST && plan->count && plan->radix[0] == 8;
+}
 
 /* For lines of cl/fft_line.cl: the number of each block behind the first pass, its digits in reverse. */
 static cliv_status make_places(cliv_context *ctx, cliv__fft_plan *plan) {
   const size_t n = plan->length;
-  if (n < LINES_LEAST || n > LINES_MOST || plan->radix[0] != 8) return CLIV_OK;
+  if (!lines_take(plan)) return CLIV_OK;
   cl_uint *const places = malloc(n / 8 * sizeof *places);
   REQUIRE(ctx, places != NULL, HOST_MEMORY, "no memory for the tables of a transform of %zu", n);
   for (size_t j = 0; j < n / 8; j++) {
@@ -84,7 +84,7 @@ static cliv_status make_places(cliv_context *ctx, cliv__fft_plan *plan) {
 
 static cliv_status make_table(cliv_context *ctx, cliv__fft_plan *plan) {
   size_t floats = 0, l = 1, at = 0;
-  for (int p = 0; p < plan->count; l *= plan->radix[p++]) floats += pass_floats(l, plan->radix[p]);
+  for (int p = 0; p < plan->count; l *= plan->radix[p++]) floats += cliv__fft_pass_floats(l, plan->radix[p]);
   const size_t bytes = (floats + 8) * sizeof(float); /* never none */
   float *const table = calloc(1, bytes);
   REQUIRE(ctx, table != NULL, HOST_MEMORY, "no memory for the %zu bytes of tables of a transform of %zu", bytes,
@@ -99,7 +99,7 @@ static cliv_status make_table(cliv_context *ctx, cliv__fft_plan *plan) {
         table[at + (t - 1) * l + q] = (float)re;
         table[at + plane + (t - 1) * l + q] = (float)im;
       }
-    at += pass_floats(l, r);
+    at += cliv__fft_pass_floats(l, r);
   }
   const cliv_status status = cliv__fft_upload(ctx, plan, table, bytes, &plan->table);
   free(table);
@@ -230,10 +230,15 @@ static cliv_status make_entries(cliv_context *ctx, cliv__fft_plan *plan) {
 }
 
 static cliv_status make_tables(cliv_context *ctx, cliv__fft_plan *plan) {
+  if (plan->kind == CLIV__FFT_TILES) return cliv__fft_tiles(ctx, plan);
   if (plan->kind != CLIV__FFT_TRANSFORM) return make_entries(ctx, plan);
   plan->count = cliv__fft_radices(plan->length, plan->radix);
   if (plan->count < 0) plan->count = 0, plan->whole = cliv__fft_whole_length(plan->length);
   if (plan->wide) return cliv__fft_wide_tables(ctx, plan);
+  cliv__fft_launch launch[CLIV__FFT_LAUNCHES];
+  /* TILES has all that is needed where no walk does the whole length at once. */
+  if (!plan->whole && ctx->walk == CLIV_WALK_CPU && cliv__fft_cut(plan, false, launch) > 1 && !lines_take(plan))
+    return CLIV_OK;
   return (plan->whole ? make_chirp : make_table)(ctx, plan);
 }
 
@@ -314,7 +319,7 @@ static int fill(const cliv__fft_plan *plan, size_t most, cliv__fft_launch launch
     }
     launch[count].length *= r;
     launch[count].radices |= (cl_ulong)r << (8 * passes);
-    table += pass_floats(l, r);
+    table += cliv__fft_pass_floats(l, r);
     l *= r;
   }
   return count + 1;

@@ -13,6 +13,7 @@ enum {
 /* What a plan holds: all that a transform needs, or a table alone, for k = 0 … length/2. */
 typedef enum cliv__fft_kind {
   CLIV__FFT_TRANSFORM,
+  CLIV__FFT_TILES,    /* powers of w as several launches of the CPU walk read them: src/fft/tiles.c */
   CLIV__FFT_TURNS,    /* w(k/length), in pairs */
   CLIV__FFT_QUARTERS, /* w(k/(4·length)), in pairs */
   CLIV__FFT_BENDS     /* 4·sin²(π·k/length) */
@@ -63,8 +64,19 @@ typedef struct cliv__fft_launch {
   cl_ulong table;        /* where its powers of w begin, in floats */
 } cliv__fft_launch;
 
+/* Floats of a pass' powers of w: for t = 1 … r-1 those of q = 0 … l-1, first all real parts, then all imaginary ones;
+ * none for the first pass. */
+static inline size_t cliv__fft_pass_floats(size_t l, size_t r) { return l > 1 ? 2 * (r - 1) * l : 0; }
+
 /* As few launches as do with no more than `most` elements a column each, at least `least` of them where there are so
  * many radices; even lengths rather than uneven. Gives how many. */
 int cliv__fft_share(const cliv__fft_plan *plan, size_t most, int least, cliv__fft_launch launch[CLIV__FFT_LAUNCHES]);
+
+/* src/fft/tiles.c: the launches of the CPU walk, one where it will do, at least two where `few` lines are to fill the
+ * lanes; how many floats lie together for eight q's of a launch, 0 where they do not; and the table of CLIV__FFT_TILES,
+ * which all cuts into several launches share. */
+int cliv__fft_cut(const cliv__fft_plan *plan, bool few, cliv__fft_launch launch[CLIV__FFT_LAUNCHES]);
+cl_ulong cliv__fft_together(const cliv__fft_launch *l);
+cliv_status cliv__fft_tiles(cliv_context *ctx, cliv__fft_plan *plan);
 
 #endif
