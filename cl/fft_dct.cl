@@ -18,12 +18,6 @@ static pair times(pair z, pair w) { return (pair)(fma(z.x, w.x, -(z.y * w.y)), f
   const ulong begin = get_global_id(0) * share, end = min(begin + share, count); \
   const bool sine = sine_ != 0;
 
-/* Each element i, `s` among those beside it, at place j of its line; counted on, since divisions take longer than all
- * else. */
-#define FOR_EACH(length)                                                                                          \
-  for (ulong i = begin, s = i % inner, j = i / inner % (length), line = i / inner / (length); i < end; i++, s++, \
-             j += s == inner, s = s == inner ? 0 : s, line += j == (length), j = j == (length) ? 0 : j)
-
 /* Where v[j] stands in x. */
 static ulong place_of(ulong j, ulong n) { return 2 * j < n ? 2 * j : 2 * (n - 1 - j) + 1; }
 

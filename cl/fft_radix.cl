@@ -111,6 +111,12 @@ static double last_of(double x, double scale) {
 static float last_of(float x, float scale) { return canonical_f32(x * scale); }
 #endif
 
+/* Each of a launch's elements i, begin … end-1, which count `inner` fastest, then along lines: `s` among those beside
+ * it, at place j of its line; counted on, since divisions take longer than all else. */
+#define FOR_EACH(length)                                                                                          \
+  for (ulong i = begin, s = i % inner, j = i / inner % (length), line = i / inner / (length); i < end; i++, s++, \
+             j += s == inner, s = s == inner ? 0 : s, line += j == (length), j = j == (length) ? 0 : j)
+
 /* ---- which elements ----
  *
  * A launch does the passes from l = A on, whose radices' product is the length L, of transforms of n = A·L·D elements

@@ -20,15 +20,11 @@ static pair times(pair z, pair w) { return (pair)(fma(z.x, w.x, -(z.y * w.y)), f
   const bool even = n % 2 == 0;                                                       \
   const ulong h = n / 2;
 
-/* Element i of lines of `length`: place along the line, and where the line begins, in elements of another length. */
-#define OF(length)                                                       \
-  const ulong s = i % inner, j = i / inner % (length), line = i / inner / (length);
-
 /* Real numbers to complex ones: h or n of them. */
 __kernel void fft_real_pack(REAL_PLACES) {
   REAL_LOCALS
-  for (ulong i = begin; i < end; i++) {
-    OF(even ? h : n)
+  const ulong length = even ? h : n;
+  FOR_EACH(length) {
     __global const SCALAR *const from = x + line * n * inner + s;
     const pair z = even ? (pair)(from[2 * j * inner], from[(2 * j + 1) * inner]) : (pair)(from[j * inner], (SCALAR)0);
     vstore2(z, i, y);
@@ -40,8 +36,8 @@ __kernel void fft_real_split(REAL_PLACES, __global const SCALAR *turns, uint las
   REAL_LOCALS
   const uint last = last_;
   const SCALAR scale = scale_;
-  for (ulong i = begin; i < end; i++) {
-    OF(h + 1)
+  const ulong length = h + 1;
+  FOR_EACH(length) {
     const ulong first = line * (even ? h : n) * inner + s;
     pair z = vload2(first + (even && j == h ? 0 : j) * inner, x);
     if (even) {
@@ -63,8 +59,8 @@ static pair spectrum(__global const SCALAR *x, ulong first, ulong k, ulong n, ul
 /* X to Z. */
 __kernel void fft_real_join(REAL_PLACES, __global const SCALAR *turns) {
   REAL_LOCALS
-  for (ulong i = begin; i < end; i++) {
-    OF(even ? h : n)
+  const ulong length = even ? h : n;
+  FOR_EACH(length) {
     const ulong first = line * (h + 1) * inner + s;
     pair z;
     if (even) {
@@ -83,8 +79,8 @@ __kernel void fft_real_join(REAL_PLACES, __global const SCALAR *turns) {
 /* Complex numbers to the n real ones. */
 __kernel void fft_real_unpack(REAL_PLACES) {
   REAL_LOCALS
-  for (ulong i = begin; i < end; i++) {
-    OF(n)
+  const ulong length = n;
+  FOR_EACH(length) {
     const ulong first = line * (even ? h : n) * inner + s;
     y[i] = even ? x[2 * (first + j / 2 * inner) + j % 2] : x[2 * (first + j * inner)];
   }

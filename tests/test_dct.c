@@ -92,7 +92,7 @@ static void try_one(const test_ways *c, cliv_dtype dtype, const size_t shape[3],
 
 static void lengths(void **state) {
   const test_ways *const c = *state;
-  static const size_t list[] = {6, 7, 1, 2, 3, 4, 5, 8, 9, 16, 17, 31, 64, 100, 255, 256, 257, 1000};
+  static const size_t list[] = {6, 7, 1, 2, 3, 4, 5, 8, 9, 16, 17, 31, 64, 100, 128, 255, 256, 257, 576, 1000};
   for (size_t i = 0; i < (test_small() ? 2 : sizeof list / sizeof *list); i++)
     for (int type = 2; type <= 3; type++)
       for (int sine = 0; sine < 2; sine++) {

@@ -67,6 +67,10 @@ static void real_numbers(void **state) {
     if (lengths[i] < 1000) try_real(c, 3, lengths[i], 9, CLIV_FFT_BACKWARD);
   }
   try_real(c, 1, 65536, 1, CLIV_FFT_BACKWARD);
+  /* The CPU walk for many lines, all in one. */
+  try_real(c, 3, 128, 1, CLIV_FFT_ORTHO);
+  try_real(c, 9, 1152, 1, CLIV_FFT_BACKWARD);
+  try_real(c, 5, 1280, 1, CLIV_FFT_FORWARD);
 }
 
 /* In three dimensions, the middle one halved: as the complex transform has it; back again. */

@@ -95,7 +95,7 @@
  * MiB for float32 in the CPU walk; a 64th of the device's memory where that is less), in up to three rooms as large. A
  * lot is at least one line, together with all that lies between its numbers: along the first of several axes it is the
  * whole array, and a room as large as that (a convolution's of float32 takes line by line, and no more than a lot). The
- * CPU walk has up to 4 MiB more for each compute unit. Real numbers, several axes' way back and views that are not
+ * CPU walk has up to 6 MiB more for each compute unit. Real numbers, several axes' way back and views that are not
  * dense take as much as the complex array, each.
  */
 #ifndef CLIV_FFT_H

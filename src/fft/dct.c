@@ -28,16 +28,21 @@ typedef struct stage {
   cl_mem turns; /* NULL: the kernel takes none, nor factors */
 } stage;
 
-static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s, const cliv__fft_axis *a,
-                             const cliv_sync *sync) {
-  cl_kernel kernel;
-  TRY(cliv__kernel(ctx, "fft_radix.cl fft_dct.cl", a->wide ? "-D REAL_F64" : "", s->entry, &kernel));
+static cliv__fft_cosines cosines_of(const request *q, const cliv__fft_axis *a) {
   const bool divided = q->o.norm == CLIV_FFT_FORWARD;
   const double n = (double)a->length, orthogonal = 1 / sqrt(2 * n);
   const double f = q->o.norm == CLIV_FFT_ORTHO ? orthogonal : divided != (q->o.inverse != 0) ? 1 / (2 * n) : 1;
   const bool bent = q->o.norm == CLIV_FFT_ORTHO; /* k = 0 stands by itself */
   const double rest = q->third ? f : 2 * f, alone = bent ? 1 / sqrt(n) : rest;
-  const cl_float first = (cl_float)alone, scale = (cl_float)rest;
+  return (cliv__fft_cosines){alone, rest, q->o.sine != 0};
+}
+
+static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s, const cliv__fft_axis *a,
+                             const cliv_sync *sync) {
+  cl_kernel kernel;
+  TRY(cliv__kernel(ctx, "fft_radix.cl fft_dct.cl", a->wide ? "-D REAL_F64" : "", s->entry, &kernel));
+  const cliv__fft_cosines c = cosines_of(q, a);
+  const cl_float first = (cl_float)c.first, scale = (cl_float)c.rest;
   cl_ulong share;
   const cliv__range range = cliv__fft_deal(ctx, s->count, CPU_SHARE, GROUP, &share);
   const cl_uint sine = q->o.sine != 0;
@@ -51,8 +56,8 @@ static cliv_status run_stage(cliv_context *ctx, const request *q, const stage *s
                             ARG(share),
                             ARG(sine),
                             ARG(s->turns),
-                            a->wide ? ARG(alone) : ARG(first),
-                            a->wide ? ARG(rest) : ARG(scale)};
+                            a->wide ? ARG(c.first) : ARG(first),
+                            a->wide ? ARG(c.rest) : ARG(scale)};
   return cliv__launch(ctx, kernel, range, sync, args, s->turns ? 12 : 9);
 }
 
@@ -61,13 +66,17 @@ static cliv_status run_axis(cliv_context *ctx, const request *q, const cliv__fft
   const cl_ulong lines = a->outer * a->inner, half = a->length / 2 + 1;
   const cliv__fft_plan *plan;
   cliv__fft_place v = {0}, spectrum = {0};
+  cliv__fft_axis middle = *a;
+  middle.inverse = middle.last = q->third;
+  bool done;
+  const cliv__fft_cosines cosines = cosines_of(q, a);
+  TRY(cliv__fft_real_lines(ctx, &middle, &cosines, sync, &done));
+  if (done) return CLIV_OK;
   TRY(cliv__fft_find(ctx, a->length, CLIV__FFT_QUARTERS, a->wide, &plan));
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_ROOM_A, (size_t)(lines * a->length) * cliv__fft_pair(a) / 2, &v.mem));
   TRY(cliv__scratch(ctx, CLIV__SCRATCH_FFT_ROOM_B, (size_t)(lines * half) * cliv__fft_pair(a), &spectrum.mem));
-  cliv__fft_axis middle = *a;
   middle.x = q->third ? spectrum : v;
   middle.y = q->third ? v : spectrum;
-  middle.inverse = middle.last = q->third;
   const stage in = q->third ? (stage){"fft_dct_join", a->x, spectrum, lines * half, plan->table}
                             : (stage){"fft_dct_spread", a->x, v, lines * a->length, NULL};
   const stage out = q->third ? (stage){"fft_dct_gather", v, a->y, lines * a->length, NULL}

@@ -69,6 +69,9 @@ static cliv_status inverse(cliv_context *ctx, const cliv__fft_axis *a, cl_ulong 
 }
 
 cliv_status cliv__fft_real(cliv_context *ctx, const cliv__fft_axis *axis, const cliv_sync *sync) {
+  bool done;
+  TRY(cliv__fft_real_lines(ctx, axis, NULL, sync, &done));
+  if (done) return CLIV_OK;
   const cl_ulong points = axis->length % 2 ? axis->length : axis->length / 2;
   const cliv__fft_plan *plan;
   cl_mem room;

@@ -9,4 +9,15 @@
  * cliv__stage_begin and end. */
 cliv_status cliv__fft_real(cliv_context *ctx, const cliv__fft_axis *axis, const cliv_sync *sync);
 
+/* Cosine and sine transforms of type II, or with axis->inverse of type III: factors of cl/fft_dct.cl. */
+typedef struct cliv__fft_cosines {
+  double first, rest; /* of k = 0, of the others */
+  bool sine;
+} cliv__fft_cosines;
+
+/* All that comes before and behind together with the transform, a line at a time; cosines: NULL: real numbers. done:
+ * whether the CPU walk does this axis so; where not, nothing was launched. */
+cliv_status cliv__fft_real_lines(cliv_context *ctx, const cliv__fft_axis *axis, const cliv__fft_cosines *cosines,
+                                 const cliv_sync *sync, bool *done);
+
 #endif
