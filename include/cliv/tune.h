@@ -9,8 +9,8 @@
  *   - every candidate computes a whole routine, and every element of its result is compared with the provider `exact`
  *     before it is timed; what is wrong, fails or writes beyond its matrix is never taken;
  *   - the best is compared with what is kept, or the defaults, both in turn, and kept only where it is faster by 3 % at
- *     least, and for gemm only where products of odd sides are right in all transposes, too. Defaults that are wrong
- *     here are slower than anything that is right.
+ *     least, and only where the routine is right for odd sides in all its transposes, too. Defaults that are wrong here
+ *     are slower than anything that is right.
  *
  * What is kept is a note (cliv/cache.h) of the device, its driver, and the versions of Cliv and of CLBlast, and is in
  * force from the first call of the provider `clblast` on a context of that device. CLBlast knows parameters by device

@@ -191,57 +191,96 @@ cliv_status cliv__tune_check(cliv__tune_trial *t, bool *right) {
   return status;
 }
 
-/* ---- odd products ---- */
+/* ---- odd sides ---- */
 
-enum { ODD_M = 131, ODD_N = 67, ODD_K = 45 };
+enum { ODD_M = 131, ODD_N = 67, ODD_K = 45, ODD_FORMS = 4, ODD_MOST = ODD_M * ODD_N };
 
-/* From -2 to 2. */
-static cliv_status make_whole(cliv__tune_trial *t, size_t rows, size_t columns, uint64_t seed, cliv_tensor **out) {
-  TRY(cliv_tensor_create(t->ctx, t->dtype, 2, (size_t[]){rows, columns}, out));
-  double *x = random_numbers(rows * columns, seed);
-  REQUIRE(t->ctx, x, HOST_MEMORY, "no memory for %zu numbers", rows * columns);
-  for (size_t i = 0; i < rows * columns; i++) x[i] = floor(2.5 * (x[i] + 1)) - 2;
+/* 2 op(A) op(B) + 3 C, or what the routine has of that, by a provider; bits 1 and 2 of `way` are the transposes. */
+typedef cliv_status odd_call(cliv__tune_trial *t, int way, cliv_tensor *const x[3], cliv_provider provider);
+
+static cliv_status odd_gemm(cliv__tune_trial *t, int way, cliv_tensor *const x[3], cliv_provider provider) {
+  return cliv_gemm(t->ctx, way & 1, way & 2, 2, x[0], x[1], 3, x[2], OPTIONS_OF(provider), NULL);
+}
+static cliv_status odd_gemv(cliv__tune_trial *t, int way, cliv_tensor *const x[3], cliv_provider provider) {
+  return cliv_gemv(t->ctx, way & 1, 2, x[0], x[1], 3, x[2], OPTIONS_OF(provider), NULL);
+}
+static cliv_status odd_ger(cliv__tune_trial *t, int way, cliv_tensor *const x[3], cliv_provider provider) {
+  (void)way;
+  return cliv_ger(t->ctx, 2, x[0], x[1], x[2], OPTIONS_OF(provider), NULL);
+}
+static cliv_status odd_axpy(cliv__tune_trial *t, int way, cliv_tensor *const x[3], cliv_provider provider) {
+  (void)way;
+  return cliv_axpy(t->ctx, 2, x[0], x[2], OPTIONS_OF(provider), NULL);
+}
+
+/* A routine's forms, and the rows and columns of its operands and its result in each; vectors are one row. */
+typedef struct odd {
+  const char *routine;
+  odd_call *run;
+  int forms;
+  size_t sides[ODD_FORMS][3][2];
+} odd;
+
+static const odd odds[] = {
+    {"gemm",
+     odd_gemm,
+     4,
+     {{{ODD_M, ODD_K}, {ODD_K, ODD_N}, {ODD_M, ODD_N}},
+      {{ODD_K, ODD_M}, {ODD_K, ODD_N}, {ODD_M, ODD_N}},
+      {{ODD_M, ODD_K}, {ODD_N, ODD_K}, {ODD_M, ODD_N}},
+      {{ODD_K, ODD_M}, {ODD_N, ODD_K}, {ODD_M, ODD_N}}}},
+    {"gemv", odd_gemv, 2, {{{ODD_M, ODD_N}, {1, ODD_N}, {1, ODD_M}}, {{ODD_M, ODD_N}, {1, ODD_M}, {1, ODD_N}}}},
+    {"ger", odd_ger, 1, {{{1, ODD_M}, {1, ODD_N}, {ODD_M, ODD_N}}}},
+    {"axpy", odd_axpy, 1, {{{1, ODD_MOST}, {1, 1}, {1, ODD_MOST}}}},
+};
+
+/* Of whole numbers from -2 to 2. */
+static cliv_status make_whole(cliv__tune_trial *t, const size_t sides[2], uint64_t seed, cliv_tensor **out) {
+  const size_t count = sides[0] * sides[1];
+  TRY(cliv_tensor_create(t->ctx, t->dtype, 2, sides, out));
+  double *x = random_numbers(count, seed);
+  REQUIRE(t->ctx, x, HOST_MEMORY, "no memory for %zu numbers", count);
+  for (size_t i = 0; i < count; i++) x[i] = floor(2.5 * (x[i] + 1)) - 2;
   const cliv_status status = write_doubles(t, *out, x, false);
   free(x);
   return status;
 }
 
-/* 2 op(A) op(B) + 3 C by a provider. */
-static cliv_status multiply_odd(cliv__tune_trial *t, bool ta, bool tb, cliv_tensor *const x[4], cliv_provider provider,
-                                double *got) {
+/* x: operands, what the result holds at first, the result. */
+static cliv_status compute_odd(cliv__tune_trial *t, const odd *o, int way, cliv_tensor *const x[4],
+                               cliv_provider provider, double *got) {
   TRY(cliv_tensor_copy(x[2], x[3], NULL));
-  TRY(cliv_gemm(t->ctx, ta, tb, 2, x[0], x[1], 3, x[3], OPTIONS_OF(provider), NULL));
+  TRY(o->run(t, way, (cliv_tensor *const[]){x[0], x[1], x[3]}, provider));
   return read_doubles(t, x[3], got);
 }
 
-static cliv_status compare_odd(cliv__tune_trial *t, bool ta, bool tb, cliv_tensor *const x[4], bool *right) {
-  enum { COUNT = ODD_M * ODD_N };
-  double *const got = malloc(2 * COUNT * sizeof *got);
-  REQUIRE(t->ctx, got, HOST_MEMORY, "no memory for two results of %d numbers", COUNT);
-  cliv_status status = multiply_odd(t, ta, tb, x, CLIV_PROVIDER_EXACT, got);
-  if (!status) status = multiply_odd(t, ta, tb, x, CLIV_PROVIDER_CLBLAST, got + COUNT);
-  for (size_t i = 0; !status && i < COUNT; i++)
-    if (got[i] != got[COUNT + i]) *right = false;
+static cliv_status compare_odd(cliv__tune_trial *t, const odd *o, int way, cliv_tensor *const x[4], bool *right) {
+  const size_t count = cliv_tensor_count(x[3]);
+  double *const got = malloc(2 * count * sizeof *got);
+  REQUIRE(t->ctx, got, HOST_MEMORY, "no memory for two results of %zu numbers", count);
+  cliv_status status = compute_odd(t, o, way, x, CLIV_PROVIDER_EXACT, got);
+  if (!status) status = compute_odd(t, o, way, x, CLIV_PROVIDER_CLBLAST, got + count);
+  for (size_t i = 0; !status && i < count; i++)
+    if (got[i] != got[count + i]) *right = false;
   free(got);
   return status;
 }
 
-static cliv_status check_odd(cliv__tune_trial *t, bool ta, bool tb, bool *right) {
+static cliv_status check_odd(cliv__tune_trial *t, const odd *o, int way, bool *right) {
   cliv_tensor *x[4] = {NULL, NULL, NULL, NULL};
-  const size_t rows[] = {ta ? ODD_K : ODD_M, tb ? ODD_N : ODD_K, ODD_M, ODD_M},
-               columns[] = {ta ? ODD_M : ODD_K, tb ? ODD_K : ODD_N, ODD_N, ODD_N};
   cliv_status status = CLIV_OK;
-  for (size_t i = 0; !status && i < 4; i++) status = make_whole(t, rows[i], columns[i], i + 1, &x[i]);
-  if (!status) status = compare_odd(t, ta, tb, x, right);
+  for (size_t i = 0; !status && i < 4; i++) status = make_whole(t, o->sides[way][i < 3 ? i : 2], i + 1, &x[i]);
+  if (!status) status = compare_odd(t, o, way, x, right);
   for (size_t i = 0; i < 4; i++) cliv_tensor_free(x[i]);
   return status;
 }
 
 cliv_status cliv__tune_check_odd(cliv__tune_trial *t, bool *right) {
+  const odd *o = odds;
+  while (strcmp(o->routine, t->kernel->routine) != 0) o++;
   *right = true;
-  if (strcmp(t->kernel->routine, "gemm") != 0) return CLIV_OK;
-  for (int i = 0; *right && i < 4; i++) {
-    const cliv_status status = check_odd(t, i & 1, i & 2, right);
+  for (int way = 0; *right && way < o->forms; way++) {
+    const cliv_status status = check_odd(t, o, way, right);
     if (status) *right = false;
     TRY(status);
   }

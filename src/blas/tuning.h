@@ -66,8 +66,8 @@ cliv_status cliv__tune_open(cliv_context *ctx, const cliv__tune_kernel *kernel, 
 void cliv__tune_close(cliv__tune_trial *trial);
 /* Computes by CLBlast as its parameters are now; *right: every element is what it should be. */
 cliv_status cliv__tune_check(cliv__tune_trial *trial, bool *right);
-/* The same for products of odd sides, of all transposes and with factors, on whole numbers, whose sums are exact: what
- * the size that is timed does not show. Other routines: *right. Compiles nothing of CLBlast's. */
+/* The same where sides are odd, of all transposes and with factors, on whole numbers, whose sums are exact: what the
+ * size that is timed does not show. May compile what the timed call does not use. */
 cliv_status cliv__tune_check_odd(cliv__tune_trial *trial, bool *right);
 /* Computes once more; the seconds that took, or a negative number where it failed. */
 double cliv__tune_time(cliv__tune_trial *trial);
