@@ -6,9 +6,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "clfft_support.h"
 #include "fft/clfft_plan.h"
+#include "runtime/cache.h"
 #include "runtime/notes.h"
+#include "runtime/probe.h"
 #include "runtime/quirks.h"
 #include "runtime/trial.h"
 
@@ -19,7 +22,7 @@ static char *fake_probe(const char *ending) {
   char *const path = test_join(clfft_folder, "probe"), *const log = test_join(clfft_folder, "log");
   const size_t room = strlen(log) + strlen(ending) + 100;
   char *const text = test_alloc(room);
-  const int length = snprintf(text, room, "#!/bin/sh\necho $3 >>'%s'\n%s\n", log, ending);
+  const int length = snprintf(text, room, "#!/bin/sh\necho $2 >>'%s'\n%s\n", log, ending);
   test_write_file(path, text, (size_t)length);
   chmod(path, 0755);
   free(text);
@@ -74,6 +77,64 @@ static void hanging_children(void **state) {
   free(trials[0].report);
   free(trials[1].report);
   free(probe);
+}
+
+/* What a trial would have kept of a driver that crashes. */
+static void know_bad(const cliv_context *ctx, const char *source) {
+  cliv__drivers drivers;
+  bool found = false;
+  ASSERT_OK(NULL, cliv__drivers_find(&drivers));
+  for (size_t i = 0; i < drivers.count; i++) {
+    if (strcmp(drivers.rows[i].source, source) != 0) continue;
+    assert_false(cliv__probe_is_bad(&drivers.rows[i], ctx->cache_dir));
+    char *const key = cliv__format("driver verdict 1\n%s", drivers.rows[i].identity);
+    char *const text = cliv__format("crashed 11 %lld\n", (long long)time(NULL));
+    found = cliv__cache_store(ctx->cache_dir, key, strlen(key), (const unsigned char *)text, strlen(text));
+    assert_true(cliv__probe_is_bad(&drivers.rows[i], ctx->cache_dir));
+    free(key), free(text);
+  }
+  assert_true(found);
+  cliv__drivers_free(&drivers);
+}
+
+/* A driver that was left out is not looked at for a device: neither by the process that left it out nor by others. */
+static void drivers_left_out(void **state) {
+  (void)state;
+  char *const probe = fake_probe(
+      "case $2 in *left_out.so) echo done >&3; exit;; esac; sleep 0.3;"
+      "printf 'trying\\nbad\\tslow\\ndone\\n' >&3");
+  cliv_context *const ctx = clfft_open_trying(probe);
+  char *const vendors = test_join(clfft_folder, "vendors"), *const library = test_join(clfft_folder, "left_out.so");
+  char *const source = test_join(vendors, "left_out.icd"), *const log = test_join(clfft_folder, "log");
+  char *const before = getenv("OCL_ICD_VENDORS"), *const kept = before ? strdup(before) : NULL;
+  cliv__drivers drivers;
+  ASSERT_OK(NULL, cliv__drivers_find(&drivers));
+  assert_int_equal(mkdir(vendors, 0755), 0);
+  for (size_t i = 0; i < drivers.count; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "%zu.icd", i);
+    char *const path = test_join(vendors, name);
+    test_write_file(path, drivers.rows[i].library, strlen(drivers.rows[i].library));
+    free(path);
+  }
+  cliv__drivers_free(&drivers);
+  test_write_file(library, "no library", 10);
+  test_write_file(source, library, strlen(library));
+  setenv("OCL_ICD_VENDORS", vendors, 1);
+  for (int bad = 0; bad < 2; bad++) {
+    if (bad) know_bad(ctx, source);
+    clfft_expect_failure(ctx, 2, bad ? 4 : 8, CLIV_CLFFT, "slow");
+    size_t bytes;
+    char *const text = test_read_file(log, &bytes);
+    assert_int_equal(strstr(text, "left_out.so") != NULL, !bad);
+    free(text);
+    remove(log);
+  }
+  if (kept) setenv("OCL_ICD_VENDORS", kept, 1);
+  else unsetenv("OCL_ICD_VENDORS");
+  char *const all[] = {vendors, library, source, log, kept, probe};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  cliv_context_free(ctx);
 }
 
 static void refusing_children(void **state) {
@@ -306,17 +367,9 @@ static void automatic_unproven(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, clfft_begin, clfft_end)
-      TEST(crashing_children),
-      TEST(refusing_children),
-      TEST(hanging_children),
-      TEST(silent_children),
-      TEST(children),
-      TEST(torn_down),
-      TEST(threads),
-      TEST(automatic),
-      TEST(automatic_without),
-      TEST(automatic_failing),
-      TEST(automatic_unproven),
+      TEST(crashing_children), TEST(refusing_children), TEST(hanging_children),  TEST(drivers_left_out),
+      TEST(silent_children),   TEST(children),          TEST(torn_down),         TEST(threads),
+      TEST(automatic),         TEST(automatic_without), TEST(automatic_failing), TEST(automatic_unproven),
       TEST(left_to_guests), /* the last: clFFT is another's from there on */
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, NULL));

@@ -4,20 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "base/status.h"
 
-static const struct {
-  const char *name;
-  size_t size;
-} types[] = {
-#define ROW(NAME, name, bytes) {name, bytes},
-    CLIV_DTYPE_LIST(ROW)
-#undef ROW
-};
+#define NAME_OF(NAME, name, bytes) name,
+#define SIZE_OF(NAME, name, bytes) bytes,
+static const char *const names[] = {CLIV_DTYPE_LIST(NAME_OF)};
+static const size_t sizes[] = {CLIV_DTYPE_LIST(SIZE_OF)};
+#undef NAME_OF
+#undef SIZE_OF
+static const cliv__names type_names = CLIV__NAMES("element type", names);
+CLIV__NAMED(cliv_dtype, type_names)
 
 static bool is_dtype(cliv_dtype dtype) { return (unsigned)dtype < CLIV_DTYPE_COUNT; }
-
-const char *cliv_dtype_name(cliv_dtype dtype) { return is_dtype(dtype) ? types[dtype].name : "?"; }
 
 const char *cliv__dtype_storage(cliv_dtype dtype) {
   static const char *const storage[] = {"f32", "f16", "bf16", "f64", "i32", "i64", "u8"};
@@ -26,7 +25,7 @@ const char *cliv__dtype_storage(cliv_dtype dtype) {
 
 const char *cliv__dtype_bits(cliv_dtype dtype) {
   static const char *const bits[9] = {[1] = "uchar", [2] = "ushort", [4] = "uint", [8] = "ulong"};
-  return is_dtype(dtype) ? bits[types[dtype].size] : "?";
+  return is_dtype(dtype) ? bits[sizes[dtype]] : "?";
 }
 
 const char *cliv__dtype_real(cliv_dtype dtype) {
@@ -36,21 +35,7 @@ const char *cliv__dtype_real(cliv_dtype dtype) {
 bool cliv__is_integer(cliv_dtype dtype) { return dtype == CLIV_I32 || dtype == CLIV_I64 || dtype == CLIV_U8; }
 bool cliv__is_wide(cliv_dtype dtype) { return dtype == CLIV_F64 || cliv__is_integer(dtype); }
 
-size_t cliv_dtype_size(cliv_dtype dtype) { return is_dtype(dtype) ? types[dtype].size : 0; }
-
-cliv_status cliv_dtype_parse(const char *name, cliv_dtype *out) {
-  REQUIRE_NOT_NULL(NULL, name);
-  REQUIRE_NOT_NULL(NULL, out);
-  for (int i = 0; i < CLIV_DTYPE_COUNT; i++) {
-    if (strcmp(name, types[i].name) == 0) {
-      *out = (cliv_dtype)i;
-      return CLIV_OK;
-    }
-  }
-#define NAME_AND_BLANK(NAME, name, bytes) " " name
-  return cliv__fail(NULL, CLIV_NAME, "unknown element type '%.40s': there are" CLIV_DTYPE_LIST(NAME_AND_BLANK), name);
-#undef NAME_AND_BLANK
-}
+size_t cliv_dtype_size(cliv_dtype dtype) { return is_dtype(dtype) ? sizes[dtype] : 0; }
 
 static uint32_t bits_of(float x) {
   uint32_t u;
@@ -108,9 +93,9 @@ bool cliv__shape_size(cliv_dtype dtype, int ndim, const size_t *shape, size_t *c
     else n *= shape[i];
   }
   if (empty) n = 0;
-  else if (!fits || n > SIZE_MAX / types[dtype].size) return false;
+  else if (!fits || n > SIZE_MAX / sizes[dtype]) return false;
   if (count) *count = n;
-  if (bytes) *bytes = n * types[dtype].size;
+  if (bytes) *bytes = n * sizes[dtype];
   return true;
 }
 

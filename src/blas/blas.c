@@ -1,8 +1,7 @@
 /* The public side of cliv/blas.h: checks, what needs no provider, and the choice of one. */
 #include <cliv/blas.h>
 
-#include <string.h>
-
+#include "base/names.h"
 #include "base/options.h"
 #include "blas/copies.h"
 #include "blas/product.h"
@@ -11,29 +10,10 @@
 #include "runtime/quirks.h"
 #include "runtime/tensor.h"
 
-static const struct {
-  cliv_provider provider;
-  const char *name;
-} provider_names[] = {{CLIV_PROVIDER_AUTO, "auto"}, {CLIV_PROVIDER_EXACT, "exact"}, {CLIV_PROVIDER_CLBLAST, "clblast"}};
-enum { PROVIDERS = sizeof provider_names / sizeof *provider_names };
-
-const char *cliv_provider_name(cliv_provider provider) {
-  for (size_t i = 0; i < PROVIDERS; i++)
-    if (provider_names[i].provider == provider) return provider_names[i].name;
-  return "?";
-}
-
-cliv_status cliv_provider_parse(const char *name, cliv_provider *out) {
-  REQUIRE_NOT_NULL(NULL, name);
-  REQUIRE_NOT_NULL(NULL, out);
-  for (size_t i = 0; i < PROVIDERS; i++)
-    if (!strcmp(provider_names[i].name, name)) {
-      *out = provider_names[i].provider;
-      return CLIV_OK;
-    }
-  return cliv__fail(NULL, CLIV_NAME,
-                    "there is no provider of matrix products named '%s'; there are auto, exact, clblast", name);
-}
+static const char *const providers[] = {
+    [CLIV_PROVIDER_AUTO] = "auto", [CLIV_PROVIDER_EXACT] = "exact", [CLIV_PROVIDER_CLBLAST] = "clblast"};
+static const cliv__names provider_names = CLIV__NAMES("provider of matrix products", providers);
+CLIV__NAMED(cliv_provider, provider_names)
 
 /* ---- the choice ---- */
 

@@ -2,46 +2,24 @@
 #include "blas/epilogue.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/dtype.h"
+#include "base/names.h"
 #include "blas/exact.h"
 #include "runtime/program.h"
 #include "runtime/tensor.h"
 
-/* Name, as cl/activation.cl has it too; whether it is float32's alone. */
-static const struct {
-  cliv_activation activation;
-  const char *name;
-  bool math;
-} table[] = {
-    {CLIV_ACTIVATION_NONE, "none", false},      {CLIV_ACTIVATION_RELU, "relu", false},
-    {CLIV_ACTIVATION_GELU, "gelu", true},       {CLIV_ACTIVATION_GELU_TANH, "gelu_tanh", true},
-    {CLIV_ACTIVATION_SILU, "silu", true},       {CLIV_ACTIVATION_TANH, "tanh", true},
-    {CLIV_ACTIVATION_SIGMOID, "sigmoid", true},
-};
-enum { ACTIVATIONS = sizeof table / sizeof *table };
+/* As cl/activation.cl has them too. */
+static const char *const names[] = {
+    [CLIV_ACTIVATION_NONE] = "none",           [CLIV_ACTIVATION_RELU] = "relu", [CLIV_ACTIVATION_GELU] = "gelu",
+    [CLIV_ACTIVATION_GELU_TANH] = "gelu_tanh", [CLIV_ACTIVATION_SILU] = "silu", [CLIV_ACTIVATION_TANH] = "tanh",
+    [CLIV_ACTIVATION_SIGMOID] = "sigmoid"};
+enum { ACTIVATIONS = sizeof names / sizeof *names };
+static const cliv__names activation_names = CLIV__NAMES("activation", names);
+CLIV__NAMED(cliv_activation, activation_names)
 
-const char *cliv_activation_name(cliv_activation activation) {
-  for (size_t i = 0; i < ACTIVATIONS; i++)
-    if (table[i].activation == activation) return table[i].name;
-  return "?";
-}
-
-cliv_status cliv_activation_parse(const char *name, cliv_activation *out) {
-  REQUIRE_NOT_NULL(NULL, name);
-  REQUIRE_NOT_NULL(NULL, out);
-  for (size_t i = 0; i < ACTIVATIONS; i++)
-    if (!strcmp(table[i].name, name)) {
-      *out = table[i].activation;
-      return CLIV_OK;
-    }
-  return cliv__fail(NULL, CLIV_NAME,
-                    "there is no activation named '%s'; there are none, relu, gelu, gelu_tanh, silu, tanh, sigmoid",
-                    name);
-}
-
-static bool needs_math(cliv_activation activation) { return table[activation].math; }
+/* Functions of cl/math.cl, which are float32's alone. */
+static bool needs_math(cliv_activation activation) { return activation > CLIV_ACTIVATION_RELU; }
 
 bool cliv__fuses(const cliv_context *ctx, const cliv__gemm *g) {
   return ctx->walk == CLIV_WALK_CPU || !needs_math(g->activation);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "runtime/notes.h"
+#include "runtime/probe.h"
 #include "runtime/quirks.h"
 #include "runtime/trial.h"
 
@@ -90,6 +91,17 @@ static void read_report(const cliv__trial *t, finding *f) {
   else snprintf(f->why, sizeof f->why, "a process that tried it ended before it was done");
 }
 
+/* Where to look for the device: not in drivers that failed their trial and were left out. */
+static size_t choose(const cliv_context *ctx, const cliv__drivers *drivers, cliv__trial *trials) {
+  size_t count = 0;
+  for (size_t i = 0; i < drivers->count; i++) {
+    const cliv__driver *const driver = &drivers->rows[i];
+    if (!cliv__driver_loaded(driver) && cliv__probe_is_bad(driver, ctx->cache_dir)) continue;
+    trials[count++].driver = driver;
+  }
+  return count;
+}
+
 /* Each driver alone has a process: the one that has the device says so and goes on; the others end with it.
  * False: none did. */
 static bool ask_child(const cliv_context *ctx, const char *key, finding *f) {
@@ -100,11 +112,11 @@ static bool ask_child(const cliv_context *ctx, const char *key, finding *f) {
   const bool found = program && cliv__drivers_find(&drivers) == CLIV_OK;
   cliv__error_restore(NULL, &held);
   cliv__trial *const trials = found ? calloc(drivers.count + 1, sizeof *trials) : NULL;
-  for (size_t i = 0; trials && i < drivers.count; i++)
-    trials[i] = (cliv__trial){.driver = &drivers.rows[i], .task = task, .enough = TRYING};
-  if (trials) cliv__trial_run(program, trials, drivers.count, TIMEOUT_MS);
+  const size_t count = trials ? choose(ctx, &drivers, trials) : 0;
+  for (size_t i = 0; i < count; i++) trials[i].task = task, trials[i].enough = TRYING;
+  if (count) cliv__trial_run(program, trials, count, TIMEOUT_MS);
   bool tried = false;
-  for (size_t i = 0; trials && i < drivers.count; i++) {
+  for (size_t i = 0; i < count; i++) {
     if (!tried && trials[i].report && strncmp(trials[i].report, TRYING, strlen(TRYING)) == 0) {
       read_report(&trials[i], f);
       tried = true;

@@ -1,7 +1,7 @@
 /* Convolution and correlation by transforms of real numbers. See cliv/spectral.h. */
 #include <cliv/spectral.h>
-#include <string.h>
 
+#include "base/names.h"
 #include "base/options.h"
 #include "fft/axes.h"
 #include "fft/plan.h"
@@ -14,18 +14,8 @@ static const char *const modes[] = {
     [CLIV_CONVOLVE_FULL] = "full", [CLIV_CONVOLVE_SAME] = "same", [CLIV_CONVOLVE_VALID] = "valid"};
 enum { MODES = sizeof modes / sizeof *modes, MOST_AXES = 3, GROUP = 64, CPU_SHARE = 1024, DIMS = 8 };
 
-const char *cliv_convolve_mode_name(cliv_convolve_mode mode) { return (unsigned)mode < MODES ? modes[mode] : "?"; }
-
-cliv_status cliv_convolve_mode_parse(const char *name, cliv_convolve_mode *out) {
-  REQUIRE_NOT_NULL(NULL, name);
-  REQUIRE_NOT_NULL(NULL, out);
-  for (int i = 0; i < MODES; i++)
-    if (!strcmp(name, modes[i])) {
-      *out = (cliv_convolve_mode)i;
-      return CLIV_OK;
-    }
-  return cliv__fail(NULL, CLIV_NAME, "there is no mode '%s'; there are full, same, valid", name);
-}
+static const cliv__names mode_names = CLIV__NAMES("mode of convolution", modes);
+CLIV__NAMED(cliv_convolve_mode, mode_names)
 
 typedef struct request {
   cliv_convolve_options o;

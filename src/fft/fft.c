@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "base/options.h"
 #include "fft/axes.h"
 #include "fft/plan.h"
@@ -15,19 +16,8 @@
 static const char *const norms[] = {
     [CLIV_FFT_BACKWARD] = "backward", [CLIV_FFT_ORTHO] = "ortho", [CLIV_FFT_FORWARD] = "forward"};
 enum { NORMS = sizeof norms / sizeof *norms };
-
-const char *cliv_fft_norm_name(cliv_fft_norm norm) { return (unsigned)norm < NORMS ? norms[norm] : "?"; }
-
-cliv_status cliv_fft_norm_parse(const char *name, cliv_fft_norm *out) {
-  REQUIRE_NOT_NULL(NULL, name);
-  REQUIRE_NOT_NULL(NULL, out);
-  for (int i = 0; i < NORMS; i++)
-    if (!strcmp(name, norms[i])) {
-      *out = (cliv_fft_norm)i;
-      return CLIV_OK;
-    }
-  return cliv__fail(NULL, CLIV_NAME, "there is no norm '%s'; there are backward, ortho, forward", name);
-}
+static const cliv__names norm_names = CLIV__NAMES("norm", norms);
+CLIV__NAMED(cliv_fft_norm, norm_names)
 
 /* ---- what is asked ---- */
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "base/text.h"
 #include "fft/provider.h"
 #include "runtime/measure.h"
@@ -14,21 +15,8 @@ static const char *const names[] = {
     [CLIV_FFT_PROVIDER_AUTO] = "auto", [CLIV_FFT_PROVIDER_EXACT] = "exact", [CLIV_FFT_PROVIDER_CLFFT] = "clfft"};
 enum { PROVIDERS = sizeof names / sizeof *names };
 
-const char *cliv_fft_provider_name(cliv_fft_provider provider) {
-  return (unsigned)provider < PROVIDERS ? names[provider] : "?";
-}
-
-cliv_status cliv_fft_provider_parse(const char *name, cliv_fft_provider *out) {
-  REQUIRE_NOT_NULL(NULL, name);
-  REQUIRE_NOT_NULL(NULL, out);
-  for (int i = 0; i < PROVIDERS; i++)
-    if (!strcmp(name, names[i])) {
-      *out = (cliv_fft_provider)i;
-      return CLIV_OK;
-    }
-  return cliv__fail(NULL, CLIV_NAME, "there is no provider of transforms named '%s'; there are auto, exact, clfft",
-                    name);
-}
+static const cliv__names provider_names = CLIV__NAMES("provider of transforms", names);
+CLIV__NAMED(cliv_fft_provider, provider_names)
 
 cliv_fft_provider cliv_fft_last_provider(const cliv_context *ctx) {
   return ctx ? (cliv_fft_provider)ctx->fft_provider : CLIV_FFT_PROVIDER_AUTO;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "base/options.h"
 #include "runtime/launch.h"
 #include "runtime/program.h"
@@ -38,12 +39,13 @@ const cliv_minimizer_info *cliv_minimizer_find(const char *name) {
 }
 
 const char *cliv_stop_name(cliv_stop stop) {
-  static const char *const names[] = {
+  static const char *const stops[] = {
       [CLIV_STOP_GRADIENT] = "gradient", [CLIV_STOP_CHANGE] = "change",         [CLIV_STOP_PRECISION] = "precision",
       [CLIV_STOP_LOWEST] = "lowest",     [CLIV_STOP_ITERATIONS] = "iterations", [CLIV_STOP_EVALUATIONS] = "evaluations",
       [CLIV_STOP_CALLER] = "caller",
   };
-  return (unsigned)stop < sizeof names / sizeof *names ? names[stop] : "?";
+  static const cliv__names names = CLIV__NAMES("reason to stop", stops);
+  return cliv__name_of(&names, (int)stop);
 }
 
 /* ---- vectors ---- */

@@ -61,16 +61,30 @@ static bool parse_payload(const char *payload, verdict *out) {
   return false;
 }
 
-static bool look_up(const char *dir, const char *key, verdict *out) {
+static bool load(const char *dir, const char *key, verdict *out) {
   size_t bytes = 0;
   unsigned char *payload = dir ? cliv__cache_load(dir, key, strlen(key), &bytes) : NULL;
   char *text = payload ? cliv__format("%.*s", (int)bytes, (const char *)payload) : NULL;
   free(payload);
-  bool found = text && parse_payload(text, out);
+  const bool found = text && parse_payload(text, out);
   free(text);
+  return found;
+}
+
+static bool look_up(const char *dir, const char *key, verdict *out) {
+  bool found = load(dir, key, out);
   for (const struct kept *k = kept; !found && k; k = k->next)
     found = strcmp(k->key, key) == 0 && parse_payload(k->payload, out);
   return found;
+}
+
+bool cliv__probe_is_bad(const cliv__driver *driver, const char *dir) {
+  verdict v;
+  char *const key = cliv__format(KEY_FORMAT, driver->identity);
+  const bool found = key && load(dir, key, &v), bad = found && is_bad(&v);
+  if (found) free(v.report);
+  free(key);
+  return bad;
 }
 
 static void keep_here(const char *key, const char *payload) {
