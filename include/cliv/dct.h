@@ -26,10 +26,11 @@
  * dense copy. Everything is enqueued in the context's order; nothing here blocks, but for kernels and tables as in
  * cliv/fft.h. Memory: scratch of twice x's size, beside cliv_rfft's, and once more for a result that is not dense.
  *
- * Errors: NULL; DTYPE; SHAPE (x and out of different shapes, no axis, a length of 0 or beyond 2^26 along an axis);
- * OVERLAP (x and out overlap and are not the same place); VALUE (the type, the norm, an axis out of range or named
- * twice, tensors of another context, the options' size); DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails
- * before its work is enqueued has changed nothing.
+ * Errors: NULL; DTYPE (neither float32 nor float64, or not the same); SHAPE (x and out of different shapes, no axis, a
+ * length of 0 or beyond 2^26 along an axis); OVERLAP (x and out overlap and are not the same place); VALUE (the type,
+ * the norm, an axis out of range or named twice, more axes than there are, tensors of another context, the options'
+ * size); HOST_MEMORY, DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails before its work is enqueued has
+ * changed nothing.
  */
 #ifndef CLIV_DCT_H
 #define CLIV_DCT_H

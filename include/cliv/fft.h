@@ -85,11 +85,13 @@
  * float64, where the device has it, is the same definition in double, tables not rounded, with an error of less than
  * 2e-16·(1 + log2 n), other lengths 4e-16: a launch a pass, with several times float32's time.
  *
- * Errors: NULL; NO_CLFFT; CLFFT (a plan failed, or its proof); DTYPE (neither float32 nor float64, or not the same);
- * SHAPE (no pair at the end, x and out of different shapes, a length of 0 or beyond 2^26 along an axis, or that clFFT
- * does not know); OVERLAP (x and out overlap and are not the same place); VALUE (an axis out of range or named twice,
- * the norm, tensors of another context, the options' size); DEVICE_MEMORY, OPENCL, BUILD from below. A call that fails
- * before its work is enqueued has changed nothing.
+ * Errors: NULL; NO_CLFFT; CLFFT (a plan failed, or its proof); DTYPE (neither float32 nor float64, or not the same;
+ * float64 of the provider clfft); SHAPE (no pair at the end, x and out of different shapes, a length of 0 or beyond
+ * 2^26 along an axis, or one or an array that clFFT does not know); OVERLAP (x and out overlap and are not the same
+ * place); VALUE (an axis out of range or named twice, more axes than there are, the norm, the provider, tensors of
+ * another context, the options' size); HOST_MEMORY (for tables), DEVICE_MEMORY, OPENCL, BUILD from below. A call that
+ * fails before its work is enqueued has changed nothing. Where another axis has the length 0, there is nothing to do,
+ * and that is no error.
  *
  * Memory of the provider exact, which the context keeps: what several launches do is done by lots of 64 MiB at most (2
  * MiB for float32 in the CPU walk; a 64th of the device's memory where that is less), in up to three rooms as large. A
@@ -134,7 +136,8 @@ CLIV_API cliv_status cliv_fft_provider_parse(const char *name, cliv_fft_provider
 /* Who computed the context's last transform that had no error: EXACT or CLFFT; AUTO before the first. */
 CLIV_API cliv_fft_provider cliv_fft_last_provider(const cliv_context *ctx);
 
-/* The transform of x along the axes. out: x's shape; may be x itself. options, sync: may be NULL. Asynchronous. */
+/* The transform of x along the axes. out: x's shape and dtype; may be x itself. options, sync: may be NULL.
+ * Asynchronous. */
 CLIV_API cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
                               const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
@@ -143,14 +146,15 @@ CLIV_API cliv_status cliv_fft(cliv_context *ctx, const cliv_tensor *x, cliv_tens
  * the pair at the end; apart from x. `inverse` is not looked at. An even n is transformed as n/2 complex numbers, z[j]
  * = x[2j] + i·x[2j+1], and then with w = exp(-2πi/n), h = n/2, Z[h] = Z[0],
  *     X[k] = (E + O·w^k)/2     E = Z[k] + conj Z[h-k]     O = -i·(Z[k] - conj Z[h-k])
- * an odd one as n complex numbers; then come the other axes, in the order given. Asynchronous. SHAPE also where out
- * does not fit. */
+ * an odd one as n complex numbers; then come the other axes, in the order given. options, sync: may be NULL.
+ * Asynchronous. SHAPE also where out does not fit; OVERLAP wherever x and out overlap. */
 CLIV_API cliv_status cliv_rfft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
                                const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
 /* And back: x as rfft's out, out as its x, n as out has it. Imaginary parts of what is its own conjugate (k = 0, and
  * n/2 of an even n) are not looked at. The other axes come first, then Z[k] = E + i·O with E = X[k] + conj X[h-k],
- * O = (X[k] - conj X[h-k])·w^-k, and Z's inverse transform. norm: as for cliv_fft with inverse. Asynchronous. */
+ * O = (X[k] - conj X[h-k])·w^-k, and Z's inverse transform. norm: as for cliv_fft with inverse, which need not be set.
+ * x stays as it is. Asynchronous. Errors as rfft's. */
 CLIV_API cliv_status cliv_irfft(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
                                 const cliv_fft_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 

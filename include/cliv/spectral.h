@@ -8,8 +8,8 @@
  * Tensors are of float32, or of float64 where the device has it. Everything is enqueued in the context's order; nothing
  * here blocks, but for kernels and tables as in cliv/fft.h. Bits are the same on every device, in both walks, and of
  * whatever strides (the transforms are those of the provider exact); a NaN that is stored is the canonical one, and one
- * in a line makes all of the line NaN. Beside the errors named with each, those from below: DEVICE_MEMORY, OPENCL,
- * BUILD.
+ * in a line makes all of the line NaN. Beside the errors named with each, those from below: HOST_MEMORY, DEVICE_MEMORY,
+ * OPENCL, BUILD. A call that fails before its work is enqueued has changed nothing.
  */
 #ifndef CLIV_SPECTRAL_H
 #define CLIV_SPECTRAL_H
@@ -43,11 +43,12 @@ CLIV_API cliv_status cliv_convolve_mode_parse(const char *name, cliv_convolve_mo
  * out have equally many axes; along those not named x's and y's lengths are equal or one of them is 1, and used for
  * all. Views of any pitch and strides; out overlaps neither x nor y.
  *
- * Both are padded with zeros to the next length 2^a·3^b·5^c from n + m - 1 on, transformed (cliv_rfft), multiplied,
- * and transformed back: errors are of 1e-6 of the product of x's and y's Euclidean lengths at most, however small a
- * result is beside them. Scratch memory: six to seven times the padded size. Asynchronous. Fails with NULL, DTYPE
- * (not one of float32 and float64), SHAPE (counts of axes, lengths that do not fit, a length of 0 along an axis), VALUE
- * (the mode, an axis out of range or named twice, tensors of another context, the options' size), OVERLAP. */
+ * Both are padded with zeros to the next length 2^a·3^b·5^c from n + m - 1 on, transformed (cliv_rfft), multiplied, and
+ * transformed back: errors are of 1e-6 of the product of x's and y's Euclidean lengths at most, however small a result
+ * is beside them. Scratch memory: six to seven times the padded size. options, sync: may be NULL. Asynchronous. Fails
+ * with NULL, DTYPE (not one of float32 and float64), SHAPE (counts of axes, or more than 7; lengths that do not fit, a
+ * length of 0 along an axis, an n + m - 1 beyond 2^26), VALUE (the mode, more than three axes, one out of range or
+ * named twice, tensors of another context, the options' size), OVERLAP. */
 CLIV_API cliv_status cliv_fft_convolve(cliv_context *ctx, const cliv_tensor *x, const cliv_tensor *y, cliv_tensor *out,
                                        const cliv_convolve_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
@@ -63,7 +64,11 @@ typedef struct cliv_smooth_options {
  * 1e-6; along several it is the smoothing of planes and volumes, which has no recursion. out: x's shape and dtype;
  * may be x itself; both of any pitch and strides. Transformed (cliv_rfft), an element is divided by 1 + σ·Σ
  * 4·sin²(πk/n), each a table's entry rounded once and the sum by fma in the order of the axes, and transformed back.
- * Asynchronous. Fails with NULL, DTYPE, SHAPE, OVERLAP, VALUE (as above; σ negative or beyond 1e6). */
+ * Scratch memory: twice x's size along one axis, three times along several, beside the lots of cliv/fft.h, and once
+ * more for each of x and out that is not dense. options, sync: may be NULL; without options σ is 0, and out what the
+ * transforms make of x. Asynchronous. Fails with NULL, DTYPE (not one of float32 and float64), SHAPE (x and out of
+ * different shapes, no axis or more than 7, a length of 0 or beyond 2^26 along an axis), OVERLAP (x and out overlap and
+ * are not the same place), VALUE (σ negative, NaN or beyond 1e6; the rest as above). */
 CLIV_API cliv_status cliv_fft_smooth(cliv_context *ctx, const cliv_tensor *x, cliv_tensor *out,
                                      const cliv_smooth_options *options, const cliv_sync *sync) CLIV_MUST_CHECK;
 
