@@ -29,7 +29,7 @@ __kernel void finish_all(__global const FROM_T *in_, ulong in_first, ulong in_pi
   const ulong begin = get_global_id(0) * RUN, end = min(begin + RUN, columns);
   const ulong first = get_global_id(1) * per, last = min(first + per, rows_);
   for (ulong i = first; i < last; i++) {
-    const ulong row = i % matrix_rows;
+    const ulong row = part || bias_along == BIAS_ROWS ? i % matrix_rows : i;
     const ulong from = part == PART_UPPER ? max(begin, row) : begin, to = part == PART_LOWER ? min(end, row + 1) : end;
     for (ulong j = from; j < to; j += W) {
       const uint n = (uint)min((ulong)W, to - j);

@@ -153,9 +153,9 @@ CLIV_API cliv_status cliv_axpy(cliv_context *ctx, double alpha, const cliv_tenso
  *
  * One matrix or, with three axes, a batch of equal ones, as many of every operand. Of a triangular or symmetric matrix
  * one triangle is read, or written, the lower one unless CLIV_UPPER says otherwise; the other is not touched, and what
- * it holds does not matter. `how` is a sum of these; what a function does not name it refuses with VALUE. Provider
- * clblast is used where it is asked for by name, for it allocates memory of its own here and ends the process when it
- * gets none; AUTO is exact. */
+ * it holds does not matter (but a strided C that is copied is written back whole, with what it held). `how` is a sum of
+ * these; what a function does not name it refuses with VALUE. Provider clblast is used where it is asked for by name,
+ * for it allocates memory of its own here and ends the process when it gets none; AUTO is exact. */
 enum {
   CLIV_RIGHT = 1, /* the triangular or symmetric matrix is the right side of the product; else the left */
   CLIV_UPPER = 2, /* its upper triangle; else the lower */

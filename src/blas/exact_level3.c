@@ -41,19 +41,12 @@ static cl_ulong together(const cliv__level3 *op) {
   return cliv__least(MOST, cliv__most(1, ROOM / each));
 }
 
-static cliv__stack some_of(const cliv__stack *s, cl_ulong from, cl_ulong count) {
-  cliv__stack part = *s;
-  part.first += from * s->each;
-  part.count = count;
-  return part;
-}
-
 static cliv_status all_of(cliv_context *ctx, staged *run, const cliv__level3 *op) {
   const cl_ulong count = op->c->count, most = together(op);
   for (cl_ulong z = 0; z < count; z += most) {
     const cl_ulong some = cliv__least(most, count - z);
-    const cliv__stack a = some_of(op->a, z, some), c = some_of(op->c, z, some);
-    const cliv__stack b = op->b ? some_of(op->b, z, some) : c;
+    const cliv__stack a = cliv__stack_some(op->a, z, some), c = cliv__stack_some(op->c, z, some);
+    const cliv__stack b = op->b ? cliv__stack_some(op->b, z, some) : c;
     cliv__level3 part = *op;
     part.a = &a, part.b = &b, part.c = &c;
     TRY(run(ctx, &part));

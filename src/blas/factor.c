@@ -32,6 +32,13 @@ cliv_status cliv__stack_scratch(cliv_context *ctx, int slot, cl_ulong count, cl_
   return cliv__stack_room(ctx, slot, CLIV_F32, count, rows, columns, out);
 }
 
+cliv__stack cliv__stack_some(const cliv__stack *s, cl_ulong first, cl_ulong count) {
+  cliv__stack some = *s;
+  some.first += first * s->each;
+  some.count = count;
+  return some;
+}
+
 cliv__stack cliv__stack_block(const cliv__stack *s, cl_ulong row, cl_ulong column, cl_ulong rows, cl_ulong columns) {
   cliv__stack block = *s;
   block.first += row * s->pitch + column;

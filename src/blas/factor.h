@@ -21,6 +21,8 @@ cliv_status cliv__stack_scratch(cliv_context *ctx, int slot, cl_ulong count, cl_
 /* The same of any dtype. */
 cliv_status cliv__stack_room(cliv_context *ctx, int slot, cliv_dtype dtype, cl_ulong count, cl_ulong rows,
                              cl_ulong columns, cliv__stack *out);
+/* Some of the matrices. */
+cliv__stack cliv__stack_some(const cliv__stack *s, cl_ulong first, cl_ulong count);
 /* A block of each matrix. */
 cliv__stack cliv__stack_block(const cliv__stack *s, cl_ulong row, cl_ulong column, cl_ulong rows, cl_ulong columns);
 

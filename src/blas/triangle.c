@@ -170,12 +170,20 @@ static cliv_status solve_span(cliv_context *ctx, const cliv__triangle *t, const 
   return CLIV_OK;
 }
 
-/* All lines of some vectors at a time. */
+/* All lines of some vectors at a time, of as many matrices as there is room for their triangles. */
 static cliv_status solve_panels(cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x) {
-  const cl_ulong all = vectors_of(t, x), width = vectors_at_once(x, lines_of(t, x), all);
-  for (cl_ulong v = 0; v < all; v += width) {
-    const cliv__stack some = vectors(t, x, v, cliv__least(width, all - v));
-    TRY(cliv__triangle_solve_panels(ctx, t, &some));
+  const cl_ulong n = lines_of(t, x), all = vectors_of(t, x);
+  const cl_ulong packed = cliv__least(n, SPAN) * n * cliv_dtype_size(x->dtype), most = cliv__most(1, ROOM / packed);
+  for (cl_ulong z = 0; z < x->count; z += most) {
+    const cl_ulong count = cliv__least(most, x->count - z);
+    cliv__triangle triangles = *t;
+    triangles.t = cliv__stack_some(&t->t, z, count);
+    const cliv__stack own = cliv__stack_some(x, z, count);
+    const cl_ulong width = vectors_at_once(&own, n, all);
+    for (cl_ulong v = 0; v < all; v += width) {
+      const cliv__stack some = vectors(t, &own, v, cliv__least(width, all - v));
+      TRY(cliv__triangle_solve_panels(ctx, &triangles, &some));
+    }
   }
   return CLIV_OK;
 }

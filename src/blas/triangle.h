@@ -19,8 +19,8 @@ cliv_status cliv__triangle_solve(cliv_context *ctx, const cliv__triangle *t, con
 /* The same for a triangle of at most CLIV__TRIANGLE_BLOCK rows: one launch. */
 enum { CLIV__TRIANGLE_BLOCK = 32 }; /* as in cl/triangle.cl */
 cliv_status cliv__triangle_solve_block(cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x);
-/* The same in the CPU walk, for so many vectors that every thread has some: whether these are, and the solution of as
- * many as 64 MiB hold. */
+/* The same in the CPU walk, for so many vectors that every thread has some: whether these are, and the solution of
+ * those that are given, in memory for all of them and for 256 lines of every triangle. */
 bool cliv__triangle_has_panels(const cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x);
 cliv_status cliv__triangle_solve_panels(cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x);
 

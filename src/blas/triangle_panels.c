@@ -36,7 +36,8 @@ static equations equations_of(const cliv__triangle *t, const cliv__stack *x) {
 
 bool cliv__triangle_has_panels(const cliv_context *ctx, const cliv__triangle *t, const cliv__stack *x) {
   if (ctx->walk != CLIV_WALK_CPU || t->t.rows <= BLOCK || t->t.rows > MOST_LINES) return false;
-  return x->count * equations_of(t, x).panels >= ctx->facts.compute_units;
+  const equations e = equations_of(t, x);
+  return e.vectors >= cliv__lanes(x->dtype) && x->count * e.panels >= ctx->facts.compute_units;
 }
 
 static cliv_status prepare(cliv_context *ctx, equations *e) {

@@ -23,7 +23,7 @@ enum { CLIV__CONTESTANTS = 16 };
 
 typedef struct cliv__contest {
   size_t count; /* at most CLIV__CONTESTANTS; the first is what the others are judged by */
-  /* Seconds of one call by a contestant, from call to result; negative: it failed. Nothing is compiled here. */
+  /* Seconds of one call by a contestant, from call to result; not positive: it failed. Nothing is compiled here. */
   double (*run)(void *data, size_t contestant);
   void *data;
   size_t fewest, rounds; /* at least and at most; each is a call by every contestant … */
