@@ -43,6 +43,19 @@ static void deal(const shape *s, uint id, uint count, uint *c, uint *i) {
   }
 DEFINE_PASS(2) DEFINE_PASS(3) DEFINE_PASS(4) DEFINE_PASS(5) DEFINE_PASS(8)
 
+/* ---- global memory: two complex numbers, 128 bits, at a time, where they lie at even places and are aligned ---- */
+
+static bool in_pairs(__global const float *p, const shape *s, bool along, ulong stride) {
+  return ((uintptr_t)p & (sizeof(float4) - 1)) == 0 && (along ? s->length : s->columns | stride) % 2 == 0;
+}
+
+/* The n-th number, or with `pairs` the first of the n-th two: neighbours along a column, or of two columns. */
+static void place(const shape *s, uint n, bool along, uint pairs, uint *c, uint *i) {
+  const uint length = s->length >> (along ? pairs : 0), width = s->columns >> (along ? 0 : pairs);
+  *c = along ? n / length : n % width << pairs;
+  *i = along ? n % length << pairs : n / width;
+}
+
 /* width: columns of a group; rooms: 2·length·width complex numbers, then BESIDE places to read, to write, and
  * numbers of turns. */
 __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
@@ -56,17 +69,25 @@ __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
   __local float2 *from = rooms, *to = rooms + length * width;
   __local ulong *const in = (__local ulong *)(to + length * width), *const out = in + BESIDE;
   __local uint *const q = (__local uint *)(out + BESIDE);
-  for (uint c = id; c < width && !s.whole; c += group) {
-    const column k = column_of(min(first + c, columns - 1), length, before, apart, inner);
+  const uint two_in = in_pairs(x, &s, s.whole, stride);
+  for (uint c = id; c < width && !s.whole; c += group) { /* instead of one that is not there another, as even as it */
+    const column k = column_of(min(first + c, columns - 1 - (two_in & ~c)), length, before, apart, inner);
     in[c] = k.in, out[c] = k.out, q[c] = (uint)k.q;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (uint n = id; n < length * width; n += group) {
+  for (uint n = id; n < length * width >> two_in; n += group) {
     uint c, i;
-    deal(&s, n, length, &c, &i);
+    place(&s, n, s.whole, two_in, &c, &i);
     const ulong at = s.whole ? min(first + c, columns - 1) * length : in[c];
-    const float2 z = vload2(0, x + 2 * (at + i * stride));
-    from[c * s.column_step + i * s.step] = swap & SWAP_IN ? z.yx : z;
+    __global const float *const p = x + 2 * (at + i * stride);
+    __local float2 *const room = from + c * s.column_step + i * s.step;
+    if (two_in) {
+      const float4 z = *(__global const float4 *)p;
+      room[0] = swap & SWAP_IN ? z.yx : z.xy, room[1] = swap & SWAP_IN ? z.wz : z.zw;
+    } else {
+      const float2 z = vload2(0, p);
+      room[0] = swap & SWAP_IN ? z.yx : z;
+    }
   }
   barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE); /* in place, results go where others have read */
   uint l = 1;
@@ -87,13 +108,18 @@ __kernel void fft_columns(PLACES, __local float2 *rooms, uint width_) {
     from = to, to = other;
   }
   const bool runs = before * inner == 1; /* a column's results are neighbours */
-  for (uint n = id; n < length * width; n += group) {
-    const uint c = runs ? n / length : n % width, i = runs ? n % length : n / width;
+  const uint two_out = in_pairs(y, &s, runs, before * inner), other = runs ? s.step : s.column_step;
+  for (uint n = id; n < length * width >> two_out; n += group) {
+    uint c, i;
+    place(&s, n, runs, two_out, &c, &i);
     if (first + c >= columns) continue;
     const ulong at = s.whole ? (first + c) * length : out[c];
-    float2 z = from[c * s.column_step + i * s.step];
-    if (swap & SWAP_OUT) z = z.yx;
-    if (last) z = (float2)(last_of(z.x, scale), last_of(z.y, scale));
-    vstore2(z, 0, y + 2 * (at + i * (before * inner)));
+    __local const float2 *const room = from + c * s.column_step + i * s.step;
+    float4 z = (float4)(room[0], room[two_out ? other : 0]);
+    if (swap & SWAP_OUT) z = z.yxwz;
+    if (last) z = (float4)(last_of(z.x, scale), last_of(z.y, scale), last_of(z.z, scale), last_of(z.w, scale));
+    __global float *const p = y + 2 * (at + i * (before * inner));
+    if (two_out) *(__global float4 *)p = z;
+    else vstore2(z.xy, 0, p);
   }
 }

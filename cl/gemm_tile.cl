@@ -23,40 +23,6 @@
 #define GROUP (GROUP_X * GROUP_Y)
 #define four CAT(SCALAR, 4)
 
-/* What one access of 128 bits reads or writes. */
-#ifdef REAL_F64
-#define PIECE 2
-#else
-#define PIECE 4
-#endif
-#define piece CAT(SCALAR, PIECE)
-
-/* As many neighbours, of which `inside` are there; 0 for the others. */
-piece fetch(__global const SCALAR *p, bool aligned, int inside) {
-  if (aligned && inside >= PIECE) return *(__global const piece *)p;
-  piece v = (piece)(0);
-  if (inside > 0) v.s0 = p[0];
-  if (inside > 1) v.s1 = p[1];
-#if PIECE > 2
-  if (inside > 2) v.s2 = p[2];
-  if (inside > 3) v.s3 = p[3];
-#endif
-  return v;
-}
-
-void keep(piece v, __global SCALAR *p, bool aligned, int inside) {
-  if (aligned && inside >= PIECE) {
-    *(__global piece *)p = v;
-    return;
-  }
-  if (inside > 0) p[0] = v.s0;
-  if (inside > 1) p[1] = v.s1;
-#if PIECE > 2
-  if (inside > 2) p[2] = v.s2;
-  if (inside > 3) p[3] = v.s3;
-#endif
-}
-
 #if PIECE == 4
 #define fetch_four fetch
 #define keep_four keep
@@ -72,11 +38,6 @@ void keep_four(four v, __global SCALAR *p, bool aligned, int inside) {
 }
 #define PUT_DOWN(v, tile, d, t) tile[d][t] = v.s0, tile[(d) + 1][t] = v.s1;
 #endif
-
-/* Whether all lines of pieces from p on are aligned, `pitch` elements apart. */
-bool lines_aligned(__global const SCALAR *p, ulong pitch) {
-  return ((uintptr_t)p & (sizeof(piece) - 1)) == 0 && pitch % PIECE == 0;
-}
 
 /* A tile of `lines` rows (columns) by DEPTH is lines·DEPTH/PIECE pieces, of which a work-item brings every GROUP-th
  * from its own number on. The first is at line t, step d; the others are at constant distances from it, as all numbers

@@ -4,6 +4,7 @@
  * i·y_step], the running sum of i at sums[i]. A launch does k_count values of k.
  *
  *   -D A_BY_ROW   a_step is 1: op(A) = A. Otherwise a_row is 1: op(A) = A transposed.
+ *   -D GROUP      with A_BY_ROW in the GPU walk, after piece.cl: work-items of a group
  *   -D STORED=f16 where A is so; x and y are what is computed in
  */
 #define GEMV_ARGUMENTS                                                                                          \
@@ -97,15 +98,83 @@ __kernel void gemv(GEMV_ARGUMENTS) {
 
 #else
 
-__kernel void gemv(GEMV_ARGUMENTS) {
-  GEMV_LOCALS
-  const ulong i = get_global_id(0);
-  if (i >= m) return;
-  SCALAR s = parts & PART_FIRST ? (SCALAR)0 : sums[i];
-  for (ulong k = 0; k < k_count; k++) s = fma(LOAD_ONE(STORED, a, i * a_row + k * a_step), x[k * x_step], s);
+/* The result of one element. */
+void deliver(SCALAR s, __global SCALAR *sums, __global SCALAR *y, ulong y_step, ulong i, SCALAR alpha, SCALAR beta,
+             uint parts) {
   if (!(parts & PART_LAST))
     sums[i] = s;
   else
     y[i * y_step] = beta == 0 ? finish_new(s, alpha) : finish(s, alpha, beta, y[i * y_step]);
 }
+
+#ifdef A_BY_ROW
+
+/* fetch, of elements that may be narrower. */
+piece fetch_stored(__global const STORED_T *p, bool aligned, int inside) {
+  if (sizeof(STORED_T) == sizeof(SCALAR)) return fetch((__global const SCALAR *)p, aligned, inside);
+  piece v = (piece)(0);
+  if (inside > 0) v.s0 = LOAD_ONE(STORED, p, 0);
+  if (inside > 1) v.s1 = LOAD_ONE(STORED, p, 1);
+#if PIECE > 2
+  if (inside > 2) v.s2 = LOAD_ONE(STORED, p, 2);
+  if (inside > 3) v.s3 = LOAD_ONE(STORED, p, 3);
+#endif
+  return v;
+}
+
+/* A work-item does a row, whose neighbours in memory are its own: a group of GROUP rows brings DEPTH steps of all of
+ * them through local memory, neighbouring items from neighbouring places. A row there is one element longer, so that
+ * items that go down the same column read from all banks. */
+#define DEPTH (8 * PIECE)
+#define PITCH (DEPTH + 1)
+#define PIECES (DEPTH / PIECE)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gemv(GEMV_ARGUMENTS) {
+  GEMV_LOCALS
+  __local SCALAR tile[GROUP * PITCH];
+  const uint id = (uint)get_local_id(0);
+  const ulong first = get_group_id(0) * (ulong)GROUP, i = first + id;
+  const uint rows = (uint)min((ulong)GROUP, m - first);
+  const bool aligned = lines_aligned((__global const SCALAR *)a, a_row);
+  SCALAR s = parts & PART_FIRST || i >= m ? (SCALAR)0 : sums[i];
+  for (ulong k = 0; k < k_count; k += DEPTH) {
+    const uint depth = (uint)min((ulong)DEPTH, k_count - k);
+    piece v[PIECES];
+#pragma unroll
+    for (uint e = 0; e < PIECES; e++) {
+      const uint n = id + e * GROUP, r = n / PIECES, d = n % PIECES * PIECE;
+      v[e] = fetch_stored(a + (first + r) * a_row + k + d, aligned, r < rows ? (int)depth - (int)d : 0);
+    }
+#pragma unroll
+    for (uint e = 0; e < PIECES; e++) {
+      const uint n = id + e * GROUP, at = n / PIECES * PITCH + n % PIECES * PIECE;
+      PUT(v[e], tile, at)
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint d = 0; d < depth; d++) s = fma(tile[id * PITCH + d], x[(k + d) * x_step], s);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  if (i < m) deliver(s, sums, y, y_step, i, alpha, beta, parts);
+}
+
+#else
+
+/* A work-item does an element, its neighbours those beside it; several steps are on their way at a time. */
+#define STEPS 8
+__kernel void gemv(GEMV_ARGUMENTS) {
+  GEMV_LOCALS
+  const ulong i = get_global_id(0);
+  if (i >= m) return;
+  SCALAR s = parts & PART_FIRST ? (SCALAR)0 : sums[i];
+  ulong k = 0;
+  for (; k + STEPS <= k_count; k += STEPS) {
+    SCALAR v[STEPS];
+#pragma unroll
+    for (uint l = 0; l < STEPS; l++) v[l] = LOAD_ONE(STORED, a, i + (k + l) * a_step);
+#pragma unroll
+    for (uint l = 0; l < STEPS; l++) s = fma(v[l], x[(k + l) * x_step], s);
+  }
+  for (; k < k_count; k++) s = fma(LOAD_ONE(STORED, a, i + k * a_step), x[k * x_step], s);
+  deliver(s, sums, y, y_step, i, alpha, beta, parts);
+}
+#endif
 #endif

@@ -23,6 +23,7 @@ class Use(NamedTuple):
     registers: tuple  # one count for each of the target's `registers`
     local: int        # bytes of local memory
     lost: str = ""    # what lies in memory although it should be in registers, in words; empty: nothing
+    wide: bool = True  # whether it has loads of 128 bits from global memory; True, too, where its code is not read
 
 
 def run(*command):
@@ -48,6 +49,7 @@ class Target:
     float64 = True
     rounds = True  # the usual driver says that it rounds division and square root correctly, when it is told to
     registers = ()
+    reads_code = False  # for the widths of loads
     commands = ()
     files = ()  # below `tools`
 
@@ -88,7 +90,11 @@ class AMD(Target):
 
     @property
     def commands(self):
-        return f"clang-{self.clang}", "ld.lld", "llvm-readobj-15"
+        return f"clang-{self.clang}", "ld.lld", "llvm-readobj-15", "llvm-objdump-15"
+
+    @property
+    def reads_code(self):
+        return self.clang == 15
 
     def uses(self, work, program, tools):
         code = work / f"{self.name}.o"
@@ -96,7 +102,11 @@ class AMD(Target):
             "-Wno-linker-warnings", f"--rocm-device-lib-path={tools / 'bitcode'}", *self.options(program),
             *self.newer(tools), self.source(work, program), "-o", code)
         notes = run("llvm-readobj-15", "--notes", code)
-        return dict(self.kernel(text) for text in re.split(r"\n  - (?=\.agpr_count|\.args)", notes)[1:])
+        code = run("llvm-objdump-15", "-d", code) if self.reads_code else ""
+        wide = {name for name, body in re.findall(r"<(\S+)>:\n(.*?)(?=\n\n|\Z)", code, re.S)
+                if re.search(r"\b(global|flat|buffer)_load_(dwordx4|b128)\b", body)}
+        uses = dict(self.kernel(text) for text in re.split(r"\n  - (?=\.agpr_count|\.args)", notes)[1:])
+        return {name: use._replace(wide=not self.reads_code or name in wide) for name, use in uses.items()}
 
     def newer(self, tools):
         """What a newer clang has to be told about libraries that are older than it."""
@@ -119,6 +129,7 @@ class NVIDIA(Target):
     """clang with libclc to PTX, ptxas of the CUDA toolkit from there. It prints what it has used."""
     vendor = "NVIDIA"
     registers = ("registers",)
+    reads_code = True
     ptx = "sm_80"  # clang-15 knows no newer one; ptxas makes code for any newer one of it
     library = pathlib.Path("/usr/lib/clc/nvptx64--nvidiacl.bc")
     commands = "clang-15", "ptxas"
@@ -131,7 +142,10 @@ class NVIDIA(Target):
                 "-Xclang", "-mlink-builtin-bitcode", "-Xclang", self.library, *self.options(program),
                 self.source(work, program), "-o", ptx)
         said = run("ptxas", f"-arch={self.name}", "-v", ptx, "-o", work / "cubin")
-        return dict(self.kernel(text) for text in said.split("Compiling entry function ")[1:])
+        wide = {name for name, body in re.findall(r"\.entry (\w+)\((.*?)(?=\.entry |\Z)", ptx.read_text(), re.S)
+                if re.search(r"\bld\.global\S*\.(v4\.\w32|v2\.\w64)\b", body)}
+        uses = dict(self.kernel(text) for text in said.split("Compiling entry function ")[1:])
+        return {name: use._replace(wide=name in wide) for name, use in uses.items()}
 
     def kernel(self, text):
         found = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", text)

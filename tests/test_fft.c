@@ -394,6 +394,39 @@ static void any_strides(void **state) {
   }
 }
 
+/* Numbers by twos or one by one, as alignment, lengths and what lies side by side permit: the same bits. */
+static void any_place(void **state) {
+  const test_ways *const c = *state;
+  static const size_t shapes[][4] = {
+      {2, 3, 12, 2},  {1, 3, 15, 2}, {1, 12, 6, 2},  {1, 12, 5, 2},
+      {2, 12, 10, 2}, {1, 6, 19, 2}, {2, 1, 8640, 2}}; /* the last: several launches in the GPU walk */
+  static const size_t shifts[][2] = {{0, 1}, {2, 0}, {4, 8}, {1, 2}, {3, 3}}; /* of x and of the result */
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes - test_small(); i++)
+    for (int axis = 1; axis < 3; axis++) {
+      const size_t *const shape = shapes[i], count = shape[0] * shape[1] * shape[2] * 2;
+      float *const x = test_alloc(count * sizeof *x), *want = NULL;
+      test_fill_normal(x, count, 41 + i);
+      for (size_t w = 0; w < c->count; w++) {
+        float *const y = fft_transform(c->ctx[w], x, 4, shape, EXACT(.axis_count = 1, .axes = &axis), 0, false);
+        if (!want) want = y;
+        else ASSERT_SAME(CLIV_F32, y, want, count);
+        for (size_t k = 0; k < sizeof shifts / sizeof *shifts; k++) {
+          test_guarded in = test_guard(c->ctx[w], CLIV_F32, 4, shape, shifts[k][0], x);
+          test_guarded out = test_guard(c->ctx[w], CLIV_F32, 4, shape, shifts[k][1], NULL);
+          ASSERT_OK(c->ctx[w], cliv_fft(c->ctx[w], in.tensor, out.tensor, EXACT(.axis_count = 1, .axes = &axis), NULL));
+          float *const there = test_read(out.tensor);
+          ASSERT_SAME(CLIV_F32, there, want, count);
+          free(there);
+          test_guard_free(&in);
+          test_guard_free(&out);
+        }
+        if (y != want) free(y);
+      }
+      free(want);
+      free(x);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(powers_of_w),
@@ -411,6 +444,7 @@ int main(void) {
       cmocka_unit_test(events),
       cmocka_unit_test(refused),
       cmocka_unit_test(any_strides),
+      cmocka_unit_test(any_place),
   };
   return test_finish(cmocka_run_group_tests(tests, test_setup_all, test_teardown_all));
 }

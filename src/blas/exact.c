@@ -104,19 +104,30 @@ static cliv_status exact_ger(cliv_context *ctx, cliv_dtype dtype, double alpha, 
 
 /* ---- gemv ---- */
 
+/* GPU walk by rows: `depth` steps of a group's rows, and one element each, are in local memory. */
+static cliv_status gemv_kernel(cliv_context *ctx, const cliv__gemv *g, size_t *group, cl_kernel *kernel) {
+  const size_t depth = 8 * (16 / cliv_dtype_size(g->dtype)), row = (depth + 1) * cliv_dtype_size(g->dtype);
+  const bool cpu = ctx->walk == CLIV_WALK_CPU, tiles = !cpu && !g->trans_a;
+  char choices[96], of_group[32] = "";
+  *group = cpu ? 1 : cliv__group(ctx, 64);
+  while (tiles && *group > 1 && *group * row > ctx->facts.local_memory) *group /= 2;
+  if (tiles) snprintf(of_group, sizeof of_group, " -D GROUP=%zu", *group);
+  snprintf(choices, sizeof choices, "%s%s%s", g->trans_a ? "" : "-D A_BY_ROW", of_group, stored_as(g->narrow));
+  const char *const files = tiles ? "blas.cl piece.cl gemv.cl" : "blas.cl gemv.cl";
+  return cliv__blas_kernel(ctx, g->dtype, files, "gemv", choices, kernel);
+}
+
 cliv_status cliv__exact_gemv(cliv_context *ctx, const cliv__gemv *g, const cliv__cuts *cuts, const cliv_sync *sync) {
-  char choices[64];
-  snprintf(choices, sizeof choices, "%s%s", g->trans_a ? "" : "-D A_BY_ROW", stored_as(g->narrow));
+  size_t group;
   cl_kernel kernel;
-  TRY(cliv__blas_kernel(ctx, g->dtype, "blas.cl gemv.cl", "gemv", choices, &kernel));
+  TRY(gemv_kernel(ctx, g, &group, &kernel));
   const cl_ulong block = cliv__cuts_vector(ctx, g, cuts);
   cl_mem sums = g->y.mem; /* not used when one launch does all of k */
   if (block < g->k) TRY(cliv__scratch(ctx, CLIV__SCRATCH_SUMS, g->m * cliv_dtype_size(g->dtype), &sums));
   const cl_ulong row = g->trans_a ? 1 : g->a.pitch, step = g->trans_a ? g->a.pitch : 1;
   const cliv__scalar alpha = cliv__scalar_of(g->dtype, g->alpha), beta = cliv__scalar_of(g->dtype, g->beta);
   const size_t each = (size_t)cliv__lanes(g->dtype) * (g->trans_a ? 4 : 1);
-  const cliv__range range =
-      ctx->walk == CLIV_WALK_CPU ? RANGE1(cliv__div_up(g->m, each), 1) : RANGE1(g->m, cliv__group(ctx, 64));
+  const cliv__range range = RANGE1(ctx->walk == CLIV_WALK_CPU ? cliv__div_up(g->m, each) : g->m, group);
   for (cl_ulong k = 0; k < g->k; k += block) {
     const bool first = k == 0, last = k + block >= g->k;
     const cl_uint parts = (first ? PART_FIRST : 0u) | (last ? PART_LAST : 0u);

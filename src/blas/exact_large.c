@@ -105,7 +105,7 @@ static cliv_status prepare_gpu(job *j, const cliv__cuts *cuts) {
   snprintf(choices, sizeof choices,
            "-D GROUP_X=%zu -D GROUP_Y=%zu -D FOURS_M=%zu -D FOURS_N=%zu -D A_STEPS=%d -D B_STEPS=%d", j->group_x,
            j->group_y, j->side / 4, j->side / 4, !g->trans_a, (int)g->trans_b);
-  return cliv__gemm_kernel(j->ctx, g, "gemm_tile.cl", "gemm", choices, &j->kernel);
+  return cliv__gemm_kernel(j->ctx, g, "piece.cl gemm_tile.cl", "gemm", choices, &j->kernel);
 }
 
 static cliv_status prepare_sums(job *j) {
