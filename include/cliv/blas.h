@@ -45,10 +45,10 @@
  * Where bits have to be equal everywhere, ask for exact by name.
  *
  * exact chooses its blocks and copies by facts of the device. Once a context has done many products of one class (some
- * ten seconds' worth on a CPU), one of them also tries others, on matrices and a queue of its own: that call takes as
- * long as compiling two programs or three, and a tenth of a second. No bit depends on it. What is faster is taken from
- * then on, in later processes too (cliv/cache.h). Contexts made with probe = CLIV_PROBE_NEVER take what others have
- * measured, and measure nothing.
+ * ten seconds' worth on a CPU), its next cliv_context_finish also tries others, on matrices and a queue of its own: it
+ * then takes as long as compiling up to five programs, and some tenths of a second. No bit depends on it. What is
+ * faster is taken from then on, in later processes too (cliv/cache.h). Contexts made with probe = CLIV_PROBE_NEVER take
+ * what others have measured, and measure nothing.
  *
  * What holds for both, as in any BLAS: with beta = 0 the result is written without being read, so a NaN in it does
  * not matter; with alpha = 0, or nothing to sum (k = 0), A and B are not read and C becomes beta·C: +0 where beta is

@@ -65,7 +65,8 @@ CLIV_API cliv_status cliv_context_wrap(cl_context context, cl_device_id device, 
  * (tensors, optimizers) before it. NULL does nothing. */
 CLIV_API void cliv_context_free(cliv_context *ctx);
 
-/* Blocks until all that was enqueued is done. */
+/* Blocks until all that was enqueued is done. Once there have been many products of a kind, it also finds out how they
+ * are best cut (cliv/blas.h), for a second perhaps. */
 CLIV_API cliv_status cliv_context_finish(cliv_context *ctx) CLIV_MUST_CHECK;
 
 /* The raw objects, not retained: they live as long as the context. */

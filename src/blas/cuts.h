@@ -1,6 +1,6 @@
 /* Where the provider `exact` cuts its work. No cut changes a bit, so that what is fastest may be taken: by facts of the
  * device to begin with, and as it was measured for the class of a product (sample.h) once there have been so many of it
- * that measuring pays. What was found is a note, "gemm cuts"; there are at most 256 classes. */
+ * that measuring pays. What was found is a note, "gemm cuts"; a context looks at 256 classes at most. */
 #ifndef CLIV_BLAS_CUTS_H
 #define CLIV_BLAS_CUTS_H
 
@@ -29,11 +29,12 @@ size_t cliv__cuts_group(const cliv_context *ctx);
 bool cliv__cuts_sides(const cliv_context *ctx, const cliv__gemm *g);
 
 /* What was measured for the class of the product, to be asked of cliv__cuts_full; NULL: nothing. Counts the product,
- * and, where it is the one that makes measuring pay, measures: on a queue of its own, for less than a second and what
- * compiling takes. Not where the context tries nothing (CLIV_PROBE_NEVER), nor on renderers. */
+ * and, where it is the one that makes measuring pay, has the context's next cliv_context_finish measure, when nothing
+ * else of the context's is at work: on a queue of its own, for some tenths of a second and what compiling takes. Not
+ * where the context tries nothing (CLIV_PROBE_NEVER), nor on renderers. */
 const cliv__cuts *cliv__cuts_known(cliv_context *ctx, const cliv__gemm *g);
-/* Measures the class now, unless it is known. Blocks. False: it could not be measured, and what cliv__cuts_full chooses
- * by itself is taken for the context's life. */
+/* Measures the class now, unless it is known or could not be measured before. Blocks. False: it cannot be measured, and
+ * what cliv__cuts_full chooses by itself is taken for the context's life. */
 bool cliv__cuts_measure(cliv_context *ctx, const cliv__gemm *g);
 
 /* For tests: how many classes this context has measured, and how many multiply-adds of a class make measuring pay. */

@@ -1,4 +1,5 @@
-/* Cuts that were measured: candidates of a product's class by turns, where there are so many products that it pays.
+/* Cuts that were measured: candidates of a product's class by turns, where there are so many products that it pays, and
+ * when the device has nothing else of this context's to do: at its next cliv_context_finish.
  *
  * A class is that of sample.h, with the walk, the group of the GPU walk, and whether rows of B collide in caches, which
  * is what copying B depends on most. A row of the note has what is to be asked of cliv__cuts_full beyond what it
@@ -15,7 +16,9 @@
 #include "runtime/tensor.h"
 
 static const char NOTE[] = "gemm cuts";
+enum { MOST_K = 1 << 20 }; /* of a block */
 enum { SLOTS = 512, MOST = 256, CANDIDATES = 8, FEWEST = 3, ROUNDS = 9, NAME = CLIV__CLASS_NAME + 32 };
+enum { SAMPLE_BYTES = 1 << 26 }; /* of B */
 static const double SAMPLE_WORK = 0x1p29, SECONDS = 0.05, FASTER = 1.05;
 /* What makes measuring pay: it costs the programs of one or two candidates and a tenth of a second, some percent of
  * what so many multiply-adds take; a call counts for no fewer than its launch takes. */
@@ -24,6 +27,8 @@ static const double WORTH_CPU = 0x1p40, WORTH_GPU = 0x1p42, CALL = 0x1p22;
 typedef struct known {
   uint64_t key; /* 0: no class */
   double work;
+  bool due;         /* to be measured: */
+  cliv__gemm asked; /* such a product */
   bool settled;
   cliv__cuts cuts; /* once settled */
 } known;
@@ -68,9 +73,9 @@ static bool take(json_t *row, const char *name, json_int_t least, json_int_t mos
 
 static bool read_row(json_t *row, cliv__cuts *out) {
   json_int_t block_k, pack_a, pack_b, side, small;
-  if (!json_is_object(row) || !take(row, "block_k", 16, (json_int_t)1 << 20, &block_k) ||
-      !take(row, "pack_a", -1, 1, &pack_a) || !take(row, "pack_b", -1, 1, &pack_b) || !take(row, "side", 4, 8, &side) ||
-      !take(row, "small", -1, 1, &small) || side % 4)
+  if (!json_is_object(row) || !take(row, "block_k", 16, MOST_K, &block_k) || !take(row, "pack_a", -1, 1, &pack_a) ||
+      !take(row, "pack_b", -1, 1, &pack_b) || !take(row, "side", 4, 8, &side) || !take(row, "small", -1, 1, &small) ||
+      side % 4)
     return false;
   *out = (cliv__cuts){.block_k = (cl_ulong)block_k,
                       .pack_a = (int)pack_a,
@@ -146,7 +151,7 @@ static bool is_change(const change *c) { return c->block != 0 || c->a || c->b ||
 
 static cliv__cuts changed(const cliv__cuts *first, const change *c) {
   cliv__cuts cuts = {0};
-  if (c->block != 0) cuts.block_k = cliv__most(16, (cl_ulong)((double)first->block_k * c->block));
+  if (c->block != 0) cuts.block_k = cliv__least(MOST_K, cliv__most(16, (cl_ulong)((double)first->block_k * c->block)));
   if (c->a) cuts.pack_a = -first->pack_a;
   if (c->b) cuts.pack_b = -first->pack_b;
   if (c->small && first->small < 0) cuts.small = 1;
@@ -222,9 +227,7 @@ static bool decide(measurement *t, cliv__cuts *out, double *gain) {
   cliv__contestant found[CANDIDATES];
   const cliv__contest all = {
       .count = t->count, .run = take_turn, .data = t, .fewest = FEWEST, .rounds = ROUNDS, .seconds = SECONDS};
-  *out = (cliv__cuts){0};
   *gain = 1;
-  if (t->count == 1) return true;
   if (!check(t)) return false;
   if (!cliv__contest_run(&all, found)) return false;
   for (size_t i = 1; i < t->count; i++)
@@ -235,40 +238,52 @@ static bool decide(measurement *t, cliv__cuts *out, double *gain) {
   return true;
 }
 
-static cliv__matrix matrix_of(const cliv_tensor *t, cl_ulong batch) {
-  const size_t rows = t->shape[t->ndim - 2], columns = t->shape[t->ndim - 1];
-  return (cliv__matrix){t->mem, cliv__first(t), rows, columns, columns, batch > 1 ? rows * columns : 0};
+/* Elements of B between its rows: as far apart as the product's, as to where in pages they begin. */
+static size_t pitch_of_b(const cliv__gemm *g, size_t n, size_t k) {
+  const size_t step = CLIV__COLLIDING / cliv_dtype_size(g->dtype);
+  if (g->trans_b) return k;
+  if (rows_collide(g)) return cliv__round_up(n, step);
+  return n > 1 && n % step == 0 ? n + 16 : n;
 }
 
-/* On matrices of its own: of the class's sizes, cut to milliseconds, B's rows as far apart as the product's. */
-static bool measure_beside(cliv_context *own, const cliv__gemm *g, cliv__cuts *out, double *gain) {
+/* A product of the class, cut to milliseconds and to bounded memory, of matrices that are not there yet. */
+static cliv__gemm sample_of(const cliv__gemm *g) {
   cl_ulong size[] = {g->m, g->n, g->k, cliv__most(1, g->batch)};
   cliv__sample_cut(size, g->dtype, SAMPLE_WORK);
-  const size_t m = size[0], n = size[1], k = size[2], batch = size[3];
-  const size_t step = CLIV__COLLIDING / cliv_dtype_size(g->dtype);
-  size_t pitch = g->trans_b ? k : n;
-  if (rows_collide(g)) pitch = cliv__round_up(n, step);
-  else if (!g->trans_b && n > 1 && n % step == 0) pitch = n + 16;
-  measurement t = {.ctx = own};
-  bool done = false;
-  if (cliv__sample_matrix(own, g->dtype, batch, g->trans_a ? k : m, g->trans_a ? m : k, 1, &t.a) == CLIV_OK &&
-      cliv__sample_matrix(own, g->dtype, batch, g->trans_b ? n : k, pitch, 2, &t.b) == CLIV_OK &&
-      cliv__sample_matrix(own, g->dtype, batch, m, n, 0, &t.c) == CLIV_OK) {
-    t.g = (cliv__gemm){.dtype = g->dtype,
-                       .trans_a = g->trans_a,
-                       .trans_b = g->trans_b,
-                       .m = m,
-                       .n = n,
-                       .k = k,
-                       .alpha = 1,
-                       .batch = batch,
-                       .resumes = false};
-    t.g.a = matrix_of(t.a, batch);
-    t.g.b = matrix_of(t.b, batch);
-    t.g.c = matrix_of(t.c, batch);
-    list_candidates(&t);
-    done = decide(&t, out, gain);
-  }
+  const cl_ulong m = size[0], n = size[1], batch = size[3], pitch = pitch_of_b(g, n, size[2]);
+  const cl_ulong most = cliv__most(1, SAMPLE_BYTES / (pitch * batch * cliv_dtype_size(g->dtype)));
+  const cl_ulong k = g->trans_b ? size[2] : cliv__least(size[2], most);
+  const cl_ulong a_rows = g->trans_a ? k : m, a_columns = g->trans_a ? m : k, b_rows = g->trans_b ? n : k;
+  const bool many = batch > 1;
+  return (cliv__gemm){.dtype = g->dtype,
+                      .trans_a = g->trans_a,
+                      .trans_b = g->trans_b,
+                      .m = m,
+                      .n = n,
+                      .k = k,
+                      .alpha = 1,
+                      .batch = batch,
+                      .a = {NULL, 0, a_rows, a_columns, a_columns, many ? a_rows * a_columns : 0},
+                      .b = {NULL, 0, b_rows, pitch, pitch, many ? b_rows * pitch : 0},
+                      .c = {NULL, 0, m, n, n, many ? m * n : 0}};
+}
+
+static cliv_status make(const measurement *t, cliv__matrix *m, unsigned seed, cliv_tensor **out) {
+  TRY(cliv__sample_matrix(t->ctx, t->g.dtype, t->g.batch, m->rows, m->pitch, seed, out));
+  m->mem = (*out)->mem;
+  m->first = cliv__first(*out);
+  return CLIV_OK;
+}
+
+/* On matrices of its own. *gain is 0 where there is nothing to choose from. */
+static bool measure_beside(cliv_context *own, const cliv__gemm *g, cliv__cuts *out, double *gain) {
+  measurement t = {.ctx = own, .g = sample_of(g)};
+  *out = (cliv__cuts){0};
+  *gain = 0;
+  list_candidates(&t);
+  if (t.count == 1) return true;
+  const bool done = make(&t, &t.g.a, 1, &t.a) == CLIV_OK && make(&t, &t.g.b, 2, &t.b) == CLIV_OK &&
+                    make(&t, &t.g.c, 0, &t.c) == CLIV_OK && decide(&t, out, gain);
   cliv_tensor_free(t.a);
   cliv_tensor_free(t.b);
   cliv_tensor_free(t.c);
@@ -294,7 +309,7 @@ static bool settle(cliv_context *ctx, const cliv__gemm *g, known *k) {
   const bool done = own && measure_beside(own, g, &k->cuts, &gain);
   cliv_context_free(own);
   k->settled = true;
-  if (!done) return false;
+  if (!done || gain == 0) return done;
   ctx->cuts->measured++;
   char name[NAME];
   name_class(ctx, g, name);
@@ -310,12 +325,23 @@ static bool may_measure(const cliv_context *ctx) {
   return ctx->trials && !(ctx->quirks & (CLIV__QUIRK_SOFTWARE | CLIV__QUIRK_ONE_THREAD));
 }
 
+static void settle_all(cliv_context *ctx) {
+  ctx->idle = NULL;
+  for (size_t i = 0; i < SLOTS; i++)
+    if (ctx->cuts->list[i].due) {
+      ctx->cuts->list[i].due = false;
+      (void)settle(ctx, &ctx->cuts->list[i].asked, &ctx->cuts->list[i]);
+    }
+}
+
 const cliv__cuts *cliv__cuts_known(cliv_context *ctx, const cliv__gemm *g) {
   known *const k = find(ctx, g);
   if (!k) return NULL;
-  if (!k->settled && may_measure(ctx)) {
+  if (!k->settled && !k->due && may_measure(ctx)) {
     k->work += fmax(CALL, (double)g->m * (double)g->n * (double)g->k * (double)cliv__most(1, g->batch));
-    if (k->work >= ctx->cuts->worth) (void)settle(ctx, g, k);
+    k->due = k->work >= ctx->cuts->worth;
+    k->asked = *g;
+    if (k->due) ctx->idle = settle_all;
   }
   return k->settled ? &k->cuts : NULL;
 }

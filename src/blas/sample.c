@@ -21,7 +21,7 @@ static bool too_large(const cl_ulong size[static 4], cliv_dtype dtype, double wo
 void cliv__sample_cut(cl_ulong size[static 4], cliv_dtype dtype, double work) {
   while (too_large(size, dtype, work)) {
     size_t longest = 3;
-    for (size_t i = 0; size[3] == 1 && i < 3; i++)
+    for (size_t i = 0; size[3] <= 2 && i < 3; i++) /* a batch remains one */
       if (size[i] > size[longest]) longest = i;
     size[longest] = (size[longest] + 1) / 2;
   }

@@ -171,6 +171,7 @@ void cliv_context_free(cliv_context *ctx) {
 cliv_status cliv_context_finish(cliv_context *ctx) {
   REQUIRE_NOT_NULL(NULL, ctx);
   CL_TRY(ctx, finish_queue(ctx), "clFinish");
+  if (ctx->idle) ctx->idle(ctx);
   return CLIV_OK;
 }
 

@@ -29,6 +29,7 @@ struct cliv_context {
   struct cliv__routes *routes;                      /* one piece of memory, see blas/route.h */
   struct cliv__cuts_table *cuts;                    /* one piece of memory, see blas/cuts.h … */
   struct json_t *cuts_note;                         /* … and what it was read from */
+  void (*idle)(struct cliv_context *);              /* what waits for all of this context's work to be done; NULL */
   struct cliv__prepare *prepare;                    /* see blas/prepare.h … */
   void (*prepare_free)(struct cliv_context *ctx);   /* … which knows how; joins its thread */
   struct cliv__clfft_entry *clfft_plans;            /* the same of clFFT's: fft/clfft.c */
