@@ -17,6 +17,7 @@
 
 #include "base/text.h"
 #include "runtime/drivers.h"
+#include "runtime/probe.h"
 
 enum { SHORT_MS = 1000, SLACK_MS = 30000 }; /* the machine may be busy; without a deadline it hangs for good */
 
@@ -80,6 +81,15 @@ static void print_context(const char *cache, bool no_disk_cache, cliv_probe prob
   cliv_context_free(ctx);
 }
 
+/* What this process alone knows of drivers. */
+static void print_bad(void) {
+  cliv__drivers drivers;
+  if (cliv__drivers_find(&drivers)) printf("failed %s\n", cliv_last_error(NULL));
+  for (size_t i = 0; i < drivers.count; i++)
+    printf("%s %s\n", cliv__probe_is_bad(&drivers.rows[i], NULL) ? "bad" : "not bad", drivers.rows[i].source);
+  cliv__drivers_free(&drivers);
+}
+
 /* Arguments: probe program, cache folder, timeout, then words. */
 static int child(char **words) {
   cliv_devices_options options = {
@@ -98,6 +108,7 @@ static int child(char **words) {
     if (!strcmp(*words, "context-without-disk")) print_context(cache, true, CLIV_PROBE_UNKNOWN);
     if (!strcmp(*words, "context-untried")) print_context(cache, false, CLIV_PROBE_NEVER);
     if (!strcmp(*words, "no-list")) lists = 0;
+    if (!strcmp(*words, "bad")) print_bad();
     if (!strcmp(*words, "used-before")) {
       cl_uint count;
       (void)clGetPlatformIDs(0, NULL, &count);
@@ -483,6 +494,25 @@ static void test_contexts(void **state) {
   }
 }
 
+/* What a context without a cache has found out is known to others of the process, for as long as that lasts. */
+static void test_verdicts_without_disk(void **state) {
+  (void)state;
+  place p = place_make(true);
+  add_driver(&p, "bad.icd", "aborts");
+  char *said = list(&p, 60000, "bad context-without-disk no-list");
+  assert_silent(said, "\nbad "); /* nor the first line: not asked yet */
+  assert_true(strncmp(said, "bad ", 4) != 0);
+  free(said);
+  said = list(&p, 60000, "context-without-disk bad no-list");
+  const char *at = strstr(said, "\nbad ");
+  assert_non_null(at);
+  assert_int_equal(strncmp(at + strcspn(at + 1, "\n") - 6, "bad.icd", 7), 0);
+  assert_null(strstr(at + 1, "\nbad "));
+  assert_says(said, "not bad ");
+  free(said);
+  place_free(&p);
+}
+
 /* A host that ignores SIGCHLD takes the children's statuses from us. */
 static void test_ignored_children(void **state) {
   (void)state;
@@ -552,7 +582,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_no_probe_program), cmocka_unit_test(test_no_cache),
       cmocka_unit_test(test_ignored_children), cmocka_unit_test(test_crowd),
       cmocka_unit_test(test_nothing_left),     cmocka_unit_test(test_vendors_folder),
-      cmocka_unit_test(test_contexts),
+      cmocka_unit_test(test_contexts),         cmocka_unit_test(test_verdicts_without_disk),
   };
   const struct CMUnitTest alone[] = {cmocka_unit_test(test_without_loader)};
   if (!cliv__loader_present()) return cmocka_run_group_tests(alone, NULL, NULL);

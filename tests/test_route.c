@@ -169,6 +169,12 @@ static void narrow_types_go_as_float32(void **state) {
   assert_int_equal(cliv_blas_auto_for(ctx, CLIV_F16, 0, 0, 16, 16, 16), CLIV_PROVIDER_CLBLAST);
   assert_int_equal(cliv_blas_auto_for(ctx, CLIV_BF16, 0, 0, 16, 16, 16), CLIV_PROVIDER_CLBLAST);
   cliv_context_free(ctx);
+  ctx = open_in(dir); /* one column or row is read where it is stored, which exact alone does */
+  keep(ctx, "float32 nn 4 0 4 0", "clblast");
+  assert_int_equal(cliv_blas_auto_for(ctx, CLIV_F32, 0, 0, 16, 1, 16), CLIV_PROVIDER_CLBLAST);
+  assert_int_equal(cliv_blas_auto_for(ctx, CLIV_F16, 0, 0, 16, 1, 16), CLIV_PROVIDER_EXACT);
+  assert_int_equal(cliv_blas_auto_for(ctx, CLIV_BF16, 0, 0, 1, 16, 16), CLIV_PROVIDER_EXACT);
+  cliv_context_free(ctx);
   test_remove_tree(dir);
   free(dir);
 }

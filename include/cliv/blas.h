@@ -111,7 +111,8 @@ CLIV_API const char *cliv_activation_name(cliv_activation activation);
 CLIV_API cliv_status cliv_activation_parse(const char *name, cliv_activation *out) CLIV_MUST_CHECK;
 /* What AUTO stands for on this context where no measurement says otherwise: EXACT or CLBLAST. */
 CLIV_API cliv_provider cliv_blas_auto(const cliv_context *ctx);
-/* What it stands for in products like this one, op(A) m × k and op(B) k × n, as far as is known: measures nothing. */
+/* What it stands for in one product like this, op(A) m × k and op(B) k × n, as far as is known: measures nothing. A
+ * batch is of a class of its own, and not asked about here. */
 CLIV_API cliv_provider cliv_blas_auto_for(cliv_context *ctx, cliv_dtype dtype, int trans_a, int trans_b, size_t m,
                                           size_t n, size_t k);
 

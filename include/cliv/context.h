@@ -39,7 +39,8 @@ typedef struct cliv_context_options {
   int no_disk_cache;     /* 1: nothing is read from or kept in the cache folder: programs are compiled in every process,
                             and drivers tried in every process that does not set `probe` to NEVER */
   const char *cache_dir; /* of programs and verdicts on drivers; NULL: $XDG_CACHE_HOME/cliv, or ~/.cache/cliv */
-  cliv_probe probe;      /* context_create only: whether unknown drivers are tried first, see cliv/device.h */
+  cliv_probe probe;      /* context_create: whether unknown drivers are tried first, see cliv/device.h. NEVER, in
+                            context_wrap too: nor is measured how products are cut best, see cliv/blas.h */
 } cliv_context_options;
 
 /* What a call waits for and signals, in OpenCL's terms. Where a function takes a `const cliv_sync *`, NULL means: no

@@ -33,7 +33,9 @@ cliv_provider cliv_blas_auto_for(cliv_context *ctx, cliv_dtype dtype, int trans_
   const bool narrow = dtype == CLIV_F16 || dtype == CLIV_BF16; /* products in float32, and routed as such */
   const cliv__gemm g = {
       .dtype = narrow ? CLIV_F32 : dtype, .trans_a = trans_a != 0, .trans_b = trans_b != 0, .m = m, .n = n, .k = k};
-  const cliv_provider known = ctx && cliv__route_open(ctx) ? cliv__route_known(ctx, &g) : CLIV_PROVIDER_AUTO;
+  const bool routed = ctx && cliv__route_open(ctx);
+  if (routed && narrow && (m == 1 || n == 1)) return CLIV_PROVIDER_EXACT; /* read as it is stored, see operands.c */
+  const cliv_provider known = routed ? cliv__route_known(ctx, &g) : CLIV_PROVIDER_AUTO;
   return known == CLIV_PROVIDER_AUTO ? cliv_blas_auto(ctx) : known;
 }
 

@@ -276,9 +276,10 @@ static cliv_status check_odd(cliv__tune_trial *t, const odd *o, int way, bool *r
 }
 
 cliv_status cliv__tune_check_odd(cliv__tune_trial *t, bool *right) {
-  const odd *o = odds;
-  while (strcmp(o->routine, t->kernel->routine) != 0) o++;
+  const odd *o = odds, *const end = odds + sizeof odds / sizeof *odds;
+  while (o < end && strcmp(o->routine, t->kernel->routine) != 0) o++;
   *right = true;
+  REQUIRE(t->ctx, o < end, INTERNAL, "%s has no products of odd sides to be held to", t->kernel->routine);
   for (int way = 0; *right && way < o->forms; way++) {
     const cliv_status status = check_odd(t, o, way, right);
     if (status) *right = false;

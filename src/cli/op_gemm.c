@@ -30,12 +30,15 @@ static bool product(op_run *run, const gemm_options *o, cliv_blas_options *optio
                                  *out, options, NULL));
 }
 
-/* What AUTO took. */
-static cliv_provider taken(const op_run *run, const gemm_options *o, const cliv_tensor *out) {
-  const cliv_tensor *const a = run->tensor[0]; /* perhaps a batch, as `out` */
+/* Who computed it; NULL: AUTO chose for a batch, of which there is nobody to ask. */
+static const char *taken(const op_run *run, const gemm_options *o, cliv_provider asked, const cliv_tensor *out) {
+  if (asked != CLIV_PROVIDER_AUTO) return cliv_provider_name(asked);
+  if (!shared(out)) return NULL;
+  const cliv_tensor *const a = run->tensor[0]; /* perhaps a batch of one, as `out` */
   const size_t *const shape = cliv_tensor_shape(out) + cliv_tensor_ndim(out) - 2,
                       k = cliv_tensor_shape(a)[cliv_tensor_ndim(a) - (o->trans_a ? 2 : 1)];
-  return cliv_blas_auto_for(run->ctx, cliv_tensor_dtype(out), o->trans_a, o->trans_b, shape[0], shape[1], k);
+  return cliv_provider_name(
+      cliv_blas_auto_for(run->ctx, cliv_tensor_dtype(out), o->trans_a, o->trans_b, shape[0], shape[1], k));
 }
 
 static bool read_matrix(op_run *run, const char *path) {
@@ -65,8 +68,8 @@ static int multiply(cli *c, gemm_options *o) {
   cliv_tensor *out = NULL;
   if (!read_options(c, o, &options)) return cli_done(c);
   if (read_all(&run, o) && op_open(&run) && product(&run, o, &options, &out)) {
-    run.provider = cliv_provider_name(options.provider == CLIV_PROVIDER_AUTO ? taken(&run, o, out) : options.provider);
-    op_deliver(&run, out, "gemm", run.provider);
+    run.provider = taken(&run, o, options.provider, out);
+    op_deliver(&run, out, "gemm", run.provider ? run.provider : "auto");
   }
   return op_finish(&run);
 }

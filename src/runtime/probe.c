@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,11 +36,12 @@ static const char *const words[CLIV__OUTCOMES] = {"untried", "good", "absent", "
 
 static bool is_bad(const verdict *v) { return v->outcome >= CLIV__DRIVER_CRASHED; }
 
-/* The verdicts that no folder would keep. */
+/* The verdicts that no folder would keep. Those who list drivers take turns, but others ask as well. */
 static struct kept {
   struct kept *next;
   char *key, *payload;
 } * kept;
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Keeping */
 
@@ -73,20 +75,23 @@ static bool load(const char *dir, const char *key, verdict *out) {
 
 static bool look_up(const char *dir, const char *key, verdict *out) {
   bool found = load(dir, key, out);
+  pthread_mutex_lock(&kept_lock);
   for (const struct kept *k = kept; !found && k; k = k->next)
     found = strcmp(k->key, key) == 0 && parse_payload(k->payload, out);
+  pthread_mutex_unlock(&kept_lock);
   return found;
 }
 
 bool cliv__probe_is_bad(const cliv__driver *driver, const char *dir) {
   verdict v;
   char *const key = cliv__format(KEY_FORMAT, driver->identity);
-  const bool found = key && load(dir, key, &v), bad = found && is_bad(&v);
+  const bool found = key && look_up(dir, key, &v), bad = found && is_bad(&v);
   if (found) free(v.report);
   free(key);
   return bad;
 }
 
+/* With kept_lock. */
 static void keep_here(const char *key, const char *payload) {
   struct kept *k = kept;
   while (k && strcmp(k->key, key) != 0) k = k->next;
@@ -110,8 +115,11 @@ static void keep_here(const char *key, const char *payload) {
 static void keep(const char *dir, const char *key, const verdict *v) {
   if (v->outcome == CLIV__DRIVER_UNTRIED) return;
   char *payload = cliv__format("%s %d %lld\n%s", words[v->outcome], v->detail, (long long)time(NULL), v->report);
-  if (payload && !(dir && cliv__cache_store(dir, key, strlen(key), (const unsigned char *)payload, strlen(payload))))
+  if (payload && !(dir && cliv__cache_store(dir, key, strlen(key), (const unsigned char *)payload, strlen(payload)))) {
+    pthread_mutex_lock(&kept_lock);
     keep_here(key, payload);
+    pthread_mutex_unlock(&kept_lock);
+  }
   free(payload);
 }
 

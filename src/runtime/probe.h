@@ -12,8 +12,8 @@
  * was found of single devices, malloc'd, for cliv__probe_apply; NULL: nothing. */
 cliv_status cliv__probe_drivers(const cliv_devices_options *options, cliv_device_list *list, char **findings);
 
-/* Whether the folder (of the cache; NULL: none) has a bad verdict on this driver, as it is now: it crashed, hung or
- * answered with nonsense within the last hour. */
+/* Whether there is a bad verdict on this driver, as it is now, in the folder (of the cache; NULL: none) or among those
+ * that this process has kept for want of one: it crashed, hung or answered with nonsense within the last hour. */
 bool cliv__probe_is_bad(const cliv__driver *driver, const char *dir);
 
 /* Marks a device that failed its trial as not usable. */

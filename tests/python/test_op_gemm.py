@@ -60,6 +60,8 @@ def test_batches(tmp_path, a, b, out):
     x, y = normal(*a), normal(*b, seed=1)
     got, told = product(tmp_path, x, y)
     assert told["shape"] == list(out)
+    one = out[0] == 1  # which is no batch: it is known who computes it
+    assert ("provider" in told) == one and (told["op"] != "auto") == one
     agree(got, x, y)
 
 
