@@ -138,6 +138,67 @@ static void keeps_order_in_an_out_of_order_queue(void **state) {
   test_close(model);
 }
 
+/* Every item of the range adds to its own number, once; none before the gate, all before `done`: a queue that knows of
+ * nothing else reads them. */
+static void count_up(cliv_context *ctx, const raw *r, cl_kernel kernel, const cliv__range *range) {
+  const cl_uint columns = (cl_uint)range->global[0], rows = (cl_uint)range->global[1],
+                planes = range->dims < 3 ? 1 : (cl_uint)range->global[2];
+  const size_t n = (size_t)columns * rows * planes;
+  cliv_tensor *x;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_I32, 1, &n, &x));
+  ASSERT_OK(ctx, cliv_tensor_fill(x, 3, NULL));
+  ASSERT_OK(ctx, cliv_context_finish(ctx));
+  const cl_mem mem = cliv_tensor_mem(x);
+  cl_int code, status = CL_COMPLETE;
+  const cl_event gate = clCreateUserEvent(r->context, &code);
+  ASSERT_CL(code);
+  cl_event done = NULL;
+  const cliv_sync sync = {1, &gate, &done};
+  ASSERT_OK(ctx, LAUNCH(ctx, kernel, *range, &sync, ARG(mem), ARG(columns), ARG(rows), ARG(planes)));
+  assert_non_null(done);
+  if (!test_flush_waits(ctx)) ASSERT_CL(clFlush(r->queue));
+  ASSERT_CL(clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL));
+  assert_int_not_equal(status, CL_COMPLETE);
+  ASSERT_CL(clSetUserEventStatus(gate, CL_COMPLETE));
+  ASSERT_CL(clWaitForEvents(1, &done));
+  const cl_command_queue beside = clCreateCommandQueue(r->context, r->device, 0, &code);
+  ASSERT_CL(code);
+  int32_t *const got = test_alloc(n * sizeof *got);
+  ASSERT_CL(clEnqueueReadBuffer(beside, mem, CL_TRUE, 0, n * sizeof *got, got, 0, NULL, NULL));
+  for (size_t i = 0; i < n; i++) assert_int_equal(got[i], 4 + i / columns % rows % 7 + 7 * (i / columns / rows % 5));
+  free(got);
+  ASSERT_CL(clReleaseCommandQueue(beside));
+  ASSERT_CL(clReleaseEvent(done));
+  ASSERT_CL(clReleaseEvent(gate));
+  cliv_tensor_free(x);
+}
+
+/* Ranges whose second or third axis is longer than a command of the GPU walk. */
+static void cuts_long_axes(void **state) {
+  (void)state;
+  static const char text[] =
+      "__kernel void count_up(__global int *x, uint columns, uint rows, uint planes) {\n"
+      "  const size_t i = get_global_id(0), y = get_global_id(1), z = get_global_id(2);\n"
+      "  if (i >= columns || y >= rows || z >= planes) return;\n"
+      "  x[(z * rows + y) * columns + i] += (int)(1 + y % 7 + 7 * (z % 5));\n"
+      "}\n";
+  static const cliv__range ranges[] = {
+      {2, {1, 70000, 1}, {1, 1, 1}}, {3, {1, 2, 66000}, {1, 1, 1}}, {2, {3, 131071, 1}, {4, 1, 1}}};
+  cliv_context *model = test_open(CLIV_WALK_GPU), *ctx = NULL;
+  cl_command_queue_properties can = 0;
+  ASSERT_CL(clGetDeviceInfo(cliv_context_cl_device(model), CL_DEVICE_QUEUE_PROPERTIES, sizeof can, &can, NULL));
+  raw r = raw_open(model, can & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+  ASSERT_OK(NULL,
+            cliv_context_wrap(r.context, r.device, r.queue, &(cliv_context_options){.walk = CLIV_WALK_GPU}, &ctx));
+  cl_kernel kernel;
+  ASSERT_OK(ctx, cliv__kernel_with(ctx, "user", text, "", "count_up", &kernel));
+  for (size_t t = 0; t < (test_small() ? 2 : sizeof ranges / sizeof *ranges); t++)
+    count_up(ctx, &r, kernel, &ranges[t]);
+  cliv_context_free(ctx);
+  raw_close(&r);
+  test_close(model);
+}
+
 /* exp of 5000 numbers, their sum, and a product that sums over 50 of them. */
 enum { NUMBERS = 5000, SIDE = 50, RESULTS = NUMBERS + 1 + SIDE * SIDE };
 
@@ -297,6 +358,7 @@ int main(void) {
       cmocka_unit_test(refuses_bad_options),
       cmocka_unit_test(wraps_and_gives_back),
       cmocka_unit_test(keeps_order_in_an_out_of_order_queue),
+      cmocka_unit_test(cuts_long_axes),
       cmocka_unit_test(finishes_what_was_flushed),
       cmocka_unit_test(waits_for_and_signals_events),
       cmocka_unit_test(keeps_errors_apart),

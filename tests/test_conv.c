@@ -242,6 +242,24 @@ static void cuts(void **state) {
   test_close(ctx);
 }
 
+/* In the CPU walk more rows of taps than a work-item takes, and more columns; channels, images and places of which more
+ * than one command is made: places end within a row. */
+static void depthwise_weights(void **state) {
+  (void)state;
+  static const shape many[] = {
+      {2, 2, 1, 1, {15, 40}, {6, 19}, {1, 1}, {2, 3}, {1, 1}, false},
+      {2, 3, 1, 2, {20, 37}, {9, 1}, {1, 1}, {1, 0}, {2, 1}, false},
+      {1, 2, 1, 1, {18, 70}, {5, 17}, {2, 1}, {1, 4}, {1, 2}, false},
+      {40, 1, 1, 1, {200, 200}, {2, 2}, {1, 1}, {0, 1}, {1, 1}, false},
+      {1, 1, 1, 1, {1050, 1001}, {2, 1}, {1, 1}, {1, 0}, {1, 1}, false},
+  };
+  const size_t count = sizeof many / sizeof *many;
+  cliv_context *ctx = test_open(CLIV_WALK_CPU);
+  for (size_t i = 0; i < (test_small() || test_few() || test_slow(ctx) ? 3 : count); i++)
+    check(ctx, &many[i], CLIV_F32, BY_WEIGHT, 10 * i);
+  test_close(ctx);
+}
+
 /* More rows of work-items than the second or the third axis of a range has room for on every driver. */
 static void many_rows(void **state) {
   (void)state;
@@ -400,9 +418,10 @@ static void clblast(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(forward),   cmocka_unit_test(by_data),     cmocka_unit_test(by_weight), cmocka_unit_test(cuts),
-      cmocka_unit_test(many_rows), cmocka_unit_test(long_chains), cmocka_unit_test(nothing),   cmocka_unit_test(events),
-      cmocka_unit_test(refusals),  cmocka_unit_test(clblast),
+      cmocka_unit_test(forward),     cmocka_unit_test(by_data),           cmocka_unit_test(by_weight),
+      cmocka_unit_test(cuts),        cmocka_unit_test(depthwise_weights), cmocka_unit_test(many_rows),
+      cmocka_unit_test(long_chains), cmocka_unit_test(nothing),           cmocka_unit_test(events),
+      cmocka_unit_test(refusals),    cmocka_unit_test(clblast),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
 }
