@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/context.h"
 #include "support.h"
 
 enum { A, B, C, BIAS, OPERANDS };
@@ -29,8 +30,9 @@ static const struct {
     [CONV_WEIGHT] = {0, B},
 };
 
-/* DENSE; rows with a pitch; columns that are contiguous; nothing that is; axes in the opposite order. */
-typedef enum layout { DENSE, PITCHED, COLUMNS, SPREAD, OPPOSITE, LAYOUTS } layout;
+/* DENSE; rows with a pitch; columns that are contiguous; nothing that is; axes in the opposite order; of four axes the
+ * second inmost. */
+typedef enum layout { DENSE, PITCHED, COLUMNS, SPREAD, OPPOSITE, LAYOUTS, CHANNELS_LAST = LAYOUTS } layout;
 
 typedef struct task {
   routine routine;
@@ -40,6 +42,7 @@ typedef struct task {
   layout layouts[OPERANDS];
   double alpha, beta;
   bool in_place, special;
+  bool whole; /* numbers, so that sums are exact in any order; convolutions as clblast has them: one group, no bias */
   uint64_t seed;
 } task;
 
@@ -61,9 +64,9 @@ static int shape_of(const task *t, int operand, size_t shape[4]) {
   const size_t side = t->how & CLIV_RIGHT ? t->n : t->m;
   if (t->routine >= CONV) {
     if (operand == A) return of(shape, 4, t->batch, 4, t->m, t->n);
-    if (operand == B) return of(shape, 4, 6, 2, 3, 3);
+    if (operand == B) return of(shape, 4, 6, t->whole ? 4 : 2, 3, 3);
     if (operand == C) return of(shape, 4, t->batch, 6, conv_length(t->m), conv_length(t->n));
-    return t->routine == CONV ? of(shape, 1, 6, 0, 0, 0) : -1;
+    return t->routine == CONV && !t->whole ? of(shape, 1, 6, 0, 0, 0) : -1;
   }
   if (operand == BIAS) return -1;
   if (batched(t->routine) && t->batch) { /* as below, and one more axis */
@@ -111,6 +114,7 @@ static void lay(lying *l, const task *t, int operand, cliv_dtype dtype, layout h
   const int last = l->ndim - 1;
   for (int d = 0; d <= last && how == OPPOSITE; d++) order[d] = last - d;
   if (how == COLUMNS && last > 0) order[last] = last - 1, order[last - 1] = last;
+  if (how == CHANNELS_LAST && last == 3) order[1] = 2, order[2] = 3, order[3] = 1;
   size_t stride = how == SPREAD || (how >= COLUMNS && last == 0) ? 3 : 1;
   for (int d = last; d >= 0; d--) {
     l->strides[order[d]] = stride;
@@ -146,7 +150,7 @@ static bool is_written(const task *t, const lying *c, size_t i) { return t->rout
 /* Element i of an operand: NaN where nothing may be read, equations that are well conditioned, and in `special` tasks
  * an infinity and a NaN. */
 static double number(const task *t, int operand, const lying *l, size_t i) {
-  const double x = test_normal(t->seed + 10 * (uint64_t)operand, i);
+  const double drawn = test_normal(t->seed + 10 * (uint64_t)operand, i), x = t->whole ? floor(2 * drawn) : drawn;
   if (operand == A && t->routine >= SYMM && t->routine <= TRSM) {
     const bool diagonal = row_of(l, i) == column_of(l, i);
     if (!stored(t, l, i) || (diagonal && t->how & CLIV_UNIT)) return (double)NAN;
@@ -166,6 +170,7 @@ static cliv_status call(cliv_context *ctx, const task *t, cliv_tensor *const x[O
   const cliv_blas_options o = {.provider = provider};
   cliv_conv_options v = conv_options;
   v.provider = provider;
+  if (t->whole) v.groups = 1;
   cliv_tensor *const b = t->in_place ? x[C] : x[B];
   switch (t->routine) {
     case GEMV: return cliv_gemv(ctx, t->how & CLIV_TRANS, t->alpha, x[A], b, t->beta, x[C], &o, sync);
@@ -321,8 +326,31 @@ static void strided_doubles(void **state) {
   if (!test_few()) try_all(CLIV_F64, 60, 6);
 }
 
+/* By copies of what is narrow or strided. Not on oclgrind, see test_blas.c; CLBlast compiles for seconds. */
+static void clblast(void **state) {
+  (void)state;
+  cliv_context *ctx = test_open(CLIV_WALK_AUTO);
+#ifdef CLIV_HAVE_CLBLAST
+  static const task tasks[] = {
+      {.routine = CONV, .dtype = CLIV_F32, .batch = 2, .layouts = {CHANNELS_LAST, CHANNELS_LAST, CHANNELS_LAST}},
+      {.routine = CONV, .dtype = CLIV_F16, .batch = 2, .layouts = {CHANNELS_LAST, DENSE, PITCHED}},
+      {.routine = GEMV, .dtype = CLIV_BF16, .how = CLIV_TRANS, .layouts = {SPREAD, OPPOSITE, SPREAD}},
+      {.routine = AXPY, .dtype = CLIV_F16, .layouts = {COLUMNS, DENSE, PITCHED}},
+  };
+  const size_t count = sizeof tasks / sizeof *tasks;
+  const bool left_out = test_few() || test_small() || strstr(ctx->facts.platform_name, "Oclgrind");
+  for (unsigned i = 0; i < (left_out ? 0 : count); i++) {
+    task t = tasks[i];
+    t.whole = true, t.alpha = 1, t.beta = t.routine == GEMV ? -1 : 0;
+    t.m = 13, t.n = 10, t.seed = 500 + i;
+    check(ctx, &t, CLIV_PROVIDER_CLBLAST, 0);
+  }
+#endif
+  test_close(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(halves), cmocka_unit_test(bfloats), cmocka_unit_test(strided),
-                                     cmocka_unit_test(strided_doubles)};
-  return test_finish(cmocka_run_group_tests(tests, NULL, NULL));
+                                     cmocka_unit_test(strided_doubles), cmocka_unit_test(clblast)};
+  return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
 }
