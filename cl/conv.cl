@@ -163,7 +163,7 @@ __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image
         from += height * width;
         w += w_m;
       }
-      s = canonical(s);
+      s = canonical(of_chain(s));
 #if W > 1
       if (out_x == 1) {
         put(s, out, 0, live);
@@ -195,7 +195,7 @@ __kernel void direct(__global const SCALAR *from_, ulong from_first, ulong image
 #define SUM_STEP(q) s##q = fma(d, LOAD_W(line##q, x), s##q);
 #define SUM_STEP_APART(q) s##q = fma(d, numbers(line##q, x, x_tap, live), s##q);
 #define SUM_END(q) \
-  if (q < rows) put(canonical(s##q), to##q, 0, live);
+  if (q < rows) put(canonical(of_chain(s##q)), to##q, 0, live);
 #else
 #define TAP_ROWS 1
 #endif
@@ -256,7 +256,7 @@ __kernel void by_weight(__global const SCALAR *from_, ulong from_first, ulong im
 #if W > 1
   EACH_TAP_ROW(SUM_END)
 #else
-  dw[0] = canonical(s);
+  dw[0] = canonical(of_chain(s));
 #endif
 }
 

@@ -194,6 +194,45 @@ static void random_shapes(void **state) {
   }
 }
 
+static cliv_tensor *tensor_of(cliv_context *ctx, const float *host, size_t rows, size_t columns) {
+  cliv_tensor *t;
+  ASSERT_OK(ctx, cliv_tensor_create(ctx, CLIV_F32, 2, (size_t[]){rows, columns}, &t));
+  ASSERT_OK(ctx, cliv_tensor_write(t, host, rows * columns * sizeof *host));
+  return t;
+}
+
+/* Whole numbers, many of them 0: sums of nothing but zeros are +0, whatever the signs of these, and C = ±0 shows what
+ * alpha and beta make of it. */
+static void zeros(void **state) {
+  (void)state;
+  enum { M = 9, N = 21, K = 5 };
+  static const double factors[][2] = {{1, 0}, {-1, 0}, {1, 1}, {-1, 1}, {1, -1}, {-2, -1}};
+  float a[M * K], b[K * N], c[M * N], want[M * N];
+  for (size_t i = 0; i < M * K; i++) a[i] = i % 3 == 1 ? -0.0f : (float)((int)(test_bits(1, i) % 3) - 1);
+  for (size_t i = 0; i < K * N; i++) b[i] = i % 4 == 2 ? -0.0f : (float)((int)(test_bits(2, i) % 3) - 1);
+  for (size_t i = 0; i < M * N; i++) c[i] = i % 3 == 0 ? -0.0f : i % 3 == 1 ? 0.0f : 1.0f;
+  for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
+    cliv_context *ctx = test_open(test_walks[w]);
+    for (size_t f = 0; f < sizeof factors / sizeof *factors; f++) {
+      const float alpha = (float)factors[f][0], beta = (float)factors[f][1];
+      cliv_tensor *x = tensor_of(ctx, a, M, K), *y = tensor_of(ctx, b, K, N), *z = tensor_of(ctx, c, M, N);
+      for (size_t i = 0; i < M; i++)
+        for (size_t j = 0; j < N; j++) {
+          float s = 0;
+          for (size_t k = 0; k < K; k++) s = fmaf(a[i * K + k], b[k * N + j], s);
+          want[i * N + j] = beta == 0 ? alpha * s : fmaf(alpha, s, beta * c[i * N + j]);
+        }
+      ASSERT_OK(
+          ctx, cliv_gemm(ctx, 0, 0, alpha, x, y, beta, z, &(cliv_blas_options){.provider = CLIV_PROVIDER_EXACT}, NULL));
+      float *got = test_read(z);
+      assert_memory_equal(got, want, sizeof want);
+      free(got);
+      cliv_tensor_free(x), cliv_tensor_free(y), cliv_tensor_free(z);
+    }
+    test_close(ctx);
+  }
+}
+
 static void double_precision(void **state) {
   (void)state;
   for (size_t w = test_first_walk(); w < TEST_WALKS; w++) {
@@ -737,11 +776,14 @@ static void forgets(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(accuracy),       cmocka_unit_test(random_shapes), cmocka_unit_test(double_precision),
-      cmocka_unit_test(cuts),           cmocka_unit_test(neighbours),    cmocka_unit_test(resumed),
-      cmocka_unit_test(thin),           cmocka_unit_test(long_sums),     cmocka_unit_test(groups),
-      cmocka_unit_test(nothing_to_sum), cmocka_unit_test(vectors),       cmocka_unit_test(axpy),
-      cmocka_unit_test(clblast),        cmocka_unit_test(choice),        cmocka_unit_test(events),
+      cmocka_unit_test(accuracy),       cmocka_unit_test(random_shapes),
+      cmocka_unit_test(zeros),          cmocka_unit_test(double_precision),
+      cmocka_unit_test(cuts),           cmocka_unit_test(neighbours),
+      cmocka_unit_test(resumed),        cmocka_unit_test(thin),
+      cmocka_unit_test(long_sums),      cmocka_unit_test(groups),
+      cmocka_unit_test(nothing_to_sum), cmocka_unit_test(vectors),
+      cmocka_unit_test(axpy),           cmocka_unit_test(clblast),
+      cmocka_unit_test(choice),         cmocka_unit_test(events),
       cmocka_unit_test(refusals),       cmocka_unit_test(forgets),
   };
   return test_finish(cmocka_run_group_tests(tests, NULL, test_forget_programs));
