@@ -28,17 +28,17 @@ SCALAR canonical_one(SCALAR x) {
 }
 #ifndef FMA_FLUSHES
 #define of_chain(s) (s)
-real finish(real s, real alpha, real beta, real old) { return canonical(fma(alpha, s, beta * old)); }
-real finish_new(real s, real alpha) { return canonical(alpha * s); }
+#define fma_to(a, b, c) fma(a, b, c)
 #else
-/* fma() may give -0 for +0 (fused.cl), and no chain that begins at +0 ends at -0: zeros' signs are those of sums. */
+/* fma() may give -0 for +0 (fused.cl). No chain that begins at +0 ends at -0, and else zeros' signs are those of sums. */
 real of_chain(real s) { return choose(s == (real)0, (real)0, s); }
-real finish(real s_, real alpha, real beta, real old) {
-  const real s = of_chain(s_), rest = beta * old, r = fma(alpha, s, rest);
-  return canonical(choose(r == (real)0, alpha * s + rest, r));
+real fma_to(real a, real b, real c) {
+  const real r = fma(a, b, c);
+  return choose(r == (real)0, a * b + c, r);
 }
-real finish_new(real s, real alpha) { return canonical(alpha * of_chain(s)); }
 #endif
+real finish(real s, real alpha, real beta, real old) { return canonical(fma_to(alpha, of_chain(s), beta * old)); }
+real finish_new(real s, real alpha) { return canonical(alpha * of_chain(s)); }
 
 /* n elements in storage of type T (of the prelude) from p[i] on, at most W; and one of them. */
 #ifdef WALK_CPU

@@ -53,9 +53,10 @@ __kernel void update(__global const STORED_T *x_, ulong x_first, ulong x_row_, _
       else
         r = factor * LOAD(STORED, c, at, n);
 #elif KIND == IS_axpy
-      r = fma((real)factor, LOAD(STORED, x, i * x_row + j, n), LOAD(STORED, c, at, n));
+      r = fma_to((real)factor, LOAD(STORED, x, i * x_row + j, n), LOAD(STORED, c, at, n));
 #else
-      r = fma((real)factor, fma(down, gather(y + j * y_step, y_step, n), (real)0), LOAD(STORED, c, at, n));
+      r = of_chain(fma(down, gather(y + j * y_step, y_step, n), (real)0));
+      r = fma_to((real)factor, r, LOAD(STORED, c, at, n));
 #endif
       STORE(STORED, r, c, at, n);
     }
