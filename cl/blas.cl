@@ -30,7 +30,7 @@ SCALAR canonical_one(SCALAR x) {
 #define of_chain(s) (s)
 #define fma_to(a, b, c) fma(a, b, c)
 #else
-/* fma() may give -0 for +0 (fused.cl). No chain that begins at +0 ends at -0, and else zeros' signs are those of sums. */
+/* fma() may give -0 for +0 (fused.cl). No chain that begins at +0 ends at -0; other zeros have the signs of sums. */
 real of_chain(real s) { return choose(s == (real)0, (real)0, s); }
 real fma_to(real a, real b, real c) {
   const real r = fma(a, b, c);
