@@ -10,13 +10,6 @@
  *
  *   -D INVERSE    real and imaginary parts change places at both ends
  */
-#ifdef INVERSE
-#define RE odd
-#define IM even
-#else
-#define RE even
-#define IM odd
-#endif
 
 /* Blocks from the first pass' butterflies j … j+7, as they come with u in the rows. */
 static void leave(V *a, V *b, __global V *room, __global const uint *places) {

@@ -3,13 +3,6 @@
  *
  *   -D INVERSE    real and imaginary parts change places at both ends
  */
-#ifdef INVERSE
-#define RE odd
-#define IM even
-#else
-#define RE even
-#define IM odd
-#endif
 
 /* Rows of four become columns, in both halves. */
 static void transpose4(V *v) {

@@ -3,6 +3,15 @@
 /* Functions that are there once: a driver takes seconds for the copies of them that it would make. */
 #define APART __attribute__((noinline))
 
+/* Parts of numbers that come in pairs. -D INVERSE: real and imaginary ones change places, at both ends. */
+#ifdef INVERSE
+#define RE odd
+#define IM even
+#else
+#define RE even
+#define IM odd
+#endif
+
 /* Rows of eight become columns. */
 #define SINGLES(x, y)                                                      \
   {                                                                        \

@@ -208,9 +208,12 @@ cliv_status cliv__exact_gemm(cliv_context *ctx, const cliv__gemm *g, const cliv_
     count = cliv__least(most, batch - z);
     const cliv__gemm part = cliv__gemm_part(g, z, count);
     const cliv_sync order = cliv__sync_part(sync, z == 0, z + count == batch);
-    const cliv__cuts own = batch == 1 ? cuts : cliv__cuts_full(ctx, &part, asked); /* a vector's are others */
-    if (count == 1) TRY(single(ctx, &part, &own, &order));
-    else TRY(cpu ? cliv__small_gemm(ctx, &part, &order) : cliv__large_gemm(ctx, &part, &cuts, &order));
+    if (count == 1) {
+      const cliv__cuts own = batch > 1 ? cliv__cuts_full(ctx, &part, asked) : cuts; /* a vector's are others */
+      TRY(single(ctx, &part, &own, &order));
+    } else {
+      TRY(cpu ? cliv__small_gemm(ctx, &part, &order) : cliv__large_gemm(ctx, &part, &cuts, &order));
+    }
   }
   return CLIV_OK;
 }

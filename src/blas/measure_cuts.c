@@ -340,8 +340,10 @@ const cliv__cuts *cliv__cuts_known(cliv_context *ctx, const cliv__gemm *g) {
   if (!k->settled && !k->due && may_measure(ctx)) {
     k->work += fmax(CALL, (double)g->m * (double)g->n * (double)g->k * (double)cliv__most(1, g->batch));
     k->due = k->work >= ctx->cuts->worth;
-    k->asked = *g;
-    if (k->due) ctx->idle = settle_all;
+    if (k->due) {
+      k->asked = *g;
+      ctx->idle = settle_all;
+    }
   }
   return k->settled ? &k->cuts : NULL;
 }
